@@ -1,0 +1,199 @@
+"""The description of an experiment: a frozen dataclass, flags and JSON."""
+
+import dataclasses
+import json
+import pathlib
+
+from absl import flags
+
+from vlae_tf import atomic
+
+
+def _field(default, help, lower=None, upper=None, choices=None):
+  """A dataclass field that also says what its flag needs."""
+  metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """Everything that decides what a run computes; the defaults are the paper's.
+
+  Where the paper is silent (batch size, epochs, schedule, clipping) they are
+  what reached its neighbourhood in one hour on two CPU cores.
+
+  Raises:
+    ValueError: A field is out of its bounds, or two fields contradict.
+  """
+
+  dataset: str = _field(
+    'digits', 'Name of a data set, or path of a directory or .npz of images.'
+  )
+  train_on: str = _field(
+    'train', 'Images to train on.', choices=('train', 'train+validation')
+  )
+  seed: int = _field(0, 'Seed of everything random.', lower=0)
+  latent_size: int = _field(64, 'Latent dimensions.', lower=1)
+  encoder_widths: str = _field(
+    '16,32,32', 'Maps of the encoder at each halved resolution.'
+  )
+  encoder_units: int = _field(450, 'Units of the dense layers.', lower=1)
+  prior: str = _field('flow', 'Law of the code.', choices=('flow', 'gaussian'))
+  flow_steps: int = _field(4, 'Autoregressive flows of the prior.', lower=1)
+  flow_units: int = _field(640, 'Hidden units of each MADE layer.', lower=1)
+  decoder: str = _field(
+    'pixelcnn', 'Network of the decoder.', choices=('pixelcnn',)
+  )
+  decoder_features: int = _field(4, 'Maps from code to decoder.', lower=1)
+  decoder_units: int = _field(12, 'Maps of the decoder.', lower=1)
+  decoder_depth: int = _field(6, 'Masked convolutions.', lower=2)
+  decoder_tied: bool = _field(False, 'Tie the masked convolutions.')
+  free_bits: float = _field(
+    0.01,
+    'Floor of the mean rate, in nats per data dimension; 0 for none.',
+    lower=0.0,
+  )
+  batch_size: int = _field(100, 'Images in a global batch.', lower=1)
+  max_epochs: float = _field(
+    60.0, 'Epochs to train; the learning-rate schedule spans them.', lower=0.0
+  )
+  learning_rate: float = _field(0.002, 'Rate of Adamax.', lower=0.0)
+  learning_rate_schedule: str = _field(
+    'linear',
+    'constant, or held and then linearly down to zero.',
+    choices=('constant', 'linear'),
+  )
+  learning_rate_hold: float = _field(
+    0.5, 'Part of the run before the linear descent.', lower=0.0, upper=1.0
+  )
+  gradient_clip_norm: float = _field(
+    100.0, "Upper bound of the mean gradient's norm; 0 for none.", lower=0.0
+  )
+  polyak_decay: float = _field(
+    0.998, 'Decay of the averaged weights.', lower=0.0, upper=1.0
+  )
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      _check(field, getattr(self, field.name))
+    try:
+      positive = min(self.widths) > 0
+    except ValueError:
+      positive = False
+    if not positive:
+      raise ValueError(
+        '`encoder_widths` must be positive integers and commas, got '
+        f'{self.encoder_widths!r}.'
+      )
+    if self.flow_units < self.latent_size - 1 and self.prior == 'flow':
+      raise ValueError(
+        '`flow_units` must be at least `latent_size - 1` = '
+        f'{self.latent_size - 1}, got {self.flow_units}.'
+      )
+
+  @property
+  def widths(self):
+    """`encoder_widths` as a tuple of integers."""
+    return tuple(int(w) for w in self.encoder_widths.split(','))
+
+
+def _check(field, value):
+  """Checks type, bounds and choices of one field."""
+  meta, kind = field.metadata, field.type
+  if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+    raise ValueError(
+      f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
+    )
+  if meta['choices'] and value not in meta['choices']:
+    raise ValueError(
+      f'`{field.name}` must be one of {meta["choices"]}, got {value!r}.'
+    )
+  low, high = meta['lower'], meta['upper']
+  # Written so that NaN, which fails every comparison, is caught as well.
+  if low is not None and not value >= low:
+    raise ValueError(f'`{field.name}` must be at least {low}, got {value!r}.')
+  if high is not None and not value <= high:
+    raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
+
+
+def define_flags():
+  """Defines an absl flag for every field of `Config`."""
+  for field in dataclasses.fields(Config):
+    name, default, meta = field.name, field.default, field.metadata
+    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
+    if meta['choices']:
+      flags.DEFINE_enum(name, default, meta['choices'], meta['help'])
+    elif field.type is bool:
+      flags.DEFINE_bool(name, default, meta['help'])
+    elif field.type is int:
+      flags.DEFINE_integer(name, default, meta['help'], **bounds)
+    elif field.type is float:
+      flags.DEFINE_float(name, default, meta['help'], **bounds)
+    else:
+      flags.DEFINE_string(name, default, meta['help'])
+
+
+def from_flags(values):
+  """The `Config` that parsed absl flags describe.
+
+  Args:
+    values: The `absl.flags.FLAGS` of a program that called `define_flags`.
+
+  Returns:
+    A `Config`.
+  """
+  names = [field.name for field in dataclasses.fields(Config)]
+  return Config(**{name: values[name].value for name in names})
+
+
+def save(config, path):
+  """Writes a config as JSON, atomically."""
+  text = json.dumps(dataclasses.asdict(config), indent=2) + '\n'
+  atomic.write_text(path, text)
+
+
+def load(path):
+  """Reads a config from JSON.
+
+  Args:
+    path: Path of a `config.json`.
+
+  Returns:
+    A `Config`.
+
+  Raises:
+    ValueError: The file is missing, is not JSON or does not describe a config.
+  """
+  path = pathlib.Path(path)
+  try:
+    return Config(**json.loads(path.read_text(encoding='utf-8')))
+  except FileNotFoundError:
+    raise ValueError(
+      f'`workdir` must hold a trained model: there is no {path}. '
+      'Train one with python -m vlae_tf.train.'
+    ) from None
+  except (OSError, TypeError, ValueError) as error:
+    raise ValueError(f'{path} is not a config of this version: {error}')
+
+
+def differences(old, new):
+  """Says how two configs differ, one line a field.
+
+  The end of a run with a constant learning rate changes nothing before it, so
+  there `max_epochs` may differ.
+
+  Args:
+    old: `Config` of a run.
+    new: `Config` asked for.
+
+  Returns:
+    A list of strings, empty for equal experiments.
+  """
+  free = set()
+  if old.learning_rate_schedule == new.learning_rate_schedule == 'constant':
+    free.add('max_epochs')
+  return [
+    f'{f.name}: {getattr(old, f.name)!r} there, {getattr(new, f.name)!r} here'
+    for f in dataclasses.fields(Config)
+    if f.name not in free and getattr(old, f.name) != getattr(new, f.name)
+  ]

@@ -1,0 +1,63 @@
+"""Where data sets lie, and where new ones may be written."""
+
+import os
+import pathlib
+
+ENVIRONMENT_VARIABLE = 'VLAE_TF_DATA_DIR'
+
+
+def default_data_dir():
+  """Returns the root of all data when no `data_dir` is given.
+
+  Returns:
+    The `pathlib.Path` in the environment variable `VLAE_TF_DATA_DIR`, or
+    `~/vlae_tf_data`.
+  """
+  root = os.environ.get(ENVIRONMENT_VARIABLE) or '~/vlae_tf_data'
+  return pathlib.Path(root).expanduser()
+
+
+def resolve_data_dir(data_dir=None):
+  """Returns the root of all data: the argument, or else the default.
+
+  Args:
+    data_dir: A path, or `None` or '' for the default.
+
+  Returns:
+    A `pathlib.Path`, which need not exist yet.
+
+  Raises:
+    ValueError: If the path exists and is no directory.
+  """
+  root = pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir()
+  if root.exists() and not root.is_dir():
+    raise ValueError(f'`data_dir` must be a directory, got the file {root}.')
+  return root
+
+
+def cache_dir():
+  """Returns where things are prepared when the root is read-only."""
+  cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  return pathlib.Path(cache).expanduser() / 'vlae_tf'
+
+
+def writable_dir(root, name):
+  """Returns the folder `name` of the root, or of the cache if read-only.
+
+  Args:
+    root: `pathlib.Path` of the root of all data.
+    name: Name of the folder, for example 'tfds' or 'originals'.
+
+  Returns:
+    A `pathlib.Path`, which need not exist yet.
+  """
+  folder = root / name
+  return folder if _is_writable(folder) else cache_dir() / name
+
+
+def _is_writable(folder):
+  while not folder.exists():
+    folder = folder.parent
+  # The superuser may write everywhere; a folder that is marked read-only
+  # stays as it is all the same.
+  return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)

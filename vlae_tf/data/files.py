@@ -1,0 +1,132 @@
+"""A user's own images: a directory of grey images, or a `.npz` file."""
+
+import numpy as np
+from PIL import Image
+
+from vlae_tf.data.image_data import check_images, ImageData, SPLITS
+from vlae_tf.data.splitting import split_by_sizes
+
+_GREY_MODES = ('1', 'L')
+_HELD_OUT_PARTS = 10
+
+
+def load_files(path):
+  """Loads a directory of images or a `.npz` file.
+
+  A directory holds equal-sized 8-bit grey images, or one directory of them a
+  split (`train`, `validation`, `test`). A `.npz` file holds an array a split,
+  or one array of any name, of shape `[num_images, height, width]` or
+  `[num_images, height, width, channels]`: bool, uint8 in 0..255, or float in
+  [0, 1]. A split that is not given gets a tenth of the training images,
+  chosen by a fixed permutation.
+
+  Args:
+    path: `pathlib.Path` of an existing directory or file.
+
+  Returns:
+    An `ImageData` named after the path.
+
+  Raises:
+    ValueError: If a file is no such image or array.
+  """
+  given = _read_directory(path) if path.is_dir() else _read_npz(path)
+  try:
+    return ImageData(path.stem, **_complete(given))
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
+
+
+def _complete(given):
+  """Takes the splits that are missing out of the training images."""
+  missing = [split for split in SPLITS if split not in given]
+  train = given['train']
+  held_out = max(1, len(train) // _HELD_OUT_PARTS)
+  num_train = len(train) - len(missing) * held_out
+  if num_train < 1:
+    raise ValueError(
+      f'`train` must have more than {len(missing)} images, to have some left '
+      f'for {" and ".join(missing)}, got {len(train)}.'
+    )
+  if not missing:
+    return given
+  sizes = [num_train] + [held_out] * len(missing)
+  parts = split_by_sizes(train, sizes)
+  return {**given, **dict(zip(['train', *missing], parts, strict=True))}
+
+
+def _read_npz(path):
+  try:
+    with np.load(path, allow_pickle=False) as contents:
+      arrays = dict(contents)
+  # A damaged archive raises anything from `zipfile`, `zlib` or NumPy.
+  except Exception as error:
+    raise ValueError(
+      f'{path} cannot be read as a `.npz` file of numeric arrays ({error}).'
+    ) from error
+  if len(arrays) == 1:
+    arrays = {'train': next(iter(arrays.values()))}
+  if 'train' not in arrays or not arrays.keys() <= set(SPLITS):
+    raise ValueError(
+      f'{path} must hold one array, or arrays `train` and possibly '
+      f'`validation` and `test`, got {sorted(arrays)}.'
+    )
+  return {
+    split: _as_images(array, f'{path}: {split}')
+    for split, array in arrays.items()
+  }
+
+
+def _as_images(array, name):
+  if array.ndim == 3:
+    array = array[..., np.newaxis]
+  if array.dtype.kind == 'f':
+    array = array.astype(np.float32)
+  check_images(array, name)
+  if array.dtype == np.uint8 and array.max() <= 1:
+    raise ValueError(
+      f'`{name}` must be bool if it is binary (uint8 means grey in 0..255), '
+      'got uint8 values that are all 0 or 1.'
+    )
+  return array
+
+
+def _read_directory(path):
+  folders = [path / split for split in SPLITS if (path / split).is_dir()]
+  if not folders:
+    return {'train': _read_images(path)}
+  if path / 'train' not in folders:
+    raise ValueError(
+      f'{path} must have a directory `train` beside '
+      f'{" and ".join(f"`{folder.name}`" for folder in folders)}.'
+    )
+  return {folder.name: _read_images(folder) for folder in folders}
+
+
+def _read_images(folder):
+  known = Image.registered_extensions()
+  files = sorted(f for f in folder.iterdir() if f.suffix.lower() in known)
+  if not files:
+    raise ValueError(f'{folder} must hold image files, found none.')
+  images = [_read_image(file) for file in files]
+  for file, image in zip(files, images, strict=True):
+    if image.shape != images[0].shape:
+      raise ValueError(
+        f'{file} must have the size of {files[0].name}, '
+        f'{images[0].shape[:2]}, got {image.shape[:2]}.'
+      )
+  return np.stack(images)
+
+
+def _read_image(file):
+  try:
+    with Image.open(file) as image:
+      mode = image.mode
+      pixels = np.asarray(image.convert('L'))
+  # Image decoders raise anything from `OSError` to `struct.error`.
+  except Exception as error:
+    raise ValueError(f'{file} cannot be read as an image ({error}).') from error
+  if mode not in _GREY_MODES:
+    raise ValueError(
+      f'{file} must be an 8-bit grey image (PIL mode 1 or L), got mode {mode}.'
+    )
+  return pixels[..., np.newaxis]

@@ -1,0 +1,125 @@
+"""Original files of data sets: found under the root, or fetched from home."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import tempfile
+import urllib.request
+
+import numpy as np
+import scipy.io
+
+from vlae_tf.data import directories
+
+_FOLDER = 'originals'
+_TIMEOUT_SECONDS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Original:
+  """An original file and its home.
+
+  Attributes:
+    filename: Its name under the root, or under `originals` of the root.
+    url: Where it can be had.
+  """
+
+  filename: str
+  url: str
+
+
+def find_original(original, root):
+  """Finds a file under the root, or else downloads it.
+
+  Args:
+    original: An `Original`.
+    root: `pathlib.Path` of the root of all data.
+
+  Returns:
+    The file's `pathlib.Path`.
+
+  Raises:
+    ValueError: If it is not there and cannot be downloaded.
+  """
+  folders = (root / _FOLDER, root, directories.cache_dir() / _FOLDER)
+  for folder in folders:
+    if (folder / original.filename).is_file():
+      return folder / original.filename
+  target = directories.writable_dir(root, _FOLDER) / original.filename
+  try:
+    _download(original.url, target)
+  except OSError as error:
+    raise ValueError(
+      f'`data_dir` has no {root / _FOLDER / original.filename}, and '
+      f'downloading it to {target} failed ({error}). Get it from '
+      f'{original.url} and put it there.'
+    ) from error
+  return target
+
+
+def checksum(path):
+  """Returns a short hash of a file's contents, 12 hexadecimal digits."""
+  return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:12]
+
+
+def read_mat(path, url, shapes):
+  """Reads numeric arrays of a MATLAB file and checks their shapes.
+
+  Args:
+    path: The file.
+    url: Where a good copy can be had, for messages.
+    shapes: Dictionary of the expected shape by variable name.
+
+  Returns:
+    A dictionary of arrays by variable name.
+
+  Raises:
+    ValueError: If the file is not readable or not of the expected form.
+  """
+  try:
+    contents = scipy.io.loadmat(path, variable_names=list(shapes))
+  # A damaged file makes `loadmat` raise nearly anything, `zlib.error` included.
+  except Exception as error:
+    raise bad_original(path, url, f'it cannot be read ({error})') from error
+  for name, shape in shapes.items():
+    if np.shape(contents.get(name)) != shape:
+      found = np.shape(contents[name]) if name in contents else 'nothing'
+      problem = f'its `{name}` must have shape {shape}, got {found}'
+      raise bad_original(path, url, problem)
+  return contents
+
+
+def bad_original(path, url, problem):
+  """Returns the `ValueError` that names a bad file and where to get it."""
+  return ValueError(f'{path} is not usable: {problem}. Get it from {url}.')
+
+
+def images_from_columns(rows, height=28, width=28):
+  """Turns MATLAB's column-major pixels into images.
+
+  Args:
+    rows: Array of shape `[num_images, height * width]`.
+    height: Python integer.
+    width: Python integer.
+
+  Returns:
+    An array of shape `[num_images, height, width, 1]`.
+  """
+  columns_first = rows.reshape(-1, width, height, 1)
+  return np.ascontiguousarray(columns_first.swapaxes(1, 2))
+
+
+def _download(url, target):
+  target.parent.mkdir(parents=True, exist_ok=True)
+  handle, partial = tempfile.mkstemp(dir=target.parent, suffix='.partial')
+  try:
+    with os.fdopen(handle, 'wb') as output:
+      with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+        shutil.copyfileobj(response, output)
+    # A reader never sees a file that is there in part.
+    os.replace(partial, target)
+  except BaseException:
+    os.unlink(partial)
+    raise

@@ -1,0 +1,138 @@
+"""Data sets as TFDS keeps them: found, prepared and read."""
+
+import contextlib
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+from vlae_tf.data import directories, originals
+from vlae_tf.data.image_data import SPLITS
+
+_FOLDER = 'tfds'
+
+
+def catalogue_builder(name, root):
+  """Returns the prepared builder of a data set in the catalogue of TFDS.
+
+  A prepared set is used from the root, from its folder `tfds` or from the
+  cache, in that order, and then nothing is downloaded.
+
+  Args:
+    name: Name of the data set in the catalogue.
+    root: `pathlib.Path` of the root of all data.
+
+  Returns:
+    A `tfds.core.DatasetBuilder`.
+
+  Raises:
+    ValueError: If the set is not there and cannot be downloaded.
+  """
+  return _find_or_prepare(
+    lambda folder: tfds.builder(name, data_dir=folder, try_gcs=False),
+    name,
+    [root, root / _FOLDER, directories.cache_dir() / _FOLDER],
+    directories.writable_dir(root, _FOLDER),
+  )
+
+
+def read_original(builder_class, original, root):
+  """Reads all splits of a data set that is made from an original file.
+
+  The set is prepared once for each content of the file, in a folder named
+  after the content's checksum; in the cache, if the root is read-only.
+
+  Args:
+    builder_class: `tfds.core.GeneratorBasedBuilder` whose constructor takes
+      the path `original`.
+    original: The `Original` file.
+    root: `pathlib.Path` of the root of all data.
+
+  Returns:
+    A list of the results of `read_split`, in the order of `SPLITS`.
+
+  Raises:
+    ValueError: If the file is bad, or is not there and cannot be downloaded.
+  """
+  path = originals.find_original(original, root)
+  key = f'original_{originals.checksum(path)}'
+  folders = (root / _FOLDER, directories.cache_dir() / _FOLDER)
+  builder = _find_or_prepare(
+    lambda folder: builder_class(original=path, data_dir=folder),
+    builder_class.name,
+    [folder / key for folder in folders],
+    directories.writable_dir(root, _FOLDER) / key,
+  )
+  return [read_split(builder, split) for split in SPLITS]
+
+
+def read_split(builder, split):
+  """Reads one split of a prepared set, in the order it was written.
+
+  Args:
+    builder: A `tfds.core.DatasetBuilder`.
+    split: Name of the split.
+
+  Returns:
+    A dictionary of arrays of shape `[num_examples, ...]` by feature name.
+
+  Raises:
+    ValueError: If a file of the set is missing or damaged.
+  """
+  config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
+  try:
+    with _without_warnings(), tf.device('CPU:0'):
+      examples = builder.as_dataset(
+        split=split, batch_size=-1, shuffle_files=False, read_config=config
+      )
+    return tfds.as_numpy(examples)
+  except (tf.errors.OpError, OSError) as error:
+    raise ValueError(
+      f'{builder.data_dir} is damaged: split {split!r} cannot be read '
+      f'({_first_line(error)}). Delete that folder and get the data set anew.'
+    ) from error
+
+
+def _find_or_prepare(make_builder, name, folders, new_folder):
+  for folder in folders:
+    if (folder / name).is_dir():
+      builder = make_builder(folder)
+      if builder.is_prepared():
+        return builder
+  with _without_warnings():
+    _prepare(make_builder(new_folder), new_folder)
+    return make_builder(new_folder)
+
+
+def _prepare(builder, folder):
+  config = tfds.download.DownloadConfig(try_download_gcs=False)
+  try:
+    builder.download_and_prepare(
+      download_dir=folder / 'downloads', download_config=config
+    )
+  except ValueError:
+    raise
+  # TFDS and what it downloads with have no common class of exceptions.
+  except Exception as error:
+    # Another process may have been first; then its set is as good.
+    if not builder.is_prepared():
+      raise ValueError(
+        f'`data_dir` has no prepared {builder.name!r}, and preparing it in '
+        f'{builder.data_dir} failed ({_first_line(error)}). Get it by '
+        f'`tfds.load({builder.name!r})`, from {builder.info.homepage}.'
+      ) from error
+
+
+def _first_line(error):
+  return str(error).partition('\n')[0] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _without_warnings():
+  """Keeps TFDS's remarks about its own deprecated calls off the screen."""
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(min(verbosity, logging.ERROR))
+  try:
+    yield
+  finally:
+    logging.set_verbosity(verbosity)

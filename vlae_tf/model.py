@@ -1,0 +1,125 @@
+"""The Variational Lossy Autoencoder.
+
+#### References
+
+[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from vlae_tf import objectives
+from vlae_tf import posteriors
+from vlae_tf.nn import weight_norm
+
+
+class Terms(NamedTuple):
+  """The two parts of an image's code length, in nats [1, Eq. 4]."""
+
+  distortion: tf.Tensor  # [batch], -log p(x|z)
+  rate: tf.Tensor  # [batch], log q(z|x) - log p(z)
+
+  @property
+  def elbo(self):
+    """Evidence lower bound on log p(x), in nats, shape `[batch]`."""
+    return -self.distortion - self.rate
+
+
+class VLAE(keras.Model):
+  """Three laws: `posterior(x)`, `prior()` and `likelihood(z)` [1].
+
+  Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
+  model gives the `Terms` of a batch of images. `compile(optimizer)` and
+  `fit(images)` train on them.
+  """
+
+  def __init__(
+    self, posterior, prior, likelihood, objective=None, seed=0, **kwargs
+  ):
+    """Creates the model.
+
+    Args:
+      posterior: Layer from images `[batch, height, width, channels]` to
+        `q(z|x)`.
+      prior: Layer without input that returns `p(z)`.
+      likelihood: Layer from codes `[..., latent_size]` to `p(x|z)`.
+      objective: What `fit` minimises, see `objectives`; the negative ELBO by
+        default.
+      seed: Seed of the latent noise where a call is given none.
+      **kwargs: Arguments of `keras.Model`.
+    """
+    super().__init__(**kwargs)
+    self.posterior = posterior
+    self.prior = prior
+    self.likelihood = likelihood
+    self.objective = (
+      objectives.NegativeELBO() if objective is None else objective
+    )
+    self._seeds = keras.random.SeedGenerator(seed)
+    self._means = [
+      keras.metrics.Mean(name='distortion_nats'),
+      keras.metrics.Mean(name='rate_nats'),
+    ]
+
+  def build(self, input_shape):
+    self.posterior.build(input_shape)
+    self.prior.build()
+    self.likelihood.build((None, self.posterior.latent_size))
+
+  def call(self, image, noise=None):
+    """Terms of the bound, from one draw of the code for each image.
+
+    Args:
+      image: `Tensor` of shape `[batch, height, width, channels]`.
+      noise: Standard normal `Tensor` of shape `[batch, latent_size]` that the
+        code is made of; drawn afresh by default.
+
+    Returns:
+      `Terms`.
+    """
+    q = self.posterior(image)
+    if noise is None:
+      noise = keras.random.normal(tf.shape(q.mean()), seed=self._seeds)
+    z = posteriors.sample_from_noise(q, noise)
+    return self.terms(q, z, image)
+
+  def terms(self, posterior, z, image):
+    """Terms of the bound for given codes.
+
+    Args:
+      posterior: `q(z|x)` of the images, batch shape `[batch]`.
+      z: Codes from it, shape `[..., batch, latent_size]`.
+      image: As in `call`.
+
+    Returns:
+      `Terms` of shape `[..., batch]`.
+    """
+    return Terms(
+      distortion=-self.likelihood(z).log_prob(image),
+      rate=posterior.log_prob(z) - self.prior().log_prob(z),
+    )
+
+  def initialize(self, image, noise=None):
+    """Sets gains and biases from a batch, once, before training.
+
+    Args:
+      image: As in `call`, an eager `Tensor`.
+      noise: As in `call`.
+    """
+    if not self.built:
+      self.build(image.shape)
+    with weight_norm.data_dependent_initialization():
+      self(image, noise)
+
+  def compute_loss(
+    self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+  ):
+    """What `fit` minimises: the objective of a batch's `Terms`."""
+    del x, y, sample_weight, training
+    for metric, term in zip(self._means, y_pred):
+      metric.update_state(term)
+    return self.objective.loss(y_pred)

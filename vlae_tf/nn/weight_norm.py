@@ -1,0 +1,191 @@
+"""Weight-normalised linear layers with data-dependent initialisation.
+
+#### References
+
+[1]: Tim Salimans, Diederik P. Kingma. Weight Normalization: A Simple
+     Reparameterization to Accelerate Training of Deep Neural Networks. In
+     _Neural Information Processing Systems_, 2016.
+     https://arxiv.org/abs/1602.07868
+"""
+
+import contextlib
+import threading
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_state = threading.local()
+
+
+@contextlib.contextmanager
+def data_dependent_initialization():
+  """Sets gain and bias of every layer called inside from its inputs.
+
+  Each layer is set once, at its first call, so that its outputs have mean zero
+  and standard deviation `init_scale` over the batch ([1], section 3). Eager
+  calls only.
+  """
+  if getattr(_state, 'pending', None) is not None:
+    raise ValueError('`data_dependent_initialization` does not nest.')
+  _state.pending = set()
+  try:
+    yield
+  finally:
+    _state.pending = None
+
+
+def _first_call_of(layer):
+  done = getattr(_state, 'pending', None)
+  if done is None or id(layer) in done:
+    return False
+  done.add(id(layer))
+  return True
+
+
+class WeightNorm(keras.layers.Layer):
+  """A linear map with kernel `w = g v / |v|`, one norm an output unit [1].
+
+  Sub-classes say the shape of `v`, which of its axes are summed in the norm,
+  and how the kernel is applied.
+  """
+
+  def __init__(self, units, *, mask=None, init_scale=1.0, **kwargs):
+    """Creates the layer.
+
+    Args:
+      units: Number of output units (or maps).
+      mask: Optional array of zeros and ones that broadcasts against `v`. It is
+        applied to `v` before the norm is taken.
+      init_scale: Standard deviation of the outputs after data-dependent
+        initialisation.
+      **kwargs: Arguments of `keras.layers.Layer`.
+    """
+    super().__init__(**kwargs)
+    if units < 1:
+      raise ValueError(f'`units` must be at least 1, got {units}.')
+    self.units = units
+    self.init_scale = init_scale
+    self._mask = None if mask is None else np.asarray(mask, 'float32')
+
+  def _kernel_shape(self, inputs):
+    raise NotImplementedError
+
+  def _linear(self, x, kernel):
+    raise NotImplementedError
+
+  # Axes of `v` summed in the norm, and the gain's shape against `v`.
+  _norm_axes = None
+  _gain_shape = (-1,)
+
+  def build(self, input_shape):
+    self.v = self.add_weight(
+      name='v',
+      shape=self._kernel_shape(input_shape[-1]),
+      initializer=keras.initializers.RandomNormal(stddev=0.05),
+    )
+    self.gain = self.add_weight(
+      name='gain', shape=(self.units,), initializer='ones'
+    )
+    self.bias = self.add_weight(
+      name='bias', shape=(self.units,), initializer='zeros'
+    )
+
+  @property
+  def kernel(self):
+    """The effective kernel `g v / |v|`, shape of `v`."""
+    v = self.v if self._mask is None else self.v * self._mask
+    square = tf.reduce_sum(v * v, self._norm_axes, keepdims=True)
+    # A unit whose inputs are all masked has |v| = 0: its kernel is zero, with
+    # zero gradient, and its bias is all that is left.
+    scale = tf.math.rsqrt(tf.where(square > 0, square, tf.ones_like(square)))
+    return v * (scale * tf.reshape(self.gain, self._gain_shape))
+
+  def call(self, x):
+    if _first_call_of(self):
+      self._initialize_from(x)
+    return self._linear(x, self.kernel) + self.bias
+
+  def _initialize_from(self, x):
+    self.gain.assign(tf.ones_like(self.gain))
+    y = self._linear(x, self.kernel)
+    mean, variance = tf.nn.moments(y, list(range(len(y.shape) - 1)))
+    # A unit that is constant on this batch keeps its gain.
+    constant = variance < 1e-10
+    deviation = tf.sqrt(tf.where(constant, 1.0, variance))
+    self.gain.assign(self.init_scale / deviation)
+    self.bias.assign(-mean * self.init_scale / deviation)
+
+
+class WeightNormDense(WeightNorm):
+  """Weight-normalised dense layer: `[..., inputs] -> [..., units]`."""
+
+  _norm_axes = (0,)
+
+  def _kernel_shape(self, inputs):
+    return (inputs, self.units)
+
+  def _linear(self, x, kernel):
+    return tf.tensordot(x, kernel, 1) if len(x.shape) > 2 else x @ kernel
+
+
+class WeightNormConv2D(WeightNorm):
+  """Weight-normalised convolution, `'SAME'` padding.
+
+  Maps `[batch, height, width, inputs]` to
+  `[batch, ceil(height / strides), ceil(width / strides), units]`.
+  """
+
+  _norm_axes = (0, 1, 2)
+
+  def __init__(self, units, size, strides=1, **kwargs):
+    """Creates the layer.
+
+    Args:
+      units: Number of output maps.
+      size: Filter height and width, an integer or a pair.
+      strides: Stride of both axes.
+      **kwargs: Arguments of `WeightNorm`.
+    """
+    super().__init__(units, **kwargs)
+    self.size = (size, size) if isinstance(size, int) else tuple(size)
+    self.strides = strides
+
+  def _kernel_shape(self, inputs):
+    return (*self.size, inputs, self.units)
+
+  def _linear(self, x, kernel):
+    return tf.nn.conv2d(x, kernel, self.strides, 'SAME')
+
+
+class WeightNormConv2DTranspose(WeightNorm):
+  """Weight-normalised transposed convolution to a given size.
+
+  Maps `[batch, h, w, inputs]` to `[batch, height, width, units]`, where
+  `h = ceil(height / strides)` and likewise for the width.
+  """
+
+  _norm_axes = (0, 1, 3)
+  _gain_shape = (-1, 1)
+
+  def __init__(self, units, size, output_size, strides=2, **kwargs):
+    """Creates the layer.
+
+    Args:
+      units: Number of output maps.
+      size: Filter height and width, an integer.
+      output_size: `(height, width)` of the output.
+      strides: Stride of both axes.
+      **kwargs: Arguments of `WeightNorm`.
+    """
+    super().__init__(units, **kwargs)
+    self.size = size
+    self.output_size = tuple(output_size)
+    self.strides = strides
+
+  def _kernel_shape(self, inputs):
+    return (self.size, self.size, self.units, inputs)
+
+  def _linear(self, x, kernel):
+    shape = [tf.shape(x)[0], *self.output_size, self.units]
+    return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, 'SAME')

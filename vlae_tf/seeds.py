@@ -1,0 +1,51 @@
+"""Stateless random numbers: each draw is a function of what it is for."""
+
+import tensorflow as tf
+
+# Every stream of random numbers has a number of its own, so that no two uses
+# of one user seed ever share their bits.
+STREAMS = {
+  'shuffle': 1,
+  'binarize': 2,
+  'latent': 3,
+  'importance': 4,
+  'sample': 5,
+  'initialize': 6,
+  'validation': 7,
+  'test': 8,
+}
+
+
+def stream_seed(seed, stream, counter=0):
+  """Returns the stateless seed of draw number `counter` of a stream.
+
+  Args:
+    seed: Python integer, the user's seed.
+    stream: One of the keys of `STREAMS`.
+    counter: Integer or integer `Tensor` of shape `[]`: step, epoch, index.
+
+  Returns:
+    An int32 `Tensor` of shape `[2]` for TensorFlow's stateless random ops.
+  """
+  # Large odd multipliers keep (seed, stream) pairs apart modulo 2**31.
+  base = (seed * 1_000_003 + STREAMS[stream] * 7_919) % (2**31 - 1)
+  return tf.stack([tf.constant(base, tf.int32), tf.cast(counter, tf.int32)])
+
+
+def uniform_per_example(seed, stream, indices, shape):
+  """Uniform numbers in [0, 1) that depend on each example's index alone.
+
+  Args:
+    seed: Python integer, the user's seed.
+    stream: One of the keys of `STREAMS`.
+    indices: Integer `Tensor` of shape `[batch]`.
+    shape: Shape of one example's numbers.
+
+  Returns:
+    A float32 `Tensor` of shape `[batch] + shape`.
+  """
+  return tf.map_fn(
+    lambda i: tf.random.stateless_uniform(shape, stream_seed(seed, stream, i)),
+    indices,
+    fn_output_signature=tf.float32,
+  )
