@@ -28,6 +28,7 @@ setuptools.setup(
     'tensorflow>=2.18,<3',
     'tensorflow-datasets>=4.9.7',
     'tensorflow-probability[tf]>=0.25,<0.26',
+    'tqdm>=4.60',
   ],
   extras_require={
     'gpu': ['tensorflow[and-cuda]>=2.18,<3'],

@@ -5,6 +5,26 @@ import pathlib
 import tempfile
 
 
+def check_writable(path):
+  """Checks, before long work, that a file can be written to a path.
+
+  Args:
+    path: Path of the file; its directory is made.
+
+  Raises:
+    ValueError: It cannot.
+  """
+  path = pathlib.Path(path)
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix='.writing-'):
+      pass
+  except OSError as error:
+    raise ValueError(f'Cannot write {path}: {error}.') from error
+  if path.is_dir():
+    raise ValueError(f'Cannot write {path}: it is a directory.')
+
+
 def write_bytes(path, data):
   """Writes a file in one step, so that a reader never sees half of it.
 

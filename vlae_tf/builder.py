@@ -4,14 +4,9 @@ import math
 
 import tensorflow as tf
 
-from vlae_tf import decoders
-from vlae_tf import model
-from vlae_tf import objectives
-from vlae_tf import posteriors
-from vlae_tf import priors
+from vlae_tf import decoders, model, objectives, posteriors, priors
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.nn import pixel_cnn
-from vlae_tf.nn import residual
+from vlae_tf.nn import pixel_cnn, residual
 
 
 def _flow_prior(config):

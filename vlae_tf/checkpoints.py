@@ -13,14 +13,14 @@ import tensorflow as tf
 class Checkpoints:
   """The checkpoints of a working directory."""
 
-  def __init__(self, workdir, *, model, averages, optimizer=None, keep=2):
+  def __init__(self, workdir, *, averages, model=None, optimizer=None, keep=2):
     """Looks at a directory; writes nothing.
 
     Args:
       workdir: Directory of the run.
-      model: Built `VLAE`, or `None` to read the averages alone.
       averages: Built `VLAE` that holds the averaged weights.
-      optimizer: Built Keras optimiser, or `None` to read alone.
+      model: Built `VLAE`, or `None` to read the averages alone.
+      optimizer: Built Keras optimiser, or `None` to read the averages alone.
       keep: How many checkpoints to keep.
     """
     self._directory = pathlib.Path(workdir) / 'checkpoints'

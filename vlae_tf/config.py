@@ -173,7 +173,9 @@ def load(path):
       'Train one with python -m vlae_tf.train.'
     ) from None
   except (OSError, TypeError, ValueError) as error:
-    raise ValueError(f'{path} is not a config of this version: {error}')
+    raise ValueError(
+      f'{path} is not a config of this version: {error}'
+    ) from error
 
 
 def differences(old, new):

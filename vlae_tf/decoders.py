@@ -7,8 +7,6 @@
      https://arxiv.org/abs/1611.02731 (section 2.2)
 """
 
-import math
-
 import keras
 import tensorflow as tf
 

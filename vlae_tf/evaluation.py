@@ -14,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf import posteriors
-from vlae_tf import seeds
+from vlae_tf import posteriors, seeds
 
 # Codes decoded at a time: this, not the number of samples, decides the memory.
 LANES = 256
@@ -65,6 +64,31 @@ class Estimates:
       'num_images': len(nll),
       'num_samples': self.num_samples,
     }
+
+
+def table(result):
+  """The lines that a person reads of a `summary`.
+
+  Args:
+    result: Dictionary made by `Estimates.summary`.
+
+  Returns:
+    A string of several lines.
+  """
+  rows = [
+    ('NLL', 'nll', 'nats', result['nll_stderr']),
+    ('ELBO', 'elbo', 'nats', result['elbo_stderr']),
+    ('gap NLL to -ELBO', 'gap', 'nats', result['gap_stderr']),
+    ('rate', 'rate', 'nats', None),
+    ('distortion', 'distortion', 'nats', None),
+    ('bits in the code', 'rate_bits', 'bits', None),
+    ('NLL', 'bits_per_dim', 'bits/dim', None),
+  ]
+  lines = [f'{result["num_images"]} images, {result["num_samples"]} codes each']
+  for name, key, unit, error in rows:
+    spread = '' if error is None else f' +- {error:.3f}'
+    lines.append(f'{name:17} {result[key]:10.4f}{spread:11} {unit}')
+  return '\n'.join(lines)
 
 
 def standard_error(values):

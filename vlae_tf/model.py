@@ -12,8 +12,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from vlae_tf import objectives
-from vlae_tf import posteriors
+from vlae_tf import objectives, posteriors
 from vlae_tf.nn import weight_norm
 
 

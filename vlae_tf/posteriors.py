@@ -11,8 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.nn import residual
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import residual, weight_norm
 
 tfd = tfp.distributions
 

@@ -2,19 +2,20 @@
 
 import dataclasses
 import math
-import pathlib
 import time
 
 import keras
 import tensorflow as tf
 
-from vlae_tf import builder
-from vlae_tf import checkpoints
-from vlae_tf import config as config_lib
+from vlae_tf import (
+  builder,
+  checkpoints,
+  evaluation,
+  schedules,
+  train_step,
+  workdirs,
+)
 from vlae_tf import data as data_lib
-from vlae_tf import evaluation
-from vlae_tf import schedules
-from vlae_tf import train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,57 +45,33 @@ def default_strategy():
   return tf.distribute.get_strategy()
 
 
-def claim_workdir(config, workdir):
-  """Makes a working directory this experiment's, or checks that it is.
-
-  Args:
-    config: `Config` of the experiment.
-    workdir: Path of the directory.
-
-  Raises:
-    ValueError: It belongs to another experiment; nothing is changed in it.
-  """
-  path = pathlib.Path(workdir) / 'config.json'
-  if path.exists():
-    lines = config_lib.differences(config_lib.load(path), config)
-    if lines:
-      raise ValueError(
-        f'`workdir` {workdir} belongs to another config ({"; ".join(lines)}). '
-        'Choose another directory or the same flags.'
-      )
-  else:
-    config_lib.save(config, path)
-
-
 class Trainer:
   """Trains a VLAE in a working directory, from where it was left."""
 
   def __init__(
-    self, config, data, workdir, strategy=None, limits=None, callbacks=()
+    self, config, data, workdir, data_dir=None, strategy=None, limits=None
   ):
     """Builds or restores everything; takes no step.
 
     Args:
       config: `Config`.
       data: `ImageData`.
-      workdir: Directory of `config.json`, checkpoints and logs.
+      workdir: Directory of the run, see `workdirs`.
+      data_dir: Root of the data sets, remembered for other commands.
       strategy: `tf.distribute.Strategy`; see `default_strategy`.
       limits: `Limits`.
-      callbacks: `keras.callbacks.Callback`s. Their `on_train_batch_end` comes
-        every `steps_per_call` steps with the training scalars, their
-        `on_epoch_end` at every validation with the validation's scalars.
 
     Raises:
       ValueError: The directory belongs to another config, or the batch cannot
         be divided among the replicas.
     """
-    claim_workdir(config, workdir)
     self.config = config
-    self.workdir = pathlib.Path(workdir)
     self.limits = Limits() if limits is None else limits
+    self._strategy = strategy or default_strategy()
+    self._check_batch_size()
+    workdirs.claim(workdir, config, data, data_dir)
     self._images = data.split(config.train_on)
     self._data = data
-    self._strategy = strategy or default_strategy()
     self.total_steps = math.ceil(
       config.max_epochs * len(self._images) / config.batch_size
     )
@@ -102,17 +79,21 @@ class Trainer:
       self._build(data.image_shape)
     self._checkpoints = checkpoints.Checkpoints(
       workdir,
-      model=self.model,
       averages=self.averages,
+      model=self.model,
       optimizer=self.optimizer,
     )
     self.resumed_from = self._checkpoints.restore()
     if self.resumed_from is None:
       self._initialize()
-    self._callbacks = keras.callbacks.CallbackList(
-      list(callbacks), model=self.model
-    )
-    self._callbacks.set_params(dict(steps=self.last_step))
+
+  def _check_batch_size(self):
+    replicas = self._strategy.num_replicas_in_sync
+    if self.config.batch_size % replicas:
+      raise ValueError(
+        '`batch_size` must be divisible by the number of replicas, got '
+        f'{self.config.batch_size} for {replicas}.'
+      )
 
   def _build(self, image_shape):
     # Keras initialisers draw from this seed; nothing after them does.
@@ -155,30 +136,42 @@ class Trainer:
     """Steps in which every image is seen once, a fraction."""
     return len(self._images) / self.config.batch_size
 
-  def run(self):
+  def run(self, callbacks=()):
     """Trains until the end of the run or one of its limits.
+
+    Args:
+      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` comes every
+        `steps_per_call` steps with the training scalars, `on_epoch_end` at
+        every validation with its scalars; both are told the step. `params`
+        hold the first step, `initial`, and the last, `steps`.
 
     Returns:
       What ended it: 'finished', 'max_steps' or 'max_minutes'.
     """
-    self._callbacks.on_train_begin()
-    deadline = time.monotonic() + 60.0 * (self.limits.max_minutes or math.inf)
-    batches = iter(self._batches())
-    step = self.step
+    callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+    callbacks.set_params(dict(initial=self.step, steps=self.last_step))
+    callbacks.on_train_begin()
+    minutes = self.limits.max_minutes
+    seconds = math.inf if minutes is None else 60.0 * minutes
+    step = self._loop(callbacks, time.monotonic() + seconds)
+    self._checkpoints.save(step)
+    callbacks.on_train_end()
+    if step >= self.total_steps:
+      return 'finished'
+    return 'max_steps' if step >= self.last_step else 'max_minutes'
+
+  def _loop(self, callbacks, deadline):
+    batches, step = iter(self._batches()), self.step
     while step < self.last_step and time.monotonic() < deadline:
       ahead = self._next_stop(step) - step
       metrics = self._train_step(batches, tf.constant(ahead))
       step += ahead
-      self._callbacks.on_train_batch_end(step, _as_floats(metrics))
+      callbacks.on_train_batch_end(step, _as_floats(metrics))
       if self._is_due(step, self._validation_period()):
-        self._validate(step)
+        callbacks.on_epoch_end(step, self.validate())
       if self._is_due(step, self.limits.checkpoint_every_steps):
         self._checkpoints.save(step)
-    self._checkpoints.save(step)
-    self._callbacks.on_train_end()
-    if step >= self.total_steps:
-      return 'finished'
-    return 'max_steps' if step >= self.last_step else 'max_minutes'
+    return step
 
   def _batches(self):
     replicas = self._strategy.num_replicas_in_sync
@@ -198,7 +191,9 @@ class Trainer:
     return self._strategy.distribute_datasets_from_function(dataset)
 
   def _validation_period(self):
-    return round(self.limits.validate_every_epochs * self.steps_per_epoch)
+    """Steps between validations, 0 for none."""
+    epochs = self.limits.validate_every_epochs
+    return max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
 
   def _next_stop(self, step):
     """The next step at which the host has something to do."""
@@ -214,12 +209,15 @@ class Trainer:
   def _is_due(step, period):
     return bool(period) and step % period == 0
 
-  def _validate(self, step):
+  def validate(self):
+    """The bound on the validation images, one code each, averaged weights.
+
+    Returns:
+      A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats.
+    """
     estimates = self._evaluator(self._data.validation, 'validation')
     result = estimates.summary(self._data.image_shape)
-    self._callbacks.on_epoch_end(
-      step, {f'val_{k}': result[k] for k in ('elbo', 'rate', 'distortion')}
-    )
+    return {f'val_{k}': result[k] for k in ('elbo', 'rate', 'distortion')}
 
 
 def _as_floats(metrics):

@@ -1,0 +1,110 @@
+"""The registry, the root of all data, and the embedded data set."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from sklearn import datasets
+
+from vlae_tf import data
+from vlae_tf.data import directories
+
+
+def test_digits_come_without_any_file(no_network, tmp_path):
+  digits = data.load('digits', tmp_path / 'nowhere')
+  sizes = [len(digits.split(s)) for s in ('train', 'validation', 'test')]
+  assert sizes == [1297, 200, 300]
+  assert digits.image_shape == (28, 28, 1)
+  assert digits.train.dtype == np.uint8
+  assert digits.train.min() == 0
+  assert digits.train.max() > 200
+  assert not (tmp_path / 'nowhere').exists()
+
+
+def test_digits_keep_their_shapes_and_labels():
+  """Averaged back to 8x8, each image is nearest to one of its own label."""
+  small, labels = datasets.load_digits(return_X_y=True)
+  small = small.reshape(-1, 8, 8) / 16
+  digits = data.load('digits')
+  for image, label in zip(
+    digits.test[:40, ..., 0], digits.labels['test'], strict=False
+  ):
+    back = Image.fromarray(image).resize((8, 8), Image.Resampling.BOX)
+    distance = np.abs(small - np.asarray(back) / 255).mean(axis=(1, 2))
+    assert labels[distance.argmin()] == label
+
+
+def test_digits_are_the_same_at_every_load():
+  first, second = data.load('digits'), data.load('digits')
+  np.testing.assert_array_equal(first.test, second.test)
+
+
+@pytest.mark.parametrize('name', ['mnist', '', 'no/such/folder', 'x.npz'])
+def test_unknown_name_lists_those_that_are_known(name):
+  with pytest.raises(
+    ValueError, match=r'`name` must be.*omniglot.*got'
+  ) as info:
+    data.load(name)
+  assert all(known in str(info.value) for known in data.DATASETS)
+  assert repr(name) in str(info.value)
+
+
+def test_data_dir_is_argument_then_environment_then_home(monkeypatch):
+  monkeypatch.setenv('VLAE_TF_DATA_DIR', '/from/environment')
+  assert directories.resolve_data_dir('/given') == pathlib.Path('/given')
+  expected = pathlib.Path('/from/environment')
+  assert data.default_data_dir() == expected
+  assert directories.resolve_data_dir(None) == expected
+  monkeypatch.delenv('VLAE_TF_DATA_DIR')
+  assert data.default_data_dir() == pathlib.Path.home() / 'vlae_tf_data'
+
+
+def test_data_dir_that_is_a_file_is_named(tmp_path):
+  (tmp_path / 'file').touch()
+  with pytest.raises(ValueError, match='`data_dir` must be a directory'):
+    data.load('digits', tmp_path / 'file')
+
+
+@pytest.mark.parametrize('place', ['', 'tfds'])
+def test_catalogue_set_is_found_in_the_root_and_in_tfds(
+  place, root, no_network, monkeypatch
+):
+  _fake_catalogue_set(root / place)
+  images = data.load('static_mnist', root)
+  assert images.train.dtype == bool
+  np.testing.assert_array_equal(images.train[:, 3, 4, 0], [True, False, True])
+
+
+def test_damaged_catalogue_set_is_named(root):
+  _fake_catalogue_set(root)
+  record = next(root.rglob('*-test.tfrecord*'))
+  record.write_bytes(record.read_bytes()[:-7])
+  with pytest.raises(ValueError, match=r"1\.0\.0 is damaged: split 'test'"):
+    data.load('static_mnist', root)
+
+
+def test_failed_catalogue_download_is_explained(root, monkeypatch):
+  def fail(self, **kwargs):
+    raise ConnectionError('no route\nand more')
+
+  monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', fail)
+  with pytest.raises(
+    ValueError, match=r"`data_dir` has no prepared 'mnist'.*\(no route\)"
+  ):
+    data.load('dynamic_mnist', root)
+
+
+def _fake_catalogue_set(folder):
+  """Prepares three images a split in the format of the catalogue's set."""
+  images = np.zeros([3, 28, 28, 1], np.uint8)
+  images[::2, 3, 4] = 1
+  builder = tfds.builder('binarized_mnist', data_dir=folder, try_gcs=False)
+  splits = ('train', 'validation', 'test')
+  builder._split_generators = lambda _: {
+    split: ((i, {'image': image}) for i, image in enumerate(images))
+    for split in splits
+  }
+  builder.info._disable_shuffling = True
+  builder.download_and_prepare(download_dir=folder / 'downloads')

@@ -1,0 +1,84 @@
+"""What the commands share: quiet start, flags, and errors of one line."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+from absl import app, flags
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+
+@contextlib.contextmanager
+def _held_stderr():
+  """Holds back file descriptor 2; shows it after all if something fails."""
+  sys.stderr.flush()
+  saved = os.dup(2)
+  with tempfile.TemporaryFile() as held:
+    os.dup2(held.fileno(), 2)
+    try:
+      yield
+    except BaseException:
+      held.seek(0)
+      os.write(saved, held.read())
+      raise
+    finally:
+      sys.stderr.flush()
+      os.dup2(saved, 2)
+      os.close(saved)
+
+
+# TensorFlow greets on standard error while it is imported, whatever its log
+# level; a command's standard error is for what concerns its user.
+with _held_stderr():
+  import tensorflow as tf  # noqa: F401
+  import tensorflow_probability  # noqa: F401
+
+
+def define_workdir():
+  """Defines `--workdir`, which every command but `train` reads alone."""
+  flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
+
+
+def define_data_dir():
+  """Defines `--data_dir`."""
+  flags.DEFINE_string(
+    'data_dir',
+    None,
+    'Root of data sets; else $VLAE_TF_DATA_DIR, else ~/vlae_tf_data.',
+  )
+
+
+def run(main):
+  """Runs a command: parses its flags and turns `ValueError` into one line.
+
+  Args:
+    main: Function without arguments.
+  """
+  app.run(lambda _: _guarded(main), flags_parser=_parse)
+
+
+def _parse(argv):
+  try:
+    rest = flags.FLAGS(argv)[1:]
+    if rest:
+      raise flags.Error(f'unexpected argument {rest[0]!r}')
+  except flags.Error as error:
+    _fail(f'{error} (--help lists the flags)')
+  if flags.FLAGS.help or flags.FLAGS.helpshort or flags.FLAGS.helpfull:
+    return argv
+  return argv[:1]
+
+
+def _guarded(main):
+  try:
+    main()
+  except ValueError as error:
+    _fail(error)
+
+
+def _fail(error):
+  message = ' '.join(str(error).split())
+  print(f'error: {message}', file=sys.stderr)
+  sys.exit(1)

@@ -1,0 +1,46 @@
+"""Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`."""
+
+from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+
+from absl import flags
+
+from vlae_tf import data as data_lib
+from vlae_tf import sampling, visualization, workdirs
+
+FLAGS = flags.FLAGS
+
+command_line.define_workdir()
+command_line.define_data_dir()
+flags.DEFINE_enum(
+  'mode',
+  'prior',
+  ['prior', 'decompress'],
+  'Unconditional samples, or test images beside draws from their codes.',
+)
+flags.DEFINE_integer('num', 64, 'Number of images.', lower_bound=1)
+flags.DEFINE_integer('draws', 3, 'Draws from each test image.', lower_bound=1)
+flags.DEFINE_integer('seed', 0, 'Seed of everything random.', lower_bound=0)
+flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
+
+
+def main():
+  run = workdirs.restore(FLAGS.workdir)
+  visualization.check_png_path(FLAGS.out)
+  if FLAGS.mode == 'prior':
+    samples = sampling.sample_prior(run.model, FLAGS.num, FLAGS.seed)
+    picture = visualization.grid(samples)
+  else:
+    originals = _test_images(run)
+    draws = sampling.decompress(run.model, originals, FLAGS.draws, FLAGS.seed)
+    picture = visualization.beside(originals, draws)
+  visualization.save_png(FLAGS.out, picture)
+  print(f'wrote {FLAGS.out}')
+
+
+def _test_images(run):
+  data = data_lib.load(run.config.dataset, FLAGS.data_dir or run.data_dir)
+  return data_lib.fixed_binarization(data.test[: FLAGS.num], 'test')
+
+
+if __name__ == '__main__':
+  command_line.run(main)
