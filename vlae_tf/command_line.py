@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from absl import app, flags
+from absl import app, flags, logging
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -34,6 +34,9 @@ def _held_stderr():
 with _held_stderr():
   import tensorflow as tf  # noqa: F401
   import tensorflow_probability  # noqa: F401
+
+
+logging.set_verbosity(logging.WARNING)
 
 
 def define_workdir():

@@ -123,6 +123,7 @@ class Evaluator:
     self._seed = seed
     # A divisor, so that chunks hold no more than the samples asked for.
     self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
+    self._compiled = tf.function(self._estimate, reduce_retracing=True)
 
   def __call__(self, images, split='test', progress=None):
     """Estimates for all images, in the binarisation fixed for their split.
@@ -139,15 +140,27 @@ class Evaluator:
     batch_size = max(1, LANES // self._chunk)
     parts = []
     for batch in data_lib.evaluation_batches(images, batch_size, split=split):
-      parts.append([v.numpy() for v in self._estimate(**batch)])
+      parts.append([v.numpy() for v in self.estimate(**batch)])
       if progress is not None:
         progress(len(batch['index']))
     columns = [np.concatenate(column) for column in zip(*parts)]
     return Estimates(*columns, self._num_samples)
 
-  @tf.function(reduce_retracing=True)
+  def estimate(self, image, index):
+    """Estimates for one batch, in memory that the samples do not add to.
+
+    Args:
+      image: Float32 `Tensor` of shape `[batch, height, width, channels]`.
+      index: Integer `Tensor` of shape `[batch]`: numbers of the images, which
+        decide their codes.
+
+    Returns:
+      A tuple of `log_prob`, `elbo`, `rate`, `distortion`, each of shape
+      `[batch]`, see `Estimates`.
+    """
+    return self._compiled(tf.convert_to_tensor(image), tf.convert_to_tensor(index))
+
   def _estimate(self, image, index):
-    """Runs over the samples in chunks, keeping sums alone: `[batch]` each."""
     q = self._model.posterior(image)
     batch = tf.shape(index)[0]
     log_sum = tf.fill([batch], -math.inf)

@@ -31,6 +31,9 @@ class GaussianPrior(keras.layers.Layer):
     super().__init__(**kwargs)
     self.latent_size = latent_size
 
+  def build(self, input_shape=None):
+    """Creates the variables, of which a Gaussian has none."""
+
   def __call__(self):
     # Keras's own `__call__` fails on a layer without input.
     return self.call()
