@@ -1,36 +1,87 @@
-"""What training minimises: the distortion and a weighted rate.
+"""What training minimises: a distortion and a function of the mean rate.
 
-An objective is an object with `rate_weight(mean_rate)`, the derivative of its
-loss by the batch-mean rate, and `loss(terms)`. It sees the mean over the
-*global* batch, so that replicas and microbatches leave it as it is.
+An objective sees means over the *global* batch, so that replicas and
+microbatches leave it as it is:
+
+*  `parts(terms)` gives the two numbers of each image whose sums carry the
+   gradient;
+*  `rate_loss(mean_rate, step)` is what the mean rate costs, in nats, and
+   `rate_weight(mean_rate, step)` its derivative;
+*  `variables` is its state, and `update(mean_rate)` moves that once a step.
 
 #### References
 
 [1]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
      Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
      https://arxiv.org/abs/1606.04934 (Appendix C.8)
+[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (Appendix C)
+[3]: Irina Higgins et al. beta-VAE: Learning Basic Visual Concepts with a
+     Constrained Variational Framework. In _International Conference on
+     Learning Representations_, 2017.
+[4]: Samuel R. Bowman et al. Generating Sentences from a Continuous Space. In
+     _Conference on Computational Natural Language Learning_, 2016.
+     https://arxiv.org/abs/1511.06349
+[5]: Yuri Burda, Roger Grosse, Ruslan Salakhutdinov. Importance Weighted
+     Autoencoders. In _International Conference on Learning Representations_,
+     2016. https://arxiv.org/abs/1509.00519
 """
 
+import math
+
+import keras
 import tensorflow as tf
 
 
 class NegativeELBO:
   """`mean(distortion) + mean(rate)`, in nats."""
 
-  def value(self, mean_distortion, mean_rate):
-    """The loss from the means over the global batch, in nats."""
-    return mean_distortion + mean_rate
+  num_samples = 1  # Codes of each image in a step.
+  variables = ()
 
-  def rate_weight(self, mean_rate):
+  def parts(self, terms):
+    """Per-image distortion and rate, `[batch]`, to sum and differentiate.
+
+    Args:
+      terms: `Terms` of shape `[num_samples, batch]`, or `[batch]` for one.
+
+    Returns:
+      A pair of `Tensor`s of shape `[batch]`.
+    """
+    flat = [tf.reshape(t, [-1, tf.shape(t)[-1]]) for t in terms]
+    return tuple(tf.reduce_mean(t, 0) for t in flat)
+
+  def bound(self, terms):
+    """The bound on log p(x) that is reported, in nats, `[batch]`."""
+    distortion, rate = self.parts(terms)
+    return -distortion - rate
+
+  def rate_loss(self, mean_rate, step):
+    """What the mean rate costs, in nats, shape `[]`."""
+    del step
+    return mean_rate
+
+  def rate_weight(self, mean_rate, step):
     """Weight of the rate's gradient, shape `[]`."""
+    del step
     return tf.ones_like(mean_rate)
 
-  def loss(self, terms):
-    """The loss of a batch of `Terms`, in nats, with its gradient."""
-    rate = tf.reduce_mean(terms.rate)
-    weighted = tf.stop_gradient(self.rate_weight(rate)) * rate
-    surrogate = tf.reduce_mean(terms.distortion) + weighted
-    value = self.value(tf.reduce_mean(terms.distortion), rate)
+  def value(self, mean_distortion, mean_rate, step=0):
+    """The loss from the means over the global batch, in nats."""
+    return mean_distortion + self.rate_loss(mean_rate, step)
+
+  def update(self, mean_rate):
+    """Moves the objective's state, once a step."""
+
+  def loss(self, terms, step=0):
+    """The loss of a whole batch of `Terms`, in nats, with its gradient."""
+    distortion, rate = [tf.reduce_mean(p) for p in self.parts(terms)]
+    surrogate = distortion + tf.stop_gradient(
+      self.rate_weight(rate, step)
+    ) * rate
+    value = self.value(distortion, rate, step)
+    self.update(tf.stop_gradient(rate))
     # The value of the objective with the gradient of the weighted sum.
     return surrogate + tf.stop_gradient(value - surrogate)
 
@@ -52,8 +103,137 @@ class FreeBits(NegativeELBO):
       raise ValueError(f'`floor` must be at least 0, got {floor}.')
     self.floor = floor
 
-  def value(self, mean_distortion, mean_rate):
-    return mean_distortion + tf.maximum(mean_rate, self.floor)
+  def rate_loss(self, mean_rate, step):
+    del step
+    return tf.maximum(mean_rate, self.floor)
 
-  def rate_weight(self, mean_rate):
+  def rate_weight(self, mean_rate, step):
+    del step
     return tf.cast(mean_rate > self.floor, mean_rate.dtype)
+
+
+class SoftFreeBits(NegativeELBO):
+  """`mean(distortion) + gamma mean(rate)`, `gamma` steered to a rate [2].
+
+  `gamma`, in (0, 1], rises by 10 % after a step whose mean rate is more than
+  5 % above the target, and falls by 10 % after one below the target.
+  """
+
+  def __init__(self, target):
+    """Creates the objective and its one variable.
+
+    Args:
+      target: Mean rate to hold, in nats, more than 0.
+    """
+    if not target > 0:
+      raise ValueError(f'`target` must be more than 0, got {target}.')
+    self.target = target
+    self.gamma = keras.Variable(
+      1.0, trainable=False, dtype='float32', name='gamma'
+    )
+    self.variables = (self.gamma,)
+
+  def rate_loss(self, mean_rate, step):
+    return self.rate_weight(mean_rate, step) * mean_rate
+
+  def rate_weight(self, mean_rate, step):
+    del step
+    return tf.cast(self.gamma.value, mean_rate.dtype)
+
+  def update(self, mean_rate):
+    up = tf.where(mean_rate > 1.05 * self.target, 1.1, 1.0)
+    factor = tf.where(mean_rate < self.target, 1.0 / 1.1, up)
+    gamma = self.gamma.value * tf.cast(factor, tf.float32)
+    self.gamma.assign(tf.clip_by_value(gamma, 1e-6, 1.0))
+
+
+class Beta(NegativeELBO):
+  """`mean(distortion) + beta mean(rate)` [3], the ELBO where `beta` is 1."""
+
+  def __init__(self, beta):
+    """Creates the objective.
+
+    Args:
+      beta: Price of a nat of the code, at least 0.
+    """
+    if not beta >= 0:
+      raise ValueError(f'`beta` must be at least 0, got {beta}.')
+    self.beta = beta
+
+  def rate_loss(self, mean_rate, step):
+    del step
+    return self.beta * mean_rate
+
+  def rate_weight(self, mean_rate, step):
+    del step
+    return self.beta * tf.ones_like(mean_rate)
+
+
+class WarmUp(NegativeELBO):
+  """Another objective whose price of the rate grows from 0 to full [4].
+
+  `rate_loss = min(1, step / steps) inner.rate_loss`.
+  """
+
+  def __init__(self, inner, steps):
+    """Creates the objective.
+
+    Args:
+      inner: Objective in force after the warm-up.
+      steps: Steps of the warm-up, at least 1.
+    """
+    if not steps >= 1:
+      raise ValueError(f'`steps` must be at least 1, got {steps}.')
+    self.inner, self.steps = inner, steps
+    self.variables = inner.variables
+    self.num_samples = inner.num_samples
+
+  def _part_done(self, step):
+    return tf.minimum(tf.cast(step, tf.float32) / float(self.steps), 1.0)
+
+  def parts(self, terms):
+    return self.inner.parts(terms)
+
+  def bound(self, terms):
+    return self.inner.bound(terms)
+
+  def rate_loss(self, mean_rate, step):
+    return self._part_done(step) * self.inner.rate_loss(mean_rate, step)
+
+  def rate_weight(self, mean_rate, step):
+    return self._part_done(step) * self.inner.rate_weight(mean_rate, step)
+
+  def update(self, mean_rate):
+    self.inner.update(mean_rate)
+
+
+class ImportanceWeighted(NegativeELBO):
+  """`-mean(log mean{ p(x, z[k]) / q(z[k]|x) })`, a tighter bound [5].
+
+  Its gradient weights each code's terms by that code's share of the sum, so it
+  comes in the same two parts as the ELBO's.
+  """
+
+  def __init__(self, num_samples):
+    """Creates the objective.
+
+    Args:
+      num_samples: Codes of each image, at least 1.
+    """
+    if num_samples < 1:
+      raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
+    self.num_samples = num_samples
+
+  def parts(self, terms):
+    """As `NegativeELBO.parts`; their sum is worth the negative bound."""
+    shape = [-1, tf.shape(terms.rate)[-1]]
+    distortion, rate = [tf.reshape(t, shape) for t in terms]
+    share = tf.stop_gradient(tf.nn.softmax(-distortion - rate, axis=0))
+    distortion, rate = [tf.reduce_sum(share * t, 0) for t in (distortion, rate)]
+    # Jensen's gap, a constant to the gradient, is put to the distortion.
+    gap = -self.bound(terms) - distortion - rate
+    return distortion + tf.stop_gradient(gap), rate
+
+  def bound(self, terms):
+    elbo = tf.reshape(terms.elbo, [-1, tf.shape(terms.rate)[-1]])
+    return tf.reduce_logsumexp(elbo, 0) - math.log(self.num_samples)

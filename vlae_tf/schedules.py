@@ -1,4 +1,13 @@
-"""Learning rates as functions of the step."""
+"""Learning rates as functions of the step, and of how validation goes.
+
+#### References
+
+[1]: Ilya Loshchilov, Frank Hutter. SGDR: Stochastic Gradient Descent with Warm
+     Restarts. In _International Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1608.03983
+"""
+
+import math
 
 import keras
 import tensorflow as tf
@@ -23,10 +32,14 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     self.hold_steps = hold_steps
     self.total_steps = total_steps
 
-  def __call__(self, step):
+  def part_left(self, step):
+    """What is left of the descent, from 1 before it to 0 at its end."""
     left = self.total_steps - tf.cast(step, tf.float32)
     part = left / float(self.total_steps - self.hold_steps)
-    return self.rate * tf.clip_by_value(part, 0.0, 1.0)
+    return tf.clip_by_value(part, 0.0, 1.0)
+
+  def __call__(self, step):
+    return self.rate * self.part_left(step)
 
   def get_config(self):
     return dict(
@@ -34,6 +47,40 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
       hold_steps=self.hold_steps,
       total_steps=self.total_steps,
     )
+
+
+class HoldThenCosine(HoldThenLinear):
+  """A rate that is held, then falls to zero along half a cosine [1]."""
+
+  def __call__(self, step):
+    part = self.part_left(step)
+    return self.rate * 0.5 * (1.0 - tf.cos(math.pi * part))
+
+
+class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
+  """A rate that is halved whenever validation stops getting better."""
+
+  def __init__(self, rate):
+    """Creates the schedule and its one variable.
+
+    Args:
+      rate: The rate at first.
+    """
+    self.rate = rate
+    self.factor = keras.Variable(
+      1.0, trainable=False, dtype='float32', name='factor'
+    )
+
+  def __call__(self, step):
+    del step
+    return self.rate * self.factor.value
+
+  def halve(self):
+    """Halves the rate from now on."""
+    self.factor.assign(0.5 * self.factor.value)
+
+  def get_config(self):
+    return dict(rate=self.rate)
 
 
 def create(config, total_steps):
@@ -46,7 +93,13 @@ def create(config, total_steps):
   Returns:
     What a Keras optimiser takes as `learning_rate`.
   """
+  if config.learning_rate_schedule == 'plateau':
+    return HalveOnPlateau(config.learning_rate)
   if config.learning_rate_schedule == 'constant' or total_steps == 0:
     return config.learning_rate
+  schedule = _DESCENTS[config.learning_rate_schedule]
   hold = min(int(config.learning_rate_hold * total_steps), total_steps - 1)
-  return HoldThenLinear(config.learning_rate, hold, total_steps)
+  return schedule(config.learning_rate, hold, total_steps)
+
+
+_DESCENTS = {'linear': HoldThenLinear, 'cosine': HoldThenCosine}

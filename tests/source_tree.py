@@ -1,0 +1,74 @@
+"""What the repository's Python files are, and which of each other they import.
+
+A file is known by its path without `.py`: 'vlae_tf/data/digits'.
+"""
+
+import ast
+import pathlib
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Where imports look: `from vlae_tf import seeds`, and `import toys` in a test.
+_IMPORT_ROOTS = ('', 'tests/')
+
+
+def files(folder):
+  """Paths without `.py` of all Python files in a folder of the repository."""
+  paths = sorted((ROOT / folder).rglob('*.py'))
+  return [str(p.relative_to(ROOT).with_suffix('')) for p in paths]
+
+
+def text(file):
+  """The source of a file."""
+  return (ROOT / f'{file}.py').read_text(encoding='utf-8')
+
+
+def parse(file):
+  """The syntax tree of a file."""
+  return ast.parse(text(file), filename=f'{file}.py')
+
+
+def is_command(file):
+  """Whether a file of the package can be run: `python -m vlae_tf.train`."""
+  return file.startswith('vlae_tf/') and "__name__ == '__main__'" in text(file)
+
+
+def imported_names(file):
+  """All dotted names that a file imports, wherever in it.
+
+  Args:
+    file: Path without `.py`.
+
+  Returns:
+    A set of pairs of a module's name and `None` (`import a.b`) or the name
+    that is taken from it (`from a.b import c`).
+  """
+  names = set()
+  for node in ast.walk(parse(file)):
+    if isinstance(node, ast.Import):
+      names |= {(alias.name, None) for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      module = '.' * node.level + (node.module or '')
+      names |= {(module, alias.name) for alias in node.names}
+  return names
+
+
+def imports(file):
+  """The files of the repository that a file imports.
+
+  `from a import b` imports the file `a/b` if there is one, else the package
+  `a`. The packages around a module do not count.
+  """
+  found = set()
+  for module, name in imported_names(file):
+    submodule = _find(f'{module}.{name}') if name else None
+    found.add(submodule or _find(module))
+  return found - {None, file}
+
+
+def _find(name):
+  path = name.replace('.', '/')
+  for folder in _IMPORT_ROOTS:
+    for candidate in (f'{folder}{path}', f'{folder}{path}/__init__'):
+      if (ROOT / f'{candidate}.py').is_file():
+        return candidate
+  return None

@@ -1,0 +1,75 @@
+"""Configs: bounds, JSON, flags and differences."""
+
+import dataclasses
+
+import pytest
+
+from vlae_tf import config
+
+
+@pytest.mark.parametrize(
+  'field, value, words',
+  [
+    ('latent_size', 0, 'at least 1'),
+    ('latent_size', 2.5, 'type int'),
+    ('decoder_tied', 1, 'type bool'),
+    ('latent_size', True, 'type int'),
+    ('learning_rate', float('nan'), 'at least'),
+    ('polyak_decay', 1.5, 'at most 1'),
+    ('train_on', 'test', 'one of'),
+    ('encoder_widths', '1,0', 'positive integers'),
+    ('encoder_widths', '', 'positive integers'),
+  ],
+)
+def test_a_bad_field_is_named(field, value, words):
+  with pytest.raises(ValueError, match=f'`{field}` must be .*{words}'):
+    config.Config(**{field: value})
+
+
+def test_json_round_trip(tmp_path):
+  original = config.Config(dataset='omniglot', learning_rate=1e-4, seed=3)
+  config.save(original, tmp_path / 'deep' / 'config.json')
+  assert config.load(tmp_path / 'deep' / 'config.json') == original
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', '{"no_such_field": 1}'])
+def test_a_file_that_is_no_config_is_named(tmp_path, text):
+  path = tmp_path / 'config.json'
+  path.write_text(text)
+  with pytest.raises(ValueError, match=r'config\.json'):
+    config.load(path)
+
+
+def test_differences_name_fields_and_both_values():
+  old, new = config.Config(seed=1), config.Config(seed=2, latent_size=9)
+  assert config.differences(old, new) == [
+    'seed: 1 there, 2 here',
+    'latent_size: 64 there, 9 here',
+  ]
+  assert config.differences(old, dataclasses.replace(old)) == []
+
+
+def test_only_a_constant_rate_lets_a_run_be_lengthened():
+  for schedule, free in [('constant', True), ('linear', False)]:
+    old = config.Config(learning_rate_schedule=schedule)
+    new = dataclasses.replace(old, max_epochs=old.max_epochs + 1)
+    assert (config.differences(old, new) == []) == free
+
+
+def test_the_defaults_are_the_papers():
+  defaults = config.Config()
+  paper = dict(
+    latent_size=64,
+    encoder_widths='16,32,32',
+    encoder_units=450,
+    flow_steps=4,
+    flow_units=640,
+    decoder_units=12,
+    decoder_depth=6,
+    decoder_features=4,
+    free_bits=0.01,
+    learning_rate=0.002,
+    polyak_decay=0.998,
+  )
+  for name, value in paper.items():
+    assert getattr(defaults, name) == value

@@ -1,0 +1,195 @@
+"""Convolutions that see pixels at given offsets, none of them later.
+
+#### References
+
+[1]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
+     Neural Networks. In _International Conference on Machine Learning_, 2016.
+     https://arxiv.org/abs/1601.06759
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf.nn import weight_norm
+
+
+class CausalConv2D(weight_norm.WeightNormConv2D):
+  """Weight-normalised convolution over a box of offsets, zeros outside.
+
+  `y[i, j] = sum{ w[r, c] x[i + top + dilation r, j + left + dilation c] }`,
+  shapes `[batch, height, width, inputs] -> [batch, height, width, units]`.
+  """
+
+  def __init__(self, units, size, origin, dilation=1, **kwargs):
+    """Creates the layer.
+
+    Args:
+      units: Number of output maps.
+      size: Height and width of the kernel.
+      origin: `(top, left)`, the offset of the kernel's first entry.
+      dilation: Distance of neighbouring entries, in pixels.
+      **kwargs: Arguments of `WeightNorm`.
+    """
+    super().__init__(units, size, **kwargs)
+    self._origin = tuple(origin)
+    self._dilation = dilation
+
+  @property
+  def offsets(self):
+    """Offset `(di, dj)` of each kernel entry `(r, c)`, a dictionary."""
+    (top, left), step = self._origin, self._dilation
+    return {
+      (r, c): (top + step * r, left + step * c)
+      for r, c in np.ndindex(*self.size)
+    }
+
+  def live(self, channels):
+    """Kernel entries not masked for all of some input channels.
+
+    Args:
+      channels: `slice` of the input channels.
+
+    Returns:
+      A boolean array of shape `size`.
+    """
+    if self._mask is None:
+      return np.ones(self.size, bool)
+    return self._mask[:, :, channels].any((2, 3))
+
+  def linear(self, x, kernel):
+    """The convolution of `x` with a kernel of this layer's size."""
+    return convolve(x, kernel, self._origin, self._dilation)
+
+  def _linear(self, x, kernel):
+    return self.linear(x, kernel)
+
+
+class MaskedConv2D(CausalConv2D):
+  """Masked square convolution centred on its pixel [1].
+
+  `mask` and `v` have the full square shape.
+  """
+
+  # From this number of maps on, leaving out the rows that are masked anyway
+  # is faster than multiplying by their zeros (benchmarks/sampling.py).
+  _CROP_FROM_UNITS = 32
+
+  def __init__(self, units, size, mask, **kwargs):
+    """Creates the layer.
+
+    Args:
+      units: Number of output maps.
+      size: Filter height and width, an odd integer.
+      mask: Array of zeros and ones, see `raster_mask`.
+      **kwargs: Arguments of `WeightNorm`.
+    """
+    half = size // 2
+    super().__init__(units, (size, size), (-half, -half), mask=mask, **kwargs)
+
+  def linear(self, x, kernel):
+    half = self.size[0] // 2
+    below = self._mask[half + 1 :].any() or x.shape[-1] != self._mask.shape[2]
+    if below or self.units < self._CROP_FROM_UNITS:
+      return tf.nn.conv2d(x, kernel, 1, 'SAME')
+    return convolve(x, kernel[: half + 1], self._origin)
+
+
+class BoxMean:
+  """Mean of the `size` x `size` box of pixels that ends at each pixel.
+
+  Pixels outside the image count as zero.
+  """
+
+  built = True
+
+  def __init__(self, size, maps):
+    """Creates the filter.
+
+    Args:
+      size: Height and width of the box, in pixels.
+      maps: Number of maps, each averaged by itself.
+    """
+    self.units = maps
+    self._size = size
+    first = 1 - size
+    self.offsets = {
+      (r, c): (first + r, first + c) for r, c in np.ndindex(size, size)
+    }
+
+  @property
+  def kernel(self):
+    eye = tf.eye(self.units) / self._size**2
+    return tf.tile(eye[None, None], [self._size, self._size, 1, 1])
+
+  @property
+  def bias(self):
+    return tf.zeros([self.units])
+
+  def live(self, channels):
+    """All entries of the kernel, see `CausalConv2D.live`."""
+    del channels
+    return np.ones([self._size, self._size], bool)
+
+  def linear(self, x, kernel):
+    """The convolution of `x` with a kernel."""
+    return convolve(x, kernel, (1 - self._size, 1 - self._size))
+
+  def __call__(self, x):
+    return self.linear(x, self.kernel)
+
+
+def convolve(x, kernel, origin, dilation=1):
+  """Convolution with the kernel's first entry at an offset, zeros outside.
+
+  Args:
+    x: `Tensor` of shape `[batch, height, width, inputs]`.
+    kernel: `Tensor` of shape `[rows, columns, inputs, units]`.
+    origin: `(top, left)` offset of the kernel's first entry.
+    dilation: Distance of neighbouring entries.
+
+  Returns:
+    A `Tensor` of shape `[batch, height, width, units]`.
+  """
+  first = origin
+  last = [o + dilation * (k - 1) for o, k in zip(first, kernel.shape[:2])]
+  before = [max(0, -o) for o in first]
+  after = [max(0, o) for o in last]
+  padding = [[0, 0], *zip(before, after), [0, 0]]
+  if min(last) >= 0 and max(first) <= 0:
+    return _conv2d(x, kernel, [list(p) for p in padding], dilation)
+  # Offsets all on one side: a part of the padded image is never read.
+  skipped = [max(0, o) for o in first]
+  height, width = tf.shape(x)[1], tf.shape(x)[2]
+  x = tf.pad(x, padding)
+  size = [n + b - a for n, a, b in zip((height, width), first, last)]
+  x = tf.slice(x, [0, *skipped, 0], [-1, *size, -1])
+  return _conv2d(x, kernel, 'VALID', dilation)
+
+
+def _conv2d(x, kernel, padding, dilation):
+  return tf.nn.conv2d(x, kernel, 1, padding, dilations=dilation)
+
+
+def raster_mask(size, inputs, causal_inputs, include_center):
+  """Mask of a convolution that sees the pixels before its own, in raster order.
+
+  Args:
+    size: Filter height and width, an odd integer.
+    inputs: Number of input maps.
+    causal_inputs: The first so many input maps are masked, the others are seen
+      whole.
+    include_center: Whether the pixel itself is seen: type B of [1], or A.
+
+  Returns:
+    A float32 array of shape `[size, size, inputs, 1]`.
+
+  Raises:
+    ValueError: `size` is even.
+  """
+  if size % 2 == 0:
+    raise ValueError(f'`size` must be odd, got {size}.')
+  center = size // 2
+  mask = np.ones([size, size, inputs, 1], 'float32')
+  mask[center, center + include_center :, :causal_inputs] = 0.0
+  mask[center + 1 :, :, :causal_inputs] = 0.0
+  return mask
