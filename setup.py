@@ -32,6 +32,6 @@ setuptools.setup(
   ],
   extras_require={
     'gpu': ['tensorflow[and-cuda]>=2.18,<3'],
-    'test': ['pytest>=8', 'ruff>=0.6'],
+    'test': ['packaging', 'pytest>=8', 'ruff>=0.6', 'setuptools'],
   },
 )

@@ -7,6 +7,7 @@ import ast
 import pathlib
 
 ROOT = pathlib.Path(__file__).parents[1]
+_FOLDERS = ('vlae_tf', 'benchmarks', 'tests')
 # Where imports look: `from vlae_tf import seeds`, and `import toys` in a test.
 _IMPORT_ROOTS = ('', 'tests/')
 
@@ -27,9 +28,15 @@ def parse(file):
   return ast.parse(text(file), filename=f'{file}.py')
 
 
+def all_files():
+  """Paths without `.py` of all Python files that `BUILD` has a target for."""
+  return [f for folder in _FOLDERS for f in files(folder)]
+
+
 def is_command(file):
-  """Whether a file of the package can be run: `python -m vlae_tf.train`."""
-  return file.startswith('vlae_tf/') and "__name__ == '__main__'" in text(file)
+  """Whether a file can be run, as `python -m vlae_tf.train`; not so a test."""
+  main = "__name__ == '__main__'" in text(file)
+  return main and not file.startswith('tests/')
 
 
 def imported_names(file):
@@ -63,6 +70,11 @@ def imports(file):
     submodule = _find(f'{module}.{name}') if name else None
     found.add(submodule or _find(module))
   return found - {None, file}
+
+
+def is_first_party(module):
+  """Whether a dotted module name is that of a file of the repository."""
+  return _find(module) is not None
 
 
 def _find(name):

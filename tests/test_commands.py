@@ -111,7 +111,7 @@ def test_evaluate_prints_and_writes_the_same_figures(workdir):
   assert again.stdout == result.stdout
 
 
-@pytest.mark.parametrize('mode', ['prior', 'decompress'])
+@pytest.mark.parametrize('mode', ['prior', 'decompress', 'complete'])
 def test_sample_writes_the_same_picture_for_a_seed(workdir, tmp_path, mode):
   pictures = []
   for seed in (0, 0, 1):

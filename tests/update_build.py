@@ -1,10 +1,10 @@
-"""Writes the `BUILD` that the imports demand: `python tests/update_build.py`."""
+"""Writes `BUILD` from the imports: `python tests/update_build.py`."""
 
 import pathlib
 
 import source_tree
 
-_HEADER = '''\
+_HEADER = """\
 # Written by `python tests/update_build.py` from the imports: do not edit.
 #
 # First-party dependencies only: other packages come from the active virtual
@@ -19,20 +19,22 @@ filegroup(
     name = "repository",
     srcs = glob([
         "*",
+        ".ci/*",
+        "benchmarks/*",
         "flags/*",
         "run_scripts/*",
         "tests/**/*.py",
         "vlae_tf/**/*.py",
     ]),
 )
-'''
+"""
 _RUNNER = 'tests/run_pytest'
 
 
 def build_file():
   """The text of `BUILD`."""
-  files = source_tree.files('vlae_tf') + source_tree.files('tests')
-  return '\n'.join([_HEADER, *(_target(file) for file in files)])
+  targets = [_target(file) for file in source_tree.all_files()]
+  return '\n'.join([_HEADER, *targets])
 
 
 def rule(file):
@@ -56,12 +58,21 @@ def _target(file):
   elif file.startswith('tests/'):
     attributes.append(('testonly', True))
     attributes.append(('imports', ['tests']))
-  if file == 'tests/source_tree':
-    attributes.append(('data', [':repository']))
+    attributes.append(('data', _data(file)))
   labels = [f':{name}' for name in sorted(source_tree.imports(file))]
   attributes.append(('deps', labels))
   lines = [f'    {k} = {_literal(v)},' for k, v in attributes if v]
   return '\n'.join([f'{rule(file)}(', *lines, ')', ''])
+
+
+def _data(file):
+  """What a helper of the tests reads or runs, rather than imports."""
+  if file == 'tests/source_tree':
+    return [':repository']
+  if file == 'tests/commands':
+    files = source_tree.files('vlae_tf')
+    return [f':{f}' for f in files if source_tree.is_command(f)]
+  return []
 
 
 def _conftests(file):

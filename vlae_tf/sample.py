@@ -14,8 +14,9 @@ command_line.define_data_dir()
 flags.DEFINE_enum(
   'mode',
   'prior',
-  ['prior', 'decompress'],
-  'Unconditional samples, or test images beside draws from their codes.',
+  ['prior', 'decompress', 'complete'],
+  'Unconditional samples; or test images beside draws from their codes, or '
+  'beside continuations of their first pixels.',
 )
 flags.DEFINE_integer('num', 64, 'Number of images.', lower_bound=1)
 flags.DEFINE_integer('draws', 3, 'Draws from each test image.', lower_bound=1)
@@ -23,18 +24,35 @@ flags.DEFINE_integer('seed', 0, 'Seed of everything random.', lower_bound=0)
 flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
 
+flags.DEFINE_integer(
+  'num_given',
+  None,
+  'Pixels given in mode complete, in raster order; the upper half by default.',
+  lower_bound=0,
+)
+
+
 def main():
   run = workdirs.restore(FLAGS.workdir)
   visualization.check_png_path(FLAGS.out)
+  visualization.save_png(FLAGS.out, _picture(run))
+  print(f'wrote {FLAGS.out}')
+
+
+def _picture(run):
   if FLAGS.mode == 'prior':
     samples = sampling.sample_prior(run.model, FLAGS.num, FLAGS.seed)
-    picture = visualization.grid(samples)
-  else:
-    originals = _test_images(run)
+    return visualization.grid(samples)
+  originals = _test_images(run)
+  if FLAGS.mode == 'decompress':
     draws = sampling.decompress(run.model, originals, FLAGS.draws, FLAGS.seed)
-    picture = visualization.beside(originals, draws)
-  visualization.save_png(FLAGS.out, picture)
-  print(f'wrote {FLAGS.out}')
+  else:
+    height, width, _ = run.image_shape
+    given = height // 2 * width if FLAGS.num_given is None else FLAGS.num_given
+    draws = sampling.complete(
+      run.model, originals, given, FLAGS.draws, FLAGS.seed
+    )
+  return visualization.beside(originals, draws)
 
 
 def _test_images(run):

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs the package into .venv, then trains a model on scikit-learn's
+# handwritten digits, scores it and draws from it. Again: goes on from there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+workdir=runs/digits
+bash run_scripts/install.sh
+.venv/bin/python -m vlae_tf.train --flagfile=flags/quickstart.flags \
+  --workdir="$workdir"
+.venv/bin/python -m vlae_tf.evaluate --workdir="$workdir" --num_samples=128
+.venv/bin/python -m vlae_tf.sample --workdir="$workdir" --mode=prior \
+  --num=64 --out="$workdir/samples.png"
+.venv/bin/python -m vlae_tf.sample --workdir="$workdir" --mode=decompress \
+  --num=32 --out="$workdir/decompressions.png"
+
+cat <<END
+
+The results are in $PWD/$workdir:
+  eval/test.json       scores of the 300 test images
+  samples.png          images drawn from the model
+  decompressions.png   test images (framed), each with draws from its code
+  logs/                curves: .venv/bin/tensorboard --logdir $workdir/logs
+END

@@ -1,0 +1,79 @@
+"""Each preset in `flags/` is its difference from its parent, and no more."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import source_tree
+
+_FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
+# Flags are global, so they are read in a process of their own.
+_READ = """
+import json, sys
+from vlae_tf import train
+FLAGS, results = train.FLAGS, {}
+for path in ['', *sys.argv[1:]]:
+  FLAGS.unparse_flags()
+  for name in FLAGS:
+    FLAGS[name].unparse()
+  FLAGS(['train', f'--flagfile={path}'] if path else ['train'])
+  train.config_lib.from_flags(FLAGS)
+  results[path] = {name: FLAGS[name].value for name in FLAGS}
+print(json.dumps(results))
+"""
+
+
+@pytest.fixture(scope='module')
+def values():
+  """Values of all flags, by flagfile; '' for none."""
+  paths = [f'flags/{path.name}' for path in _FLAGFILES]
+  result = subprocess.run(
+    [sys.executable, '-c', _READ, *paths],
+    cwd=source_tree.ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert result.returncode == 0, result.stderr
+  return json.loads(result.stdout)
+
+
+def _lines(path):
+  lines = [line.strip() for line in path.read_text().splitlines()]
+  return [line for line in lines if line and not line.startswith('#')]
+
+
+@pytest.mark.parametrize('path', _FLAGFILES, ids=lambda path: path.stem)
+def test_says_only_what_differs_from_its_parent(path, values):
+  first, *rest = _lines(path)
+  parent = ''
+  if first.startswith('--flagfile='):
+    parent = first.removeprefix('--flagfile=')
+  else:
+    rest = [first, *rest]
+  named = {line.removeprefix('--').split('=')[0] for line in rest}
+  assert len(named) == len(rest) > 0
+  here, there = values[f'flags/{path.name}'], values[parent]
+  changed = {name for name in here if here[name] != there[name]}
+  assert {n.removeprefix('no') if n not in here else n for n in named} == (
+    changed - {'flagfile'}
+  )
+
+
+def test_the_defaults_are_the_papers_run(values):
+  defaults = values['']
+  expected = {
+    'latent_size': 64,
+    'encoder_widths': '16,32,32',
+    'encoder_units': 450,
+    'prior': 'flow',
+    'flow_steps': 4,
+    'flow_units': 640,
+    'decoder_units': 12,
+    'decoder_depth': 6,
+    'free_bits': 0.01,
+    'learning_rate': 0.002,
+    'polyak_decay': 0.998,
+  }
+  assert {name: defaults[name] for name in expected} == expected
