@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash run_scripts/install.sh test
-.venv/bin/python -m ruff check .
-.venv/bin/python -m ruff format --check .
-exec .venv/bin/python -m pytest -q -rs --durations=15 "$@"
+# Bad style does not hide what the tests say, but fails in the end.
+status=0
+.venv/bin/python -m ruff check . || status=1
+.venv/bin/python -m ruff format --check . || status=1
+.venv/bin/python -m pytest -q -rs --durations=15 "$@" || status=$?
+exit "$status"

@@ -1,12 +1,10 @@
 """From a config to a model: the one place where names become components."""
 
-import math
-
 import tensorflow as tf
 
 from vlae_tf import decoders, model, objectives, posteriors, priors
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.nn import pixel_cnn, residual
+from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, residual, window_cnn
 
 
 def _flow_prior(config):
@@ -20,17 +18,55 @@ def _gaussian_prior(config):
   return priors.GaussianPrior(config.latent_size)
 
 
-def _pixel_cnn(config, outputs):
-  return pixel_cnn.PixelCNN(
-    outputs,
-    config.decoder_units,
-    config.decoder_depth,
+def _residual_sizes(config):
+  return dict(
+    units=config.decoder_units,
+    depth=config.decoder_depth,
     tied=config.decoder_tied,
   )
 
 
+def _pixel_cnn(config, outputs):
+  return pixel_cnn.PixelCNN(outputs, **_residual_sizes(config))
+
+
+def _gated_pixel_cnn(config, outputs):
+  return gated_pixel_cnn.GatedPixelCNN(
+    outputs,
+    config.decoder_units,
+    config.decoder_depth,
+    config.vertical_filter,
+    config.horizontal_filter,
+  )
+
+
+def _window(config, outputs):
+  return window_cnn.WindowCNN(
+    outputs, config.window_size, **_residual_sizes(config)
+  )
+
+
+def _downsampled_window(config, outputs):
+  return window_cnn.DownsampledWindowCNN(
+    outputs,
+    config.window_size,
+    config.downsampling,
+    **_residual_sizes(config),
+  )
+
+
+def _factorised(config, outputs):
+  return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
+
+
 PRIORS = {'flow': _flow_prior, 'gaussian': _gaussian_prior}
-DECODERS = {'pixelcnn': _pixel_cnn}
+DECODERS = {
+  'pixelcnn': _pixel_cnn,
+  'gated_pixelcnn': _gated_pixel_cnn,
+  'window': _window,
+  'downsampled_window': _downsampled_window,
+  'factorised': _factorised,
+}
 
 
 def build_model(config, image_shape):
@@ -63,15 +99,9 @@ def build_model(config, image_shape):
       DECODERS[config.decoder](config, pixel_law.num_params(channels)),
       pixel_law,
     ),
-    objective=build_objective(config, image_shape),
+    objective=objectives.create(config, image_shape),
     seed=config.seed,
   )
   with tf.name_scope('vlae'):
     vlae.build((None, height, width, channels))
   return vlae
-
-
-def build_objective(config, image_shape):
-  """The objective of a config for images of a shape."""
-  floor = config.free_bits * math.prod(image_shape)
-  return objectives.FreeBits(floor) if floor else objectives.NegativeELBO()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 from absl import flags
 
@@ -42,16 +43,54 @@ class Config:
   flow_steps: int = _field(4, 'Autoregressive flows of the prior.', lower=1)
   flow_units: int = _field(640, 'Hidden units of each MADE layer.', lower=1)
   decoder: str = _field(
-    'pixelcnn', 'Network of the decoder.', choices=('pixelcnn',)
+    'pixelcnn',
+    'Network of the decoder.',
+    choices=(
+      'pixelcnn',
+      'gated_pixelcnn',
+      'window',
+      'downsampled_window',
+      'factorised',
+    ),
   )
   decoder_features: int = _field(4, 'Maps from code to decoder.', lower=1)
   decoder_units: int = _field(12, 'Maps of the decoder.', lower=1)
-  decoder_depth: int = _field(6, 'Masked convolutions.', lower=2)
-  decoder_tied: bool = _field(False, 'Tie the masked convolutions.')
+  decoder_depth: int = _field(
+    6, 'Masked convolutions, gated layers or residual blocks.', lower=2
+  )
+  decoder_tied: bool = _field(
+    False, 'Tie the masked convolutions, or the residual blocks.'
+  )
+  vertical_filter: int = _field(
+    3, 'Size of the vertical filters of gated_pixelcnn, odd.', lower=3
+  )
+  horizontal_filter: int = _field(
+    3, 'Width of the horizontal filters of gated_pixelcnn, odd.', lower=3
+  )
+  window: str = _field(
+    '4x2',
+    'Width x height of the window, in pixels or, downsampled, in blocks.',
+  )
+  downsampling: int = _field(
+    2, 'Height and width of the blocks of downsampled_window.', lower=2
+  )
+  objective: str = _field(
+    'free_bits',
+    'What is minimised.',
+    choices=('free_bits', 'soft_free_bits', 'beta', 'iwae'),
+  )
   free_bits: float = _field(
     0.01,
-    'Floor of the mean rate, in nats per data dimension; 0 for none.',
+    'Floor (soft: target) of the mean rate, in nats per data dimension; 0 for '
+    'none.',
     lower=0.0,
+  )
+  beta: float = _field(1.0, 'Price of a nat under --objective=beta.', lower=0.0)
+  importance_samples: int = _field(
+    8, 'Codes of each image under --objective=iwae.', lower=1
+  )
+  kl_warmup_steps: int = _field(
+    0, "Steps in which the rate's price grows from 0; 0 for none.", lower=0
   )
   batch_size: int = _field(100, 'Images in a global batch.', lower=1)
   max_epochs: float = _field(
@@ -60,17 +99,29 @@ class Config:
   learning_rate: float = _field(0.002, 'Rate of Adamax.', lower=0.0)
   learning_rate_schedule: str = _field(
     'linear',
-    'constant, or held and then linearly down to zero.',
-    choices=('constant', 'linear'),
+    'Constant; held and then down to zero, linearly or along a cosine; or '
+    'halved when validation stops getting better.',
+    choices=('constant', 'linear', 'cosine', 'plateau'),
   )
   learning_rate_hold: float = _field(
-    0.5, 'Part of the run before the linear descent.', lower=0.0, upper=1.0
+    0.5, 'Part of the run before the descent.', lower=0.0, upper=1.0
+  )
+  plateau_patience: int = _field(
+    5, 'Validations without progress before the rate is halved.', lower=1
+  )
+  early_stopping_patience: int = _field(
+    0, 'Validations without progress before the end; 0 for never.', lower=0
   )
   gradient_clip_norm: float = _field(
     100.0, "Upper bound of the mean gradient's norm; 0 for none.", lower=0.0
   )
   polyak_decay: float = _field(
     0.998, 'Decay of the averaged weights.', lower=0.0, upper=1.0
+  )
+  precision: str = _field(
+    'float32',
+    'Arithmetic of the networks; laws and flows stay in float32.',
+    choices=('float32', 'mixed_bfloat16', 'mixed_float16'),
   )
 
   def __post_init__(self):
@@ -85,11 +136,38 @@ class Config:
         '`encoder_widths` must be positive integers and commas, got '
         f'{self.encoder_widths!r}.'
       )
+    self._check_decoder()
+    if self.objective == 'soft_free_bits' and not self.free_bits:
+      raise ValueError(
+        '`free_bits` must be more than 0 with --objective=soft_free_bits, '
+        f'got {self.free_bits}.'
+      )
     if self.flow_units < self.latent_size - 1 and self.prior == 'flow':
       raise ValueError(
         '`flow_units` must be at least `latent_size - 1` = '
         f'{self.latent_size - 1}, got {self.flow_units}.'
       )
+
+  def _check_decoder(self):
+    for name in ('vertical_filter', 'horizontal_filter'):
+      size = getattr(self, name)
+      if size % 2 == 0:
+        raise ValueError(f'`{name}` must be odd, got {size}.')
+    if not re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', self.window):
+      raise ValueError(
+        '`window` must be a width and a height such as 4x2, got '
+        f'{self.window!r}.'
+      )
+    if self.decoder_tied and self.decoder == 'gated_pixelcnn':
+      raise ValueError(
+        '`decoder_tied` must be false with --decoder=gated_pixelcnn, got true.'
+      )
+
+  @property
+  def window_size(self):
+    """`window` as a pair of integers, width and height."""
+    width, height = self.window.split('x')
+    return int(width), int(height)
 
   @property
   def widths(self):
@@ -181,8 +259,8 @@ def load(path):
 def differences(old, new):
   """Says how two configs differ, one line a field.
 
-  The end of a run with a constant learning rate changes nothing before it, so
-  there `max_epochs` may differ.
+  Where the learning rate knows nothing of the end of a run, that changes
+  nothing before it: there `max_epochs` may differ.
 
   Args:
     old: `Config` of a run.
@@ -192,7 +270,7 @@ def differences(old, new):
     A list of strings, empty for equal experiments.
   """
   free = set()
-  if old.learning_rate_schedule == new.learning_rate_schedule == 'constant':
+  if new.learning_rate_schedule in ('constant', 'plateau'):
     free.add('max_epochs')
   return [
     f'{f.name}: {getattr(old, f.name)!r} there, {getattr(new, f.name)!r} here'

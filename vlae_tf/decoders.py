@@ -28,8 +28,8 @@ class AutoregressiveDecoder(keras.layers.Layer):
       channels: Number of channels of a pixel.
       generator: Keras layer from codes `[n, latent_size]` to features
         `[n, height, width, maps]`.
-      network: Keras layer from images and features to the parameters of each
-        pixel's law, see `AutoregressiveImage`.
+      network: `CausalNetwork` from images and features to the parameters of
+        each pixel's law.
       pixel_law: Law of a pixel given its parameters.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -38,6 +38,11 @@ class AutoregressiveDecoder(keras.layers.Layer):
     self._generator = generator
     self._network = network
     self._pixel_law = pixel_law
+
+  @property
+  def network(self):
+    """The `CausalNetwork`."""
+    return self._network
 
   def build(self, input_shape):
     self._generator.build((None, input_shape[-1]))
@@ -51,5 +56,9 @@ class AutoregressiveDecoder(keras.layers.Layer):
       tf.reshape(features, shape), z.shape[:-1].concatenate(features.shape[1:])
     )
     return autoregressive_image.AutoregressiveImage(
-      self._network, features, self._channels, self._pixel_law
+      self._network,
+      features,
+      self._channels,
+      self._pixel_law,
+      unroll=self._network.unroll,
     )

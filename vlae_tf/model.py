@@ -121,4 +121,4 @@ class VLAE(keras.Model):
     del x, y, sample_weight, training
     for metric, term in zip(self._means, y_pred):
       metric.update_state(term)
-    return self.objective.loss(y_pred)
+    return self.objective.loss(y_pred, self.optimizer.iterations)

@@ -73,13 +73,14 @@ class NegativeELBO:
 
   def update(self, mean_rate):
     """Moves the objective's state, once a step."""
+    del mean_rate
 
   def loss(self, terms, step=0):
     """The loss of a whole batch of `Terms`, in nats, with its gradient."""
     distortion, rate = [tf.reduce_mean(p) for p in self.parts(terms)]
-    surrogate = distortion + tf.stop_gradient(
-      self.rate_weight(rate, step)
-    ) * rate
+    surrogate = (
+      distortion + tf.stop_gradient(self.rate_weight(rate, step)) * rate
+    )
     value = self.value(distortion, rate, step)
     self.update(tf.stop_gradient(rate))
     # The value of the objective with the gradient of the weighted sum.
@@ -236,4 +237,36 @@ class ImportanceWeighted(NegativeELBO):
 
   def bound(self, terms):
     elbo = tf.reshape(terms.elbo, [-1, tf.shape(terms.rate)[-1]])
-    return tf.reduce_logsumexp(elbo, 0) - math.log(self.num_samples)
+    codes = tf.cast(tf.shape(elbo)[0], elbo.dtype)
+    return tf.reduce_logsumexp(elbo, 0) - tf.math.log(codes)
+
+
+def _free_bits(config, floor):
+  del config
+  return FreeBits(floor) if floor else NegativeELBO()
+
+
+OBJECTIVES = {
+  'free_bits': _free_bits,
+  'soft_free_bits': lambda config, floor: SoftFreeBits(floor),
+  'beta': lambda config, floor: Beta(config.beta),
+  'iwae': lambda config, floor: ImportanceWeighted(config.importance_samples),
+}
+
+
+def create(config, image_shape):
+  """The objective of a config.
+
+  Args:
+    config: `Config`.
+    image_shape: `(height, width, channels)`; `config.free_bits` are nats of
+      each of their product.
+
+  Returns:
+    An objective, see the module's documentation.
+  """
+  floor = config.free_bits * math.prod(image_shape)
+  objective = OBJECTIVES[config.objective](config, floor)
+  if config.kl_warmup_steps:
+    objective = WarmUp(objective, config.kl_warmup_steps)
+  return objective

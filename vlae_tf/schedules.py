@@ -70,6 +70,7 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     self.factor = keras.Variable(
       1.0, trainable=False, dtype='float32', name='factor'
     )
+    self.variables = (self.factor,)
 
   def __call__(self, step):
     del step

@@ -1,22 +1,30 @@
-"""TensorBoard: scalars at every look, images at every validation."""
+"""TensorBoard: scalars at every look, more of them at every validation."""
 
+import dataclasses
 import pathlib
+import time
 
 import keras
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 from vlae_tf import sampling, visualization
 
+_IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
+# Pictures wait for two minutes, and take a twentieth of the time at most.
+_SECONDS_BEFORE_IMAGES = 120.0
+_SHARE_OF_IMAGES = 0.05
+
 
 class TensorBoardLog(keras.callbacks.Callback):
-  """Writes training and validation scalars, samples and decompressions."""
+  """Writes scalars, hyper-parameters, histograms, samples, decompressions."""
 
-  def __init__(self, workdir, averages, images, seed=0):
+  def __init__(self, workdir, trainer, images, seed=0):
     """Creates the callback.
 
     Args:
       workdir: Directory of the run; logs go to `logs/` in it.
-      averages: Built `VLAE` with the averaged weights.
+      trainer: `Trainer` whose averages and code are shown.
       images: Binary array of shape `[num, height, width, channels]` to
         decompress.
       seed: Python integer, the same noise at every validation.
@@ -25,9 +33,15 @@ class TensorBoardLog(keras.callbacks.Callback):
     self._writer = tf.summary.create_file_writer(
       str(pathlib.Path(workdir) / 'logs')
     )
-    self._averages = averages
+    self._trainer = trainer
     self._images = images
     self._seed = seed
+    self._next_images = time.monotonic() + _SECONDS_BEFORE_IMAGES
+
+  def on_train_begin(self, logs=None):
+    del logs
+    with self._writer.as_default(self.params['initial']):
+      hparams.hparams(dataclasses.asdict(self._trainer.config))
 
   def on_train_batch_end(self, batch, logs=None):
     self._scalars('train', batch, logs)
@@ -35,14 +49,12 @@ class TensorBoardLog(keras.callbacks.Callback):
   def on_epoch_end(self, epoch, logs=None):
     values = {name.removeprefix('val_'): v for name, v in logs.items()}
     self._scalars('validation', epoch, values)
-    samples = sampling.sample_prior(
-      self._averages, len(self._images), self._seed
-    )
-    draws = sampling.decompress(self._averages, self._images, 1, self._seed)
-    self._image('samples', epoch, visualization.grid(samples))
-    self._image(
-      'decompressions', epoch, visualization.beside(self._images, draws)
-    )
+    self._histograms(epoch)
+    start = time.monotonic()
+    if start >= self._next_images:
+      self._pictures(epoch)
+      end = time.monotonic()
+      self._next_images = end + (end - start) / _SHARE_OF_IMAGES
 
   def on_train_end(self, logs=None):
     del logs
@@ -51,9 +63,24 @@ class TensorBoardLog(keras.callbacks.Callback):
   def _scalars(self, group, step, values):
     with self._writer.as_default(step):
       for name, value in values.items():
-        unit = '' if name == 'gradient_norm' else '_nats'
+        unit = '_nats' if name in _IN_NATS else ''
         tf.summary.scalar(f'{group}/{name}{unit}', value)
       tf.summary.scalar(f'{group}/rate_bits', values['rate'] / tf.math.log(2.0))
+
+  def _histograms(self, step):
+    with self._writer.as_default(step):
+      code = self._trainer.code
+      tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
+      tf.summary.histogram('code/variance_of_mean', code.variances)
+      for weight in self._trainer.averages.trainable_variables:
+        tf.summary.histogram(f'weights/{weight.path}', weight.value)
+
+  def _pictures(self, step):
+    model, images = self._trainer.averages, self._images
+    samples = sampling.sample_prior(model, len(images), self._seed)
+    draws = sampling.decompress(model, images, 1, self._seed)
+    self._image('samples', step, visualization.grid(samples))
+    self._image('decompressions', step, visualization.beside(images, draws))
 
   def _image(self, name, step, picture):
     with self._writer.as_default(step):

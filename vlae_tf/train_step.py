@@ -1,52 +1,98 @@
-"""One optimisation step, the same on one device and on many."""
+"""Optimisation steps, the same on one device and on many."""
+
+import dataclasses
 
 import tensorflow as tf
 
-from vlae_tf import seeds
+from vlae_tf import gradients, updates
+
+# What XLA compiles, by the value of `--xla`; with several replicas, nothing.
+# The default is what was fastest on two CPU cores, where the convolutions in
+# 'gradient' took four times as long.
+_COMPILED = {
+  'auto': ('kernels', 'update'),
+  'none': (),
+  'kernels': ('kernels',),
+  'update': ('update',),
+  'all': ('gradient', 'update'),
+}
+XLA_CHOICES = tuple(_COMPILED)
 
 
-def latent_noise(config, batch):
-  """Noise of a batch's codes.
+@dataclasses.dataclass(frozen=True)
+class Execution:
+  """How a step is computed: its numbers stay the same up to rounding.
 
-  It is drawn for the whole global batch, so that what a slot gets does not
-  depend on the replica that it is on.
-
-  Args:
-    config: `Config`.
-    batch: Element of `training_batches`.
-
-  Returns:
-    A float32 `Tensor` of shape `[batch, latent_size]`.
+  Attributes:
+    microbatch: Images that a replica has in memory at a time; 0 for all.
+    xla: One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
   """
-  noise = tf.random.stateless_normal(
-    [config.batch_size, config.latent_size],
-    seeds.stream_seed(config.seed, 'latent', batch['step']),
-  )
-  return tf.gather(noise, batch['slot'])
+
+  microbatch: int = 0
+  xla: str = 'auto'
+
+  def check(self, config, num_replicas):
+    """Checks the sizes of a batch and its parts.
+
+    Args:
+      config: `Config`.
+      num_replicas: Number of replicas.
+
+    Raises:
+      ValueError: The batch cannot be divided.
+    """
+    if self.xla not in XLA_CHOICES:
+      raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
+    if config.batch_size % num_replicas:
+      raise ValueError(
+        '`batch_size` must be divisible by the number of replicas, got '
+        f'{config.batch_size} for {num_replicas}.'
+      )
+    part = config.batch_size // num_replicas
+    if self.microbatch < 0 or (self.microbatch and part % self.microbatch):
+      raise ValueError(
+        f'`microbatch` must divide the {part} images of a replica, got '
+        f'{self.microbatch}.'
+      )
 
 
 class TrainStep:
-  """Gradient, clipping, update and weight averaging for one global batch.
+  """Gradient, clipping, guard, update and averages for a global batch.
 
-  What couples the batch (the free-bits floor, the clipping norm) acts on sums
-  over all replicas, so any number of replicas gives the same step.
+  What couples the batch (the free-bits floor, the clipping norm, the test for
+  finiteness) acts on sums over all replicas, so any number of them gives the
+  same step.
   """
 
-  def __init__(self, strategy, model, averages, optimizer, config):
+  def __init__(self, strategy, state, config, execution=None):
     """Creates the step.
 
     Args:
-      strategy: `tf.distribute.Strategy` that everything else was made under.
-      model: Built `VLAE`.
-      averages: Built `VLAE` whose weights follow the model's.
-      optimizer: Built Keras optimiser; its `iterations` count the steps.
+      strategy: `tf.distribute.Strategy` that `state` was made under.
+      state: `TrainingState`.
       config: `Config`.
+      execution: `Execution`.
     """
+    execution = execution or Execution()
+    execution.check(config, strategy.num_replicas_in_sync)
     self._strategy = strategy
-    self._model = model
-    self._averages = averages
-    self._optimizer = optimizer
-    self._config = config
+    self._state = state
+    one_device = strategy.num_replicas_in_sync == 1 and not _has_gpu()
+    parts = _COMPILED[execution.xla] if one_device else ()
+    self._gradient = gradients.GlobalGradient(
+      state.model, config, execution.microbatch, compiled='kernels' in parts
+    )
+    if 'gradient' in parts:
+      self._gradient = tf.function(self._gradient, jit_compile=True)
+    self._update = updates.GuardedUpdate(
+      strategy,
+      state.model,
+      state.averages,
+      state.optimizer,
+      state.guard,
+      config,
+      compiled='update' in parts,
+    )
 
   @tf.function
   def __call__(self, iterator, num_steps):
@@ -65,57 +111,28 @@ class TrainStep:
     return metrics
 
   def _step(self, batch):
-    metrics = self._strategy.run(self._replica_step, (batch,))
-    self._update_averages()
-    # Equal on all replicas: they are made of global sums.
-    local = self._strategy.experimental_local_results
-    return {name: local(value)[0] for name, value in metrics.items()}
-
-  def _replica_step(self, batch):
-    replicas = tf.distribute.get_replica_context()
-    objective, weights = self._model.objective, self._model.trainable_variables
-    with tf.GradientTape() as tape:
-      terms = self._model(batch['image'], latent_noise(self._config, batch))
-      parts = [tf.reduce_sum(t) / self._config.batch_size for t in terms]
-      distortion, rate = replicas.all_reduce(
-        tf.distribute.ReduceOp.SUM, [tf.stop_gradient(p) for p in parts]
-      )
-      loss = parts[0] + objective.rate_weight(rate) * parts[1]
-    gradients = replicas.all_reduce(
-      tf.distribute.ReduceOp.SUM, tape.gradient(loss, weights)
+    state, objective = self._state, self._state.model.objective
+    step = tf.convert_to_tensor(state.optimizer.iterations.value)
+    rate = tf.convert_to_tensor(state.optimizer.learning_rate)
+    gradient, means = self._strategy.run(
+      self._gradient, (batch, step, state.guard.loss_scale)
     )
-    norm = tf.linalg.global_norm(gradients)
-    self._apply(gradients, norm)
+    # Equal on all replicas: a global sum.
+    means = self._strategy.experimental_local_results(means)[0]
+    loss = objective.value(means[0], means[1], step)
+    norm = self._update(gradient, loss)
+    objective.update(means[1])
     return {
-      'loss': objective.value(distortion, rate),
-      'elbo': -distortion - rate,
-      'distortion': distortion,
-      'rate': rate,
+      'loss': loss,
+      'elbo': means[2],
+      'distortion': means[0],
+      'rate': means[1],
       'gradient_norm': norm,
+      'learning_rate': rate,
+      'skipped': tf.convert_to_tensor(state.guard.skipped.value),
+      'skipped_in_row': tf.convert_to_tensor(state.guard.skipped_in_row.value),
     }
 
-  def _apply(self, gradients, norm):
-    scale = 1.0
-    if self._config.gradient_clip_norm:
-      scale = tf.minimum(1.0, self._config.gradient_clip_norm / norm)
-    # Keras sums over the replicas once more.
-    scale /= self._strategy.num_replicas_in_sync
-    weights = self._model.trainable_variables
-    self._optimizer.apply_gradients(
-      [(g * scale, w) for g, w in zip(gradients, weights)]
-    )
 
-  def _update_averages(self):
-    """`average += (1 - decay) (weight - average)`, in cross-replica context."""
-    step = tf.cast(self._optimizer.iterations, tf.float32)
-    # Early on, an average over as many steps as there were.
-    decay = tf.minimum(self._config.polyak_decay, step / (step + 10.0))
-    pairs = zip(
-      self._averages.trainable_variables, self._model.trainable_variables
-    )
-    for average, weight in pairs:
-      self._strategy.extended.update(
-        average.value,
-        lambda a, w: a.assign_sub((1.0 - decay) * (a - w)),
-        args=(weight.value,),
-      )
+def _has_gpu():
+  return bool(tf.config.list_logical_devices('GPU'))

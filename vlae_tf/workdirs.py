@@ -2,7 +2,9 @@
 
 config.json    the experiment (`Config`)
 data.json      shape and fingerprint of the images it was trained on
-checkpoints/   weights, averages and optimiser
+checkpoints/   the last ones: weights, averages, optimiser, all state
+best/          the averages at the best validation
+metrics.jsonl  scalars, one look a line
 logs/          TensorBoard
 eval/          one JSON a split
 """
@@ -16,6 +18,9 @@ from typing import NamedTuple
 from vlae_tf import atomic, builder, checkpoints
 from vlae_tf import config as config_lib
 from vlae_tf import model as model_lib
+
+# Directories of checkpoints.
+LAST, BEST = 'checkpoints', 'best'
 
 
 class Run(NamedTuple):
@@ -56,11 +61,12 @@ def claim(workdir, config, data, data_dir=None):
   config_lib.save(config, workdir / 'config.json')
 
 
-def restore(workdir):
-  """Reads the averaged weights of a run's newest checkpoint.
+def restore(workdir, which=LAST):
+  """Reads the averaged weights of a run's newest or best checkpoint.
 
   Args:
     workdir: Path of a directory that `train` wrote.
+    which: `LAST` or `BEST`, by validation.
 
   Returns:
     A `Run`.
@@ -73,7 +79,10 @@ def restore(workdir):
   facts = _read_facts(workdir)
   image_shape = tuple(facts['image_shape'])
   model = builder.build_model(config, image_shape)
-  step = checkpoints.Checkpoints(workdir, averages=model).restore()
+  averages = [v.value for v in model.variables]
+  step = checkpoints.Checkpoints(
+    workdir / which, {'averages': averages}
+  ).restore()
   if step is None:
     raise ValueError(
       f'`workdir` {workdir} must hold a checkpoint, found none. Train longer.'

@@ -7,6 +7,8 @@
      https://arxiv.org/abs/1601.06759
 """
 
+import dataclasses
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -16,9 +18,10 @@ tfd = tfp.distributions
 class AutoregressiveImage(tfd.Distribution):
   """`p(x|h) = prod{ p(x[i] | x[0:i], h) : i in raster order }` [1].
 
-  The law owns no network: it is handed one, and features `h` to condition on.
-  Batch shape: the features' leading axes. Event shape: `[height, width,
-  channels]`. Log-probabilities are in nats.
+  The law owns no network: it is handed one, in its parallel and in its
+  incremental form, and features `h` to condition on. Batch shape: the features'
+  leading axes. Event shape: `[height, width, channels]`. Log-probabilities are
+  in nats.
   """
 
   def __init__(
@@ -27,6 +30,7 @@ class AutoregressiveImage(tfd.Distribution):
     features,
     channels,
     pixel_law,
+    unroll=None,
     validate_args=False,
     allow_nan_stats=True,
     name='AutoregressiveImage',
@@ -40,6 +44,10 @@ class AutoregressiveImage(tfd.Distribution):
       features: `Tensor` of shape `[..., height, width, maps]`.
       channels: Number of channels of a pixel.
       pixel_law: Law of a pixel given its parameters, see `pixel_laws`.
+      unroll: Callable `(features, noise, update)` that returns an image for
+        which `image = update(noise, network(image, features))` and the last
+        state, as `CausalNetwork.unroll`. By default the network is run in full
+        for every pixel.
       validate_args: As in `tfd.Distribution`.
       allow_nan_stats: As in `tfd.Distribution`.
       name: Name of operations.
@@ -50,6 +58,7 @@ class AutoregressiveImage(tfd.Distribution):
       self._features = tf.convert_to_tensor(features)
       self._channels = channels
       self._pixel_law = pixel_law
+      self._unroll = unroll
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -85,8 +94,12 @@ class AutoregressiveImage(tfd.Distribution):
 
     Returns:
       A `Tensor` of shape `[..., height, width, num_params]`.
+
+    Raises:
+      ValueError: The image is not of the features' size.
     """
     image = tf.convert_to_tensor(image, self.dtype)
+    _check_event('image', image, self.event_shape)
     batch = tf.broadcast_dynamic_shape(
       tf.shape(image)[:-3], tf.shape(self._features)[:-3]
     )
@@ -116,48 +129,145 @@ class AutoregressiveImage(tfd.Distribution):
     image = tf.convert_to_tensor(image, self.dtype)
     return tf.reduce_sum(self.conditionals(image).log_prob(image), [-2, -1])
 
-  def _sample_n(self, n, seed=None):
-    shape = tf.concat([[n], self._batch_shape_tensor()], 0)
-    shape = tf.concat([shape, self._event_shape_tensor()], 0)
-    seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
-    uniforms = tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
-    return self.sample_from_uniforms(uniforms)
+  def _sample_n(self, n, seed=None, method='incremental'):
+    uniforms = self._uniforms([n], seed)
+    return self.sample_from_uniforms(uniforms, method)
 
-  def sample_from_uniforms(self, uniforms):
-    """Turns uniform noise into images, one pixel after the other.
+  def _uniforms(self, sample_shape, seed):
+    shape = tf.concat(
+      [sample_shape, self._batch_shape_tensor(), self._event_shape_tensor()], 0
+    )
+    seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
+    return tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
+
+  def complete(self, image, given_mask, sample_shape=(), seed=None):
+    """Draws the pixels that are not given, each from those before it.
+
+    What is given after a pixel has no influence on it: this is the law of the
+    rest given the mask's pixels where these are a raster prefix.
+
+    Args:
+      image: `Tensor` that broadcasts against `sample_shape + batch_shape +
+        [height, width, channels]`.
+      given_mask: Boolean array of shape `[height, width]`: pixels to copy.
+      sample_shape: Number of draws, as in `sample`.
+      seed: Seed, as in `sample`.
+
+    Returns:
+      Images of shape `sample_shape + batch_shape + [height, width, channels]`.
+
+    Raises:
+      ValueError: `image` or `given_mask` is not of the features' size.
+    """
+    sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
+    uniforms = self._uniforms(sample_shape, seed)
+    return self.sample_from_uniforms(
+      uniforms, given=image, given_mask=given_mask
+    )
+
+  def sample_from_uniforms(
+    self, uniforms, method='incremental', given=None, given_mask=None
+  ):
+    """Turns uniform noise into images.
 
     Args:
       uniforms: `Tensor` in [0, 1), shape `[..., height, width, channels]`.
+      method: 'incremental', or 'naive': a full pass for every pixel.
+      given: Images to copy pixels from; broadcasts against `uniforms`.
+      given_mask: Boolean array of shape `[height, width]`: which ones.
 
     Returns:
-      Images of the same shape.
+      Images of the shape of `uniforms`.
+
+    Raises:
+      ValueError: Unknown method, or a shape that does not fit.
     """
+    uniforms = tf.convert_to_tensor(uniforms, self.dtype)
+    _check_event('uniforms', uniforms, self.event_shape)
     batch = tf.shape(uniforms)[:-3]
-    images = _sample_naively(
-      self._network,
-      self._pixel_law,
-      _flat_batch(self._features, batch),
-      tf.reshape(uniforms, tf.concat([[-1], tf.shape(uniforms)[-3:]], 0)),
+    noise, update = _flat_batch(uniforms, batch), _Draw(self._pixel_law)
+    if given is not None:
+      given = tf.convert_to_tensor(given, self.dtype)
+      _check_event('given', given, self.event_shape)
+      mask = _as_mask(given_mask, self.event_shape)
+      mask = tf.broadcast_to(mask, tf.shape(noise[..., :1]))
+      noise, update = (noise, _flat_batch(given, batch), mask), _Copy(update)
+    unroll = self._method(method)
+    image, _ = unroll(_flat_batch(self._features, batch), noise, update)
+    image = tf.reshape(image, tf.shape(uniforms))
+    return tf.ensure_shape(image, uniforms.shape)
+
+  def _method(self, method):
+    if method not in ('incremental', 'naive'):
+      raise ValueError(
+        f"`method` must be 'incremental' or 'naive', got {method!r}."
+      )
+    if method == 'naive' or self._unroll is None:
+      return lambda *args: (_unroll_naively(self._network, *args), ())
+    return self._unroll
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draw:
+  """Draws pixels. Equal ones share what is compiled for them."""
+
+  pixel_law: object
+
+  def __call__(self, uniforms, params, state=()):
+    return self.pixel_law.quantile(params, uniforms), state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+  """Copies the pixels that are given, draws the others."""
+
+  draw: _Draw
+
+  def __call__(self, noise, params, state=()):
+    uniforms, given, mask = noise
+    drawn, state = self.draw(uniforms, params, state)
+    return tf.where(mask > 0, given, drawn), state
+
+
+def _check_event(name, x, event_shape):
+  """Checks the last three axes, as far as they are known."""
+  if not x.shape[-3:].is_compatible_with(event_shape):
+    raise ValueError(
+      f'`{name}` must have shape [..., {", ".join(map(str, event_shape))}], '
+      f'got {x.shape}.'
     )
-    return tf.reshape(images, tf.shape(uniforms))
+
+
+def _as_mask(mask, event_shape):
+  """A mask `[height, width]` as numbers `[height, width, 1]`."""
+  mask = tf.convert_to_tensor(mask)
+  if mask.dtype != tf.bool or not mask.shape.is_compatible_with(
+    event_shape[:2]
+  ):
+    raise ValueError(
+      f'`given_mask` must be boolean, of shape {event_shape[:2]}, got '
+      f'{mask.dtype.name} of shape {mask.shape}.'
+    )
+  return tf.cast(mask, tf.float32)[..., None]
 
 
 def _flat_batch(x, batch):
   """Broadcasts `x` to batch shape `batch`, and makes that one axis."""
   event = x.shape[-3:]
+  # A product of known axes stays known: compiled functions are kept by shape.
+  size = tf.get_static_value(tf.reduce_prod(batch))
   x = tf.broadcast_to(x, tf.concat([batch, tf.shape(x)[-3:]], 0))
-  return tf.ensure_shape(
-    tf.reshape(x, tf.concat([[-1], tf.shape(x)[-3:]], 0)),
-    tf.TensorShape([None]).concatenate(event),
-  )
+  x = tf.reshape(x, tf.concat([[tf.reduce_prod(batch)], tf.shape(x)[-3:]], 0))
+  return tf.ensure_shape(x, tf.TensorShape([size]).concatenate(event))
 
 
-def _sample_naively(network, pixel_law, features, uniforms):
+def _unroll_naively(network, features, noise, update):
   """A full pass of the network for every pixel."""
-  height, width, channels = uniforms.shape[1:]
+  first = tf.nest.flatten(noise)[0]
+  height, width = features.shape[1:3]
 
   def step(i, image):
-    drawn = pixel_law.quantile(network(image, features), uniforms)
+    drawn, _ = update(noise, network(image, features))
     here = tf.one_hot(i, height * width, dtype=image.dtype)
     here = tf.reshape(here, [1, height, width, 1])
     return i + 1, image + here * drawn
@@ -165,6 +275,6 @@ def _sample_naively(network, pixel_law, features, uniforms):
   _, image = tf.while_loop(
     lambda i, _: i < height * width,
     step,
-    (tf.constant(0), tf.zeros_like(uniforms)),
+    (tf.constant(0), tf.zeros_like(first)),
   )
-  return tf.ensure_shape(image, [None, height, width, channels])
+  return tf.ensure_shape(image, first.shape)

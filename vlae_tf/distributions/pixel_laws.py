@@ -6,8 +6,11 @@ A pixel law is an object with
 *  `distribution(params)`: `[..., num_params] -> tfd.Distribution` with event
    shape `[channels]`,
 *  `quantile(params, uniforms)`: a draw from it, made from uniform noise of
-   shape `[..., channels]`.
+   shape `[..., channels]`,
+*  equality with those that compute the same: samplers are compiled for it once.
 """
+
+import dataclasses
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -15,6 +18,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
+@dataclasses.dataclass(frozen=True)
 class BernoulliPixel:
   """Independent Bernoulli channels; the parameters are logits."""
 

@@ -72,7 +72,7 @@ class MaskedConv2D(CausalConv2D):
 
   # From this number of maps on, leaving out the rows that are masked anyway
   # is faster than multiplying by their zeros (benchmarks/sampling.py).
-  _CROP_FROM_UNITS = 32
+  CROP_FROM_UNITS = 32
 
   def __init__(self, units, size, mask, **kwargs):
     """Creates the layer.
@@ -89,9 +89,19 @@ class MaskedConv2D(CausalConv2D):
   def linear(self, x, kernel):
     half = self.size[0] // 2
     below = self._mask[half + 1 :].any() or x.shape[-1] != self._mask.shape[2]
-    if below or self.units < self._CROP_FROM_UNITS:
+    if below or self.units < self.CROP_FROM_UNITS:
       return tf.nn.conv2d(x, kernel, 1, 'SAME')
     return convolve(x, kernel[: half + 1], self._origin)
+
+
+class Pointwise(CausalConv2D):
+  """Weight-normalised 1x1 convolution."""
+
+  def __init__(self, units, **kwargs):
+    super().__init__(units, (1, 1), (0, 0), **kwargs)
+
+  def linear(self, x, kernel):
+    return tf.nn.conv2d(x, kernel, 1, 'SAME')
 
 
 class BoxMean:
@@ -135,7 +145,7 @@ class BoxMean:
     return convolve(x, kernel, (1 - self._size, 1 - self._size))
 
   def __call__(self, x):
-    return self.linear(x, self.kernel)
+    return self.linear(x, tf.cast(self.kernel, x.dtype))
 
 
 def convolve(x, kernel, origin, dilation=1):

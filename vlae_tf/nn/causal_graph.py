@@ -6,6 +6,8 @@ parallel it is ordinary convolutions; `incremental` derives from the same nodes
 the evaluation pixel by pixel.
 """
 
+import itertools
+
 import tensorflow as tf
 
 
@@ -126,19 +128,19 @@ class Convolution(Node):
     ends = [0]
     for node in self.inputs:
       ends.append(ends[-1] + node.maps)
-    return [slice(a, b) for a, b in zip(ends, ends[1:])]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
-  def entries(self, k):
-    """Kernel entries `(row, column)` through which input `k` is seen."""
+  def offsets(self, k):
+    """Offsets at which input `k` is seen, by kernel entry `(row, column)`."""
     live = self.layer.live(self.channels()[k])
-    return [(r, c) for r, row in enumerate(live) for c in row.nonzero()[0]]
+    offsets = self.layer.offsets
+    return {entry: offsets[entry] for entry in offsets if live[entry]}
 
   def taps(self):
-    offsets = self.layer.offsets
     return [
-      (node, offsets[entry])
+      (node, offset)
       for k, node in enumerate(self.inputs)
-      for entry in self.entries(k)
+      for offset in self.offsets(k).values()
     ]
 
 

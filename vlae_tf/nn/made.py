@@ -7,6 +7,8 @@
      https://arxiv.org/abs/1502.03509
 """
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -32,7 +34,7 @@ class MADE(keras.layers.Layer):
   """Maps `[..., d]` to `[..., d]`: output `i` depends on inputs before `i` [1].
 
   ReLU hidden layers, weight normalisation. `unroll` evaluates the same function
-  one variable after the other, at the cost of about one evaluation.
+  on its own results, at the cost of a few evaluations.
   """
 
   def __init__(self, event_size, hidden=(640, 640), output_scale=0.1, **kwargs):
@@ -85,52 +87,74 @@ class MADE(keras.layers.Layer):
     return self._output_scale * self._layers_[-1](x)
 
   def unroll(self, noise, update):
-    """Feeds the network its own results, one variable after the other.
+    """Feeds the network its own results, a few variables at a time.
+
+    What earlier variables contribute to a chunk is one matrix product a layer.
+    Inside a chunk of `s` variables, `s` fixed-point iterations are exact, as
+    each settles one variable more; they touch the chunk's units alone.
 
     Args:
       noise: `Tensor` of shape `[batch, d]`.
-      update: Callable of `noise[:, i]` and of output `i`, both of shape
-        `[batch]`, that returns variable `i`.
+      update: Element-wise callable of noise and outputs, `[batch, s]` both,
+        that returns variables.
 
     Returns:
       The `Tensor` `x` of shape `[batch, d]` for which
-      `x[:, i] = update(noise[:, i], self(x)[:, i])`.
+      `x = update(noise, self(x))`.
     """
-    blocks = [_blocks_by_degree(d, self._event_size) for d in self._degrees]
-    rows = [_kernel_rows(l, b) for l, b in zip(self._layers_[1:], blocks)]
-    blocks = [np.maximum(b, 0) for b in blocks]
-    first = self._layers_[0].kernel
+    kernels = [layer.kernel for layer in self._layers_]
+    # Inputs and units are sorted by degree: a chunk is a slice of each.
+    degrees = [np.arange(self._event_size) + 1, *self._degrees]
+    size = max(1, round(math.sqrt(self._event_size)))
+    known = [[] for _ in degrees]
+    for start in range(0, self._event_size, size):
+      stop = min(start + size, self._event_size)
+      slices = [
+        slice(*np.searchsorted(d, [start, stop], side='right').tolist())
+        for d in degrees
+      ]
+      chunk = self._unroll_chunk(noise, update, kernels, slices, known)
+      known = [[*parts, part] for parts, part in zip(known, chunk)]
+    return tf.concat(known[0], 1)
 
-    # `sums` are the layers' pre-activations from the variables known so far;
-    # the units of degree i are final once variable i is there.
-    def step(i, sums, xs):
-      x = update(noise[:, i], self._output_scale * sums[-1][:, i])
-      sums = [sums[0] + x[:, None] * first[i], *sums[1:]]
-      for k, block in enumerate(blocks):
-        ready = tf.gather(sums[k], tf.gather(block, i), axis=1)
-        sums[k + 1] += tf.nn.relu(ready) @ tf.gather(rows[k], i)
-      return i + 1, sums, xs.write(i, x)
+  def _unroll_chunk(self, noise, update, kernels, slices, known):
+    """Values of the chunk's variables and of its units in each layer."""
+    outputs = [*slices[1:], slices[0]]
+    parts = [
+      (_affine(layer.bias, kernel, values, own), kernel[below, own])
+      for layer, kernel, values, below, own in zip(
+        self._layers_, kernels, known, slices, outputs
+      )
+    ]
+    noise = noise[:, slices[0]]
+
+    def iterate(x, *hidden):
+      last = [x, *hidden][-1]
+      base, kernel = parts[-1]
+      shift = base + _product(last, kernel)
+      values = [update(noise, self._output_scale * shift)]
+      for base, kernel in parts[:-1]:
+        values.append(tf.nn.relu(base + _product(values[-1], kernel)))
+      return values
 
     batch = tf.shape(noise)[0]
-    sums = [tf.tile(layer.bias[None], [batch, 1]) for layer in self._layers_]
-    xs = tf.TensorArray(noise.dtype, self._event_size, element_shape=[None])
-    *_, xs = tf.while_loop(
-      lambda i, *_: i < self._event_size, step, (tf.constant(0), sums, xs)
+    sizes = [kernel.shape[1] for _, kernel in parts[:-1]]
+    first = [noise, *(tf.zeros([batch, size]) for size in sizes)]
+    return tf.while_loop(
+      lambda *_: True, iterate, first, maximum_iterations=noise.shape[1]
     )
-    return tf.transpose(xs.stack())
 
 
-def _blocks_by_degree(degrees, event_size):
-  """Numbers of the units of each degree, `[d, widest]`, padded with -1."""
-  blocks = [np.flatnonzero(degrees == i + 1) for i in range(event_size)]
-  widest = max(len(b) for b in blocks)
-  padded = np.full((event_size, widest), -1)
-  for row, block in zip(padded, blocks):
-    row[: len(block)] = block
-  return padded
+def _affine(bias, kernel, values, own):
+  """What the values known so far, the first inputs, give some units."""
+  if not values:
+    return bias[own]
+  values = tf.concat(values, 1)
+  return bias[own] + _product(values, kernel[: values.shape[1], own])
 
 
-def _kernel_rows(layer, blocks):
-  """Rows of a layer's kernel that belong to each block, zero at padding."""
-  rows = tf.gather(layer.kernel, np.maximum(blocks, 0), axis=0)
-  return rows * (blocks >= 0).astype('float32')[:, :, None]
+def _product(x, kernel):
+  # oneDNN aborts the process on some products over nothing.
+  if 0 in kernel.shape:
+    return tf.zeros([tf.shape(x)[0], kernel.shape[1]], x.dtype)
+  return x @ kernel

@@ -10,45 +10,16 @@
      https://arxiv.org/abs/1601.06759
 """
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import causal_convolution as conv
+from vlae_tf.nn import causal_graph as graph
+from vlae_tf.nn import causal_network
 
 
-def raster_mask(size, inputs, causal_inputs, include_center):
-  """Mask of a convolution that sees the pixels before its own, in raster order.
+class PixelCNN(causal_network.CausalNetwork):
+  """Masked 3x3 convolutions with 1x1 residual blocks between them [1], [2].
 
-  Args:
-    size: Filter height and width, an odd integer.
-    inputs: Number of input maps.
-    causal_inputs: The first so many input maps are masked, the others are seen
-      whole.
-    include_center: Whether the pixel itself is seen: type B of [2], or A.
-
-  Returns:
-    A float32 array of shape `[size, size, inputs, 1]`.
-
-  Raises:
-    ValueError: `size` is even.
-  """
-  if size % 2 == 0:
-    raise ValueError(f'`size` must be odd, got {size}.')
-  center = size // 2
-  mask = np.ones([size, size, inputs, 1], 'float32')
-  mask[center, center + include_center :, :causal_inputs] = 0.0
-  mask[center + 1 :, :, :causal_inputs] = 0.0
-  return mask
-
-
-class PixelCNN(keras.layers.Layer):
-  """Masked 3x3 convolutions with 1x1 residual blocks between them [1].
-
-  Maps an image `[batch, height, width, channels]` and the features of its
-  code, `[batch, height, width, maps]`, to parameters
-  `[batch, height, width, outputs]` that depend on the pixels before each pixel
-  and on the features. Six layers see 69 pixels.
+  Six layers see 69 pixels. To the right of the pixel there is a blind spot
+  above that no number of layers sees.
   """
 
   def __init__(self, outputs, units=12, depth=6, tied=False, **kwargs):
@@ -60,39 +31,35 @@ class PixelCNN(keras.layers.Layer):
       depth: Number of masked convolutions.
       tied: Whether the masked convolutions after the first share their weights.
       **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `depth` is less than 2.
     """
     super().__init__(**kwargs)
     if depth < 2:
       raise ValueError(f'`depth` must be at least 2, got {depth}.')
     self._units, self._depth = units, depth
-    mask = raster_mask(3, units, units, include_center=True)
-    count = 1 if tied else depth - 1
+    mask = conv.raster_mask(3, units, units, include_center=True)
     self._masked = [
-      weight_norm.WeightNormConv2D(units, 3, mask=mask) for _ in range(count)
+      conv.MaskedConv2D(units, 3, mask) for _ in range(1 if tied else depth - 1)
     ]
-    self._pointwise = [
-      [weight_norm.WeightNormConv2D(units, 1) for _ in range(2)]
-      for _ in range(depth - 2)
-    ]
-    self._last = weight_norm.WeightNormConv2D(outputs, 1, name='last')
+    self._pointwise = [conv.Pointwise(units) for _ in range(2 * (depth - 2))]
+    self._last = conv.Pointwise(outputs, name='last')
 
-  def build(self, image_shape, features_shape):
-    channels = image_shape[-1]
-    inputs = channels + features_shape[-1]
-    mask = raster_mask(3, inputs, channels, include_center=False)
-    self._first = weight_norm.WeightNormConv2D(
-      self._units, 3, mask=mask, name='first'
-    )
-    self._first.build((*image_shape[:-1], inputs))
-    pointwise = [layer for pair in self._pointwise for layer in pair]
-    for layer in [*self._masked, *pointwise, self._last]:
-      layer.build((*image_shape[:-1], self._units))
-
-  def call(self, image, features):
-    h = self._first(tf.concat([image, features], -1))
+  def describe(self, image, features):
+    inputs = image.maps + features.maps
+    mask = conv.raster_mask(3, inputs, image.maps, include_center=False)
+    self._first = conv.MaskedConv2D(self._units, 3, mask, name='first')
+    h = graph.Convolution(self._first, image, features)
+    # In this order, on which the initial weights of a seed depend.
+    for layer in self._masked + self._pointwise:
+      layer.build((None, None, None, self._units))
     for i in range(self._depth - 1):
-      h += self._masked[i % len(self._masked)](tf.nn.elu(h))
-      if i < len(self._pointwise):
-        inner, outer = self._pointwise[i]
-        h += outer(tf.nn.elu(inner(tf.nn.elu(h))))
-    return self._last(tf.nn.elu(h))
+      masked = self._masked[i % len(self._masked)]
+      h += graph.Convolution(masked, graph.elu(h))
+      pair = self._pointwise[2 * i : 2 * i + 2]
+      if pair:
+        inner, outer = pair
+        middle = graph.Convolution(inner, graph.elu(h))
+        h += graph.Convolution(outer, graph.elu(middle))
+    return graph.Convolution(self._last, graph.elu(h))

@@ -19,17 +19,22 @@ class Schedule:
   paths from the image under these differences.
   """
 
-  def __init__(self, output):
+  def __init__(self, image, output):
     """Derives the schedule.
 
     Args:
+      image: `causal_graph.Image` of the graph.
       output: `Node` with the parameters of the pixels.
 
     Raises:
       ValueError: The output depends on pixels that are not before its own.
     """
-    self.nodes = [n for n in causal_graph.ancestors(output) if not n.known]
-    self.output = output
+    self.image, self.output = image, output
+    self.nodes = [
+      node
+      for node in causal_graph.ancestors(output)
+      if not node.known and node is not image
+    ]
     for slope in range(1, self._slope_limit() + 1):
       self.slope, self.delays = slope, self._delays(slope)
       if self.delays.get(output, 0) <= 0:
@@ -42,6 +47,8 @@ class Schedule:
       for source, offset in node.taps():
         if not source.known:
           yield node, source, offset
+    if not self.output.known:
+      yield self.image, self.output, (0, 0)
 
   def _slope_limit(self):
     """No path reaches further to the right than all its steps together."""
@@ -51,21 +58,18 @@ class Schedule:
     return 2 + sum(rights.values())
 
   def _delays(self, slope):
-    delays = {n: 0 for n in self.nodes if isinstance(n, causal_graph.Image)}
+    delays = {self.image: 0}
     for node, source, (di, dj) in self.edges():
-      # What sees nothing of the image at all has no entry.
-      if source in delays:
-        late = isinstance(source, causal_graph.Image)
+      if node is not self.image:
+        late = source is self.image
         time = delays[source] + slope * di + dj + late
         delays[node] = max(delays.get(node, time), time)
     return delays
 
   def lag(self, node, source, offset):
     """Time steps between computing a node and the value that it reads."""
-    slope, delays = self.slope, self.delays
-    return (
-      delays[node] - delays[source] - slope * offset[0] - offset[1]
-    )
+    shift = self.slope * offset[0] + offset[1]
+    return self.delays[node] - self.delays[source] - shift
 
   def num_steps(self, height, width):
     """Dependent steps for an image: `width + slope * (height - 1)`."""

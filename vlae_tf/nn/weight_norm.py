@@ -35,6 +35,21 @@ def data_dependent_initialization():
     _state.pending = None
 
 
+@contextlib.contextmanager
+def given_kernels(layers, kernels):
+  """Lets layers use effective kernels that were computed all at once.
+
+  Args:
+    layers: List of `WeightNorm` layers, all those called inside.
+    kernels: List of their `kernel`s, in the same order.
+  """
+  _state.kernels = {id(layer): k for layer, k in zip(layers, kernels)}
+  try:
+    yield
+  finally:
+    _state.kernels = None
+
+
 def _first_call_of(layer):
   done = getattr(_state, 'pending', None)
   if done is None or id(layer) in done:
@@ -94,12 +109,28 @@ class WeightNorm(keras.layers.Layer):
   @property
   def kernel(self):
     """The effective kernel `g v / |v|`, shape of `v`."""
-    v = self.v if self._mask is None else self.v * self._mask
+    given = getattr(_state, 'kernels', None)
+    if given is not None:
+      return tf.cast(given[id(self)], self.compute_dtype)
+    v = self._masked_v()
     square = tf.reduce_sum(v * v, self._norm_axes, keepdims=True)
     # A unit whose inputs are all masked has |v| = 0: its kernel is zero, with
     # zero gradient, and its bias is all that is left.
     scale = tf.math.rsqrt(tf.where(square > 0, square, tf.ones_like(square)))
     return v * (scale * tf.reshape(self.gain, self._gain_shape))
+
+  def _masked_v(self):
+    if self._mask is None:
+      return self.v
+    v = self.v * self._mask
+    # With one input left, v / |v| is a sign. Its gradient is zero but for
+    # rounding, and Adamax would make full steps of that.
+    inputs = np.broadcast_to(self._mask, v.shape).sum(
+      self._norm_axes, keepdims=True
+    )
+    if not (inputs == 1).any():
+      return v
+    return tf.where(inputs == 1, tf.stop_gradient(v), v)
 
   def call(self, x):
     if _first_call_of(self):
@@ -155,6 +186,10 @@ class WeightNormConv2D(WeightNorm):
     return (*self.size, inputs, self.units)
 
   def _linear(self, x, kernel):
+    if self.size == (1, 1) and self.strides == 1:
+      # Twice as fast as the convolution that it is, at a dozen maps.
+      flat = tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0]
+      return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [self.units]], 0))
     return tf.nn.conv2d(x, kernel, self.strides, 'SAME')
 
 
@@ -189,3 +224,9 @@ class WeightNormConv2DTranspose(WeightNorm):
   def _linear(self, x, kernel):
     shape = [tf.shape(x)[0], *self.output_size, self.units]
     return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, 'SAME')
+
+
+def layers_of(model):
+  """The `WeightNorm` layers inside a Keras model, a list."""
+  layers = model._flatten_layers()
+  return [layer for layer in layers if isinstance(layer, WeightNorm)]

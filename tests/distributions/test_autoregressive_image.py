@@ -1,0 +1,144 @@
+"""The law of images, with every network, against enumeration."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_networks
+
+from vlae_tf.distributions import autoregressive_image, pixel_laws
+
+
+def make_law(name, *shape, channels=1, incremental=True):
+  """A law of batch shape `shape[:-2]` over images of size `shape[-2:]`."""
+  network = toy_networks.make(name, channels)
+  return autoregressive_image.AutoregressiveImage(
+    network,
+    toy_networks.features(*shape, seed=7),
+    channels,
+    pixel_laws.BernoulliPixel(),
+    unroll=network.unroll if incremental else None,
+  )
+
+
+def all_images(height, width, channels=1):
+  """Every binary image, `[2 ** (height width channels), ...]`."""
+  size = height * width * channels
+  bits = list(itertools.product([0.0, 1.0], repeat=size))
+  return np.array(bits, 'float32').reshape([-1, height, width, channels])
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('size', [(3, 3), (1, 7), (5, 2)])
+def test_probabilities_sum_to_one(name, size):
+  if name == 'window_3x2' and size == (3, 3):
+    size = (3, 4)
+  law = make_law(name, *size)
+  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(*size))))
+  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+def test_probabilities_sum_to_one_with_channels():
+  law = make_law('gated', 2, 2, channels=2)
+  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(2, 2, 2))))
+  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+def test_incremental_samples_equal_naive_ones(name):
+  law = make_law(name, 2, 3, 5, 6)
+  uniforms = toy_networks.uniforms(4, 2, 3, 5, 6, 1, seed=8)
+  fast = law.sample_from_uniforms(uniforms)
+  assert fast.shape == uniforms.shape
+  slow = law.sample_from_uniforms(uniforms, method='naive')
+  np.testing.assert_array_equal(fast, slow)
+  without = make_law(name, 2, 3, 5, 6, incremental=False)
+  np.testing.assert_array_equal(without.sample_from_uniforms(uniforms), slow)
+
+
+def test_shapes_are_those_of_the_features():
+  law = make_law('pixelcnn', 2, 3, 5, 6)
+  assert law.batch_shape == [2, 3]
+  assert law.event_shape == [5, 6, 1]
+  x = law.sample([2, 2], seed=(0, 1))
+  assert x.shape == [2, 2, 2, 3, 5, 6, 1]
+  assert law.log_prob(x).shape == [2, 2, 2, 3]
+  assert law.params(x).shape == [2, 2, 2, 3, 5, 6, 1]
+  assert law.conditionals(x).batch_shape == [2, 2, 2, 3, 5, 6]
+  assert law.log_prob(x[0, 0, 0, 0]).shape == [2, 3]
+
+
+def test_seeds_reproduce():
+  law = make_law('pixelcnn', 3, 5, 6)
+  first, again = (law.sample(4, seed=(1, 2)) for _ in range(2))
+  np.testing.assert_array_equal(first, again)
+  naive = law.sample(4, seed=(1, 2), method='naive')
+  np.testing.assert_array_equal(first, naive)
+  assert (law.sample(4, seed=(1, 3)) != first).numpy().any()
+
+
+def frequencies(images):
+  """Relative frequency of every binary image among images."""
+  bits = tf.reshape(images, [images.shape[0], -1]).numpy().astype(int)
+  codes = bits @ (1 << np.arange(bits.shape[1])[::-1])
+  return np.bincount(codes, minlength=2 ** bits.shape[1]) / len(codes)
+
+
+def check_frequencies(images, probabilities):
+  """Checks frequencies within five standard errors each."""
+  error = np.sqrt(probabilities * (1 - probabilities) / len(images))
+  difference = np.abs(frequencies(images) - probabilities)
+  assert (difference <= 5 * error + 1e-9).all()
+
+
+def test_frequencies_of_samples_are_the_probabilities():
+  law = make_law('gated', 2, 3)
+  probabilities = np.exp(law.log_prob(all_images(2, 3)))
+  assert probabilities.max() < 0.9
+  check_frequencies(law.sample(20000, seed=(3, 4)), probabilities)
+
+
+def test_completion_has_the_conditional_law():
+  law = make_law('gated', 2, 3)
+  images = all_images(2, 3)
+  given_mask = np.array([[True, True, True], [True, False, False]])
+  given = np.array([[1, 0, 1], [0, 1, 1]], 'float32')[..., None]
+  fits = ((images == given).all(-1) | ~given_mask).all((1, 2))
+  probabilities = np.where(fits, np.exp(law.log_prob(images)), 0.0)
+  drawn = law.complete(given, given_mask, 20000, seed=5)
+  check_frequencies(drawn, probabilities / probabilities.sum())
+
+
+@pytest.mark.parametrize('method', ['incremental', 'naive'])
+def test_completion_keeps_what_is_given(method):
+  law = make_law('pixelcnn', 3, 5, 6)
+  given = tf.round(toy_networks.uniforms(3, 5, 6, 1))
+  mask = toy_networks.uniforms(5, 6, seed=9) < 0.5
+  uniforms = toy_networks.uniforms(2, 3, 5, 6, 1, seed=10)
+  x = law.sample_from_uniforms(uniforms, method, given, mask)
+  mask = mask.numpy()
+  np.testing.assert_array_equal(
+    x.numpy()[:, :, mask], np.tile(given.numpy()[:, mask], [2, 1, 1, 1])
+  )
+  # The rest obeys the conditionals, in the context of the pixels given.
+  drawn = tf.cast(uniforms < tf.sigmoid(law.params(x)), tf.float32)
+  np.testing.assert_array_equal(
+    x.numpy()[:, :, ~mask], drawn.numpy()[:, :, ~mask]
+  )
+
+
+def test_bad_arguments_are_errors():
+  law = make_law('pixelcnn', 2, 5, 6)
+  image, mask = tf.zeros([2, 5, 6, 1]), np.ones([5, 6], bool)
+  with pytest.raises(ValueError, match='`image` must have shape .*5, 6, 1'):
+    law.log_prob(tf.zeros([2, 6, 6, 1]))
+  with pytest.raises(ValueError, match='`uniforms` must have shape'):
+    law.sample_from_uniforms(tf.zeros([2, 5, 5, 1]))
+  with pytest.raises(ValueError, match="`method` must be 'incremental' or"):
+    law.sample(seed=(0, 1), method='fast')
+  with pytest.raises(ValueError, match='`given` must have shape'):
+    law.complete(tf.zeros([5, 7, 1]), mask, seed=1)
+  for bad in (mask[:4], mask.astype('float32')):
+    with pytest.raises(ValueError, match='`given_mask` must be boolean'):
+      law.complete(image, bad, seed=1)

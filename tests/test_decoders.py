@@ -1,0 +1,91 @@
+"""Decoders by name: each makes a law that trains and samples."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vlae_tf import builder, config
+
+_SMALL = dict(
+  latent_size=3,
+  encoder_widths='4',
+  encoder_units=8,
+  flow_steps=1,
+  flow_units=8,
+  decoder_units=6,
+  decoder_depth=2,
+)
+_TIED = ('pixelcnn', 'window', 'downsampled_window', 'factorised')
+
+
+def _model(**fields):
+  return builder.build_model(config.Config(**_SMALL, **fields), (8, 9, 1))
+
+
+@pytest.mark.parametrize('name', builder.DECODERS)
+def test_every_decoder_trains_and_samples(name):
+  vlae = _model(decoder=name)
+  images = tf.round(tf.random.stateless_uniform([20, 8, 9, 1], [0, 1]))
+  vlae.initialize(images)
+  with tf.GradientTape() as tape:
+    loss = -tf.reduce_mean(vlae(images).elbo)
+  for g in tape.gradient(loss, vlae.trainable_variables):
+    assert g is not None
+    assert np.isfinite(tf.convert_to_tensor(g)).all()
+  law = vlae.likelihood(tf.zeros([2, 3]))
+  samples = law.sample(seed=(0, 1))
+  assert samples.shape == (2, 8, 9, 1)
+  assert np.isfinite(law.log_prob(samples)).all()
+
+
+@pytest.mark.parametrize('name', builder.DECODERS)
+def test_code_decides_the_law(name):
+  law = _model(decoder=name).likelihood(tf.constant([[0.0] * 3, [2.0] * 3]))
+  params = law.params(tf.zeros([8, 9, 1]))
+  assert tf.reduce_max(tf.abs(params[0] - params[1])) > 0
+
+
+@pytest.mark.parametrize('name', _TIED)
+def test_tying_leaves_fewer_weights(name):
+  untied, tied = (
+    builder.DECODERS[name](
+      config.Config(decoder=name, decoder_depth=4, decoder_tied=tied), 1
+    )
+    for tied in (False, True)
+  )
+  for network in (untied, tied):
+    network.build((None, 8, 9, 1), (None, 8, 9, 2))
+  assert tied.count_params() < untied.count_params()
+
+
+def test_samplers_are_compiled_once():
+  vlae = _model()
+  for seed in range(3):
+    z = tf.random.stateless_normal([2, 3], [0, seed])
+    vlae.likelihood(z).sample(seed=(1, seed))
+  assert vlae.likelihood.network.num_compiled == 1
+
+
+@pytest.mark.parametrize(
+  'fields, message',
+  [
+    (dict(decoder='rnn'), '`decoder` must be one of'),
+    (dict(window='4'), '`window` must be a width and a height'),
+    (dict(window='0x2'), '`window` must be a width and a height'),
+    (dict(vertical_filter=4), '`vertical_filter` must be odd, got 4'),
+    (dict(horizontal_filter=6), '`horizontal_filter` must be odd, got 6'),
+    (dict(downsampling=1), '`downsampling` must be at least 2'),
+    (
+      dict(decoder='gated_pixelcnn', decoder_tied=True),
+      '`decoder_tied` must be false',
+    ),
+  ],
+)
+def test_bad_flags_are_errors(fields, message):
+  with pytest.raises(ValueError, match=message):
+    config.Config(**fields)
+
+
+def test_window_larger_than_the_image_is_an_error():
+  with pytest.raises(ValueError, match='`window` must not be larger'):
+    _model(decoder='window', window='10x1')

@@ -1,0 +1,49 @@
+"""Small networks of every kind, with weights that make dependence plain."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, window_cnn
+
+FEATURE_MAPS = 2
+
+MAKERS = {
+  'pixelcnn': lambda n=1: pixel_cnn.PixelCNN(n, 5, 4),
+  'pixelcnn_tied': lambda n=1: pixel_cnn.PixelCNN(n, 5, 3, tied=True),
+  'gated': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 3),
+  'gated_wide': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 2, 5, 7),
+  'window_3x2': lambda n=1: window_cnn.WindowCNN(n, (3, 2), 6, 2),
+  'window_1x1': lambda n=1: window_cnn.WindowCNN(n, (1, 1), 6, 2, tied=True),
+  'downsampled': lambda n=1: window_cnn.DownsampledWindowCNN(
+    n, (1, 1), 2, 6, 2
+  ),
+  'factorised': lambda n=1: window_cnn.PointwiseCNN(n, 6, 2),
+}
+
+
+def build(network, channels=1, seed=0):
+  """Builds a network for any image size and gives it random weights."""
+  keras.utils.set_random_seed(seed)
+  shape = (None, None, None)
+  network.build((*shape, channels), (*shape, FEATURE_MAPS))
+  rng = np.random.default_rng(seed)
+  for variable in network.variables:
+    scale = 0.3 if variable.name == 'bias' else 1.0
+    variable.assign(scale * rng.normal(size=variable.shape))
+  return network
+
+
+def make(name, channels=1, seed=0):
+  """A built network of `MAKERS` for binary images."""
+  return build(MAKERS[name](channels), channels, seed)
+
+
+def features(*shape, seed=0):
+  """Random features `[..., height, width, FEATURE_MAPS]`."""
+  return tf.random.stateless_normal([*shape, FEATURE_MAPS], [seed, 1])
+
+
+def uniforms(*shape, seed=0):
+  """Uniform noise of a shape."""
+  return tf.random.stateless_uniform(shape, [seed, 2])

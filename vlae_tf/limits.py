@@ -1,0 +1,43 @@
+"""What ends or interrupts the computing of a run."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+  """What a run does besides computing; none of it changes a weight.
+
+  Attributes:
+    max_steps: Step to stop at, or `None`.
+    max_minutes: Minutes to stop after, or `None`.
+    checkpoint_every_steps: Steps between checkpoints.
+    keep: How many of the last checkpoints to keep, besides the best one.
+    validate_every_epochs: Epochs between validations; 0 for none.
+    steps_per_call: Steps between two looks at the clock and the metrics.
+    max_skipped_in_row: Updates in a row that may be skipped as not finite.
+  """
+
+  max_steps: int | None = None
+  max_minutes: float | None = None
+  checkpoint_every_steps: int = 1000
+  keep: int = 2
+  validate_every_epochs: float = 1.0
+  steps_per_call: int = 10
+  max_skipped_in_row: int = 20
+
+  def next_stop(self, step, validation_period):
+    """The next step at which the host has something to do.
+
+    Args:
+      step: The step reached.
+      validation_period: Steps between validations; 0 for none.
+
+    Returns:
+      A step.
+    """
+    periods = [
+      self.steps_per_call,
+      self.checkpoint_every_steps,
+      validation_period,
+    ]
+    return min((step // p + 1) * p for p in periods if p)

@@ -1,0 +1,46 @@
+"""How big a run is, said before its first step."""
+
+import tensorflow as tf
+
+_MIB = 2**20
+# Copies of the weights: themselves, averages, gradient, Adamax's two slots.
+_COPIES = 5
+
+
+def describe(model, image_shape, batch_size):
+  """Number of weights, and an estimate of the memory that a step needs.
+
+  The activations kept for the pass backward are taken to be all floating-point
+  results of the pass forward; what the libraries use inside comes on top.
+
+  Args:
+    model: Built `VLAE`.
+    image_shape: `(height, width, channels)`.
+    batch_size: Images that a replica has in memory at a time.
+
+  Returns:
+    A string.
+  """
+  weights = sum(v.shape.num_elements() for v in _values(model))
+  activations = _forward_bytes(model, (batch_size, *image_shape))
+  memory = (activations + 4 * _COPIES * weights) / _MIB
+  return (
+    f'{weights:,} weights; a step of {batch_size} images needs about '
+    f'{memory:,.0f} MiB on each device'
+  )
+
+
+def _values(model):
+  return [v.value for v in model.trainable_variables]
+
+
+def _forward_bytes(model, shape):
+  """Bytes of all results of a traced pass forward."""
+  spec = tf.TensorSpec(shape, tf.float32)
+  graph = tf.function(lambda x: model(x)).get_concrete_function(spec).graph
+  outputs = [t for op in graph.get_operations() for t in op.outputs]
+  return sum(
+    t.dtype.size * (t.shape.num_elements() or 0)
+    for t in outputs
+    if t.dtype.is_floating
+  )

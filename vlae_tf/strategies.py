@@ -1,0 +1,200 @@
+"""Where a run computes: one device, several, or several machines.
+
+`Workers` is what the training loop needs to know of the last case. Every worker
+runs the same loop, so whatever decides its course (what the clock says, a
+signal, a validation) has to be the same number on all of them.
+
+#### References
+
+[1]: Multi-worker training with Keras.
+     https://www.tensorflow.org/tutorials/distribute/multi_worker_with_keras
+     (the layout of `TF_CONFIG`)
+"""
+
+import contextlib
+import json
+import os
+
+import tensorflow as tf
+
+
+def create(name='auto'):
+  """A strategy by name.
+
+  Args:
+    name: 'auto' (all workers of `TF_CONFIG`, or all GPUs of this machine, or
+      the one device there is), 'one_device', 'mirrored' or 'multi_worker'.
+
+  Returns:
+    A `tf.distribute.Strategy`.
+
+  Raises:
+    ValueError: There is no such name, or `TF_CONFIG` is missing or bad [1].
+  """
+  if name not in STRATEGIES:
+    raise ValueError(
+      f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
+    )
+  return STRATEGIES[name]()
+
+
+def _auto():
+  if os.environ.get('TF_CONFIG'):
+    return _multi_worker()
+  several = len(tf.config.list_physical_devices('GPU')) > 1
+  return _mirrored() if several else _one_device()
+
+
+def _one_device():
+  return tf.distribute.get_strategy()
+
+
+def _mirrored():
+  kind = 'GPU' if tf.config.list_logical_devices('GPU') else 'CPU'
+  devices = [d.name for d in tf.config.list_logical_devices(kind)]
+  return tf.distribute.MirroredStrategy(devices)
+
+
+def _multi_worker():
+  _check_tf_config()
+  return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+STRATEGIES = {
+  'auto': _auto,
+  'one_device': _one_device,
+  'mirrored': _mirrored,
+  'multi_worker': _multi_worker,
+}
+
+
+def _check_tf_config():
+  """Checks what TensorFlow would fail on much later."""
+  text = os.environ.get('TF_CONFIG', '')
+  try:
+    config = json.loads(text)
+    task = config['task']
+    config['cluster'][task['type']][task['index']]
+  except (ValueError, KeyError, IndexError, TypeError) as error:
+    raise ValueError(
+      '`TF_CONFIG` must be JSON with `cluster` and with a `task` in it for '
+      f'--strategy=multi_worker, got {text!r}.'
+    ) from error
+
+
+class Workers:
+  """The only worker: there is nobody to agree with."""
+
+  is_chief = True
+
+  def __init__(self, strategy):
+    """Looks at a strategy.
+
+    Args:
+      strategy: `tf.distribute.Strategy`.
+    """
+    self._strategy = strategy
+
+  @property
+  def replicas(self):
+    """Numbers of this worker's replicas."""
+    return range(self._strategy.num_replicas_in_sync)
+
+  def any(self, flag):
+    """Whether a flag is set on any worker."""
+    return bool(flag)
+
+  def of_chief(self, compute, names):
+    """Lets the chief compute, and everybody know.
+
+    Args:
+      compute: Function without arguments that returns a dictionary of Python
+        floats.
+      names: Its keys.
+
+    Returns:
+      The chief's dictionary.
+    """
+    del names
+    return compute()
+
+  def share(self, variables):
+    """Gives all workers the chief's values of variables."""
+
+  @contextlib.contextmanager
+  def explained(self):
+    """Turns the loss of a peer into a `ValueError` that says so."""
+    yield
+
+
+class ManyWorkers(Workers):
+  """One of several workers; sums over all of them carry what is agreed."""
+
+  def __init__(self, strategy):
+    super().__init__(strategy)
+    resolver = strategy.cluster_resolver
+    spec = resolver.cluster_spec().as_dict()
+    self._id = resolver.task_id
+    self._count = sum(len(spec.get(k, ())) for k in ('chief', 'worker'))
+    if resolver.task_type == 'worker' and 'chief' in spec:
+      self._id += 1
+    self.is_chief = self._id == 0
+
+  @property
+  def replicas(self):
+    per_worker = self._strategy.num_replicas_in_sync // self._count
+    return range(self._id * per_worker, (self._id + 1) * per_worker)
+
+  def any(self, flag):
+    return float(self._sum(tf.constant(float(bool(flag))))) > 0
+
+  def of_chief(self, compute, names):
+    values = compute() if self.is_chief else dict.fromkeys(names, 0.0)
+    vector = tf.constant([values[name] for name in names], tf.float64)
+    return dict(zip(names, self._sum(vector).numpy().tolist()))
+
+  def share(self, variables):
+    by_type = {}
+    for variable in variables:
+      by_type.setdefault(variable.dtype, []).append(variable)
+    for dtype in (tf.float32, tf.float64, tf.int64):
+      self._share_one_type(by_type.get(dtype, []))
+
+  def _share_one_type(self, variables):
+    if not variables:
+      return
+    flat = tf.concat([tf.reshape(v.read_value(), [-1]) for v in variables], 0)
+    flat = self._sum(flat if self.is_chief else tf.zeros_like(flat))
+    sizes = [v.shape.num_elements() for v in variables]
+    for variable, values in zip(variables, tf.split(flat, sizes)):
+      variable.assign(tf.reshape(values, variable.shape))
+
+  @tf.function(reduce_retracing=True)
+  def _sum(self, x):
+    """Sum of a `Tensor` over workers."""
+
+    def on_replica():
+      context = tf.distribute.get_replica_context()
+      first = tf.equal(context.replica_id_in_sync_group, self.replicas[0])
+      mine = tf.where(first, x, tf.zeros_like(x))
+      return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+    total = self._strategy.run(on_replica)
+    return self._strategy.experimental_local_results(total)[0]
+
+  @contextlib.contextmanager
+  def explained(self):
+    try:
+      yield
+    except tf.errors.OpError as error:
+      raise ValueError(
+        f'worker {self._id} lost touch with its peers ('
+        f'{str(error).splitlines()[0]}). Start the same command on all workers '
+        'again: it goes on from the last checkpoint.'
+      ) from error
+
+
+def workers_of(strategy):
+  """The `Workers` of a strategy."""
+  many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+  return (ManyWorkers if many else Workers)(strategy)
