@@ -4,7 +4,7 @@
 
 Each round times every contender once; a ratio is the median over rounds of the
 ratio within a round. `speedup_*` is the naive loop's time (a full pass of the
-same network for every pixel, inside one `tf.function`) over the engine's.
+same network for every pixel) over the engine's, each inside one `tf.function`.
 `log_prob_ratio` is ours over the same network with plain masked 3x3
 convolutions, in images/s of `log_prob` and its gradient, by number of maps.
 """
@@ -95,7 +95,7 @@ class Sampling:
     """
     law = law_of(network, batch)
     uniforms = tf.random.stateless_uniform([batch, *_SIZE, 1], [2, 3])
-    self._fast = lambda: law.sample_from_uniforms(uniforms)
+    self._fast = tf.function(lambda: law.sample_from_uniforms(uniforms))
     pixels = _SIZE[0] * _SIZE[1]
     self._scale = pixels / (passes or pixels)
     whole = tf.function(lambda: law.sample_from_uniforms(uniforms, 'naive'))
@@ -146,7 +146,7 @@ class TfdPixelCNN:
       use_weight_norm=False,
     )
     self._slow = tf.function(lambda: other.sample(1, seed=1))
-    self._fast = lambda: law.sample(seed=(0, 1))
+    self._fast = tf.function(lambda: law.sample(seed=(0, 1)))
     self.turn()
 
   def turn(self):

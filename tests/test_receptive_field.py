@@ -7,13 +7,13 @@ import toy_networks
 from PIL import Image
 
 import vlae_tf.receptive_field
-from vlae_tf import receptive_field
+from vlae_tf import field_probe
 from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, window_cnn
 
 
 def test_papers_network_sees_69_pixels_and_has_a_blind_spot():
   network = toy_networks.build(pixel_cnn.PixelCNN(1))
-  field = receptive_field.find(network)
+  field = field_probe.find(network)
   assert (field.num_pixels, field.width, field.height) == (69, 13, 7)
   # In row -k, a 3x3 stack sees k - 1 + 1 columns to the right at most.
   for k in range(1, 7):
@@ -31,7 +31,7 @@ def test_module_is_the_function():
 
 def test_canvas_grows_with_the_field():
   network = gated_pixel_cnn.GatedPixelCNN(1, 4, 6, 5, 5)
-  field = receptive_field.find(toy_networks.build(network))
+  field = field_probe.find(toy_networks.build(network))
   # Six layers of five rows' upper three, the first of them one row up.
   assert min(di for di, _ in field.offsets) == -13
   assert max(dj for _, dj in field.offsets) == 12
@@ -40,14 +40,14 @@ def test_canvas_grows_with_the_field():
 
 
 def test_factorised_network_has_an_empty_field():
-  field = receptive_field.find(toy_networks.make('factorised'))
+  field = field_probe.find(toy_networks.make('factorised'))
   assert (field.num_pixels, field.width, field.height) == (0, 0, 0)
-  assert receptive_field.draw(field).ndim == 3
+  assert field_probe.draw(field).ndim == 3
 
 
 def test_picture_has_a_color_for_each_kind_of_pixel():
-  field = receptive_field.find(toy_networks.build(pixel_cnn.PixelCNN(1, 4, 2)))
-  colors = set(map(tuple, receptive_field.draw(field).reshape(-1, 3)))
+  field = field_probe.find(toy_networks.build(pixel_cnn.PixelCNN(1, 4, 2)))
+  colors = set(map(tuple, field_probe.draw(field).reshape(-1, 3)))
   assert {(70, 130, 200), (255, 140, 0), (150, 150, 150)} <= colors
 
 

@@ -51,6 +51,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
 
   def call(self, z):
     features = self._generator(tf.reshape(z, [-1, z.shape[-1]]))
+    features = tf.cast(features, self.compute_dtype)
     shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], 0)
     features = tf.ensure_shape(
       tf.reshape(features, shape), z.shape[:-1].concatenate(features.shape[1:])

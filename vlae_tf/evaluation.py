@@ -158,7 +158,9 @@ class Evaluator:
       A tuple of `log_prob`, `elbo`, `rate`, `distortion`, each of shape
       `[batch]`, see `Estimates`.
     """
-    return self._compiled(tf.convert_to_tensor(image), tf.convert_to_tensor(index))
+    return self._compiled(
+      tf.convert_to_tensor(image), tf.convert_to_tensor(index)
+    )
 
   def _estimate(self, image, index):
     q = self._model.posterior(image)

@@ -109,12 +109,8 @@ class GlobalGradient:
     return image, noise[..., start : start + size, :]
 
   def _plus(self, sums, tape, target):
-    more = tape.gradient(
-      target,
-      self._model.trainable_variables,
-      unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    return [s + m for s, m in zip(sums, more)]
+    more = tape.gradient(target, self._model.trainable_variables)
+    return [s if m is None else s + m for s, m in zip(sums, more)]
 
   def _shares(self, image, noise):
     """What some images add to the global means: distortion, rate, bound."""

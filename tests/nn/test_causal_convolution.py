@@ -12,9 +12,9 @@ def plain_sum(x, kernel, origin, dilation):
   y = np.zeros([*x.shape[:3], kernel.shape[3]])
   for i, j in np.ndindex(*x.shape[1:3]):
     for r, c in np.ndindex(*kernel.shape[:2]):
-      k, l = i + origin[0] + dilation * r, j + origin[1] + dilation * c
-      if 0 <= k < x.shape[1] and 0 <= l < x.shape[2]:
-        y[:, i, j] += x[:, k, l] @ kernel[r, c]
+      p, q = i + origin[0] + dilation * r, j + origin[1] + dilation * c
+      if 0 <= p < x.shape[1] and 0 <= q < x.shape[2]:
+        y[:, i, j] += x[:, p, q] @ kernel[r, c]
   return y
 
 

@@ -31,9 +31,9 @@ def expected_pairs(offsets_of_pixel):
   """The pairs that a rule gives: a function of `(i, j)` to pixels."""
   seen = np.zeros([*_SIZE, *_SIZE], bool)
   for i, j in np.ndindex(*_SIZE):
-    for k, l in offsets_of_pixel(i, j):
-      if 0 <= k < _SIZE[0] and 0 <= l < _SIZE[1]:
-        seen[i, j, k, l] = True
+    for p, q in offsets_of_pixel(i, j):
+      if 0 <= p < _SIZE[0] and 0 <= q < _SIZE[1]:
+        seen[i, j, p, q] = True
   return seen
 
 
@@ -54,8 +54,8 @@ def window(width, height):
 
   def rule(i, j):
     for k in range(i - height, i):
-      yield from ((k, l) for l in range(j - left, j + right + 1))
-    yield from ((i, l) for l in range(j - left, j))
+      yield from ((k, q) for q in range(j - left, j + right + 1))
+    yield from ((i, q) for q in range(j - left, j))
 
   return rule
 
@@ -76,7 +76,7 @@ def downsampled(width, height, factor):
       # A block that ends outside the image counts as zero.
       if 0 <= bottom < _SIZE[0] and 0 <= right < _SIZE[1]:
         for k in range(bottom - factor + 1, bottom + 1):
-          yield from ((k, l) for l in range(right - factor + 1, right + 1))
+          yield from ((k, q) for q in range(right - factor + 1, right + 1))
 
   return rule
 

@@ -59,9 +59,9 @@ def test_bad_sizes_are_errors(make, message):
 def test_window_larger_than_the_image_is_an_error():
   shapes = (None, 4, 5, 1), (None, 4, 5, 2)
   window_cnn.WindowCNN(1, (5, 4)).build(*shapes)
-  with pytest.raises(ValueError, match='`window` must not be larger.*5x4'):
+  with pytest.raises(ValueError, match=r'`window` must not be larger.*5x4'):
     window_cnn.WindowCNN(1, (6, 1)).build(*shapes)
-  with pytest.raises(ValueError, match='larger than the image.*got 2x6'):
+  with pytest.raises(ValueError, match=r'larger than the image.*got 2x6'):
     window_cnn.DownsampledWindowCNN(1, (1, 3), 2).build(*shapes)
 
 

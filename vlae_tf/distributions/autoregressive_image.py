@@ -8,6 +8,7 @@
 """
 
 import dataclasses
+import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -106,10 +107,13 @@ class AutoregressiveImage(tfd.Distribution):
     params = self._network(
       _flat_batch(image, batch), _flat_batch(self._features, batch)
     )
+    # A network may compute in sixteen bits, a law does not.
+    params = tf.cast(params, self.dtype)
     static = tf.broadcast_static_shape(
       image.shape[:-3], self._features.shape[:-3]
     )
-    params_shape = params.shape[1:]
+    # A network in sixteen bits leaves the law in its own precision.
+    params, params_shape = tf.cast(params, self.dtype), params.shape[1:]
     params = tf.reshape(params, tf.concat([batch, params_shape], 0))
     return tf.ensure_shape(params, static.concatenate(params_shape))
 
@@ -254,11 +258,16 @@ def _as_mask(mask, event_shape):
 def _flat_batch(x, batch):
   """Broadcasts `x` to batch shape `batch`, and makes that one axis."""
   event = x.shape[-3:]
-  # A product of known axes stays known: compiled functions are kept by shape.
-  size = tf.get_static_value(tf.reduce_prod(batch))
-  x = tf.broadcast_to(x, tf.concat([batch, tf.shape(x)[-3:]], 0))
-  x = tf.reshape(x, tf.concat([[tf.reduce_prod(batch)], tf.shape(x)[-3:]], 0))
-  return tf.ensure_shape(x, tf.TensorShape([size]).concatenate(event))
+  # Known axes stay known: samplers are compiled and kept by shape.
+  static = tf.get_static_value(batch)
+  if static is None or not x.shape.is_fully_defined():
+    size, shape = tf.reduce_prod(batch), tf.shape(x)[-3:]
+    x = tf.broadcast_to(x, tf.concat([batch, shape], 0))
+    x = tf.reshape(x, tf.concat([[size], shape], 0))
+    return tf.ensure_shape(x, tf.TensorShape([None]).concatenate(event))
+  if list(static) != x.shape[:-3].as_list():
+    x = tf.broadcast_to(x, [*static, *event])
+  return tf.reshape(x, [math.prod(map(int, static)), *event])
 
 
 def _unroll_naively(network, features, noise, update):
@@ -267,7 +276,8 @@ def _unroll_naively(network, features, noise, update):
   height, width = features.shape[1:3]
 
   def step(i, image):
-    drawn, _ = update(noise, network(image, features))
+    params = tf.cast(network(image, features), features.dtype)
+    drawn, _ = update(noise, params)
     here = tf.one_hot(i, height * width, dtype=image.dtype)
     here = tf.reshape(here, [1, height, width, 1])
     return i + 1, image + here * drawn

@@ -101,7 +101,7 @@ class Pointwise(CausalConv2D):
     super().__init__(units, (1, 1), (0, 0), **kwargs)
 
   def linear(self, x, kernel):
-    return tf.nn.conv2d(x, kernel, 1, 'SAME')
+    return weight_norm.WeightNormConv2D._linear(self, x, kernel)
 
 
 class BoxMean:
@@ -162,22 +162,22 @@ def convolve(x, kernel, origin, dilation=1):
   """
   first = origin
   last = [o + dilation * (k - 1) for o, k in zip(first, kernel.shape[:2])]
-  before = [max(0, -o) for o in first]
-  after = [max(0, o) for o in last]
-  padding = [[0, 0], *zip(before, after), [0, 0]]
-  if min(last) >= 0 and max(first) <= 0:
-    return _conv2d(x, kernel, [list(p) for p in padding], dilation)
-  # Offsets all on one side: a part of the padded image is never read.
-  skipped = [max(0, o) for o in first]
-  height, width = tf.shape(x)[1], tf.shape(x)[2]
-  x = tf.pad(x, padding)
-  size = [n + b - a for n, a, b in zip((height, width), first, last)]
-  x = tf.slice(x, [0, *skipped, 0], [-1, *size, -1])
-  return _conv2d(x, kernel, 'VALID', dilation)
+  padding = [(max(0, -a), max(0, b)) for a, b in zip(first, last)]
+  # Padded by hand: the gradient of a convolution with unequal padding of its
+  # own took 1.5 times as long on a CPU.
+  padded = tf.pad(x, [(0, 0), *padding, (0, 0)])
+  if min(last) < 0 or max(first) > 0:
+    # Offsets all on one side: a part of the padded image is never read.
+    start = [0, *(max(0, a) for a in first), 0]
+    size = [n + b - a for n, a, b in zip(_size(x), first, last)]
+    padded = tf.slice(padded, start, [-1, *size, -1])
+  return tf.nn.conv2d(padded, kernel, 1, 'VALID', dilations=dilation)
 
 
-def _conv2d(x, kernel, padding, dilation):
-  return tf.nn.conv2d(x, kernel, 1, padding, dilations=dilation)
+def _size(x):
+  """Height and width, as numbers where they are known."""
+  dynamic = tf.shape(x)
+  return [x.shape[k] or dynamic[k] for k in (1, 2)]
 
 
 def raster_mask(size, inputs, causal_inputs, include_center):

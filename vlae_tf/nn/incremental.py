@@ -51,6 +51,9 @@ class Incremental:
     known = causal_graph.evaluate(
       [n for n in nodes if n.known], {self._features: features}
     )
+    # Under a mixed policy the layers' own outputs have sixteen bits; the loop
+    # computes in the features' type.
+    known = {node: tf.cast(x, features.dtype) for node, x in known.items()}
     if self._output.known:
       return update(noise, known[self._output], state)
     loop = _Loop(self.schedule, fronts.Layout(self.schedule, features), known)
@@ -174,7 +177,9 @@ class _Product:
   def __init__(self, node, known, layout):
     self._layout, self._taps = layout, []
     layer, blocks = node.layer, []
-    kernel, constant = layer.kernel, layer.bias[None, None, None]
+    dtype = next(iter(known.values())).dtype
+    kernel = tf.cast(layer.kernel, dtype)
+    constant = tf.cast(layer.bias[None, None, None], dtype)
     for k, (source, channels) in enumerate(zip(node.inputs, node.channels())):
       part, offsets = kernel[:, :, channels], node.offsets(k)
       if source.known and not _is_small(source, node, offsets.values()):

@@ -117,12 +117,17 @@ class WeightNorm(keras.layers.Layer):
     # A unit whose inputs are all masked has |v| = 0: its kernel is zero, with
     # zero gradient, and its bias is all that is left.
     scale = tf.math.rsqrt(tf.where(square > 0, square, tf.ones_like(square)))
-    return v * (scale * tf.reshape(self.gain, self._gain_shape))
+    gain = tf.cast(self.gain, v.dtype)
+    kernel = v * (scale * tf.reshape(gain, self._gain_shape))
+    return tf.cast(kernel, self.compute_dtype)
 
   def _masked_v(self):
+    # In the precision of the variables: under a mixed policy Keras reads them
+    # in sixteen bits, too few for a norm.
+    v = tf.cast(self.v, self.variable_dtype)
     if self._mask is None:
-      return self.v
-    v = self.v * self._mask
+      return v
+    v = v * self._mask
     # With one input left, v / |v| is a sign. Its gradient is zero but for
     # rounding, and Adamax would make full steps of that.
     inputs = np.broadcast_to(self._mask, v.shape).sum(

@@ -1,0 +1,167 @@
+"""A run that was killed ends where an uninterrupted one ends, to the bit."""
+
+import json
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from training import processes, tiny
+
+from vlae_tf import config as config_lib
+
+STEPS = 300
+EVERY = 20
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  path = tmp_path_factory.mktemp('data') / 'tiny.npz'
+  data = tiny.data()
+  np.savez(path, train=data.train, validation=data.validation, test=data.test)
+  return path
+
+
+@pytest.fixture(scope='module')
+def flags(images):
+  return [
+    *tiny.FLAGS,
+    f'--dataset={images}',
+    f'--max_steps={STEPS}',
+    f'--checkpoint_every_steps={EVERY}',
+    '--validate_every_epochs=7',  # 42 steps, a period of its own.
+    '--learning_rate_schedule=plateau',
+    '--plateau_patience=1',
+    '--early_stopping_patience=50',
+    '--objective=soft_free_bits',
+    '--keep=3',
+  ]
+
+
+def _start(flags, folder, *more):
+  args = [*flags, f'--workdir={folder / "run"}', *more]
+  return processes.command('train', args, folder / f'log{time.monotonic_ns()}')
+
+
+def _state(folder, step=STEPS):
+  path = str(folder / 'run/checkpoints' / f'ckpt-{step}')
+  reader = tf.train.load_checkpoint(path)
+  names = reader.get_variable_to_shape_map()
+  return {n: reader.get_tensor(n) for n in names if 'values' in n}
+
+
+def _last_step(folder):
+  files = (folder / 'run/checkpoints').glob('ckpt-*.index')
+  return max((int(p.stem[5:]) for p in files), default=0)
+
+
+def assert_same_state(a, b):
+  assert a.keys() == b.keys()
+  assert {name.split('/')[0] for name in a} == {
+    'averages',
+    'model',
+    'optimizer',
+    'state',
+  }
+  for name in a:
+    np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(flags, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('uninterrupted')
+  result = _start(flags, folder).finish()
+  assert result.status == 0, result
+  assert f'max_steps at step {STEPS}' in result.stdout
+  return folder
+
+
+def test_kills_and_damage_change_nothing(flags, uninterrupted, tmp_path):
+  """Two SIGKILLs, a SIGTERM and a truncated checkpoint, then the end."""
+  rng = random.Random(0)
+  for _ in range(2):
+    first = _last_step(tmp_path) + EVERY
+    run = _start(flags, tmp_path)
+    run.wait_for(lambda first=first: _last_step(tmp_path) >= first)
+    time.sleep(rng.random() * 0.2)
+    run.process.kill()
+    run.process.join()
+  _check_sigterm(flags, tmp_path)
+  good = _truncate_newest(tmp_path)
+  result = _start(flags, tmp_path).finish()
+  assert result.status == 0, result
+  assert f'resumed from step {good}' in result.stdout
+  assert 'warning: passed over a broken checkpoint' in result.stderr
+  assert_same_state(_state(uninterrupted), _state(tmp_path))
+  steps = [_train_steps(folder) for folder in (uninterrupted, tmp_path)]
+  assert steps[0] == sorted(set(steps[0]))
+  assert set(steps[0]) <= set(steps[1])
+  assert steps[1] == sorted(set(steps[1]))
+
+
+def _check_sigterm(flags, folder):
+  before = _last_step(folder)
+  run = _start(flags, folder, '--steps_per_call=1')
+  run.wait_for(lambda: f'/{STEPS} ' in run.output()[0])
+  run.process.terminate()
+  result = run.finish()
+  assert result.status == 128 + signal.SIGTERM, result
+  step = _last_step(folder)
+  assert before < step < STEPS
+  assert f'resumed from step {before}' in result.stdout
+  assert f'SIGTERM at step {step}' in result.stdout.splitlines()[-1]
+
+
+def _truncate_newest(folder):
+  """Breaks the newest checkpoint; the step of the one before it."""
+  newest = _last_step(folder)
+  path = folder / f'run/checkpoints/ckpt-{newest}.data-00000-of-00001'
+  path.write_bytes(path.read_bytes()[:-1000])
+  indices = (folder / 'run/checkpoints').glob('ckpt-*.index')
+  return sorted(int(p.stem[5:]) for p in indices)[-2]
+
+
+def _metrics(folder):
+  lines = (folder / 'run/metrics.jsonl').read_text(encoding='utf-8')
+  return [json.loads(line) for line in lines.splitlines()]
+
+
+def _train_steps(folder):
+  return [r['step'] for r in _metrics(folder) if r['split'] == 'train']
+
+
+def test_last_and_best_are_kept(uninterrupted):
+  run = uninterrupted / 'run'
+  kept = sorted(p.name for p in (run / 'checkpoints').glob('*.index'))
+  assert kept == [f'ckpt-{s}.index' for s in (260, 280, 300)]
+  validations = [
+    r for r in _metrics(uninterrupted) if r['split'] == 'validation'
+  ]
+  best = max(validations, key=lambda r: r['elbo'])['step']
+  assert [p.name for p in (run / 'best').glob('*.index')] == [
+    f'ckpt-{best}.index'
+  ]
+
+
+def test_another_config_is_refused(flags, uninterrupted, tmp_path):
+  before = (uninterrupted / 'run/config.json').read_text(encoding='utf-8')
+  more = ['--learning_rate=0.5', '--seed=3']
+  result = _start(flags, uninterrupted, *more).finish()
+  assert result.status == 1
+  (line,) = result.stderr.splitlines()
+  assert 'learning_rate: 0.002 there, 0.5 here' in line
+  assert 'seed: 0 there, 3 here' in line
+  after = (uninterrupted / 'run/config.json').read_text(encoding='utf-8')
+  assert before == after
+
+
+def test_configs_of_earlier_versions_are_read(uninterrupted, tmp_path):
+  path = uninterrupted / 'run/config.json'
+  fields = json.loads(path.read_text(encoding='utf-8'))
+  for name in ('objective', 'precision', 'beta', 'kl_warmup_steps'):
+    del fields[name]
+  (tmp_path / 'config.json').write_text(json.dumps(fields), encoding='utf-8')
+  config = config_lib.load(tmp_path / 'config.json')
+  assert (config.objective, config.precision) == ('free_bits', 'float32')
