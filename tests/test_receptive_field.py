@@ -6,7 +6,7 @@ import pytest
 import toy_networks
 from PIL import Image
 
-import vlae_tf.receptive_field
+import vlae_tf
 from vlae_tf import field_probe
 from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, window_cnn
 
