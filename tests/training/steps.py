@@ -2,8 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-from training import tiny
 
+from training import tiny
 from vlae_tf import limits, strategies
 from vlae_tf import training as training_lib
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from training import tiny
 
+from training import tiny
 from vlae_tf import model, objectives
 
 DISTORTION, RATE = [80.0, 90.0, 70.0], [9.0, 11.0, 7.0]  # Means 80 and 9.

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from training import processes, tiny
 
+from training import processes, tiny
 from vlae_tf import config as config_lib
 
 STEPS = 300

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from training import tiny
 
+from training import tiny
 from vlae_tf import schedules, training_state
 
 

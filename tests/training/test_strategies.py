@@ -7,8 +7,8 @@ import socket
 import commands
 import numpy as np
 import pytest
-from training import processes, steps, tiny
 
+from training import processes, steps, tiny
 from vlae_tf import strategies
 
 # A floor that is passed within the first steps, and a norm that clips.

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training import tiny
 
+from training import tiny
 from vlae_tf import (
   diagnosis,
   limits,
