@@ -5,21 +5,38 @@
 The reference is a program that prints JSON with `images_per_s`. Ours is the
 paper-size step with its input pipeline, averages, clipping and guards. `ratio`
 is the median over rounds of our images/s over the reference's.
+
+Beside it: `host_loop_share`, the part of the training loop's time that is not
+the step's; `input_over_step`, how many times more images/s the input pipeline
+gives by itself than the step takes; `checkpoint_stall_s`.
 """
 
 from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
 
+import dataclasses
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
+import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf import atomic, train_step, training_state
+from vlae_tf import (
+  atomic,
+  checkpoints,
+  guards,
+  limits,
+  parallelism,
+  train_step,
+  training,
+  training_state,
+)
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
 
@@ -29,33 +46,35 @@ flags.DEFINE_string('reference', None, 'Program to compare with; none to skip.')
 flags.DEFINE_string('out', None, 'JSON file to write.')
 flags.DEFINE_integer('batch', 100, 'Images in a step.', lower_bound=1)
 flags.DEFINE_integer('rounds', 5, 'Turns of each.', lower_bound=1)
-flags.DEFINE_integer('steps', 20, 'Our steps in a turn.', lower_bound=1)
+flags.DEFINE_integer('steps', 30, 'Our steps in a turn.', lower_bound=10)
 flags.DEFINE_enum('xla', 'auto', train_step.XLA_CHOICES, 'See train.')
+flags.DEFINE_integer('parts', 0, 'See train.', lower_bound=0)
 flags.DEFINE_list(
   'precisions', 'float32,mixed_bfloat16', 'Ours to time, float32 first.'
 )
 
 
+def _images():
+  return np.random.default_rng(0).random((2000, 28, 28, 1), np.float32) ** 4
+
+
 class Ours:
   """Our step, compiled and warm."""
 
-  def __init__(self, precision):
+  def __init__(self, precision, execution):
     """Builds and compiles the step of the paper's model.
 
     Args:
       precision: See `Config`.
+      execution: `train_step.Execution`.
     """
     config = config_lib.Config(batch_size=FLAGS.batch, precision=precision)
-    images = np.random.default_rng(0).random((2000, 28, 28, 1), np.float32)
-    batches = data_lib.training_batches(images**4, FLAGS.batch, config.seed)
-    state = training_state.TrainingState(config, (28, 28, 1), 10_000)
-    state.initialize(next(iter(batches)))
+    batches = data_lib.training_batches(_images(), FLAGS.batch, config.seed)
+    self._state = training_state.TrainingState(config, (28, 28, 1), 10_000)
+    self._state.initialize(next(iter(batches)))
     self._batches = iter(batches)
     self._step = train_step.TrainStep(
-      tf.distribute.get_strategy(),
-      state,
-      config,
-      train_step.Execution(xla=FLAGS.xla),
+      tf.distribute.get_strategy(), self._state, config, execution
     )
     self.images_per_s(5)
 
@@ -64,6 +83,62 @@ class Ours:
     start = time.perf_counter()
     float(self._step(self._batches, tf.constant(steps))['loss'])
     return FLAGS.batch * steps / (time.perf_counter() - start)
+
+  def input_images_per_s(self, steps=200):
+    """The input pipeline by itself."""
+    start = time.perf_counter()
+    for _ in range(steps):
+      next(self._batches)
+    return FLAGS.batch * steps / (time.perf_counter() - start)
+
+  def checkpoint_seconds(self):
+    """Time to test and write all that a checkpoint holds."""
+    with tempfile.TemporaryDirectory() as folder:
+      saved = checkpoints.Checkpoints(folder, self._state.groups(), keep=1)
+      start = time.perf_counter()
+      guards.are_finite(self._state.variables_to_check())
+      saved.save(self._state.step)
+      return time.perf_counter() - start
+
+
+class Loop:
+  """The whole training loop, its callbacks and reports included."""
+
+  def __init__(self, folder, execution):
+    """Builds and warms it.
+
+    Args:
+      folder: Directory of the run.
+      execution: `train_step.Execution`.
+    """
+    images = _images()
+    data = data_lib.ImageData('noise', images, images[:100], images[:100])
+    self._trainer = training.Trainer(
+      config_lib.Config(batch_size=FLAGS.batch),
+      data,
+      folder,
+      limits=limits.Limits(validate_every_epochs=0),
+      execution=execution,
+    )
+    self.images_per_s(10)
+
+  def images_per_s(self, steps):
+    """Trains on for some steps, after those that start the pipeline."""
+    watch = _Watch()
+    trainer = self._trainer
+    last = trainer.step + trainer.limits.steps_per_call + steps
+    trainer.limits = dataclasses.replace(trainer.limits, max_steps=last)
+    trainer.run([watch])
+    return FLAGS.batch * steps / (watch.times[-1] - watch.times[0])
+
+
+class _Watch(keras.callbacks.Callback):
+  def __init__(self):
+    super().__init__()
+    self.times = []
+
+  def on_train_batch_end(self, batch, logs=None):
+    self.times.append(time.perf_counter())
 
 
 def _reference_images_per_s():
@@ -74,9 +149,12 @@ def _reference_images_per_s():
   return json.loads(done.stdout.splitlines()[-1])['images_per_s']
 
 
-def _round(ours):
+def _round(ours, loop):
   """One turn of everything, as images/s by name."""
-  speeds = {n: o.images_per_s(FLAGS.steps) for n, o in ours.items()}
+  speeds = {}
+  for name, each in {**ours, 'loop': loop}.items():
+    each.images_per_s(10)  # Warm again after the others' turns.
+    speeds[name] = each.images_per_s(FLAGS.steps)
   if FLAGS.reference:
     speeds['reference'] = _reference_images_per_s()
   print({n: round(s, 1) for n, s in speeds.items()}, flush=True)
@@ -89,6 +167,9 @@ def _summary(rounds):
   result = {
     f'images_per_s_{n}': statistics.median(r[n] for r in rounds) for n in names
   }
+  shares = [1.0 - r['loop'] / r[FLAGS.precisions[0]] for r in rounds]
+  result['host_loop_share'] = statistics.median(shares)
+  result['host_loop_share_range'] = [min(shares), max(shares)]
   if 'reference' not in names:
     return result
   for name, key in zip(FLAGS.precisions, ('ratio', 'ratio_bfloat16')):
@@ -98,9 +179,27 @@ def _summary(rounds):
   return result
 
 
+def _measure(execution):
+  ours = {p: Ours(p, execution) for p in FLAGS.precisions}
+  first = ours[FLAGS.precisions[0]]
+  with tempfile.TemporaryDirectory() as folder:
+    loop = Loop(folder, execution)
+    result = _summary([_round(ours, loop) for _ in range(FLAGS.rounds)])
+  stalls = [first.checkpoint_seconds() for _ in range(5)]
+  result['checkpoint_stall_s'] = statistics.median(stalls)
+  result['checkpoint_stall_s_max'] = max(stalls)
+  speed = result[f'images_per_s_{FLAGS.precisions[0]}']
+  result['input_over_step'] = first.input_images_per_s() / speed
+  return result
+
+
 def main():
-  ours = {precision: Ours(precision) for precision in FLAGS.precisions}
-  result = _summary([_round(ours) for _ in range(FLAGS.rounds)])
+  load = os.getloadavg()[0]
+  cores = parallelism.num_cores()
+  parts = FLAGS.parts or parallelism.parts_of(FLAGS.batch, cores)
+  parallelism.set_threads(parts, cores)
+  result = _measure(train_step.Execution(xla=FLAGS.xla, parts=parts))
+  result.update(parts=parts, cores=cores, load_before=load)
   text = json.dumps(result, indent=2)
   print(text)
   if FLAGS.out:

@@ -8,7 +8,7 @@ distortion's and rate's gradients are summed apart until then.
 
 import tensorflow as tf
 
-from vlae_tf import posteriors, seeds
+from vlae_tf import parallelism, posteriors, seeds
 from vlae_tf.nn import weight_norm
 
 
@@ -38,26 +38,26 @@ def latent_noise(config, batch, num_samples=1):
 class GlobalGradient:
   """Mean terms and gradient of the global batch; called on every replica."""
 
-  def __init__(self, model, config, microbatch=0, compiled=False):
+  def __init__(self, model, config, microbatch=0, parts=1, kernels=0):
     """Creates the function.
 
     Args:
       model: Built `VLAE`.
       config: `Config`.
       microbatch: Images that a replica has in memory at a time; 0 for all.
-      compiled: Whether XLA computes all weight-normalised kernels in one go;
-        for one replica only.
+      parts: Parts of a batch, or microbatch, that are computed side by side.
+      kernels: Functions that XLA makes of the many small ones that compute
+        weight-normalised kernels; 0 for none, as with several replicas.
     """
     self._model = model
     self._config = config
     self._microbatch = microbatch
-    self._layers = weight_norm.layers_of(model)
-    self._kernels = self._compute_kernels
-    if compiled:
-      self._kernels = tf.function(self._compute_kernels, jit_compile=True)
-
-  def _compute_kernels(self):
-    return [layer.kernel for layer in self._layers]
+    self._kernels = _Kernels(model, kernels)
+    self._shares = self._shares_of
+    if parts > 1:
+      # Traced once for all parts.
+      self._shares = tf.function(self._shares_of, autograph=False)
+    self._parts = parts
 
   def __call__(self, batch, step, loss_scale=1.0):
     """Computes them.
@@ -79,7 +79,7 @@ class GlobalGradient:
 
   def _at_once(self, image, noise, step, loss_scale):
     with tf.GradientTape() as tape:
-      distortion, rate, bound = self._shares(image, noise)
+      distortion, rate, bound = self._sums(image, noise)
       means = _over_replicas(tf.stack([distortion, rate, bound]))
       weight = self._model.objective.rate_weight(means[1], step)
       loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
@@ -91,7 +91,7 @@ class GlobalGradient:
     by_distortion, by_rate, means = zeros, zeros, tf.zeros([3])
     for start in tf.range(0, image.shape[0], self._microbatch):
       with tf.GradientTape(persistent=True) as tape:
-        shares = self._shares(*self._microbatch_at(start, image, noise))
+        shares = self._sums(*self._microbatch_at(start, image, noise))
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
       by_distortion = self._plus(by_distortion, tape, distortion)
       by_rate = self._plus(by_rate, tape, rate)
@@ -112,14 +112,44 @@ class GlobalGradient:
     more = tape.gradient(target, self._model.trainable_variables)
     return [s if m is None else s + m for s, m in zip(sums, more)]
 
-  def _shares(self, image, noise):
-    """What some images add to the global means: distortion, rate, bound."""
+  def _sums(self, image, noise):
+    """What images add to the global means: distortion, rate, bound."""
+    kernels = self._kernels()
+    images = tf.split(image, self._parts)
+    noises = tf.split(noise, self._parts, axis=-2)
+    shares = [self._shares(*part, kernels) for part in zip(images, noises)]
+    return [tf.add_n(values) for values in zip(*shares)]
+
+  def _shares_of(self, image, noise, kernels):
+    """The same of one part."""
     model = self._model
-    with weight_norm.given_kernels(self._layers, self._kernels()):
+    with weight_norm.given_kernels(self._kernels.layers, kernels):
       q = model.posterior(image)
       terms = model.terms(q, posteriors.sample_from_noise(q, noise), image)
     parts = [*model.objective.parts(terms), model.objective.bound(terms)]
     return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
+
+
+class _Kernels:
+  """The kernels of all weight-normalised layers, computed at once."""
+
+  def __init__(self, model, num_functions):
+    self.layers = weight_norm.layers_of(model)
+    sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
+    self._groups = parallelism.balanced(sizes, max(1, num_functions))
+    self._compute = [self._computing(group) for group in self._groups]
+    if num_functions:
+      self._compute = [tf.function(c, jit_compile=True) for c in self._compute]
+
+  def _computing(self, group):
+    return lambda: [self.layers[k].kernel for k in group]
+
+  def __call__(self):
+    kernels = [None] * len(self.layers)
+    for group, compute in zip(self._groups, self._compute):
+      for k, kernel in zip(group, compute()):
+        kernels[k] = kernel
+    return kernels
 
 
 def _over_replicas(tensors):

@@ -38,6 +38,21 @@ def create(name='auto'):
   return STRATEGIES[name]()
 
 
+def is_one_cpu(name):
+  """Whether a strategy, not created yet, will compute on one CPU device.
+
+  Args:
+    name: Name of a strategy.
+
+  Returns:
+    A bool.
+  """
+  if name == 'auto' and os.environ.get('TF_CONFIG'):
+    return False
+  one_device = name in ('auto', 'one_device')
+  return one_device and not tf.config.list_physical_devices('GPU')
+
+
 def _auto():
   if os.environ.get('TF_CONFIG'):
     return _multi_worker()

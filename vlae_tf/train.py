@@ -30,13 +30,14 @@ train_flags.define()
 
 
 def main():
-  # Before anything else: the workers of a cluster meet here.
-  strategy = strategies.create(FLAGS.strategy)
   config = config_lib.from_flags(FLAGS)
+  # Before TensorFlow computes: threads are set, workers of a cluster meet.
+  execution = train_flags.execution(FLAGS, config.batch_size)
+  strategy = strategies.create(FLAGS.strategy)
   data = data_lib.load(config.dataset, FLAGS.data_dir)
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
-  limits, execution = train_flags.limits(FLAGS), train_flags.execution(FLAGS)
+  limits = train_flags.limits(FLAGS)
   trainer = training.Trainer(
     config, data, workdir, FLAGS.data_dir, strategy, limits, execution
   )

@@ -3,7 +3,7 @@
 from absl import flags
 
 from vlae_tf import limits as limits_lib
-from vlae_tf import strategies, train_step
+from vlae_tf import parallelism, strategies, train_step
 
 
 def define():
@@ -19,6 +19,12 @@ def define():
     'microbatch',
     0,
     'Images that a replica has in memory at a time; 0 for all.',
+    lower_bound=0,
+  )
+  flags.DEFINE_integer(
+    'parts',
+    0,
+    'Parts of a batch to compute side by side; 0 to choose by the cores.',
     lower_bound=0,
   )
   flags.DEFINE_enum('xla', 'auto', train_step.XLA_CHOICES, 'What XLA compiles.')
@@ -62,6 +68,21 @@ def limits(values):
   )
 
 
-def execution(values):
-  """The `Execution` that parsed flags describe."""
-  return train_step.Execution(values.microbatch, values.xla)
+def execution(values, batch_size):
+  """The `Execution` that parsed flags describe; before TensorFlow computes.
+
+  Args:
+    values: Parsed flags.
+    batch_size: Images in a batch.
+
+  Returns:
+    An `Execution`; the threads are set to suit it.
+  """
+  parts = values.parts
+  if strategies.is_one_cpu(values.strategy):
+    cores = parallelism.num_cores()
+    parts = parts or parallelism.parts_of(
+      values.microbatch or batch_size, cores
+    )
+    parallelism.set_threads(parts, cores)
+  return train_step.Execution(values.microbatch, values.xla, parts or 1)

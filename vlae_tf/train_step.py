@@ -26,10 +26,13 @@ class Execution:
   Attributes:
     microbatch: Images that a replica has in memory at a time; 0 for all.
     xla: One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
+    parts: Parts of the images in memory that are computed side by side, see
+      `parallelism`.
   """
 
   microbatch: int = 0
   xla: str = 'auto'
+  parts: int = 1
 
   def check(self, config, num_replicas):
     """Checks the sizes of a batch and its parts.
@@ -53,6 +56,12 @@ class Execution:
       raise ValueError(
         f'`microbatch` must divide the {part} images of a replica, got '
         f'{self.microbatch}.'
+      )
+    in_memory = self.microbatch or part
+    if self.parts < 1 or in_memory % self.parts:
+      raise ValueError(
+        f'`parts` must divide the {in_memory} images in memory, got '
+        f'{self.parts}.'
       )
 
 
@@ -78,11 +87,15 @@ class TrainStep:
     self._strategy = strategy
     self._state = state
     one_device = strategy.num_replicas_in_sync == 1 and not _has_gpu()
-    parts = _COMPILED[execution.xla] if one_device else ()
+    compiled = _COMPILED[execution.xla] if one_device else ()
     self._gradient = gradients.GlobalGradient(
-      state.model, config, execution.microbatch, compiled='kernels' in parts
+      state.model,
+      config,
+      execution.microbatch,
+      execution.parts,
+      kernels=execution.parts if 'kernels' in compiled else 0,
     )
-    if 'gradient' in parts:
+    if 'gradient' in compiled:
       self._gradient = tf.function(self._gradient, jit_compile=True)
     self._update = updates.GuardedUpdate(
       strategy,
@@ -91,7 +104,7 @@ class TrainStep:
       state.optimizer,
       state.guard,
       config,
-      compiled='update' in parts,
+      kernels=execution.parts if 'update' in compiled else 0,
     )
 
   @tf.function

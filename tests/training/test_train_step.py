@@ -62,23 +62,29 @@ def test_the_flow_receives_no_gradient_under_the_floor():
 @pytest.mark.parametrize(
   'objective, changes', [('free_bits', UNDER_FLOOR), ('iwae', NO_FLOOR)]
 )
-def test_microbatches_give_the_gradient_of_the_big_batch(changes, objective):
+@pytest.mark.parametrize(
+  'division', [{'microbatch': 2}, {'parts': 2}, {'microbatch': 4, 'parts': 2}]
+)
+def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
   config = tiny.config(objective=objective, importance_samples=3, **changes)
   state = _state(config)
   whole, means = _gradient(config, state)
-  parts, means_of_parts = _gradient(config, state, microbatch=2)
+  parts, means_of_parts = _gradient(config, state, **division)
   np.testing.assert_allclose(means, means_of_parts, rtol=1e-5)
   norm = np.sqrt(sum(np.sum(g**2) for g in whole))
   for a, b in zip(whole, parts):
     np.testing.assert_allclose(a, b, atol=1e-5 * norm)
 
 
-def test_xla_takes_the_same_steps():
+@pytest.mark.parametrize(
+  'execution', [{'xla': 'auto'}, {'xla': 'auto', 'parts': 2}, {'parts': 4}]
+)
+def test_any_execution_takes_the_same_steps(execution):
   results = []
   config = tiny.config()
-  for xla in ('none', 'auto'):
+  for changes in ({}, execution):
     state = _state(config)
-    metrics = _step(config, state, xla=xla)(iter(_batches(config)), 5)
+    metrics = _step(config, state, **changes)(iter(_batches(config)), 5)
     results.append([float(metrics['loss']), *_weights(state)])
   for a, b in zip(*results):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
@@ -174,6 +180,8 @@ def test_mixed_precision_is_near_float32_and_keeps_its_laws(precision):
   'execution, replicas, message',
   [
     ({}, 3, '`batch_size` must be divisible .* got 8 for 3'),
+    ({'parts': 3}, 1, '`parts` must divide the 8 images in memory, got 3'),
+    ({'parts': 4, 'microbatch': 2}, 1, 'the 2 images in memory, got 4'),
     ({'microbatch': 3}, 2, '`microbatch` must divide the 4 images'),
     ({'xla': 'much'}, 1, '`xla` must be one of'),
   ],

@@ -140,7 +140,8 @@ class WeightNorm(keras.layers.Layer):
   def call(self, x):
     if _first_call_of(self):
       self._initialize_from(x)
-    return self._linear(x, self.kernel) + self.bias
+    # `bias_add`, as TensorFlow fuses it, and its gradient, with convolutions.
+    return tf.nn.bias_add(self._linear(x, self.kernel), self.bias)
 
   def _initialize_from(self, x):
     self.gain.assign(tf.ones_like(self.gain))

@@ -1,0 +1,66 @@
+"""How a step is spread over the cores of a processor.
+
+TensorFlow spreads each operation over all cores, and the convolutions of small
+maps lose much of the time to that. Two halves of the batch side by side, each
+operation on one core, took 0.9 of the time on two cores.
+"""
+
+import os
+
+import tensorflow as tf
+
+# More parts make a bigger graph, and smaller operations.
+_MOST_PARTS = 4
+
+
+def num_cores():
+  """Number of cores that this process may use."""
+  return len(os.sched_getaffinity(0))
+
+
+def parts_of(batch_size, num_cores):
+  """Number of equal parts to compute a batch in.
+
+  Args:
+    batch_size: Images in the batch.
+    num_cores: Number of cores.
+
+  Returns:
+    The greatest divisor of `batch_size` up to the number of cores and to 4.
+  """
+  most = min(num_cores, _MOST_PARTS)
+  return max(n for n in range(1, most + 1) if batch_size % n == 0)
+
+
+def set_threads(parts, num_cores):
+  """Gives each part its share of the cores; before TensorFlow first computes.
+
+  Args:
+    parts: Number of parts that are computed side by side.
+    num_cores: Number of cores.
+  """
+  if parts == 1:
+    return
+  tf.config.threading.set_inter_op_parallelism_threads(parts)
+  tf.config.threading.set_intra_op_parallelism_threads(
+    max(1, num_cores // parts)
+  )
+
+
+def balanced(sizes, num_groups):
+  """Divides things into groups of about the same size.
+
+  Args:
+    sizes: Size of each.
+    num_groups: Number of groups.
+
+  Returns:
+    A list of lists of indices, none of them empty.
+  """
+  groups = [[] for _ in range(num_groups)]
+  totals = [0] * num_groups
+  for k in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
+    smallest = totals.index(min(totals))
+    groups[smallest].append(k)
+    totals[smallest] += sizes[k]
+  return [sorted(group) for group in groups if group]
