@@ -40,7 +40,7 @@ def training_facts(log):
 
 def render():
   """The results as Markdown, from what is in `results/`."""
-  parts = [_omniglot(), _sampling()]
+  parts = [_omniglot(), _sampling(), _training()]
   return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
 
 
@@ -111,6 +111,22 @@ change is computed. Medians of {speeds['rounds']} interleaved rounds, the same
 
 A sample of the flow prior costs {prior:.1f} ({low:.1f} - {high:.1f}) times its
 `log_prob`, 256 codes (`benchmarks/sampling.py`).
+"""
+
+
+def _training():
+  step = _read('train_step.json')
+  low, high = step['ratio_range']
+  return f"""\
+A training step of the paper's model, 100 images, averages, clipping and guards
+included, takes {step['images_per_s_float32']:.0f} images/s on {step['cores']} \
+cores: {step['ratio']:.2f} ({low:.2f} - {high:.2f})
+times a plain Keras step without them; `mixed_bfloat16` \
+{step['ratio_bfloat16']:.2f} times. The loop around it
+takes {100 * step['host_loop_share']:.1f}% of the time, a checkpoint stalls it \
+for {step['checkpoint_stall_s']:.2f} s, and the input pipeline
+gives {step['input_over_step']:.0f} times what the step takes \
+(`benchmarks/train_step.py`).
 """
 
 

@@ -6,9 +6,10 @@ The reference is a program that prints JSON with `images_per_s`. Ours is the
 paper-size step with its input pipeline, averages, clipping and guards. `ratio`
 is the median over rounds of our images/s over the reference's.
 
-Beside it: `host_loop_share`, the part of the training loop's time that is not
-the step's; `input_over_step`, how many times more images/s the input pipeline
-gives by itself than the step takes; `checkpoint_stall_s`.
+Beside it: `host_loop_share`, the part of the training loop's time, logs
+included, that is not the step's; `input_over_step`, how many times more
+images/s the input pipeline gives by itself than the step takes;
+`checkpoint_stall_s`.
 """
 
 from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import keras
 import numpy as np
@@ -32,7 +34,9 @@ from vlae_tf import (
   checkpoints,
   guards,
   limits,
+  metrics_log,
   parallelism,
+  summaries,
   train_step,
   training,
   training_state,
@@ -101,8 +105,20 @@ class Ours:
       return time.perf_counter() - start
 
 
+class _TimedStep(train_step.TrainStep):
+  """A step that adds up the time it takes."""
+
+  seconds = 0.0
+
+  def __call__(self, *args):
+    start = time.perf_counter()
+    metrics = super().__call__(*args)
+    _TimedStep.seconds += time.perf_counter() - start
+    return metrics
+
+
 class Loop:
-  """The whole training loop, its callbacks and reports included."""
+  """The whole training loop, its logs included."""
 
   def __init__(self, folder, execution):
     """Builds and warms it.
@@ -113,32 +129,39 @@ class Loop:
     """
     images = _images()
     data = data_lib.ImageData('noise', images, images[:100], images[:100])
-    self._trainer = training.Trainer(
-      config_lib.Config(batch_size=FLAGS.batch),
-      data,
-      folder,
-      limits=limits.Limits(validate_every_epochs=0),
-      execution=execution,
-    )
+    with mock.patch.object(train_step, 'TrainStep', _TimedStep):
+      self._trainer = training.Trainer(
+        config_lib.Config(batch_size=FLAGS.batch),
+        data,
+        folder,
+        limits=limits.Limits(validate_every_epochs=0),
+        execution=execution,
+      )
+    self._folder = folder
     self.images_per_s(10)
 
   def images_per_s(self, steps):
     """Trains on for some steps, after those that start the pipeline."""
-    watch = _Watch()
-    trainer = self._trainer
+    watch, trainer = _Watch(), self._trainer
+    logs = [
+      metrics_log.MetricsLog(self._folder),
+      summaries.TensorBoardLog(self._folder, trainer, _images()[:25]),
+    ]
     last = trainer.step + trainer.limits.steps_per_call + steps
     trainer.limits = dataclasses.replace(trainer.limits, max_steps=last)
-    trainer.run([watch])
-    return FLAGS.batch * steps / (watch.times[-1] - watch.times[0])
+    trainer.run([watch, *logs])
+    (start, before), (end, after) = watch.seen[0], watch.seen[-1]
+    self.host_share = 1.0 - (after - before) / (end - start)
+    return FLAGS.batch * steps / (end - start)
 
 
 class _Watch(keras.callbacks.Callback):
   def __init__(self):
     super().__init__()
-    self.times = []
+    self.seen = []
 
   def on_train_batch_end(self, batch, logs=None):
-    self.times.append(time.perf_counter())
+    self.seen.append((time.perf_counter(), _TimedStep.seconds))
 
 
 def _reference_images_per_s():
@@ -155,19 +178,20 @@ def _round(ours, loop):
   for name, each in {**ours, 'loop': loop}.items():
     each.images_per_s(10)  # Warm again after the others' turns.
     speeds[name] = each.images_per_s(FLAGS.steps)
+  speeds['host_share'] = loop.host_share
   if FLAGS.reference:
     speeds['reference'] = _reference_images_per_s()
-  print({n: round(s, 1) for n, s in speeds.items()}, flush=True)
+  print({n: round(s, 3) for n, s in speeds.items()}, flush=True)
   return speeds
 
 
 def _summary(rounds):
   """Medians, and ratios with their ranges."""
+  shares = [r.pop('host_share') for r in rounds]
   names = rounds[0]
   result = {
     f'images_per_s_{n}': statistics.median(r[n] for r in rounds) for n in names
   }
-  shares = [1.0 - r['loop'] / r[FLAGS.precisions[0]] for r in rounds]
   result['host_loop_share'] = statistics.median(shares)
   result['host_loop_share_range'] = [min(shares), max(shares)]
   if 'reference' not in names:

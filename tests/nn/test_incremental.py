@@ -1,5 +1,7 @@
 """The incremental engine gives what the parallel network gives."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -122,3 +124,24 @@ def test_network_that_sees_its_own_pixel_is_an_error():
   image = causal_graph.Image(1)
   with pytest.raises(ValueError, match='`output` must depend on earlier'):
     schedule_lib.Schedule(image, causal_graph.elu(image))
+
+
+def numbers_in_all_tensors(network, batch):
+  """Numbers in all arrays of the program that XLA is given."""
+  features = toy_networks.features(batch, 5, 6, seed=5)
+  uniforms = toy_networks.uniforms(batch, 5, 6, 1, seed=6)
+
+  @tf.function(jit_compile=True)
+  def unroll(features, uniforms):
+    return network.unroll(features, uniforms, threshold, jit_compile=False)[0]
+
+  program = unroll.experimental_get_compiler_ir(features, uniforms)('hlo')
+  shapes = re.findall(r'= f32\[([\d,]*)\]', program)
+  return sum(int(np.prod([int(n) for n in s.split(',') if n])) for s in shapes)
+
+
+@pytest.mark.parametrize('name', ['pixelcnn', 'gated'])
+def test_memory_grows_linearly_in_the_batch(name):
+  network = toy_networks.make(name)
+  two, four, eight = (numbers_in_all_tensors(network, b) for b in (2, 4, 8))
+  assert eight - four == 2 * (four - two) > 0

@@ -1,5 +1,6 @@
 """The first steps of a run under a strategy, for comparison."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -41,7 +42,7 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
   np.savez(path, metrics=np.array(seen), **arrays)
 
 
-class _Recorder(tf.keras.callbacks.Callback):
+class _Recorder(keras.callbacks.Callback):
   def __init__(self, seen):
     super().__init__()
     self._seen = seen
