@@ -32,6 +32,12 @@ setuptools.setup(
   ],
   extras_require={
     'gpu': ['tensorflow[and-cuda]>=2.18,<3'],
-    'test': ['packaging', 'pytest>=8', 'ruff>=0.6', 'setuptools'],
+    'test': [
+      'packaging',
+      'pytest>=8',
+      'pytest-xdist',
+      'ruff>=0.6',
+      'setuptools',
+    ],
   },
 )

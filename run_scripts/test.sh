@@ -9,5 +9,7 @@ bash run_scripts/install.sh test
 status=0
 .venv/bin/python -m ruff check . || status=1
 .venv/bin/python -m ruff format --check . || status=1
-.venv/bin/python -m pytest -q -rs --durations=15 "$@" || status=$?
+# Two files at a time: most tests wait for one core to trace and compile.
+.venv/bin/python -m pytest -q -rs --durations=15 -n 2 --dist=loadfile "$@" ||
+  status=$?
 exit "$status"

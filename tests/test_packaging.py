@@ -12,7 +12,13 @@ from packaging import requirements
 
 # Declared, not imported: TFDS and TensorBoard's writer need the first two;
 # the third is for notebooks; ruff is run.
-_NOT_IMPORTED = {'importlib-resources', 'tensorboard', 'matplotlib', 'ruff'}
+_NOT_IMPORTED = {
+  'pytest-xdist',
+  'importlib-resources',
+  'tensorboard',
+  'matplotlib',
+  'ruff',
+}
 
 
 @pytest.fixture
