@@ -21,7 +21,7 @@ def test_a_healthy_machine_passes(tmp_path):
   assert 'originals/omniglot' in lines[-3]
 
 
-def test_a_failed_self_test_is_the_exit_status(monkeypatch):
+def test_a_loss_that_does_not_fall_fails_the_self_test(monkeypatch):
   monkeypatch.setattr(health, '_train_a_little', lambda: [5.0, 6.0])
   finding = health.examine()[-1]
   assert finding.name == 'self test'

@@ -11,13 +11,13 @@ import source_tree
 from packaging import requirements
 
 # Declared, not imported: TFDS and TensorBoard's writer need the first two;
-# the third is for notebooks; ruff is run.
+# the third is for notebooks; ruff is run, as is xdist.
 _NOT_IMPORTED = {
-  'pytest-xdist',
   'importlib-resources',
   'tensorboard',
   'matplotlib',
   'ruff',
+  'pytest-xdist',
 }
 
 

@@ -15,7 +15,9 @@ _MOST_PARTS = 4
 
 def num_cores():
   """Number of cores that this process may use."""
-  return len(os.sched_getaffinity(0))
+  if hasattr(os, 'sched_getaffinity'):  # Linux
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def parts_of(batch_size, num_cores):
