@@ -9,7 +9,7 @@ same network for every pixel) over the engine's, each inside one `tf.function`.
 convolutions, in images/s of `log_prob` and its gradient, by number of maps.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import json
 import os
@@ -22,9 +22,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from absl import flags
 
-from vlae_tf import atomic, priors
+from vlae_tf.components import priors
 from vlae_tf.distributions import autoregressive_image, pixel_laws
-from vlae_tf.nn import causal_convolution, gated_pixel_cnn, pixel_cnn
+from vlae_tf.nn.causal import convolution
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
+from vlae_tf.system import atomic
 
 FLAGS = flags.FLAGS
 
@@ -168,7 +170,7 @@ class LogProb:
       batch: Number of images.
     """
     self._ours = self._step(maps, batch)
-    plain = causal_convolution.MaskedConv2D
+    plain = convolution.MaskedConv2D
     crop, plain.CROP_FROM_UNITS = plain.CROP_FROM_UNITS, 10**9
     self._plain = self._step(maps, batch)
     self._plain()

@@ -12,7 +12,7 @@ images/s the input pipeline gives by itself than the step takes;
 `checkpoint_stall_s`.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import dataclasses
 import json
@@ -29,20 +29,14 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf import (
-  atomic,
-  checkpoints,
-  guards,
-  limits,
-  metrics_log,
-  parallelism,
-  summaries,
-  train_step,
-  training,
-  training_state,
-)
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
+from vlae_tf.runs import checkpoints
+from vlae_tf.system import atomic
+from vlae_tf.training import guards, limits, loop, parallelism
+from vlae_tf.training import state as training_state
+from vlae_tf.training import step as train_step
+from vlae_tf.training.callbacks import metrics_log, tensorboard
 
 FLAGS = flags.FLAGS
 
@@ -130,7 +124,7 @@ class Loop:
     images = _images()
     data = data_lib.ImageData('noise', images, images[:100], images[:100])
     with mock.patch.object(train_step, 'TrainStep', _TimedStep):
-      self._trainer = training.Trainer(
+      self._trainer = loop.Trainer(
         config_lib.Config(batch_size=FLAGS.batch),
         data,
         folder,
@@ -145,7 +139,7 @@ class Loop:
     watch, trainer = _Watch(), self._trainer
     logs = [
       metrics_log.MetricsLog(self._folder),
-      summaries.TensorBoardLog(self._folder, trainer, _images()[:25]),
+      tensorboard.TensorBoardLog(self._folder, trainer, _images()[:25]),
     ]
     last = trainer.step + trainer.limits.steps_per_call + steps
     trainer.limits = dataclasses.replace(trainer.limits, max_steps=last)

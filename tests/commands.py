@@ -14,7 +14,12 @@ from typing import NamedTuple
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(
-  ['vlae_tf.command_line', 'keras', 'tensorflow_datasets', 'sklearn.datasets']
+  [
+    'vlae_tf.system.command_line',
+    'keras',
+    'tensorflow_datasets',
+    'sklearn.datasets',
+  ]
 )
 
 

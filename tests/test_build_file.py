@@ -111,10 +111,10 @@ def test_a_wrong_dependency_is_named():
 py_library(
     name = "tests/update_build",
     srcs = ["tests/update_build.py"],
-    deps = [":vlae_tf/seeds"],
+    deps = [":vlae_tf/system/seeds"],
 )
 """
   assert problems(read_targets(wrong)) == [
     'tests/update_build: missing dep :tests/source_tree',
-    'tests/update_build: superfluous dep :vlae_tf/seeds',
+    'tests/update_build: superfluous dep :vlae_tf/system/seeds',
   ]

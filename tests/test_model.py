@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import toys
 
-from vlae_tf import posteriors
+from vlae_tf.components import posteriors
 from vlae_tf.nn import weight_norm
 
 tfd = tfp.distributions

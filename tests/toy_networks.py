@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
 FEATURE_MAPS = 2
 

@@ -2,9 +2,11 @@
 
 import tensorflow as tf
 
-from vlae_tf import decoders, model, objectives, posteriors, priors
+from vlae_tf import model
+from vlae_tf.components import decoders, objectives, posteriors, priors
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.nn import gated_pixel_cnn, pixel_cnn, residual, window_cnn
+from vlae_tf.nn import residual
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
 
 def _flow_prior(config):

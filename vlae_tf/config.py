@@ -7,7 +7,7 @@ import re
 
 from absl import flags
 
-from vlae_tf import atomic
+from vlae_tf.system import atomic
 
 
 def _field(default, help, lower=None, upper=None, choices=None):

@@ -4,7 +4,7 @@ Says what is there, what is missing and the line that mends it; exits with
 status 1 if training would fail.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import sys
 

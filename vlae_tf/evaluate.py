@@ -3,7 +3,7 @@
 Prints a table and writes `W/eval/SPLIT.json`.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import json
 import os
@@ -11,8 +11,10 @@ import os
 from absl import flags
 from tqdm import tqdm
 
-from vlae_tf import atomic, evaluation, workdirs
 from vlae_tf import data as data_lib
+from vlae_tf.analysis import likelihood
+from vlae_tf.runs import workdirs
+from vlae_tf.system import atomic
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +33,7 @@ def main():
   images = data_lib.load(
     run.config.dataset, FLAGS.data_dir or run.data_dir
   ).split(FLAGS.split)[: FLAGS.max_images]
-  evaluator = evaluation.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
+  evaluator = likelihood.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
   with tqdm(total=len(images), unit='image', disable=None) as bar:
     estimates = evaluator(images, FLAGS.split, bar.update)
   result = estimates.summary(run.image_shape) | {
@@ -43,7 +45,7 @@ def main():
   }
   path = os.path.join(FLAGS.workdir, 'eval', f'{FLAGS.split}.json')
   atomic.write_text(path, json.dumps(result, indent=2) + '\n')
-  print(evaluation.table(result))
+  print(likelihood.table(result))
 
 
 if __name__ == '__main__':

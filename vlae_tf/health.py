@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf import limits, train_step, training
+from vlae_tf.training import limits, loop
+from vlae_tf.training import step as train_step
 
 _PACKAGES = (
   'tensorflow',
@@ -178,7 +179,7 @@ def _train_a_little(steps=20):
   )
   losses = []
   with tempfile.TemporaryDirectory() as folder:
-    trainer = training.Trainer(
+    trainer = loop.Trainer(
       config,
       data,
       folder,

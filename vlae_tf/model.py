@@ -12,7 +12,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from vlae_tf import objectives, posteriors
+from vlae_tf.components import objectives, posteriors
 from vlae_tf.nn import weight_norm
 
 

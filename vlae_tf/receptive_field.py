@@ -5,15 +5,17 @@ and its sizes in place of a trained model. In Python the module itself is a
 function: `vlae_tf.receptive_field(network)`.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import sys
 import types
 
 from absl import flags
 
-from vlae_tf import builder, field_probe, visualization, workdirs
+from vlae_tf import builder
 from vlae_tf import config as config_lib
+from vlae_tf.analysis import field_probe, pictures
+from vlae_tf.runs import workdirs
 
 FLAGS = flags.FLAGS
 
@@ -28,9 +30,9 @@ def _network():
 
 
 def main():
-  visualization.check_png_path(FLAGS.out)
+  pictures.check_png_path(FLAGS.out)
   field = field_probe.find(_network())
-  visualization.save_png(FLAGS.out, field_probe.draw(field), scale=1)
+  pictures.save_png(FLAGS.out, field_probe.draw(field), scale=1)
   print(f'{field_probe.describe(field)}; wrote {FLAGS.out}')
 
 

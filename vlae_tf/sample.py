@@ -1,11 +1,12 @@
 """Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`."""
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf import sampling, visualization, workdirs
+from vlae_tf.analysis import pictures, sampling
+from vlae_tf.runs import workdirs
 
 FLAGS = flags.FLAGS
 
@@ -34,15 +35,15 @@ flags.DEFINE_integer(
 
 def main():
   run = workdirs.restore(FLAGS.workdir)
-  visualization.check_png_path(FLAGS.out)
-  visualization.save_png(FLAGS.out, _picture(run))
+  pictures.check_png_path(FLAGS.out)
+  pictures.save_png(FLAGS.out, _picture(run))
   print(f'wrote {FLAGS.out}')
 
 
 def _picture(run):
   if FLAGS.mode == 'prior':
     samples = sampling.sample_prior(run.model, FLAGS.num, FLAGS.seed)
-    return visualization.grid(samples)
+    return pictures.grid(samples)
   originals = _test_images(run)
   if FLAGS.mode == 'decompress':
     draws = sampling.decompress(run.model, originals, FLAGS.draws, FLAGS.seed)
@@ -52,7 +53,7 @@ def _picture(run):
     draws = sampling.complete(
       run.model, originals, given, FLAGS.draws, FLAGS.seed
     )
-  return visualization.beside(originals, draws)
+  return pictures.beside(originals, draws)
 
 
 def _test_images(run):

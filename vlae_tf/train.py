@@ -3,7 +3,7 @@
 The same command again goes on where it was stopped.
 """
 
-from vlae_tf import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
 import os
 import sys
@@ -12,15 +12,10 @@ from absl import flags
 
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf import (
-  diagnosis,
-  metrics_log,
-  progress,
-  strategies,
-  summaries,
-  train_flags,
-  training,
-)
+from vlae_tf.analysis import code_use
+from vlae_tf.training import flags as train_flags
+from vlae_tf.training import loop, strategies
+from vlae_tf.training.callbacks import metrics_log, progress, tensorboard
 
 FLAGS = flags.FLAGS
 
@@ -38,7 +33,7 @@ def main():
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
   limits = train_flags.limits(FLAGS)
-  trainer = training.Trainer(
+  trainer = loop.Trainer(
     config, data, workdir, FLAGS.data_dir, strategy, limits, execution
   )
   if trainer.resumed_from is not None:
@@ -57,8 +52,8 @@ def _callbacks(trainer, data, workdir):
   return [
     progress.Progress(trainer.config.batch_size),
     metrics_log.MetricsLog(workdir),
-    summaries.TensorBoardLog(workdir, trainer, preview),
-    diagnosis.CodeWatch(getattr(trainer.model.objective, 'floor', 0.0)),
+    tensorboard.TensorBoardLog(workdir, trainer, preview),
+    code_use.CodeWatch(getattr(trainer.model.objective, 'floor', 0.0)),
   ]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vlae_tf import data, seeds
+from vlae_tf import data
+from vlae_tf.system import seeds
 
 _SHAPE = (4, 3, 2)
 

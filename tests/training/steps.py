@@ -5,8 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from training import tiny
-from vlae_tf import limits, strategies
-from vlae_tf import training as training_lib
+from vlae_tf.training import limits, loop, strategies
 
 
 def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
@@ -24,7 +23,7 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
   tf.config.set_logical_device_configuration(
     device, [tf.config.LogicalDeviceConfiguration()] * cpus
   )
-  trainer = training_lib.Trainer(
+  trainer = loop.Trainer(
     tiny.config(**dict(changes)),
     tiny.data(),
     workdir,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlae_tf import parallelism
+from vlae_tf.training import parallelism
 
 
 @pytest.mark.parametrize(

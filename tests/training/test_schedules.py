@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from training import tiny
-from vlae_tf import schedules, training_state
+from vlae_tf.training import schedules
+from vlae_tf.training import state as training_state
 
 
 def _rates(name, steps, total=100):

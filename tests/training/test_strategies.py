@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training import processes, steps, tiny
-from vlae_tf import strategies
+from vlae_tf.training import strategies
 
 # A floor that is passed within the first steps, and a norm that clips.
 CHANGES = (('free_bits', 0.03), ('gradient_clip_norm', 20.0))

@@ -9,7 +9,7 @@ nothing.
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf import seeds
+from vlae_tf.system import seeds
 
 _PREFETCHED_BATCHES = 4
 _GREY_MEANS = (np.arange(256) / 255).astype(np.float32)

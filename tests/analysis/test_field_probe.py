@@ -1,0 +1,75 @@
+"""The receptive-field report."""
+
+import commands
+import numpy as np
+import pytest
+import toy_networks
+from PIL import Image
+
+import vlae_tf
+from vlae_tf.analysis import field_probe
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+
+
+def test_papers_network_sees_69_pixels_and_has_a_blind_spot():
+  network = toy_networks.build(pixel_cnn.PixelCNN(1))
+  field = field_probe.find(network)
+  assert (field.num_pixels, field.width, field.height) == (69, 13, 7)
+  # In row -k, a 3x3 stack sees k - 1 + 1 columns to the right at most.
+  for k in range(1, 7):
+    assert (-k, k) in field.offsets
+    assert (-k, k + 1) not in field.offsets
+
+
+def test_module_is_the_function():
+  network = toy_networks.build(window_cnn.WindowCNN(1, (4, 2), 4, 2))
+  field = vlae_tf.receptive_field(network)
+  above = [(i, j) for i in (-2, -1) for j in (-2, -1, 0, 1)]
+  assert field.offsets == (*above, (0, -2), (0, -1))
+  assert (field.width, field.height) == (4, 3)
+
+
+def test_canvas_grows_with_the_field():
+  network = gated_pixel_cnn.GatedPixelCNN(1, 4, 6, 5, 5)
+  field = field_probe.find(toy_networks.build(network))
+  # Six layers of five rows' upper three, the first of them one row up.
+  assert min(di for di, _ in field.offsets) == -13
+  assert max(dj for _, dj in field.offsets) == 12
+  # No blind spot: within reach, nothing before the pixel is missing.
+  assert {(-1, dj) for dj in range(-12, 13)} <= set(field.offsets)
+
+
+def test_factorised_network_has_an_empty_field():
+  field = field_probe.find(toy_networks.make('factorised'))
+  assert (field.num_pixels, field.width, field.height) == (0, 0, 0)
+  assert field_probe.draw(field).ndim == 3
+
+
+def test_picture_has_a_color_for_each_kind_of_pixel():
+  field = field_probe.find(toy_networks.build(pixel_cnn.PixelCNN(1, 4, 2)))
+  colors = set(map(tuple, field_probe.draw(field).reshape(-1, 3)))
+  assert {(70, 130, 200), (255, 140, 0), (150, 150, 150)} <= colors
+
+
+@pytest.mark.parametrize(
+  'flags, numbers',
+  [
+    (['--decoder=pixelcnn'], '69 pixels, 13 wide, 7 high'),
+    (['--decoder=window', '--window=3x1'], '4 pixels, 3 wide, 2 high'),
+  ],
+)
+def test_command_draws_a_decoder(tmp_path, flags, numbers):
+  out = tmp_path / 'field.png'
+  result = commands.run('receptive_field', *flags, f'--out={out}')
+  assert result.status == 0, result.stderr
+  assert numbers in result.stdout
+  assert np.asarray(Image.open(out)).ndim == 3
+
+
+def test_command_says_what_is_wrong_in_one_line(tmp_path):
+  result = commands.run(
+    'receptive_field', '--window=4', f'--out={tmp_path / "field.png"}'
+  )
+  assert result.status != 0
+  assert len(result.stderr.strip().splitlines()) == 1
+  assert '`window` must be a width and a height' in result.stderr

@@ -1,0 +1,133 @@
+"""Importance-sampled likelihoods against closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+import toys
+
+from vlae_tf.analysis import likelihood
+
+
+def log_weights(toy, images, num_samples, seed=0):
+  """Log-weights of single codes, `[num_samples, num]`, each its own call."""
+  vlae = toy.model()
+  index = np.arange(len(images))
+  columns = [
+    likelihood.Evaluator(vlae, 1, seed + 1000 * k).estimate(images, index)[0]
+    for k in range(num_samples)
+  ]
+  return np.stack(columns)
+
+
+def test_bounds_rise_with_samples_to_the_exact_likelihood():
+  toy = toys.LinearGaussian()
+  images = toy.sample(2000)
+  exact = toy.log_prob(images)
+  weights = log_weights(toy, images, 16)
+  bounds = []
+  for k in (1, 2, 4, 8, 16):
+    # Nested groups: the mean over groups of k of the same 16 samples.
+    groups = weights.reshape(16 // k, k, -1)
+    bound = np.logaddexp.reduce(groups, axis=1) - math.log(k)
+    bounds.append(bound.mean(axis=0))
+  means = [b.mean() for b in bounds]
+  assert means == sorted(means)
+  for bound in bounds:
+    error = likelihood.standard_error(exact - bound)
+    assert (exact - bound).mean() > -4 * error
+  assert means[-1] - means[0] > 0.05  # The toy's posterior is not exact.
+
+
+def test_many_samples_give_the_exact_likelihood():
+  toy = toys.LinearGaussian()
+  images = toy.sample(50)
+  evaluator = likelihood.Evaluator(toy.model(), 5000)
+  estimate = evaluator.estimate(images, np.arange(50))[0].numpy()
+  difference = estimate - toy.log_prob(images)
+  assert abs(difference.mean()) < 4 * likelihood.standard_error(difference)
+  assert np.abs(difference).max() < 0.15
+
+
+def test_elbo_is_exact_minus_divergence():
+  toy = toys.LinearGaussian()
+  images = toy.sample(200)
+  evaluator = likelihood.Evaluator(toy.model(), 2000)
+  elbo = evaluator.estimate(images, np.arange(200))[1].numpy()
+  # KL(q || exact posterior) is the same for all images: covariances alone.
+  precision = np.eye(2) + toy.weight.T @ toy.weight / toy.noise**2
+  covariance = np.diag(toy.scale**2)
+  divergence = 0.5 * (
+    np.trace(precision @ covariance)
+    - 2
+    - np.log(np.linalg.det(precision @ covariance))
+  )
+  gap = toy.log_prob(images) - elbo
+  assert abs(gap.mean() - divergence) < 4 * likelihood.standard_error(gap)
+
+
+def test_estimates_do_not_depend_on_the_batch():
+  toy = toys.LinearGaussian()
+  images = toy.sample(6)
+  evaluator = likelihood.Evaluator(toy.model(), 300)
+  whole = np.stack(evaluator.estimate(images, np.arange(6)))
+  parts = [
+    np.stack(evaluator.estimate(images[i : i + 2], np.arange(i, i + 2)))
+    for i in (0, 2, 4)
+  ]
+  np.testing.assert_allclose(whole, np.concatenate(parts, 1), rtol=1e-5)
+
+
+def test_seed_decides_the_estimate():
+  vlae = toys.small_model()
+  images = toys.binary_images(9).astype(bool)
+  first, again = (likelihood.Evaluator(vlae, 8, 3)(images) for _ in range(2))
+  other = likelihood.Evaluator(vlae, 8, 4)(images)
+  np.testing.assert_array_equal(first.log_prob, again.log_prob)
+  assert (first.log_prob != other.log_prob).any()
+
+
+@pytest.mark.parametrize('num_samples', [1, 7, 256, 257, 1000])
+def test_no_more_codes_than_lanes_are_decoded_at_once(num_samples):
+  seen = []
+  toy = toys.LinearGaussian()
+  vlae = toy.model()
+  inner = vlae.likelihood
+  vlae.likelihood = lambda z: seen.append(z.shape) or inner(z)
+  evaluator = likelihood.Evaluator(vlae, num_samples)
+  evaluator.estimate(toy.sample(1), np.arange(1))
+  (shape,) = seen
+  assert shape[0] <= likelihood.LANES
+  assert num_samples % shape[0] == 0
+
+
+def test_terms_add_up_to_the_bound():
+  vlae = toys.small_model()
+  images = toys.binary_images(5).astype(bool)
+  result = likelihood.Evaluator(vlae, 4)(images)
+  np.testing.assert_allclose(
+    result.elbo, -result.rate - result.distortion, rtol=1e-6
+  )
+  assert (result.log_prob >= result.elbo).all()
+
+
+def test_summary_has_the_units_it_says():
+  estimates = likelihood.Estimates(
+    log_prob=np.array([-10.0, -14.0]),
+    elbo=np.array([-11.0, -17.0]),
+    rate=np.array([4.0, 6.0]),
+    distortion=np.array([7.0, 11.0]),
+    num_samples=3,
+  )
+  summary = estimates.summary((2, 3, 1))
+  assert summary['nll'] == 12.0
+  assert summary['nll_stderr'] == pytest.approx(2.0)
+  assert summary['gap'] == 2.0
+  assert summary['elbo'] == -14.0
+  assert summary['rate_bits'] == pytest.approx(5 / math.log(2))
+  assert summary['bits_per_dim'] == pytest.approx(12 / math.log(2) / 6)
+
+
+def test_number_of_samples_must_be_positive():
+  with pytest.raises(ValueError, match='`num_samples` must be at least 1'):
+    likelihood.Evaluator(toys.small_model(), 0)

@@ -1,0 +1,62 @@
+"""Pictures: where each image lands, and files that are whole."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vlae_tf.analysis import pictures
+from vlae_tf.system import atomic
+
+
+def test_grid_puts_images_in_reading_order():
+  images = np.zeros([5, 4, 3, 1])
+  images[3] = 1.0
+  picture = pictures.grid(images, columns=2)
+  assert picture.shape == (3 * 6, 2 * 5, 3)
+  white = np.argwhere((picture == 255).all(-1))
+  # Image 3 is the second of the second row, inside its margin.
+  np.testing.assert_array_equal(white.min(0), [7, 6])
+  np.testing.assert_array_equal(white.max(0), [10, 8])
+
+
+def test_draws_stand_right_of_their_original():
+  originals = np.zeros([2, 4, 4, 1])
+  draws = np.stack([originals, originals])
+  draws[1, 0] = 1.0
+  picture = pictures.beside(originals, draws, groups=1)
+  white = np.argwhere((picture == 255).all(-1))
+  np.testing.assert_array_equal(white.min(0), [1, 13])
+  np.testing.assert_array_equal(white.max(0), [4, 16])
+
+
+def test_png_keeps_every_pixel():
+  picture = np.random.default_rng(0).integers(0, 256, (5, 4, 3)).astype('uint8')
+  decoded = Image.open(io.BytesIO(pictures.encode_png(picture, 3)))
+  np.testing.assert_array_equal(np.asarray(decoded)[::3, ::3], picture)
+
+
+def test_two_channels_have_no_colour():
+  with pytest.raises(ValueError, match='1 or 3 channels'):
+    pictures.grid(np.zeros([1, 2, 2, 2]))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+  path = tmp_path / 'file'
+  atomic.write_text(path, 'old')
+
+  def fail(*_):
+    raise OSError('no space left')
+
+  monkeypatch.setattr(os, 'fsync', fail)
+  with pytest.raises(ValueError, match='no space left'):
+    atomic.write_text(path, 'new')
+  assert path.read_text() == 'old'
+  assert os.listdir(tmp_path) == ['file']
+
+
+def test_a_directory_is_no_file_to_write(tmp_path):
+  with pytest.raises(ValueError, match='it is a directory'):
+    atomic.check_writable(tmp_path)

@@ -1,0 +1,147 @@
+"""The incremental engine gives what the parallel network gives."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_networks
+
+from vlae_tf.nn.causal import graph, wavefront
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
+
+
+def threshold(uniforms, params, state=()):
+  return tf.cast(uniforms < tf.sigmoid(params), params.dtype), state
+
+
+def check_fixed_point(network, size, channels=1, jit_compile=True):
+  """`image = update(noise, network(image))` has one solution: the samples."""
+  features = toy_networks.features(*size, seed=5)
+  uniforms = toy_networks.uniforms(*size, channels, seed=6)
+  image, _ = network.unroll(
+    features, uniforms, threshold, jit_compile=jit_compile
+  )
+  expected, _ = threshold(uniforms, network(image, features))
+  np.testing.assert_array_equal(image, expected)
+  return image
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('size', [(3, 6, 9), (2, 1, 7), (1, 8, 1)])
+def test_equals_the_parallel_network(name, size):
+  network = toy_networks.make(name)
+  image = check_fixed_point(network, size, jit_compile=size[0] == 3)
+  assert image.shape == (*size, 1)
+
+
+def test_equals_the_parallel_network_with_colours():
+  check_fixed_point(toy_networks.make('gated', channels=3), (2, 4, 5), 3)
+
+
+def test_equals_the_parallel_network_at_the_papers_size():
+  network = pixel_cnn.PixelCNN(1)
+  image = check_fixed_point(toy_networks.build(network), (2, 28, 28))
+  assert 0 < image.numpy().mean() < 1
+
+
+def test_follows_the_weights():
+  network = toy_networks.make('pixelcnn')
+  first = check_fixed_point(network, (2, 5, 6))
+  for variable in network.variables:
+    variable.assign(-1.5 * variable)
+  second = check_fixed_point(network, (2, 5, 6))
+  assert (first != second).numpy().any()
+
+
+def test_batch_size_may_be_unknown():
+  network = toy_networks.make('gated')
+
+  @tf.function(
+    input_signature=[
+      tf.TensorSpec([None, 4, 5, toy_networks.FEATURE_MAPS]),
+      tf.TensorSpec([None, 4, 5, 1]),
+    ]
+  )
+  def unroll(features, uniforms):
+    return network.unroll(features, uniforms, threshold)[0]
+
+  features = toy_networks.features(3, 4, 5)
+  uniforms = toy_networks.uniforms(3, 4, 5, 1)
+  expected, _ = network.unroll(features, uniforms, threshold)
+  np.testing.assert_array_equal(unroll(features, uniforms), expected)
+
+
+def count_ones(uniforms, params, count):
+  inside, uniforms = uniforms
+  pixels, _ = threshold(uniforms, params)
+  return pixels, count + tf.reduce_sum(pixels * inside)
+
+
+def test_carries_a_state():
+  network = toy_networks.make('pixelcnn')
+  size = (2, 5, 6)
+  uniforms = toy_networks.uniforms(*size, 1)
+  # Pixels outside the image come by as well: zeros tell them from others.
+  noise = (tf.ones_like(uniforms), uniforms)
+  image, count = network.unroll(
+    toy_networks.features(*size), noise, count_ones, tf.constant(0.0)
+  )
+  assert count == tf.reduce_sum(image) > 0
+
+
+@pytest.mark.parametrize('depth', [2, 3, 6])
+def test_masked_stack_needs_two_columns_a_row(depth):
+  network = toy_networks.build(pixel_cnn.PixelCNN(1, 2, depth))
+  assert network.schedule.num_steps(28, 28) == 28 + 2 * 27 == 82
+
+
+@pytest.mark.parametrize('depth', [1, 3, 8])
+def test_gated_stack_needs_a_column_a_layer(depth):
+  network = toy_networks.build(gated_pixel_cnn.GatedPixelCNN(1, 2, depth))
+  assert network.schedule.num_steps(28, 28) == 28 + 27 * (depth + 1)
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+def test_every_dependence_is_earlier(name):
+  schedule = toy_networks.make(name).schedule
+  for node, source, offset in schedule.edges():
+    lag = schedule.lag(node, source, offset)
+    assert lag >= (1 if source is schedule.image else 0)
+
+
+@pytest.mark.parametrize(
+  'slope, height, width', [(1, 3, 4), (2, 1, 5), (7, 4, 3)]
+)
+def test_shear_has_a_place_for_every_pixel(slope, height, width):
+  shear = wavefront.Shear(slope, height, width)
+  pixels = shear.pixel.reshape(-1)[shear.place]
+  np.testing.assert_array_equal(pixels, np.arange(height * width))
+  assert shear.inside.sum() == height * width
+
+
+def test_network_that_sees_its_own_pixel_is_an_error():
+  image = graph.Image(1)
+  with pytest.raises(ValueError, match='`output` must depend on earlier'):
+    wavefront.Schedule(image, graph.elu(image))
+
+
+def numbers_in_all_tensors(network, batch):
+  """Numbers in all arrays of the program that XLA is given."""
+  features = toy_networks.features(batch, 5, 6, seed=5)
+  uniforms = toy_networks.uniforms(batch, 5, 6, 1, seed=6)
+
+  @tf.function(jit_compile=True)
+  def unroll(features, uniforms):
+    return network.unroll(features, uniforms, threshold, jit_compile=False)[0]
+
+  program = unroll.experimental_get_compiler_ir(features, uniforms)('hlo')
+  shapes = re.findall(r'= f32\[([\d,]*)\]', program)
+  return sum(int(np.prod([int(n) for n in s.split(',') if n])) for s in shapes)
+
+
+@pytest.mark.parametrize('name', ['pixelcnn', 'gated'])
+def test_memory_grows_linearly_in_the_batch(name):
+  network = toy_networks.make(name)
+  two, four, eight = (numbers_in_all_tensors(network, b) for b in (2, 4, 8))
+  assert eight - four == 2 * (four - two) > 0

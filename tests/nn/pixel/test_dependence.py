@@ -1,0 +1,151 @@
+"""Which pixels each network's parameters depend on: every pair of pixels."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_networks
+
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+
+_SIZE = (6, 7)
+
+
+def seen_pairs(network, channels=1):
+  """Whether the parameters of pixel `[i, j]` change with pixel `[k, l]`.
+
+  Returns:
+    A boolean array of shape `[height, width, height, width]`.
+  """
+  image = tf.random.stateless_normal([1, *_SIZE, channels], [3, 4])
+  features = toy_networks.features(1, *_SIZE)
+  with tf.GradientTape() as tape:
+    tape.watch(image)
+    params = network(image, features)
+  jacobian = tape.jacobian(params, image)
+  if jacobian is None:
+    return np.zeros([*_SIZE, *_SIZE], bool)
+  return (jacobian.numpy()[0, ..., 0, :, :, :] != 0).any((2, 5))
+
+
+def expected_pairs(offsets_of_pixel):
+  """The pairs that a rule gives: a function of `(i, j)` to pixels."""
+  seen = np.zeros([*_SIZE, *_SIZE], bool)
+  for i, j in np.ndindex(*_SIZE):
+    for p, q in offsets_of_pixel(i, j):
+      if 0 <= p < _SIZE[0] and 0 <= q < _SIZE[1]:
+        seen[i, j, p, q] = True
+  return seen
+
+
+def take_steps(network):
+  """A few steps of an optimiser, as training would take them."""
+  image = toy_networks.uniforms(4, *_SIZE, 1)
+  features = toy_networks.features(4, *_SIZE)
+  for _ in range(3):
+    with tf.GradientTape() as tape:
+      loss = tf.reduce_mean((network(image, features) - image) ** 2)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    for g, v in zip(gradients, network.trainable_variables):
+      v.assign_sub(0.05 * g)
+
+
+def window(width, height):
+  left, right = -(-(width - 1) // 2), (width - 1) // 2
+
+  def rule(i, j):
+    for k in range(i - height, i):
+      yield from ((k, q) for q in range(j - left, j + right + 1))
+    yield from ((i, q) for q in range(j - left, j))
+
+  return rule
+
+
+def downsampled(width, height, factor):
+  """Blocks, as the union of their pixels, by walking over the blocks."""
+  left = -(-(width - 1) // 2)
+
+  def blocks(i, j):
+    for row in range(height):
+      bottom = i - 1 - factor * row
+      for column in range(width):
+        yield bottom, j - (width * factor) // 2 + factor * (column + 1) - 1
+    yield from ((i, j - 1 - factor * k) for k in range(left))
+
+  def rule(i, j):
+    for bottom, right in blocks(i, j):
+      # A block that ends outside the image counts as zero.
+      if 0 <= bottom < _SIZE[0] and 0 <= right < _SIZE[1]:
+        for k in range(bottom - factor + 1, bottom + 1):
+          yield from ((k, q) for q in range(right - factor + 1, right + 1))
+
+  return rule
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+def test_never_depends_on_the_pixel_or_later_ones(name):
+  network = toy_networks.make(name)
+  order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
+  not_before = order[:, :, None, None] <= order
+  assert not (seen_pairs(network) & not_before).any()
+  take_steps(network)
+  assert not (seen_pairs(network) & not_before).any()
+
+
+@pytest.mark.parametrize('size', [(4, 2), (1, 1), (1, 3), (2, 1), (5, 3)])
+def test_window_is_exact(size):
+  network = toy_networks.build(window_cnn.WindowCNN(1, size, 8, 3))
+  expected = expected_pairs(window(*size))
+  np.testing.assert_array_equal(seen_pairs(network), expected)
+  take_steps(network)
+  np.testing.assert_array_equal(seen_pairs(network), expected)
+
+
+@pytest.mark.parametrize('size', [(2, 1, 2), (3, 2, 2), (1, 1, 3)])
+def test_downsampled_window_is_exact(size):
+  width, height, factor = size
+  network = toy_networks.build(
+    window_cnn.DownsampledWindowCNN(1, (width, height), factor, 8, 2)
+  )
+  expected = expected_pairs(downsampled(width, height, factor))
+  np.testing.assert_array_equal(seen_pairs(network), expected)
+
+
+def test_downsampled_window_sees_only_means():
+  network = toy_networks.build(
+    window_cnn.DownsampledWindowCNN(1, (1, 1), 2, 8, 2)
+  )
+  features = toy_networks.features(1, 4, 3)
+  image = np.zeros([2, 4, 3, 1], 'float32')
+  # The block above pixel (3, 1), columns 0 and 1, with its pixels exchanged.
+  image[0, 1:3, 0:2, 0] = [[1, 0], [0, 0]]
+  image[1, 1:3, 0:2, 0] = [[0, 0], [0, 1]]
+  params = [network(x[None], features)[0, 3, 1] for x in image]
+  np.testing.assert_allclose(*params, rtol=1e-6)
+  other = network(0.0 * image[:1], features)[0, 3, 1]
+  assert abs(params[0] - other) > 1e-3
+
+
+def test_gated_stack_has_no_blind_spot_and_masked_stack_has():
+  order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
+  before = order < order[:, :, None, None]
+  gated = gated_pixel_cnn.GatedPixelCNN(1, 4, 7)
+  np.testing.assert_array_equal(seen_pairs(toy_networks.build(gated)), before)
+  masked = pixel_cnn.PixelCNN(1, 4, 7)
+  seen = seen_pairs(toy_networks.build(masked))
+  # Above, a masked stack goes one column to the right a row.
+  assert seen[3, 2, 2, 3]
+  assert before[3, 2, 2, 4]
+  assert not seen[3, 2, 2, 4]
+
+
+def test_factorised_sees_nothing():
+  assert not seen_pairs(toy_networks.make('factorised')).any()
+
+
+def test_features_are_seen_by_every_network():
+  image = toy_networks.uniforms(1, *_SIZE, 1)
+  for name in toy_networks.MAKERS:
+    features = tf.Variable(toy_networks.features(1, *_SIZE))
+    with tf.GradientTape() as tape:
+      first = toy_networks.make(name)(image, features)[0, 0, 0, 0]
+    assert (tape.gradient(first, features)[0, 0, 0].numpy() != 0).all(), name

@@ -1,0 +1,74 @@
+"""What holds of every network: bad sizes are refused, all weights learn."""
+
+import pytest
+import tensorflow as tf
+import toy_networks
+
+from vlae_tf.nn import weight_norm
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+def test_every_weight_has_a_gradient(name):
+  network = toy_networks.make(name)
+  image = toy_networks.uniforms(2, 6, 7, 1)
+  with tf.GradientTape() as tape:
+    params = network(image, toy_networks.features(2, 6, 7))
+    loss = tf.reduce_sum(params**2)
+  for g in tape.gradient(loss, network.trainable_variables):
+    assert g is not None
+    assert tf.reduce_any(g != 0)
+
+
+@pytest.mark.parametrize('name', toy_networks.MAKERS)
+def test_initialisation_from_data(name):
+  network = toy_networks.make(name)
+  image = tf.round(toy_networks.uniforms(50, 6, 7, 1))
+  features = toy_networks.features(50, 6, 7)
+  with weight_norm.data_dependent_initialization():
+    network(image, features)
+  mean, variance = tf.nn.moments(network(image, features), [0, 1, 2])
+  assert abs(mean[0]) < 0.05
+  assert abs(variance[0] - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+  'make, message',
+  [
+    (lambda: pixel_cnn.PixelCNN(1, depth=1), '`depth` must be at least 2'),
+    (
+      lambda: gated_pixel_cnn.GatedPixelCNN(1, vertical_filter=4),
+      '`vertical_filter` must be odd and at least 3, got 4',
+    ),
+    (
+      lambda: gated_pixel_cnn.GatedPixelCNN(1, horizontal_filter=1),
+      '`horizontal_filter` must be odd and at least 3, got 1',
+    ),
+    (lambda: gated_pixel_cnn.GatedPixelCNN(1, depth=0), '`depth` must be at'),
+    (lambda: window_cnn.WindowCNN(1, (0, 2)), '`window` must be a width'),
+    (
+      lambda: window_cnn.DownsampledWindowCNN(1, (1, 1), 1),
+      '`factor` must be at least 2, got 1',
+    ),
+  ],
+)
+def test_bad_sizes_are_errors(make, message):
+  with pytest.raises(ValueError, match=message):
+    make()
+
+
+def test_window_larger_than_the_image_is_an_error():
+  shapes = (None, 4, 5, 1), (None, 4, 5, 2)
+  window_cnn.WindowCNN(1, (5, 4)).build(*shapes)
+  with pytest.raises(ValueError, match=r'`window` must not be larger.*5x4'):
+    window_cnn.WindowCNN(1, (6, 1)).build(*shapes)
+  with pytest.raises(ValueError, match=r'larger than the image.*got 2x6'):
+    window_cnn.DownsampledWindowCNN(1, (1, 3), 2).build(*shapes)
+
+
+def test_features_of_the_wrong_size_are_an_error():
+  network = toy_networks.make('pixelcnn')
+  with pytest.raises(ValueError, match='`features` must have 2 maps'):
+    network(tf.zeros([1, 3, 3, 1]), tf.zeros([1, 3, 3, 4]))
+  with pytest.raises(ValueError, match='`features` must be as high and wide'):
+    network(tf.zeros([1, 3, 3, 1]), tf.zeros([1, 3, 4, 2]))

@@ -1,0 +1,161 @@
+"""The loop around the steps: what ends it, and what it tells."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training import tiny
+from vlae_tf.analysis import code_use
+from vlae_tf.runs import workdirs
+from vlae_tf.training import limits, loop, sizes
+from vlae_tf.training import step as train_step
+from vlae_tf.training.callbacks import metrics_log
+
+
+def _trainer(folder, changes=(), **kwargs):
+  kwargs = {'validate_every_epochs': 0, **kwargs}
+  return loop.Trainer(
+    tiny.config(**dict(changes)),
+    tiny.data(),
+    folder,
+    limits=limits.Limits(**kwargs),
+    execution=train_step.Execution(xla='none'),
+  )
+
+
+def test_early_stopping_ends_the_run_for_good(tmp_path):
+  # A rate of zero: no validation is better than the first.
+  changes = dict(early_stopping_patience=2, learning_rate=0.0)
+  options = dict(validate_every_epochs=1, steps_per_call=3)
+  trainer = _trainer(tmp_path, changes, **options)
+  assert trainer.run() == 'early stopping'
+  assert trainer.step == 3 * 6
+  again = _trainer(tmp_path, changes, **options)
+  assert (again.resumed_from, again.run()) == (18, 'early stopping')
+  assert again.step == 18
+
+
+def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
+  trainer = _trainer(tmp_path, max_steps=4)
+  assert trainer.run() == 'max_steps'
+  again = _trainer(tmp_path, max_steps=40, max_skipped_in_row=5)
+  weight = again.model.trainable_variables[0]
+  weight.assign(weight.value * np.nan)
+  with pytest.raises(ValueError, match='updates in a row were not finite'):
+    again.run()
+  restored = workdirs.restore(tmp_path)
+  assert restored.step == 4
+  for a, b in zip(restored.model.weights, trainer.averages.weights):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
+  trainer = _trainer(tmp_path, max_steps=3, checkpoint_every_steps=2)
+  weight = trainer.model.trainable_variables[0]
+  weight.assign(weight.value * np.nan)
+  with pytest.raises(ValueError, match='step 3 are not finite and so not sav'):
+    trainer.run()
+  assert 'warning: The weights at step 2 are not' in capsys.readouterr().err
+
+
+def test_the_best_checkpoint_can_be_restored(tmp_path):
+  trainer = _trainer(tmp_path, max_steps=12, validate_every_epochs=1)
+  trainer.run()
+  best = workdirs.restore(tmp_path, workdirs.BEST)
+  assert best.step in (6, 12)
+
+
+def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
+  trainer = _trainer(tmp_path, max_steps=2)
+  trainer.run()
+  model, images = trainer.model, tf.round(tiny.data().validation)
+  q = model.posterior(images)
+  z = q.sample(seed=1)
+  rates = code_use.rates_per_dimension(q, model.prior(), z)
+  total = model.terms(q, z, images).rate
+  np.testing.assert_allclose(tf.reduce_sum(rates, 1), total, rtol=1e-4)
+
+
+def test_noise_is_counted_to_the_code_it_became(tmp_path):
+  """Near the identity, `eps[i]` is near `z[i]` whatever was reversed."""
+  model = _trainer(tmp_path, dict(flow_steps=2)).model
+  for variable in model.prior.trainable_variables:
+    variable.assign(0 * variable.value)
+  images = tf.round(tiny.data().validation)
+  q = model.posterior(images)
+  z = q.sample(seed=1)
+  rates = code_use.rates_per_dimension(q, model.prior(), z)
+  expected = (
+    0.5 * z**2
+    - 0.5 * ((z - q.mean()) / q.stddev()) ** 2
+    - tf.math.log(q.stddev())
+  )
+  np.testing.assert_allclose(rates, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_active_units_are_those_that_vary():
+  use = code_use.CodeUse(np.zeros(3), np.array([0.5, 0.001, 0.02]))
+  assert use.active_units == 2
+
+
+@pytest.mark.parametrize(
+  'rate, floor, words',
+  [
+    (0.01, 0.0, 'the code has collapsed'),
+    (7.9, 7.84, 'the floor is what holds the code up'),
+    (12.0, 7.84, None),
+    (2.0, 0.0, None),
+  ],
+)
+def test_warnings_say_what_is_wrong(rate, floor, words):
+  text = code_use.warning(rate, floor)
+  assert text is words or words in text
+
+
+def test_warnings_wait_for_a_second_validation(capsys):
+  watch = code_use.CodeWatch(7.84)
+  for step, rate in enumerate([7.8, 9.0, 7.8, 7.8, 7.8]):
+    watch.on_epoch_end(step, {'val_rate': rate})
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('warning: step 3: the floor')
+
+
+def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):
+  def told(first, steps):
+    log = metrics_log.MetricsLog(tmp_path)
+    log.set_params({'initial': first})
+    log.on_train_begin()
+    for step in steps:
+      log.on_train_batch_end(step, {'elbo': -1.0, 'loss': math.nan})
+
+  told(0, [1, 2, 3])
+  with open(tmp_path / 'metrics.jsonl', 'a', encoding='utf-8') as file:
+    file.write('{"step": 4, "sp')
+  told(2, [3, 4])
+  lines = (tmp_path / 'metrics.jsonl').read_text(encoding='utf-8').splitlines()
+  records = [json.loads(line) for line in lines]
+  assert [r['step'] for r in records] == [1, 2, 3, 4]
+  assert records[0]['loss'] is None and records[0]['elbo'] == -1.0
+
+
+def test_size_counts_the_weights(tmp_path):
+  model = _trainer(tmp_path).model
+  text = sizes.describe(model, (8, 8, 1), 8)
+  count = sum(math.prod(v.shape) for v in model.trainable_variables)
+  assert text.startswith(f'{count:,} weights; a step of 8 images needs about ')
+
+
+def test_callbacks_see_every_look(tmp_path):
+  seen = []
+
+  class Callback(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+      seen.append((batch, sorted(logs)))
+
+  _trainer(tmp_path, max_steps=7, steps_per_call=3).run([Callback()])
+  assert [step for step, _ in seen] == [3, 6, 7]
+  assert {'elbo', 'rate', 'skipped', 'learning_rate'} <= set(seen[0][1])

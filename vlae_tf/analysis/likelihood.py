@@ -1,0 +1,193 @@
+"""Likelihoods of images, in nats, with their standard errors.
+
+#### References
+
+[1]: Yuri Burda, Roger Grosse, Ruslan Salakhutdinov. Importance Weighted
+     Autoencoders. In _International Conference on Learning Representations_,
+     2016. https://arxiv.org/abs/1509.00519
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf import data as data_lib
+from vlae_tf.components import posteriors
+from vlae_tf.system import seeds
+
+# Codes decoded at a time: this, not the number of samples, decides the memory.
+LANES = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimates:
+  """Per-image estimates from `num_samples` codes each, in nats.
+
+  Attributes:
+    log_prob: Importance-sampled log p(x), array of shape `[num_images]`.
+    elbo: Mean of the log-weights, the same codes, `[num_images]`.
+    rate: Mean of log q(z|x) - log p(z), `[num_images]`.
+    distortion: Mean of -log p(x|z), `[num_images]`.
+    num_samples: Codes of each image.
+  """
+
+  log_prob: np.ndarray
+  elbo: np.ndarray
+  rate: np.ndarray
+  distortion: np.ndarray
+  num_samples: int
+
+  def summary(self, image_shape):
+    """Means, standard errors and other units.
+
+    Args:
+      image_shape: `(height, width, channels)`.
+
+    Returns:
+      A dictionary of Python numbers. `nll`, `elbo`, `rate`, `distortion` and
+      `gap` (of -ELBO over NLL) are in nats an image; each standard error is
+      the spread over images divided by the root of their number.
+    """
+    nll, gap = -self.log_prob, self.log_prob - self.elbo
+    return {
+      'nll': float(nll.mean()),
+      'nll_stderr': standard_error(nll),
+      'elbo': float(self.elbo.mean()),
+      'elbo_stderr': standard_error(self.elbo),
+      'gap': float(gap.mean()),
+      'gap_stderr': standard_error(gap),
+      'rate': float(self.rate.mean()),
+      'distortion': float(self.distortion.mean()),
+      'rate_bits': float(self.rate.mean()) / math.log(2),
+      'bits_per_dim': float(nll.mean()) / math.log(2) / math.prod(image_shape),
+      'num_images': len(nll),
+      'num_samples': self.num_samples,
+    }
+
+
+def table(result):
+  """The lines that a person reads of a `summary`.
+
+  Args:
+    result: Dictionary made by `Estimates.summary`.
+
+  Returns:
+    A string of several lines.
+  """
+  rows = [
+    ('NLL', 'nll', 'nats', result['nll_stderr']),
+    ('ELBO', 'elbo', 'nats', result['elbo_stderr']),
+    ('gap NLL to -ELBO', 'gap', 'nats', result['gap_stderr']),
+    ('rate', 'rate', 'nats', None),
+    ('distortion', 'distortion', 'nats', None),
+    ('bits in the code', 'rate_bits', 'bits', None),
+    ('NLL', 'bits_per_dim', 'bits/dim', None),
+  ]
+  lines = [f'{result["num_images"]} images, {result["num_samples"]} codes each']
+  for name, key, unit, error in rows:
+    spread = '' if error is None else f' +- {error:.3f}'
+    lines.append(f'{name:17} {result[key]:10.4f}{spread:11} {unit}')
+  return '\n'.join(lines)
+
+
+def standard_error(values):
+  """Standard error of a mean; NaN for a single value."""
+  if len(values) < 2:
+    return math.nan
+  return float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+class Evaluator:
+  """Estimates log p(x) by importance sampling from the posterior [1].
+
+  `log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }`, a lower bound in
+  expectation that tightens as samples are added.
+  """
+
+  def __init__(self, model, num_samples=1, seed=0):
+    """Creates the evaluator; its graph is traced at the first use.
+
+    Args:
+      model: Built `VLAE`.
+      num_samples: Codes of each image, at least 1.
+      seed: Python integer that decides the codes.
+
+    Raises:
+      ValueError: `num_samples` is less than 1.
+    """
+    if num_samples < 1:
+      raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
+    self._model = model
+    self._num_samples = num_samples
+    self._seed = seed
+    # A divisor, so that chunks hold no more than the samples asked for.
+    self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
+    self._compiled = tf.function(self._estimate, reduce_retracing=True)
+
+  def __call__(self, images, split='test', progress=None):
+    """Estimates for all images, in the binarisation fixed for their split.
+
+    Args:
+      images: Array of shape `[num_images, height, width, channels]`, see
+        `ImageData`.
+      split: Name of the split they are.
+      progress: Optional callable of the number of images done.
+
+    Returns:
+      `Estimates`.
+    """
+    batch_size = max(1, LANES // self._chunk)
+    parts = []
+    for batch in data_lib.evaluation_batches(images, batch_size, split=split):
+      parts.append([v.numpy() for v in self.estimate(**batch)])
+      if progress is not None:
+        progress(len(batch['index']))
+    columns = [np.concatenate(column) for column in zip(*parts)]
+    return Estimates(*columns, self._num_samples)
+
+  def estimate(self, image, index):
+    """Estimates for one batch, in memory that the samples do not add to.
+
+    Args:
+      image: Float32 `Tensor` of shape `[batch, height, width, channels]`.
+      index: Integer `Tensor` of shape `[batch]`: numbers of the images, which
+        decide their codes.
+
+    Returns:
+      A tuple of `log_prob`, `elbo`, `rate`, `distortion`, each of shape
+      `[batch]`, see `Estimates`.
+    """
+    return self._compiled(
+      tf.convert_to_tensor(image), tf.convert_to_tensor(index)
+    )
+
+  def _estimate(self, image, index):
+    q = self._model.posterior(image)
+    batch = tf.shape(index)[0]
+    log_sum = tf.fill([batch], -math.inf)
+    rate, distortion = tf.zeros([batch]), tf.zeros([batch])
+    for chunk in tf.range(self._num_samples // self._chunk):
+      z = posteriors.sample_from_noise(q, self._noise(index, chunk))
+      terms = self._model.terms(q, z, image)  # [chunk, batch]
+      log_sum = tf.reduce_logsumexp(
+        tf.concat([log_sum[None], terms.elbo], 0), axis=0
+      )
+      rate += tf.reduce_sum(terms.rate, 0)
+      distortion += tf.reduce_sum(terms.distortion, 0)
+    rate, distortion = rate / self._num_samples, distortion / self._num_samples
+    log_prob = log_sum - math.log(self._num_samples)
+    return log_prob, -rate - distortion, rate, distortion
+
+  def _noise(self, index, chunk):
+    """Noise of shape `[chunk, batch, latent_size]`, of each image its own."""
+    shape = [self._chunk, self._model.posterior.latent_size]
+
+    def of_image(i):
+      seed = seeds.stream_seed(self._seed, 'importance', i)
+      seed = tf.random.experimental.stateless_fold_in(seed, chunk)
+      return tf.random.stateless_normal(shape, seed)
+
+    noise = tf.map_fn(of_image, index, fn_output_signature=tf.float32)
+    return tf.transpose(noise, [1, 0, 2])

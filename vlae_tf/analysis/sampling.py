@@ -1,0 +1,109 @@
+"""Images from codes, through the three laws of a model alone."""
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf.components import posteriors
+from vlae_tf.system import seeds
+
+
+def sample_prior(model, num, seed=0):
+  """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
+
+  Args:
+    model: Built `VLAE`.
+    num: Number of images.
+    seed: Python integer.
+
+  Returns:
+    An array of shape `[num, height, width, channels]`.
+  """
+  code_seed, image_seed = _two_seeds(seed)
+  z = model.prior().sample(num, seed=code_seed)
+  return model.likelihood(z).sample(seed=image_seed).numpy()
+
+
+def decompress(model, images, draws=1, seed=0):
+  """Draws images from the codes of given ones: the lossy code's meaning.
+
+  Args:
+    model: Built `VLAE`.
+    images: Array of shape `[num, height, width, channels]`.
+    draws: Draws from each code.
+    seed: Python integer.
+
+  Returns:
+    An array of shape `[draws, num, height, width, channels]`.
+  """
+  z, image_seed = _codes(model, images, seed)
+  return model.likelihood(z).sample(draws, seed=image_seed).numpy()
+
+
+def complete(model, images, num_given, draws=1, seed=0, proposals=256):
+  """Continues images of which only the first pixels in raster order are known.
+
+  The code comes from `p(z | given pixels)`, by sampling-importance-resampling:
+  half of the proposals are the prior's, half the posterior's for the image
+  with the rest blank; each is weighted by what it makes of the given pixels.
+  The pixels follow from `p(rest | given pixels, z)`, exactly.
+
+  Args:
+    model: Built `VLAE`.
+    images: Array of shape `[num, height, width, channels]`.
+    num_given: How many pixels of each are known.
+    draws: Continuations of each image.
+    seed: Python integer.
+    proposals: Codes that are weighed for each image, at least 2.
+
+  Returns:
+    An array of shape `[draws, num, height, width, channels]`.
+
+  Raises:
+    ValueError: More pixels are given than there are, or less than none.
+  """
+  height, width = images.shape[1:3]
+  if not 0 <= num_given <= height * width:
+    raise ValueError(
+      f'`num_given` must be in [0, {height * width}], got {num_given}.'
+    )
+  given = (np.arange(height * width) < num_given).reshape(height, width)
+  code_seed, image_seed = _two_seeds(seed)
+  z = []
+  for i, image in enumerate(images):
+    image_code_seed = tf.random.experimental.stateless_fold_in(code_seed, i)
+    z.append(
+      _codes_of_part(model, image, given, draws, proposals, image_code_seed)
+    )
+  law = model.likelihood(tf.stack(z, axis=1))
+  return law.complete(images, given, seed=image_seed).numpy()
+
+
+def _codes_of_part(model, image, given, draws, proposals, seed):
+  """Codes of shape `[draws, latent_size]` from `p(z | given pixels)`."""
+  prior, half = model.prior(), proposals // 2
+  q = model.posterior((image * given[..., None])[None])[0]
+  seeds_ = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+  z = tf.concat(
+    [prior.sample(half, seed=seeds_[0]), q.sample(half, seed=seeds_[1])], 0
+  )
+  of_pixels = model.likelihood(z).conditionals(image).log_prob(image)
+  log_prior = prior.log_prob(tf.identity(z))
+  # Of the equal mixture of both proposals, up to a constant.
+  log_proposal = tf.reduce_logsumexp([log_prior, q.log_prob(z)], axis=0)
+  log_weight = (
+    tf.reduce_sum(of_pixels * given, [-2, -1]) + log_prior - log_proposal
+  )
+  chosen = tf.random.stateless_categorical(log_weight[None], draws, seeds_[2])
+  return tf.gather(z, chosen[0])
+
+
+def _codes(model, images, seed):
+  """One code of each image, and a seed for what follows."""
+  code_seed, image_seed = _two_seeds(seed)
+  q = model.posterior(tf.convert_to_tensor(images))
+  noise = tf.random.stateless_normal(tf.shape(q.mean()), code_seed)
+  return posteriors.sample_from_noise(q, noise), image_seed
+
+
+def _two_seeds(seed):
+  return [seeds.stream_seed(seed, 'sample', i) for i in range(2)]

@@ -1,0 +1,189 @@
+"""Networks as small causal graphs over the pixels of an image.
+
+A network is written once, as nodes: the image, the features of its code,
+convolutions of a few taps and element-wise functions. Evaluated here in
+parallel it is ordinary convolutions; `incremental` derives from the same nodes
+the evaluation pixel by pixel.
+"""
+
+import itertools
+
+import tensorflow as tf
+
+
+class Node:
+  """Maps `[batch, height, width, maps]` that a network computes."""
+
+  # Whether the maps are there before any pixel is.
+  known = False
+
+  def __init__(self, maps, inputs=()):
+    """Creates the node.
+
+    Args:
+      maps: Number of maps.
+      inputs: Nodes that it is computed from.
+    """
+    self.maps = maps
+    self.inputs = tuple(inputs)
+    self.known = bool(inputs) and all(node.known for node in inputs)
+
+  def __add__(self, other):
+    return Elementwise(tf.add, self, other)
+
+  def split(self, num):
+    """The maps in `num` equal parts, a list of nodes."""
+    size = self.maps // num
+    return [Maps(self, k * size, size) for k in range(num)]
+
+  def taps(self):
+    """Pairs of an input and an offset `(di, dj)` at which it is read."""
+    return [(node, (0, 0)) for node in self.inputs]
+
+  def parallel(self, *inputs):
+    """The whole maps, from those of the inputs."""
+    raise NotImplementedError
+
+
+class Image(Node):
+  """The image: at each pixel unknown until the pixel is drawn."""
+
+
+class Features(Node):
+  """What the network is conditioned on: known everywhere beforehand."""
+
+  def __init__(self, maps):
+    super().__init__(maps)
+    self.known = True
+
+
+class Derived(Node):
+  """A function of features as a whole, such as a bias of every pixel."""
+
+  def __init__(self, fn, features, maps):
+    """Creates the node.
+
+    Args:
+      fn: Callable of `[batch, height, width, features.maps]` that returns
+        `[batch, height, width, maps]` or `[batch, 1, 1, maps]`.
+      features: `Node` that is known.
+      maps: Number of maps.
+    """
+    super().__init__(maps, [features])
+    self.parallel = fn
+
+
+class Elementwise(Node):
+  """A function of numbers, applied to each number of its inputs."""
+
+  def __init__(self, fn, *inputs, compiled=None):
+    """Creates the node.
+
+    Args:
+      fn: Callable of tensors of one shape that returns such a tensor.
+      *inputs: Nodes with equal numbers of maps.
+      compiled: The same function where another form of it suits XLA better.
+    """
+    super().__init__(inputs[0].maps, inputs)
+    self.parallel = fn
+    self.at_pixels = fn if compiled is None else compiled
+
+
+class Maps(Node):
+  """Some maps of a node."""
+
+  def __init__(self, node, start, size):
+    super().__init__(size, [node])
+    self._range = slice(start, start + size)
+
+  def parallel(self, x):
+    return x[..., self._range]
+
+  def at_pixels(self, x):
+    """The same with the maps along the first axis."""
+    return x[self._range]
+
+
+class Convolution(Node):
+  """A convolution over the concatenated maps of its inputs."""
+
+  def __init__(self, layer, *inputs):
+    """Creates the node, and the weights of the layer if it has none.
+
+    Args:
+      layer: `convolution.CausalConv2D`, or what has its `offsets`,
+        `live`, `kernel`, `bias` and `linear`.
+      *inputs: Nodes.
+    """
+    super().__init__(layer.units, inputs)
+    self.layer = layer
+    if not layer.built:
+      layer.build((None, None, None, sum(node.maps for node in inputs)))
+
+  def parallel(self, *inputs):
+    return self.layer(inputs[0] if len(inputs) == 1 else tf.concat(inputs, -1))
+
+  def channels(self):
+    """The kernel's input channels of each input, a list of slices."""
+    ends = [0]
+    for node in self.inputs:
+      ends.append(ends[-1] + node.maps)
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
+
+  def offsets(self, k):
+    """Offsets at which input `k` is seen, by kernel entry `(row, column)`."""
+    live = self.layer.live(self.channels()[k])
+    offsets = self.layer.offsets
+    return {entry: offsets[entry] for entry in offsets if live[entry]}
+
+  def taps(self):
+    return [
+      (node, offset)
+      for k, node in enumerate(self.inputs)
+      for offset in self.offsets(k).values()
+    ]
+
+
+def elu(node):
+  """`elu(x)`, in a form of which XLA on the CPU makes no `expm1`."""
+
+  def compiled(x):
+    return tf.where(x > 0, x, tf.exp(tf.minimum(x, 0.0)) - 1.0)
+
+  return Elementwise(tf.nn.elu, node, compiled=compiled)
+
+
+def gate(node):
+  """`tanh(a) sigmoid(b)` of the two halves of a node's maps."""
+  return Elementwise(lambda a, b: tf.tanh(a) * tf.sigmoid(b), *node.split(2))
+
+
+def ancestors(output):
+  """All nodes that a node is computed from, itself last, inputs first."""
+  order = {}
+
+  def visit(node):
+    if node not in order:
+      for source in node.inputs:
+        visit(source)
+      order[node] = None
+
+  visit(output)
+  return list(order)
+
+
+def evaluate(nodes, given):
+  """Whole maps of nodes by ordinary convolutions.
+
+  Args:
+    nodes: Nodes, inputs first, as from `ancestors`.
+    given: Dictionary from nodes to tensors, at least those without inputs.
+
+  Returns:
+    A dictionary from nodes to tensors `[batch, height, width, maps]`.
+  """
+  values = dict(given)
+  for node in nodes:
+    if node not in values:
+      values[node] = node.parallel(*(values[source] for source in node.inputs))
+  return values

@@ -1,0 +1,173 @@
+"""Networks that see an exact window of the image, and no further.
+
+#### References
+
+[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
+"""
+
+from vlae_tf.nn.causal import convolution as conv
+from vlae_tf.nn.causal import graph
+from vlae_tf.nn.causal import network as causal_network
+
+
+class PointwiseCNN(causal_network.CausalNetwork):
+  """Residual blocks of 1x1 convolutions on a first layer, which sees it all.
+
+  The first layer is a sum of convolutions: one of the features, and those that
+  a sub-class makes of the image. Without any, this is a factorised decoder:
+  the pixels are independent given the code, as in a plain VAE.
+  """
+
+  def __init__(self, outputs, units=12, depth=6, tied=False, **kwargs):
+    """Creates the network.
+
+    Args:
+      outputs: Number of parameters of a pixel.
+      units: Number of maps.
+      depth: Number of residual blocks.
+      tied: Whether the residual blocks share their weights.
+      **kwargs: Arguments of `keras.layers.Layer`.
+    """
+    super().__init__(**kwargs)
+    self._units, self._depth = units, depth
+    self._code = conv.Pointwise(units, name='code')
+    self._blocks = [conv.Pointwise(units) for _ in range(2 * depth)]
+    if tied:
+      self._blocks = self._blocks[:2]
+    self._last = conv.Pointwise(outputs, name='last')
+
+  def first_layer(self, image):
+    """What the first layer sees of the image, a list of `Convolution`s."""
+    del image
+    return []
+
+  def describe(self, image, features):
+    h = graph.Convolution(self._code, features)
+    for part in self.first_layer(image):
+      h += part
+    for i in range(self._depth):
+      pair = [self._blocks[k % len(self._blocks)] for k in (2 * i, 2 * i + 1)]
+      middle = graph.Convolution(pair[0], graph.elu(h))
+      h += graph.Convolution(pair[1], graph.elu(middle))
+    return graph.Convolution(self._last, graph.elu(h))
+
+
+class WindowCNN(PointwiseCNN):
+  """Sees the `width` x `height` pixels above a pixel and some to its left [1].
+
+  For pixel `(i, j)`: of the `height` rows above, columns `j - ceil((width - 1)
+  / 2)` to `j + floor((width - 1) / 2)`, and in its row the `ceil((width - 1) /
+  2)` pixels before it.
+  """
+
+  def __init__(self, outputs, window, units=12, depth=6, tied=False, **kwargs):
+    """Creates the network.
+
+    Args:
+      outputs: Number of parameters of a pixel.
+      window: `(width, height)` in pixels.
+      units: Number of maps.
+      depth: Number of residual blocks.
+      tied: Whether the residual blocks share their weights.
+      **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `window` is not two positive numbers.
+    """
+    super().__init__(outputs, units, depth, tied, **kwargs)
+    self._window = _checked(window)
+    width, height = self._window
+    left = width // 2
+    self._above = conv.CausalConv2D(
+      units, (height, width), (-height, -left), name='above'
+    )
+    self._left = None
+    if left:
+      self._left = conv.CausalConv2D(units, (1, left), (0, -left), name='left')
+
+  def build(self, image_shape, features_shape):
+    _check_fits('window', self._window, image_shape)
+    super().build(image_shape, features_shape)
+
+  def first_layer(self, image):
+    layers = [self._above] + ([self._left] if self._left else [])
+    return [graph.Convolution(layer, image) for layer in layers]
+
+
+class DownsampledWindowCNN(PointwiseCNN):
+  """Sees the means of `factor` x `factor` blocks before a pixel [1].
+
+  The blocks are placed relative to the pixel: `width` x `height` of them above
+  its row, centred on its column, and `ceil((width - 1) / 2)` to its left, their
+  lowest row its own. All of their pixels are before it. A block that reaches
+  beyond the image counts zeros there; one that ends beyond its right edge is
+  zero. Finer detail has to come through the code.
+  """
+
+  def __init__(
+    self, outputs, window, factor, units=12, depth=6, tied=False, **kwargs
+  ):
+    """Creates the network.
+
+    Args:
+      outputs: Number of parameters of a pixel.
+      window: `(width, height)` in blocks.
+      factor: Height and width of a block, in pixels, at least 2.
+      units: Number of maps.
+      depth: Number of residual blocks.
+      tied: Whether the residual blocks share their weights.
+      **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `window` is not two positive numbers, or `factor` is less
+        than 2.
+    """
+    super().__init__(outputs, units, depth, tied, **kwargs)
+    if factor < 2:
+      raise ValueError(f'`factor` must be at least 2, got {factor}.')
+    self._window, self._factor = _checked(window), factor
+    width, height = self._window
+    left = width // 2
+    # Offsets of a block are those of its last pixel.
+    top = -1 - factor * (height - 1)
+    first = factor - 1 - width * factor // 2
+    self._above = conv.CausalConv2D(
+      units, (height, width), (top, first), dilation=factor, name='above'
+    )
+    self._left = None
+    if left:
+      origin = (0, -1 - factor * (left - 1))
+      self._left = conv.CausalConv2D(
+        units, (1, left), origin, dilation=factor, name='left'
+      )
+
+  def build(self, image_shape, features_shape):
+    pixels = [self._factor * size for size in self._window]
+    _check_fits('window * factor', pixels, image_shape)
+    super().build(image_shape, features_shape)
+
+  def first_layer(self, image):
+    means = graph.Convolution(conv.BoxMean(self._factor, image.maps), image)
+    layers = [self._above] + ([self._left] if self._left else [])
+    return [graph.Convolution(layer, means) for layer in layers]
+
+
+def _checked(window):
+  window = tuple(window)
+  if len(window) != 2 or min(window) < 1:
+    raise ValueError(
+      f'`window` must be a width and a height of at least 1, got {window}.'
+    )
+  return window
+
+
+def _check_fits(name, window, image_shape):
+  """Checks a window, in pixels, against the image's size where it is known."""
+  height, width = image_shape[1:3]
+  if (width and window[0] > width) or (height and window[1] > height):
+    raise ValueError(
+      f'`{name}` must not be larger than the image, {width}x{height} pixels, '
+      f'got {window[0]}x{window[1]}.'
+    )

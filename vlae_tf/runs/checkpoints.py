@@ -1,0 +1,133 @@
+"""Saving and restoring groups of variables.
+
+A checkpoint is a pair of files, `ckpt-STEP.data-00000-of-00001` and
+`ckpt-STEP.index`. Both are written and synced under another name and renamed,
+the index last: with the index there, the checkpoint is whole. TensorFlow checks
+a sum of every tensor's bytes when it reads one.
+"""
+
+import os
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+from vlae_tf.system import notices
+
+
+class Checkpoints:
+  """The checkpoints of a directory."""
+
+  def __init__(self, directory, groups, keep=2):
+    """Looks at a directory; writes nothing.
+
+    Args:
+      directory: Path of the directory.
+      groups: Lists of `tf.Variable`s by name. A reader may leave out groups.
+      keep: How many checkpoints to keep, at least 1.
+
+    Raises:
+      ValueError: `keep` is less than 1.
+    """
+    if keep < 1:
+      raise ValueError(f'`keep` must be at least 1, got {keep}.')
+    self._directory = pathlib.Path(directory)
+    self._keep = keep
+    self._checkpoint = tf.train.Checkpoint(
+      **{name: _Variables(values) for name, values in groups.items()}
+    )
+    self._good = None  # Step that was saved or restored last.
+
+  @property
+  def steps(self):
+    """Steps of the checkpoints in the directory, ascending."""
+    names = [p.stem for p in self._directory.glob('ckpt-*.index')]
+    numbers = [name.removeprefix('ckpt-') for name in names]
+    return sorted(int(n) for n in numbers if n.isdecimal())
+
+  def save(self, step):
+    """Writes a checkpoint, then removes those that are not kept.
+
+    Args:
+      step: Python integer.
+
+    Raises:
+      ValueError: The disk does not take it; nothing is removed.
+    """
+    if step == self._good:
+      return
+    # Its name tells apart two runs that were started by mistake.
+    temporary = self._directory / f'.writing-{os.getpid()}'
+    try:
+      temporary.mkdir(parents=True, exist_ok=True)
+      self._checkpoint.write(str(temporary / f'ckpt-{step}'))
+      _move_synced(temporary, self._directory)
+    except (OSError, tf.errors.OpError) as error:
+      raise ValueError(
+        f'Cannot write a checkpoint to {self._directory}: {_brief(error)}. '
+        'The last good one is kept.'
+      ) from error
+    finally:
+      shutil.rmtree(temporary, ignore_errors=True)
+    self._good = step
+    self._prune(step)
+
+  def restore(self):
+    """Reads the newest checkpoint that can be read.
+
+    Returns:
+      Its step, or `None` where there is none.
+
+    Raises:
+      ValueError: There are some, and none can be read.
+    """
+    failures = []
+    for step in reversed(self.steps):
+      try:
+        self._read(step)
+      # Of all kinds: a file cut short gives an IndexError, for example.
+      except Exception as error:
+        failures.append(f'{self._path(step)}: {_brief(error)}')
+        continue
+      for failure in failures:
+        notices.warn(f'passed over a broken checkpoint, {failure}')
+      self._good = step
+      return step
+    if failures:
+      raise ValueError(f'Cannot read any checkpoint; {"; ".join(failures)}')
+    return None
+
+  def _path(self, step):
+    return str(self._directory / f'ckpt-{step}')
+
+  def _read(self, step):
+    status = self._checkpoint.read(self._path(step))
+    status.assert_existing_objects_matched().expect_partial()
+
+  def _prune(self, step):
+    """Keeps the newest up to `step`: any beyond it were passed over."""
+    past = [s for s in self.steps if s <= step]
+    for old in set(self.steps) - set(past[-self._keep :]):
+      # The index first: without it the data are no checkpoint.
+      for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
+        path.unlink(missing_ok=True)
+
+
+def _move_synced(source, target):
+  """Moves checkpoint files, the index last, each safe on the disk before."""
+  for path in sorted(source.glob('ckpt-*')):
+    with open(path, 'rb') as file:
+      os.fsync(file.fileno())
+    os.replace(path, target / path.name)
+
+
+def _brief(error):
+  return (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')
+
+
+class _Variables(tf.Module):
+  """A list of variables as TensorFlow tracks it."""
+
+  def __init__(self, values):
+    super().__init__()
+    self.values = list(values)

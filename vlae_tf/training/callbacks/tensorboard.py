@@ -1,0 +1,87 @@
+"""TensorBoard: scalars at every look, more of them at every validation."""
+
+import dataclasses
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from vlae_tf.analysis import pictures, sampling
+
+_IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
+# Pictures wait for two minutes, and take a twentieth of the time at most.
+_SECONDS_BEFORE_IMAGES = 120.0
+_SHARE_OF_IMAGES = 0.05
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+  """Writes scalars, hyper-parameters, histograms, samples, decompressions."""
+
+  def __init__(self, workdir, trainer, images, seed=0):
+    """Creates the callback.
+
+    Args:
+      workdir: Directory of the run; logs go to `logs/` in it.
+      trainer: `Trainer` whose averages and code are shown.
+      images: Binary array of shape `[num, height, width, channels]` to
+        decompress.
+      seed: Python integer, the same noise at every validation.
+    """
+    super().__init__()
+    self._writer = tf.summary.create_file_writer(
+      str(pathlib.Path(workdir) / 'logs')
+    )
+    self._trainer = trainer
+    self._images = images
+    self._seed = seed
+    self._next_images = time.monotonic() + _SECONDS_BEFORE_IMAGES
+
+  def on_train_begin(self, logs=None):
+    del logs
+    with self._writer.as_default(self.params['initial']):
+      hparams.hparams(dataclasses.asdict(self._trainer.config))
+
+  def on_train_batch_end(self, batch, logs=None):
+    self._scalars('train', batch, logs)
+
+  def on_epoch_end(self, epoch, logs=None):
+    values = {name.removeprefix('val_'): v for name, v in logs.items()}
+    self._scalars('validation', epoch, values)
+    self._histograms(epoch)
+    start = time.monotonic()
+    if start >= self._next_images:
+      self._pictures(epoch)
+      end = time.monotonic()
+      self._next_images = end + (end - start) / _SHARE_OF_IMAGES
+
+  def on_train_end(self, logs=None):
+    del logs
+    self._writer.close()
+
+  def _scalars(self, group, step, values):
+    with self._writer.as_default(step):
+      for name, value in values.items():
+        unit = '_nats' if name in _IN_NATS else ''
+        tf.summary.scalar(f'{group}/{name}{unit}', value)
+      tf.summary.scalar(f'{group}/rate_bits', values['rate'] / tf.math.log(2.0))
+
+  def _histograms(self, step):
+    with self._writer.as_default(step):
+      code = self._trainer.code
+      tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
+      tf.summary.histogram('code/variance_of_mean', code.variances)
+      for weight in self._trainer.averages.trainable_variables:
+        tf.summary.histogram(f'weights/{weight.path}', weight.value)
+
+  def _pictures(self, step):
+    model, images = self._trainer.averages, self._images
+    samples = sampling.sample_prior(model, len(images), self._seed)
+    draws = sampling.decompress(model, images, 1, self._seed)
+    self._image('samples', step, pictures.grid(samples))
+    self._image('decompressions', step, pictures.beside(images, draws))
+
+  def _image(self, name, step, picture):
+    with self._writer.as_default(step):
+      tf.summary.image(name, picture[None])

@@ -1,0 +1,165 @@
+"""The gradient of an objective over a global batch, on one device or many.
+
+What couples the batch is the weight of the rate, which depends on the global
+mean rate. In one piece, a pass forward and an all-reduce of three numbers give
+it before the pass backward. In microbatches it is known only at the end, so
+distortion's and rate's gradients are summed apart until then.
+"""
+
+import tensorflow as tf
+
+from vlae_tf.components import posteriors
+from vlae_tf.nn import weight_norm
+from vlae_tf.system import seeds
+from vlae_tf.training import parallelism
+
+
+def latent_noise(config, batch, num_samples=1):
+  """Noise of a batch's codes.
+
+  It is drawn for the whole global batch, so that what a slot gets does not
+  depend on the replica that it is on.
+
+  Args:
+    config: `Config`.
+    batch: Element of `training_batches`.
+    num_samples: Codes of each image.
+
+  Returns:
+    A float32 `Tensor` of shape `[batch, latent_size]`, or `[num_samples, batch,
+    latent_size]` for more than one.
+  """
+  noise = tf.random.stateless_normal(
+    [config.batch_size, num_samples, config.latent_size],
+    seeds.stream_seed(config.seed, 'latent', batch['step']),
+  )
+  noise = tf.gather(noise, batch['slot'])
+  return noise[:, 0] if num_samples == 1 else tf.transpose(noise, [1, 0, 2])
+
+
+class GlobalGradient:
+  """Mean terms and gradient of the global batch; called on every replica."""
+
+  def __init__(self, model, config, microbatch=0, parts=1, kernels=0):
+    """Creates the function.
+
+    Args:
+      model: Built `VLAE`.
+      config: `Config`.
+      microbatch: Images that a replica has in memory at a time; 0 for all.
+      parts: Parts of a batch, or microbatch, that are computed side by side.
+      kernels: Functions that XLA makes of the many small ones that compute
+        weight-normalised kernels; 0 for none, as with several replicas.
+    """
+    self._model = model
+    self._config = config
+    self._microbatch = microbatch
+    self._kernels = _Kernels(model, kernels)
+    self._shares = self._shares_of
+    if parts > 1:
+      # Traced once for all parts.
+      self._shares = tf.function(self._shares_of, autograph=False)
+    self._parts = parts
+
+  def __call__(self, batch, step, loss_scale=1.0):
+    """Computes them.
+
+    Args:
+      batch: Element of `training_batches`, this replica's part.
+      step: Integer `Tensor`, steps taken before.
+      loss_scale: Factor on what is differentiated, and so on the gradients.
+
+    Returns:
+      A list of gradients, summed over the replicas, and a `Tensor` of shape
+      `[3]`: the means of distortion, rate and bound over the global batch.
+    """
+    samples = self._model.objective.num_samples
+    noise = latent_noise(self._config, batch, samples)
+    compute = self._accumulated if self._microbatch else self._at_once
+    gradients, means = compute(batch['image'], noise, step, loss_scale)
+    return _over_replicas(gradients), means
+
+  def _at_once(self, image, noise, step, loss_scale):
+    with tf.GradientTape() as tape:
+      distortion, rate, bound = self._sums(image, noise)
+      means = _over_replicas(tf.stack([distortion, rate, bound]))
+      weight = self._model.objective.rate_weight(means[1], step)
+      loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
+    return tape.gradient(loss, self._model.trainable_variables), means
+
+  def _accumulated(self, image, noise, step, loss_scale):
+    """As `_at_once`, with one microbatch in memory at a time."""
+    zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
+    by_distortion, by_rate, means = zeros, zeros, tf.zeros([3])
+    for start in tf.range(0, image.shape[0], self._microbatch):
+      with tf.GradientTape(persistent=True) as tape:
+        shares = self._sums(*self._microbatch_at(start, image, noise))
+        distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
+      by_distortion = self._plus(by_distortion, tape, distortion)
+      by_rate = self._plus(by_rate, tape, rate)
+      means += tf.stack(shares)
+    means = _over_replicas(means)
+    weight = self._model.objective.rate_weight(means[1], step)
+    return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
+
+  def _microbatch_at(self, start, image, noise):
+    """Images and noise of one microbatch; the noise's batch is its axis -2."""
+    size = self._microbatch
+    image = tf.ensure_shape(
+      image[start : start + size], [size, *image.shape[1:]]
+    )
+    return image, noise[..., start : start + size, :]
+
+  def _plus(self, sums, tape, target):
+    more = tape.gradient(target, self._model.trainable_variables)
+    return [s if m is None else s + m for s, m in zip(sums, more)]
+
+  def _sums(self, image, noise):
+    """What images add to the global means: distortion, rate, bound."""
+    kernels = self._kernels()
+    images = tf.split(image, self._parts)
+    noises = tf.split(noise, self._parts, axis=-2)
+    shares = [self._shares(*part, kernels) for part in zip(images, noises)]
+    return [tf.add_n(values) for values in zip(*shares)]
+
+  def _shares_of(self, image, noise, kernels):
+    """The same of one part."""
+    model = self._model
+    with weight_norm.given_kernels(self._kernels.layers, kernels):
+      q = model.posterior(image)
+      terms = model.terms(q, posteriors.sample_from_noise(q, noise), image)
+    parts = [*model.objective.parts(terms), model.objective.bound(terms)]
+    return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
+
+
+class _Kernels:
+  """The kernels of all weight-normalised layers, computed at once."""
+
+  def __init__(self, model, num_functions):
+    self.layers = weight_norm.layers_of(model)
+    sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
+    self._groups = parallelism.balanced(sizes, max(1, num_functions))
+    self._compute = [self._computing(group) for group in self._groups]
+    if num_functions:
+      self._compute = [tf.function(c, jit_compile=True) for c in self._compute]
+
+  def _computing(self, group):
+    return lambda: [self.layers[k].kernel for k in group]
+
+  def __call__(self):
+    kernels = [None] * len(self.layers)
+    for group, compute in zip(self._groups, self._compute):
+      for k, kernel in zip(group, compute()):
+        kernels[k] = kernel
+    return kernels
+
+
+def _over_replicas(tensors):
+  """Sums over replicas, without a gradient; the one replica's own as it is."""
+  replicas = tf.distribute.get_replica_context()
+  if replicas.num_replicas_in_sync == 1:
+    return tf.nest.map_structure(tf.stop_gradient, tensors)
+  return replicas.all_reduce(
+    tf.distribute.ReduceOp.SUM,
+    tf.nest.map_structure(tf.stop_gradient, tensors),
+  )

@@ -1,0 +1,275 @@
+"""The training loop: steps, validation, checkpoints and what one sees."""
+
+import math
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+
+from vlae_tf import data as data_lib
+from vlae_tf.analysis import code_use, likelihood
+from vlae_tf.runs import checkpoints, workdirs
+from vlae_tf.system import notices
+from vlae_tf.training import guards, interruption, sizes, strategies
+from vlae_tf.training import state as training_state
+from vlae_tf.training import step as train_step
+from vlae_tf.training.limits import Limits
+
+_VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
+
+
+class Trainer:
+  """Trains a VLAE in a working directory, from where it was left."""
+
+  def __init__(
+    self,
+    config,
+    data,
+    workdir,
+    data_dir=None,
+    strategy=None,
+    limits=None,
+    execution=None,
+  ):
+    """Builds or restores everything; takes no step.
+
+    Args:
+      config: `Config`.
+      data: `ImageData`.
+      workdir: Directory of the run, see `workdirs`.
+      data_dir: Root of the data sets, remembered for other commands.
+      strategy: `tf.distribute.Strategy`; that of `strategies.create()` by
+        default.
+      limits: `Limits`.
+      execution: `train_step.Execution`.
+
+    Raises:
+      ValueError: The directory belongs to another config, or the batch cannot
+        be divided among the replicas.
+    """
+    self.config = config
+    self.limits = limits or Limits()
+    self._strategy = strategy or strategies.create()
+    self._workers = strategies.workers_of(self._strategy)
+    execution = execution or train_step.Execution()
+    execution.check(config, self._strategy.num_replicas_in_sync)
+    if self.is_chief:
+      workdirs.claim(workdir, config, data, data_dir)
+    self._images, self._data = data.split(config.train_on), data
+    self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
+    with self._strategy.scope():
+      self.state = training_state.TrainingState(
+        config, data.image_shape, self.total_steps
+      )
+    self._evaluator = likelihood.Evaluator(self.averages)
+    self._probe = code_use.CodeProbe(self.averages)
+    self.code = None  # `code_use.CodeUse` of the last validation.
+    self._train_step = train_step.TrainStep(
+      self._strategy, self.state, config, execution
+    )
+    self._microbatch = execution.microbatch
+    self._interruption = interruption.Interruption()
+    self._open_checkpoints(pathlib.Path(workdir))
+    self.resumed_from = self._restore_or_initialize()
+
+  def _open_checkpoints(self, workdir):
+    groups = self.state.groups()
+    self._last = checkpoints.Checkpoints(
+      workdir / workdirs.LAST, groups, self.limits.keep
+    )
+    self._best = checkpoints.Checkpoints(
+      workdir / workdirs.BEST, {'averages': groups['averages']}, keep=1
+    )
+
+  def _restore_or_initialize(self):
+    """What the chief reads or makes, all workers get."""
+    found = None
+    if self.is_chief:
+      found = self._last.restore()
+      if found is None:
+        batches = data_lib.training_batches(
+          self._images, self.config.batch_size, self.config.seed
+        )
+        self.state.initialize(next(iter(batches)))
+    with self._workers.explained():
+      self._workers.share(self.state.variables())
+    return self.step or None if found is None else found
+
+  @property
+  def is_chief(self):
+    """Whether this process is the one that writes."""
+    return self._workers.is_chief
+
+  @property
+  def model(self):
+    """The `VLAE` that is trained."""
+    return self.state.model
+
+  @property
+  def averages(self):
+    """The `VLAE` with the averaged weights, for all that is reported."""
+    return self.state.averages
+
+  @property
+  def step(self):
+    """Steps taken so far."""
+    return self.state.step
+
+  @property
+  def last_step(self):
+    """Step at which the run ends if time allows."""
+    if self.limits.max_steps is None:
+      return self.total_steps
+    return min(self.total_steps, self.limits.max_steps)
+
+  @property
+  def steps_per_epoch(self):
+    """Steps in which every image is seen once, a fraction."""
+    return len(self._images) / self.config.batch_size
+
+  def size(self):
+    """Weights and memory of the run, a string; see `sizes`."""
+    replicas = self._strategy.num_replicas_in_sync
+    batch_size = self._microbatch or self.config.batch_size // replicas
+    return sizes.describe(self.averages, self._data.image_shape, batch_size)
+
+  @property
+  def exit_status(self):
+    """Status for the shell: 0, or that of the signal that ended the run."""
+    return self._interruption.exit_status
+
+  def run(self, callbacks=()):
+    """Trains until the end of the run or one of its limits.
+
+    Args:
+      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` comes every
+        `steps_per_call` steps with the training scalars, `on_epoch_end` at
+        every validation with its scalars; both are told the step. `params`
+        hold the first step, `initial`, and the last, `steps`.
+
+    Returns:
+      What ended it: 'finished', 'max_steps', 'max_minutes', 'early stopping' or
+      the name of a signal.
+
+    Raises:
+      ValueError: Too many updates in a row were not finite, the last checkpoint
+        cannot be written, or another worker is gone.
+    """
+    callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+    callbacks.set_params(dict(initial=self.step, steps=self.last_step))
+    minutes = self.limits.max_minutes
+    seconds = math.inf if minutes is None else 60.0 * minutes
+    callbacks.on_train_begin()
+    try:
+      with self._interruption.watched(), self._workers.explained():
+        step = self._loop(callbacks, time.monotonic() + seconds)
+        self._save(step)
+    finally:
+      callbacks.on_train_end()
+    return self._reason(step)
+
+  def _reason(self, step):
+    if step >= self.total_steps:
+      return 'finished'
+    if self.state.should_stop_early:
+      return 'early stopping'
+    if step >= self.last_step:
+      return 'max_steps'
+    return self._interruption.name or 'max_minutes'
+
+  def _loop(self, callbacks, deadline):
+    batches, step = iter(self._batches()), self.step
+    while step < self.last_step and not self.state.should_stop_early:
+      late = time.monotonic() >= deadline
+      if self._workers.any(late or self._interruption.name):
+        break
+      ahead = self._next_stop(step) - step
+      metrics = _as_floats(self._train_step(batches, tf.constant(ahead)))
+      step += ahead
+      callbacks.on_train_batch_end(step, metrics)
+      guards.check_skipped(
+        metrics['skipped_in_row'], step, self.limits.max_skipped_in_row
+      )
+      if _is_due(step, self._validation_period()):
+        callbacks.on_epoch_end(step, self._validate_and_adapt(step))
+      if _is_due(step, self.limits.checkpoint_every_steps):
+        self._try_to_save(step)
+    return step
+
+  def _batches(self):
+    def dataset(context):
+      del context  # `Workers` knows as much.
+      return data_lib.training_batches(
+        self._images,
+        self.config.batch_size,
+        self.config.seed,
+        start_step=self.step,
+        num_replicas=self._strategy.num_replicas_in_sync,
+        replicas=self._workers.replicas,
+      )
+
+    if self._strategy.num_replicas_in_sync == 1:
+      return dataset(None)
+    return self._strategy.distribute_datasets_from_function(dataset)
+
+  def _validation_period(self):
+    """Steps between validations, 0 for none."""
+    epochs = self.limits.validate_every_epochs
+    return max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
+
+  def _next_stop(self, step):
+    """The next step at which the host has something to do."""
+    validation = self._validation_period()
+    return min(self.limits.next_stop(step, validation), self.last_step)
+
+  def _validate_and_adapt(self, step):
+    """What validation says, the same on all workers, and what follows of it."""
+    result = self._workers.of_chief(self.validate, _VALIDATED)
+    is_best = self.state.observe_validation(result['val_elbo'])
+    if is_best and self.is_chief:
+      _or_warn(self._best.save, step)
+    return result
+
+  def _try_to_save(self, step):
+    """Writes a checkpoint; a full disk may have room again at the next one."""
+    _or_warn(self._save, step)
+
+  def _save(self, step):
+    if not self.is_chief:
+      return
+    if not guards.are_finite(self.state.variables_to_check()):
+      raise ValueError(
+        f'The weights at step {step} are not finite and so not saved; the last '
+        'good checkpoint is kept.'
+      )
+    self._last.save(step)
+
+  def validate(self):
+    """The bound on the validation images, one code each, averaged weights.
+
+    Returns:
+      A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats, and of
+      `val_active_units`.
+    """
+    images = self._data.validation
+    estimates = self._evaluator(images, 'validation')
+    self.code = self._probe(images)
+    result = estimates.summary(self._data.image_shape)
+    result['active_units'] = float(self.code.active_units)
+    return {name: result[name.removeprefix('val_')] for name in _VALIDATED}
+
+
+def _is_due(step, period):
+  return bool(period) and step % period == 0
+
+
+def _as_floats(metrics):
+  return {name: float(value) for name, value in metrics.items()}
+
+
+def _or_warn(save, step):
+  try:
+    save(step)
+  except ValueError as error:
+    notices.warn(error)

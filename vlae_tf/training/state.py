@@ -1,0 +1,146 @@
+"""Everything that changes while a model trains, and so is checkpointed."""
+
+import math
+
+import keras
+
+from vlae_tf import builder
+from vlae_tf.training import gradients, guards, precision, schedules
+
+
+class Patience:
+  """Counts validations since the last one that was better than all before."""
+
+  def __init__(self, limit, name):
+    """Creates the counter's variables.
+
+    Args:
+      limit: Validations without progress that exhaust it; 0 for never.
+      name: Name of the variables.
+    """
+    self._limit = limit
+    self.best = keras.Variable(
+      -math.inf, trainable=False, dtype='float64', name=f'{name}_best'
+    )
+    self._count = keras.Variable(
+      0, trainable=False, dtype='int64', name=f'{name}_count'
+    )
+    self.variables = (self.best, self._count)
+
+  @property
+  def exhausted(self):
+    """Whether there were too many in a row."""
+    return bool(self._limit) and int(self._count.value.numpy()) >= self._limit
+
+  def observe(self, value):
+    """Takes note of a validation.
+
+    Args:
+      value: Python float, higher is better.
+
+    Returns:
+      Whether it is the best so far.
+    """
+    better = value > float(self.best.value.numpy())
+    if better:
+      self.best.assign(value)
+    self._count.assign(0 if better else self._count.value + 1)
+    return better
+
+  def restart(self):
+    """Counts from zero again."""
+    self._count.assign(0)
+
+
+class TrainingState:
+  """Model, averages, optimiser, guard and the memory of validations."""
+
+  def __init__(self, config, image_shape, total_steps):
+    """Creates it, untrained; inside the scope of the strategy.
+
+    Args:
+      config: `Config`.
+      image_shape: `(height, width, channels)`.
+      total_steps: Steps of the whole run.
+    """
+    # Keras initialisers draw from this seed; nothing after them does.
+    keras.utils.set_random_seed(config.seed)
+    self._config = config
+    self.model = builder.build_model(config, image_shape)
+    self.averages = builder.build_model(config, image_shape)
+    precision.apply(self.model, config.precision)
+    self.schedule = schedules.create(config, total_steps)
+    self.optimizer = keras.optimizers.Adamax(self.schedule)
+    self.optimizer.build(self.model.trainable_variables)
+    self.guard = guards.Guard(scale_loss=config.precision == 'mixed_float16')
+    self._early = Patience(config.early_stopping_patience, 'early')
+    self._plateau = Patience(config.plateau_patience, 'plateau')
+
+  @property
+  def step(self):
+    """Steps taken so far."""
+    return int(self.optimizer.iterations.value.numpy())
+
+  @property
+  def should_stop_early(self):
+    """Whether validation has not become better for too long."""
+    return self._early.exhausted
+
+  def initialize(self, batch):
+    """Sets weights that depend on data, and the averages.
+
+    Args:
+      batch: First element of `training_batches`.
+    """
+    noise = gradients.latent_noise(self._config, batch)
+    self.model.initialize(batch['image'], noise)
+    for average, weight in zip(self.averages.weights, self.model.weights):
+      average.assign(weight)
+
+  def observe_validation(self, elbo):
+    """Adapts what depends on how validation goes.
+
+    Args:
+      elbo: Python float, in nats.
+
+    Returns:
+      Whether it is the best so far.
+    """
+    best = self._early.observe(elbo)
+    if isinstance(self.schedule, schedules.HalveOnPlateau):
+      self._plateau.observe(elbo)
+      if self._plateau.exhausted:
+        self.schedule.halve()
+        self._plateau.restart()
+    return best
+
+  def groups(self):
+    """Lists of `tf.Variable`s to save, by name."""
+    schedule = getattr(self.schedule, 'variables', ())
+    small = [
+      *self.model.objective.variables,
+      *self.guard.variables,
+      *schedule,
+      *self._early.variables,
+      *self._plateau.variables,
+    ]
+    return {
+      'averages': as_tensorflow(self.averages.variables),
+      'model': as_tensorflow(self.model.variables),
+      'optimizer': as_tensorflow(self.optimizer.variables),
+      'state': as_tensorflow(small),
+    }
+
+  def variables(self):
+    """All of them in one list."""
+    return [v for group in self.groups().values() for v in group]
+
+  def variables_to_check(self):
+    """Those that have to be finite: weights, averages, optimiser."""
+    groups = self.groups()
+    return [v for name in groups if name != 'state' for v in groups[name]]
+
+
+def as_tensorflow(variables):
+  """Keras variables as `tf.Variable`s."""
+  return [v.value for v in variables]

@@ -1,0 +1,151 @@
+"""Optimisation steps, the same on one device and on many."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from vlae_tf.training import gradients, updates
+
+# What XLA compiles, by the value of `--xla`; with several replicas, nothing.
+# The default is what was fastest on two CPU cores, where the convolutions in
+# 'gradient' took four times as long.
+_COMPILED = {
+  'auto': ('kernels', 'update'),
+  'none': (),
+  'kernels': ('kernels',),
+  'update': ('update',),
+  'all': ('gradient', 'update'),
+}
+XLA_CHOICES = tuple(_COMPILED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+  """How a step is computed: its numbers stay the same up to rounding.
+
+  Attributes:
+    microbatch: Images that a replica has in memory at a time; 0 for all.
+    xla: One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
+    parts: Parts of the images in memory that are computed side by side, see
+      `parallelism`.
+  """
+
+  microbatch: int = 0
+  xla: str = 'auto'
+  parts: int = 1
+
+  def check(self, config, num_replicas):
+    """Checks the sizes of a batch and its parts.
+
+    Args:
+      config: `Config`.
+      num_replicas: Number of replicas.
+
+    Raises:
+      ValueError: The batch cannot be divided.
+    """
+    if self.xla not in XLA_CHOICES:
+      raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
+    if config.batch_size % num_replicas:
+      raise ValueError(
+        '`batch_size` must be divisible by the number of replicas, got '
+        f'{config.batch_size} for {num_replicas}.'
+      )
+    part = config.batch_size // num_replicas
+    if self.microbatch < 0 or (self.microbatch and part % self.microbatch):
+      raise ValueError(
+        f'`microbatch` must divide the {part} images of a replica, got '
+        f'{self.microbatch}.'
+      )
+    in_memory = self.microbatch or part
+    if self.parts < 1 or in_memory % self.parts:
+      raise ValueError(
+        f'`parts` must divide the {in_memory} images in memory, got '
+        f'{self.parts}.'
+      )
+
+
+class TrainStep:
+  """Gradient, clipping, guard, update and averages for a global batch.
+
+  What couples the batch (the free-bits floor, the clipping norm, the test for
+  finiteness) acts on sums over all replicas, so any number of them gives the
+  same step.
+  """
+
+  def __init__(self, strategy, state, config, execution=None):
+    """Creates the step.
+
+    Args:
+      strategy: `tf.distribute.Strategy` that `state` was made under.
+      state: `TrainingState`.
+      config: `Config`.
+      execution: `Execution`.
+    """
+    execution = execution or Execution()
+    execution.check(config, strategy.num_replicas_in_sync)
+    self._strategy = strategy
+    self._state = state
+    one_device = strategy.num_replicas_in_sync == 1 and not _has_gpu()
+    compiled = _COMPILED[execution.xla] if one_device else ()
+    self._gradient = gradients.GlobalGradient(
+      state.model,
+      config,
+      execution.microbatch,
+      execution.parts,
+      kernels=execution.parts if 'kernels' in compiled else 0,
+    )
+    if 'gradient' in compiled:
+      self._gradient = tf.function(self._gradient, jit_compile=True)
+    self._update = updates.GuardedUpdate(
+      strategy,
+      state.model,
+      state.averages,
+      state.optimizer,
+      state.guard,
+      config,
+      kernels=execution.parts if 'update' in compiled else 0,
+    )
+
+  @tf.function
+  def __call__(self, iterator, num_steps):
+    """Takes several steps.
+
+    Args:
+      iterator: Iterator of (distributed) training batches.
+      num_steps: Integer `Tensor` of shape `[]`, at least 1.
+
+    Returns:
+      A dictionary of the last step's scalars.
+    """
+    metrics = self._step(next(iterator))
+    for _ in tf.range(num_steps - 1):
+      metrics = self._step(next(iterator))
+    return metrics
+
+  def _step(self, batch):
+    state, objective = self._state, self._state.model.objective
+    step = tf.convert_to_tensor(state.optimizer.iterations.value)
+    rate = tf.convert_to_tensor(state.optimizer.learning_rate)
+    gradient, means = self._strategy.run(
+      self._gradient, (batch, step, state.guard.loss_scale)
+    )
+    # Equal on all replicas: a global sum.
+    means = self._strategy.experimental_local_results(means)[0]
+    loss = objective.value(means[0], means[1], step)
+    norm = self._update(gradient, loss)
+    objective.update(means[1])
+    return {
+      'loss': loss,
+      'elbo': means[2],
+      'distortion': means[0],
+      'rate': means[1],
+      'gradient_norm': norm,
+      'learning_rate': rate,
+      'skipped': tf.convert_to_tensor(state.guard.skipped.value),
+      'skipped_in_row': tf.convert_to_tensor(state.guard.skipped_in_row.value),
+    }
+
+
+def _has_gpu():
+  return bool(tf.config.list_logical_devices('GPU'))
