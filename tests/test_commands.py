@@ -133,7 +133,7 @@ def test_sample_writes_the_same_picture_for_a_seed(workdir, tmp_path, mode):
 BAD_FLAGS = [
   ('train', ['--dataset=nothing'], ['nothing', 'digits']),
   ('train', ['--dataset=/no/such.npz'], ['/no/such.npz']),
-  ('train', ['--latent_size=0'], ['latent_size']),
+  ('train', ['--latent_size=-1'], ['latent_size']),
   ('train', ['--latent_size=x'], ['latent_size']),
   ('train', ['--learning_rate=nan'], ['learning_rate', 'nan']),
   ('train', ['--encoder_widths=4,x'], ['encoder_widths']),

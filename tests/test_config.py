@@ -10,7 +10,7 @@ from vlae_tf import config
 @pytest.mark.parametrize(
   'field, value, words',
   [
-    ('latent_size', 0, 'at least 1'),
+    ('latent_size', -1, 'at least 0'),
     ('latent_size', 2.5, 'type int'),
     ('decoder_tied', 1, 'type bool'),
     ('latent_size', True, 'type int'),

@@ -18,7 +18,7 @@ for path in ['', *sys.argv[1:]]:
   for name in FLAGS:
     FLAGS[name].unparse()
   FLAGS(['train', f'--flagfile={path}'] if path else ['train'])
-  train.config_lib.from_flags(FLAGS)
+  train.config_flags.parsed(FLAGS)
   results[path] = {name: FLAGS[name].value for name in FLAGS}
 print(json.dumps(results))
 """

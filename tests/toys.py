@@ -86,7 +86,7 @@ class ToyPosterior(keras.layers.Layer):
   def __init__(self, toy):
     super().__init__()
     self._toy = toy
-    self.latent_size = toy.weight.shape[1]
+    self.event_shape = (toy.weight.shape[1],)
 
   def call(self, image):
     flat = tf.reshape(image, [-1, self._toy.weight.shape[0]])

@@ -1,17 +1,25 @@
-"""The description of an experiment: a frozen dataclass, flags and JSON."""
+"""The description of an experiment: a frozen dataclass, and JSON."""
 
 import dataclasses
 import json
 import pathlib
 import re
 
-from absl import flags
-
-from vlae_tf.system import atomic
+from vlae_tf.components import (
+  decoders,
+  objectives,
+  posteriors,
+  priors,
+  schedules,
+)
+from vlae_tf.system import atomic, registry
 
 
 def _field(default, help, lower=None, upper=None, choices=None):
-  """A dataclass field that also says what its flag needs."""
+  """A dataclass field that also says what its flag needs.
+
+  The choices are a tuple of strings, or a `Registry`.
+  """
   metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
   return dataclasses.field(default=default, metadata=metadata)
 
@@ -34,24 +42,23 @@ class Config:
     'train', 'Images to train on.', choices=('train', 'train+validation')
   )
   seed: int = _field(0, 'Seed of everything random.', lower=0)
-  latent_size: int = _field(64, 'Latent dimensions.', lower=1)
+  latent_size: int = _field(
+    64, 'Latent dimensions; 0 for a decoder without a code.', lower=0
+  )
   encoder_widths: str = _field(
     '16,32,32', 'Maps of the encoder at each halved resolution.'
   )
   encoder_units: int = _field(450, 'Units of the dense layers.', lower=1)
-  prior: str = _field('flow', 'Law of the code.', choices=('flow', 'gaussian'))
+  posterior: str = _field(
+    'gaussian', 'Law of the code given an image.', choices=posteriors.POSTERIORS
+  )
+  prior: str = _field('flow', 'Law of the code.', choices=priors.PRIORS)
   flow_steps: int = _field(4, 'Autoregressive flows of the prior.', lower=1)
   flow_units: int = _field(640, 'Hidden units of each MADE layer.', lower=1)
   decoder: str = _field(
     'pixelcnn',
-    'Network of the decoder.',
-    choices=(
-      'pixelcnn',
-      'gated_pixelcnn',
-      'window',
-      'downsampled_window',
-      'factorised',
-    ),
+    'Network of the decoder, and what a pixel sees of the image.',
+    choices=decoders.NETWORKS,
   )
   decoder_features: int = _field(4, 'Maps from code to decoder.', lower=1)
   decoder_units: int = _field(12, 'Maps of the decoder.', lower=1)
@@ -77,7 +84,7 @@ class Config:
   objective: str = _field(
     'free_bits',
     'What is minimised.',
-    choices=('free_bits', 'soft_free_bits', 'beta', 'iwae'),
+    choices=objectives.OBJECTIVES,
   )
   free_bits: float = _field(
     0.01,
@@ -99,9 +106,8 @@ class Config:
   learning_rate: float = _field(0.002, 'Rate of Adamax.', lower=0.0)
   learning_rate_schedule: str = _field(
     'linear',
-    'Constant; held and then down to zero, linearly or along a cosine; or '
-    'halved when validation stops getting better.',
-    choices=('constant', 'linear', 'cosine', 'plateau'),
+    'How the rate goes.',
+    choices=schedules.SCHEDULES,
   )
   learning_rate_hold: float = _field(
     0.5, 'Part of the run before the descent.', lower=0.0, upper=1.0
@@ -162,15 +168,28 @@ class Config:
       raise ValueError(
         '`decoder_tied` must be false with --decoder=gated_pixelcnn, got true.'
       )
+    if not self.latent_size:
+      self._check_without_code()
+
+  def _check_without_code(self):
+    for name, value in [
+      ('decoder', 'factorised'),
+      ('objective', 'soft_free_bits'),
+    ]:
+      if getattr(self, name) == value:
+        raise ValueError(
+          f'`latent_size` must be at least 1 with --{name}={value}, got 0: '
+          'without a code there is nothing to hold.'
+        )
 
   @property
-  def window_size(self):
+  def window_size(self) -> tuple[int, int]:
     """`window` as a pair of integers, width and height."""
     width, height = self.window.split('x')
     return int(width), int(height)
 
   @property
-  def widths(self):
+  def widths(self) -> tuple[int, ...]:
     """`encoder_widths` as a tuple of integers."""
     return tuple(int(w) for w in self.encoder_widths.split(','))
 
@@ -182,7 +201,9 @@ def _check(field, value):
     raise ValueError(
       f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
     )
-  if meta['choices'] and value not in meta['choices']:
+  if isinstance(meta['choices'], registry.Registry):
+    meta['choices'].check(value, field.name)
+  elif meta['choices'] and value not in meta['choices']:
     raise ValueError(
       f'`{field.name}` must be one of {meta["choices"]}, got {value!r}.'
     )
@@ -192,36 +213,6 @@ def _check(field, value):
     raise ValueError(f'`{field.name}` must be at least {low}, got {value!r}.')
   if high is not None and not value <= high:
     raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
-
-
-def define_flags():
-  """Defines an absl flag for every field of `Config`."""
-  for field in dataclasses.fields(Config):
-    name, default, meta = field.name, field.default, field.metadata
-    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
-    if meta['choices']:
-      flags.DEFINE_enum(name, default, meta['choices'], meta['help'])
-    elif field.type is bool:
-      flags.DEFINE_bool(name, default, meta['help'])
-    elif field.type is int:
-      flags.DEFINE_integer(name, default, meta['help'], **bounds)
-    elif field.type is float:
-      flags.DEFINE_float(name, default, meta['help'], **bounds)
-    else:
-      flags.DEFINE_string(name, default, meta['help'])
-
-
-def from_flags(values):
-  """The `Config` that parsed absl flags describe.
-
-  Args:
-    values: The `absl.flags.FLAGS` of a program that called `define_flags`.
-
-  Returns:
-    A `Config`.
-  """
-  names = [field.name for field in dataclasses.fields(Config)]
-  return Config(**{name: values[name].value for name in names})
 
 
 def save(config, path):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from vlae_tf.components import objectives, posteriors
+from vlae_tf.components import objectives
+from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
 
 
@@ -23,7 +24,7 @@ class Terms(NamedTuple):
   rate: tf.Tensor  # [batch], log q(z|x) - log p(z)
 
   @property
-  def elbo(self):
+  def elbo(self) -> tf.Tensor:
     """Evidence lower bound on log p(x), in nats, shape `[batch]`."""
     return -self.distortion - self.rate
 
@@ -37,21 +38,38 @@ class VLAE(keras.Model):
   """
 
   def __init__(
-    self, posterior, prior, likelihood, objective=None, seed=0, **kwargs
+    self,
+    posterior: keras.layers.Layer,
+    prior: keras.layers.Layer,
+    likelihood: keras.layers.Layer,
+    objective: objectives.NegativeELBO | None = None,
+    seed: int = 0,
+    name: str = 'vlae',
+    **kwargs,
   ):
     """Creates the model.
 
     Args:
-      posterior: Layer from images `[batch, height, width, channels]` to
-        `q(z|x)`.
+      posterior: Layer with `event_shape`, the shape of a code, from images
+        `[batch, height, width, channels]` to `q(z|x)`, which
+        `reparameterized.draw` must know.
       prior: Layer without input that returns `p(z)`.
-      likelihood: Layer from codes `[..., latent_size]` to `p(x|z)`.
+      likelihood: Layer from codes `[..., *event_shape]` to `p(x|z)`.
       objective: What `fit` minimises, see `objectives`; the negative ELBO by
         default.
       seed: Seed of the latent noise where a call is given none.
+      name: Name of the model.
       **kwargs: Arguments of `keras.Model`.
+
+    Raises:
+      ValueError: The posterior does not say the shape of a code.
     """
-    super().__init__(**kwargs)
+    super().__init__(name=name, **kwargs)
+    if not hasattr(posterior, 'event_shape'):
+      raise ValueError(
+        '`posterior` must have `event_shape`, the shape of a code, got '
+        f'{posterior!r} without it.'
+      )
     self.posterior = posterior
     self.prior = prior
     self.likelihood = likelihood
@@ -64,42 +82,47 @@ class VLAE(keras.Model):
       keras.metrics.Mean(name='rate_nats'),
     ]
 
+  @property
+  def event_shape(self) -> tuple[int, ...]:
+    """Shape of a code, and of the noise that it is made of."""
+    return tuple(self.posterior.event_shape)
+
   def build(self, input_shape):
     self.posterior.build(input_shape)
     self.prior.build()
-    self.likelihood.build((None, self.posterior.latent_size))
+    self.likelihood.build((None, *self.event_shape))
 
   def call(self, image, noise=None):
     """Terms of the bound, from one draw of the code for each image.
 
     Args:
       image: `Tensor` of shape `[batch, height, width, channels]`.
-      noise: Standard normal `Tensor` of shape `[batch, latent_size]` that the
+      noise: Standard normal `Tensor` of shape `[batch, *event_shape]` that the
         code is made of; drawn afresh by default.
 
     Returns:
       `Terms`.
     """
-    q = self.posterior(image)
     if noise is None:
-      noise = keras.random.normal(tf.shape(q.mean()), seed=self._seeds)
-    z = posteriors.sample_from_noise(q, noise)
-    return self.terms(q, z, image)
+      shape = tf.concat([tf.shape(image)[:1], self.event_shape], 0)
+      noise = keras.random.normal(shape, seed=self._seeds)
+    code = reparameterized.draw(self.posterior(image), noise)
+    return self.terms(code, image)
 
-  def terms(self, posterior, z, image):
+  def terms(self, code: reparameterized.Draw, image: tf.Tensor) -> Terms:
     """Terms of the bound for given codes.
 
     Args:
-      posterior: `q(z|x)` of the images, batch shape `[batch]`.
-      z: Codes from it, shape `[..., batch, latent_size]`.
+      code: `Draw` of `q(z|x)` of the images, with values of shape `[..., batch,
+        *event_shape]`.
       image: As in `call`.
 
     Returns:
       `Terms` of shape `[..., batch]`.
     """
     return Terms(
-      distortion=-self.likelihood(z).log_prob(image),
-      rate=posterior.log_prob(z) - self.prior().log_prob(z),
+      distortion=-self.likelihood(code.value).log_prob(image),
+      rate=code.log_prob - self.prior().log_prob(code.value),
     )
 
   def initialize(self, image, noise=None):

@@ -1,20 +1,17 @@
 """What a decoder sees of the image: finds it by probing gradients, draws it.
 
 `python -m vlae_tf.receptive_field --workdir=W --out=FILE.png`, or `--decoder=`
-and its sizes in place of a trained model. In Python the module itself is a
-function: `vlae_tf.receptive_field(network)`.
+and its sizes in place of a trained model. In Python it is a function of a
+network, `vlae_tf.receptive_field`.
 """
 
 from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
-import sys
-import types
-
 from absl import flags
 
-from vlae_tf import builder
-from vlae_tf import config as config_lib
+from vlae_tf import config_flags
 from vlae_tf.analysis import field_probe, pictures
+from vlae_tf.components import decoders
 from vlae_tf.runs import workdirs
 
 FLAGS = flags.FLAGS
@@ -23,8 +20,8 @@ FLAGS = flags.FLAGS
 def _network():
   if FLAGS.workdir is not None:
     return workdirs.restore(FLAGS.workdir).model.likelihood.network
-  config = config_lib.from_flags(FLAGS)
-  network = builder.DECODERS[config.decoder](config, 1)
+  config = config_flags.parsed(FLAGS)
+  network = decoders.NETWORKS[config.decoder](config, 1)
   network.build((None, None, None, 1), (None, None, None, 1))
   return network
 
@@ -36,17 +33,8 @@ def main():
   print(f'{field_probe.describe(field)}; wrote {FLAGS.out}')
 
 
-class _Callable(types.ModuleType):
-  """A module that can be called as `field_probe.find`."""
-
-  def __call__(self, network, seed=0):
-    return field_probe.find(network, seed)
-
-
 if __name__ == '__main__':
   flags.DEFINE_string('workdir', None, 'Directory of a trained run.')
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
-  config_lib.define_flags()
+  config_flags.define()
   command_line.run(main)
-else:
-  sys.modules[__name__].__class__ = _Callable

@@ -10,22 +10,26 @@ import sys
 
 from absl import flags
 
-from vlae_tf import config as config_lib
+from vlae_tf import config_flags
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import code_use
 from vlae_tf.training import flags as train_flags
 from vlae_tf.training import loop, strategies
-from vlae_tf.training.callbacks import metrics_log, progress, tensorboard
+from vlae_tf.training.callbacks import (
+  code_watch,
+  metrics_log,
+  progress,
+  tensorboard,
+)
 
 FLAGS = flags.FLAGS
 
-config_lib.define_flags()
+config_flags.define()
 command_line.define_data_dir()
 train_flags.define()
 
 
 def main():
-  config = config_lib.from_flags(FLAGS)
+  config = config_flags.parsed(FLAGS)
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
   execution = train_flags.execution(FLAGS, config.batch_size)
   strategy = strategies.create(FLAGS.strategy)
@@ -49,12 +53,15 @@ def main():
 
 def _callbacks(trainer, data, workdir):
   preview = data_lib.fixed_binarization(data.validation[:25], 'validation')
-  return [
+  callbacks = [
     progress.Progress(trainer.config.batch_size),
     metrics_log.MetricsLog(workdir),
     tensorboard.TensorBoardLog(workdir, trainer, preview),
-    code_use.CodeWatch(getattr(trainer.model.objective, 'floor', 0.0)),
   ]
+  if trainer.config.latent_size:
+    floor = getattr(trainer.model.objective, 'floor', 0.0)
+    callbacks.append(code_watch.CodeWatch(floor))
+  return callbacks
 
 
 if __name__ == '__main__':

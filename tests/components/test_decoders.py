@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from vlae_tf import builder, config
+from vlae_tf.components import decoders
 
 _SMALL = dict(
   latent_size=3,
@@ -22,7 +23,7 @@ def _model(**fields):
   return builder.build_model(config.Config(**_SMALL, **fields), (8, 9, 1))
 
 
-@pytest.mark.parametrize('name', builder.DECODERS)
+@pytest.mark.parametrize('name', decoders.NETWORKS)
 def test_every_decoder_trains_and_samples(name):
   vlae = _model(decoder=name)
   images = tf.round(tf.random.stateless_uniform([20, 8, 9, 1], [0, 1]))
@@ -38,7 +39,7 @@ def test_every_decoder_trains_and_samples(name):
   assert np.isfinite(law.log_prob(samples)).all()
 
 
-@pytest.mark.parametrize('name', builder.DECODERS)
+@pytest.mark.parametrize('name', decoders.NETWORKS)
 def test_code_decides_the_law(name):
   law = _model(decoder=name).likelihood(tf.constant([[0.0] * 3, [2.0] * 3]))
   params = law.params(tf.zeros([8, 9, 1]))
@@ -48,7 +49,7 @@ def test_code_decides_the_law(name):
 @pytest.mark.parametrize('name', _TIED)
 def test_tying_leaves_fewer_weights(name):
   untied, tied = (
-    builder.DECODERS[name](
+    decoders.NETWORKS[name](
       config.Config(decoder=name, decoder_depth=4, decoder_tied=tied), 1
     )
     for tied in (False, True)

@@ -9,14 +9,13 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
-from vlae_tf.components import posteriors
-from vlae_tf.system import notices, seeds
+from vlae_tf.distributions import reparameterized
+from vlae_tf.system import seeds
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -32,18 +31,19 @@ class CodeUse:
   """How a model uses its code.
 
   Attributes:
-    rates: Mean rate of each dimension in nats, array of shape `[latent_size]`;
-      their sum is the mean rate.
-    variances: Variance over images of each dimension's posterior mean,
-      `[latent_size]`.
+    rates: Mean rate of each of the code's numbers in nats, array of shape
+      `[size]`, whose sum is the mean rate; `None` for a posterior in which
+      they depend on each other.
+    variances: Variance over images of each number's posterior centre, which of
+      a Gaussian is its mean, `[size]`.
   """
 
-  rates: np.ndarray
+  rates: np.ndarray | None
   variances: np.ndarray
 
   @property
-  def active_units(self):
-    """Number of dimensions whose mean varies by more than 0.01 [1]."""
+  def active_units(self) -> int:
+    """How many numbers' centres vary by more than 0.01 [1]."""
     return int(np.sum(self.variances > _ACTIVE_VARIANCE))
 
 
@@ -71,17 +71,23 @@ class CodeProbe:
       A `CodeUse`.
     """
     batches = data_lib.evaluation_batches(images, _BATCH, split=split)
-    parts = [self._mean_and_rates(**batch) for batch in batches]
-    means, rates = [np.concatenate(column) for column in zip(*parts)]
-    return CodeUse(rates=rates.mean(0), variances=means.var(0))
+    parts = [self._centres_and_rates(**batch) for batch in batches]
+    centres, rates = zip(*parts)
+    return CodeUse(
+      rates=None if rates[0] is None else np.concatenate(rates).mean(0),
+      variances=np.concatenate(centres).var(0),
+    )
 
   @tf.function(reduce_retracing=True)
-  def _mean_and_rates(self, image, index):
+  def _centres_and_rates(self, image, index):
     q = self._model.posterior(image)
+    shape = tf.concat([tf.shape(image)[:1], self._model.event_shape], 0)
     seed = seeds.stream_seed(self._seed, 'importance', index[0])
-    noise = tf.random.stateless_normal(tf.shape(q.mean()), seed)
-    z = posteriors.sample_from_noise(q, noise)
-    return q.mean(), rates_per_dimension(q, self._model.prior(), z)
+    noise = tf.random.stateless_normal(shape, seed)
+    z = reparameterized.draw(q, noise).value
+    centre = reparameterized.draw(q, tf.zeros_like(noise)).value
+    rates = rates_per_dimension(q, self._model.prior(), z)
+    return _flat(centre), rates
 
 
 def rates_per_dimension(posterior, prior, z):
@@ -93,50 +99,41 @@ def rates_per_dimension(posterior, prior, z):
   steps are undone. As the flow keeps volumes, the sum is the rate.
 
   Args:
-    posterior: Diagonal Gaussian `q(z|x)`, batch shape `[batch]`.
+    posterior: `q(z|x)`, batch shape `[batch]`.
     prior: `p(z)`, a standard normal or a volume-keeping flow from one.
-    z: Codes, `[batch, latent_size]`.
+    z: Codes, `[batch, *event_shape]`.
 
   Returns:
-    A `Tensor` of shape `[batch, latent_size]`, in nats.
+    A `Tensor` of shape `[batch, size]`, in nats; `None` where the posterior is
+    no product over the numbers of a code.
   """
-  log_q = tfd.Normal(posterior.mean(), posterior.stddev()).log_prob(z)
-  eps = z
+  log_q = reparameterized.log_prob_of_dimensions(posterior, z)
+  if log_q is None:
+    return None
+  eps = _flat(z)
   bijector = getattr(prior, 'bijector', None)
   if bijector is not None:
-    eps = bijector.inverse(tf.identity(z))
-    place = tf.argsort(_origin(bijector, z.shape[-1]))
+    eps = _flat(bijector.inverse(tf.identity(z)))
+    place = tf.argsort(_origin(bijector, z.shape[1:]))
     eps = tf.gather(eps, place, axis=-1)
-  return log_q - tfd.Normal(0.0, 1.0).log_prob(eps)
+  return _flat(log_q) - tfd.Normal(0.0, 1.0).log_prob(eps)
 
 
-def _origin(bijector, size):
-  """Which `z` each `eps` was made from, a `Tensor` of shape `[size]`."""
-  origin = tf.range(size, dtype=tf.float32)
+def _flat(x):
+  """`[batch, *event_shape]` as a matrix, if it is not one."""
+  if len(x.shape) == 2:
+    return x
+  return tf.reshape(x, [tf.shape(x)[0], x.shape[1:].num_elements()])
+
+
+def _origin(bijector, event_shape):
+  """Which number of `z` each of `eps` was made from, shape `[size]`."""
+  size = event_shape.num_elements()
+  origin = tf.reshape(tf.range(size, dtype=tf.float32), event_shape)
   for step in getattr(bijector, 'bijectors', [bijector]):
-    if isinstance(step, tfb.Permute):
+    if isinstance(step, (tfb.Permute, tfb.Reshape)):
       origin = step.inverse(origin)
-  return origin
-
-
-class CodeWatch(keras.callbacks.Callback):
-  """Warns when two validations in a row say that something is wrong."""
-
-  def __init__(self, floor):
-    """Creates the callback.
-
-    Args:
-      floor: Floor of the free bits in nats, 0 for none.
-    """
-    super().__init__()
-    self._floor = floor
-    self._in_row = 0
-
-  def on_epoch_end(self, epoch, logs=None):
-    text = warning(logs['val_rate'], self._floor)
-    self._in_row = self._in_row + 1 if text else 0
-    if self._in_row == 2:
-      notices.warn(f'step {epoch}: {text}')
+  return tf.reshape(origin, [size])
 
 
 def warning(rate, floor):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf.components import posteriors
+from vlae_tf.distributions import reparameterized
 from vlae_tf.system import seeds
 
 # Codes decoded at a time: this, not the number of samples, decides the memory.
@@ -111,7 +111,8 @@ class Evaluator:
 
     Args:
       model: Built `VLAE`.
-      num_samples: Codes of each image, at least 1.
+      num_samples: Codes of each image, at least 1; of a model without a code
+        one is taken.
       seed: Python integer that decides the codes.
 
     Raises:
@@ -120,6 +121,8 @@ class Evaluator:
     if num_samples < 1:
       raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
     self._model = model
+    if not math.prod(model.event_shape):
+      num_samples = 1  # Without a code, one is exact.
     self._num_samples = num_samples
     self._seed = seed
     # A divisor, so that chunks hold no more than the samples asked for.
@@ -169,8 +172,8 @@ class Evaluator:
     log_sum = tf.fill([batch], -math.inf)
     rate, distortion = tf.zeros([batch]), tf.zeros([batch])
     for chunk in tf.range(self._num_samples // self._chunk):
-      z = posteriors.sample_from_noise(q, self._noise(index, chunk))
-      terms = self._model.terms(q, z, image)  # [chunk, batch]
+      code = reparameterized.draw(q, self._noise(index, chunk))
+      terms = self._model.terms(code, image)  # [chunk, batch]
       log_sum = tf.reduce_logsumexp(
         tf.concat([log_sum[None], terms.elbo], 0), axis=0
       )
@@ -181,8 +184,8 @@ class Evaluator:
     return log_prob, -rate - distortion, rate, distortion
 
   def _noise(self, index, chunk):
-    """Noise of shape `[chunk, batch, latent_size]`, of each image its own."""
-    shape = [self._chunk, self._model.posterior.latent_size]
+    """Noise of shape `[chunk, batch, *event_shape]`, of each image its own."""
+    shape = [self._chunk, *self._model.event_shape]
 
     def of_image(i):
       seed = seeds.stream_seed(self._seed, 'importance', i)
@@ -190,4 +193,4 @@ class Evaluator:
       return tf.random.stateless_normal(shape, seed)
 
     noise = tf.map_fn(of_image, index, fn_output_signature=tf.float32)
-    return tf.transpose(noise, [1, 0, 2])
+    return tf.transpose(noise, [1, 0, *range(2, 1 + len(shape))])

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.components import posteriors
+from vlae_tf.distributions import reparameterized
 from vlae_tf.system import seeds
 
 
@@ -79,17 +79,17 @@ def complete(model, images, num_given, draws=1, seed=0, proposals=256):
 
 
 def _codes_of_part(model, image, given, draws, proposals, seed):
-  """Codes of shape `[draws, latent_size]` from `p(z | given pixels)`."""
+  """Codes of shape `[draws, *event_shape]` from `p(z | given pixels)`."""
   prior, half = model.prior(), proposals // 2
-  q = model.posterior((image * given[..., None])[None])[0]
+  q = model.posterior((image * given[..., None])[None])
   seeds_ = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-  z = tf.concat(
-    [prior.sample(half, seed=seeds_[0]), q.sample(half, seed=seeds_[1])], 0
-  )
+  of_posterior = q.sample(half, seed=seeds_[1])[:, 0]
+  z = tf.concat([prior.sample(half, seed=seeds_[0]), of_posterior], 0)
   of_pixels = model.likelihood(z).conditionals(image).log_prob(image)
   log_prior = prior.log_prob(tf.identity(z))
   # Of the equal mixture of both proposals, up to a constant.
-  log_proposal = tf.reduce_logsumexp([log_prior, q.log_prob(z)], axis=0)
+  log_posterior = q.log_prob(z[:, None])[:, 0]
+  log_proposal = tf.reduce_logsumexp([log_prior, log_posterior], axis=0)
   log_weight = (
     tf.reduce_sum(of_pixels * given, [-2, -1]) + log_prior - log_proposal
   )
@@ -101,8 +101,9 @@ def _codes(model, images, seed):
   """One code of each image, and a seed for what follows."""
   code_seed, image_seed = _two_seeds(seed)
   q = model.posterior(tf.convert_to_tensor(images))
-  noise = tf.random.stateless_normal(tf.shape(q.mean()), code_seed)
-  return posteriors.sample_from_noise(q, noise), image_seed
+  shape = [len(images), *model.event_shape]
+  noise = tf.random.stateless_normal(shape, code_seed)
+  return reparameterized.draw(q, noise).value, image_seed
 
 
 def _two_seeds(seed):

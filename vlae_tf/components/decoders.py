@@ -7,59 +7,184 @@
      https://arxiv.org/abs/1611.02731 (section 2.2)
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
-from vlae_tf.distributions import autoregressive_image
+from vlae_tf.distributions import autoregressive_image, pixel_laws
+from vlae_tf.nn import residual
+from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.system import registry
+
+# Networks by name: callables of a config and of the parameters a pixel needs.
+NETWORKS = registry.Registry('decoder')
 
 
 class AutoregressiveDecoder(keras.layers.Layer):
   """`p(x|z) = prod{ p(x[i] | window(x[0:i]), features(z)) }` [1].
 
-  Maps codes `[..., latent_size]` to an `AutoregressiveImage` of batch shape
+  Maps codes `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
   `[...]` and event shape `[height, width, channels]`. What the network does not
   see of the image has to come through the code.
   """
 
-  def __init__(self, channels, generator, network, pixel_law, **kwargs):
+  def __init__(
+    self,
+    channels: int,
+    generator: keras.layers.Layer,
+    network: causal_network.CausalNetwork,
+    pixel_law,
+    name: str = 'likelihood',
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
       channels: Number of channels of a pixel.
-      generator: Keras layer from codes `[n, latent_size]` to features
-        `[n, height, width, maps]`.
+      generator: Keras layer with `output_size` and `maps` from codes `[n,
+        *event_shape]` to features `[n, height, width, maps]`.
       network: `CausalNetwork` from images and features to the parameters of
         each pixel's law.
       pixel_law: Law of a pixel given its parameters.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
-    super().__init__(**kwargs)
+    super().__init__(name=name, **kwargs)
     self._channels = channels
     self._generator = generator
     self._network = network
     self._pixel_law = pixel_law
 
   @property
-  def network(self):
+  def network(self) -> causal_network.CausalNetwork:
     """The `CausalNetwork`."""
     return self._network
 
+  @property
+  def pixel_law(self):
+    """The law of a pixel."""
+    return self._pixel_law
+
   def build(self, input_shape):
-    self._generator.build((None, input_shape[-1]))
+    self._event_shape = tuple(input_shape[1:])
+    self._generator.build((None, *self._event_shape))
     features = (None, *self._generator.output_size, self._generator.maps)
     self._network.build((*features[:-1], self._channels), features)
 
   def call(self, z):
-    features = self._generator(tf.reshape(z, [-1, z.shape[-1]]))
+    ndims = len(self._event_shape)
+    batch, sizes = z.shape[:-ndims], tf.shape(z)[:-ndims]
+    # Not -1, which is undefined for codes of no dimension.
+    num = batch.num_elements() or tf.reduce_prod(sizes)
+    features = self._generator(tf.reshape(z, [num, *self._event_shape]))
     features = tf.cast(features, self.compute_dtype)
-    shape = tf.concat([tf.shape(z)[:-1], features.shape[1:]], 0)
-    features = tf.ensure_shape(
-      tf.reshape(features, shape), z.shape[:-1].concatenate(features.shape[1:])
-    )
+    event = features.shape[1:]
+    features = tf.reshape(features, tf.concat([sizes, event], 0))
     return autoregressive_image.AutoregressiveImage(
       self._network,
-      features,
+      tf.ensure_shape(features, batch.concatenate(event)),
       self._channels,
       self._pixel_law,
       unroll=self._network.unroll,
     )
+
+
+class NoFeatures(keras.layers.Layer):
+  """The generator of a decoder without a code: features of no map.
+
+  Maps `[n, 0]` to `[n, height, width, 0]`.
+  """
+
+  maps = 0
+
+  def __init__(self, image_size: Sequence[int], **kwargs):
+    """Creates the layer.
+
+    Args:
+      image_size: `(height, width)`.
+      **kwargs: Arguments of `keras.layers.Layer`.
+    """
+    super().__init__(**kwargs)
+    self.output_size = tuple(image_size)
+
+  def call(self, z):
+    shape = [*self.output_size, self.maps]
+    return tf.ensure_shape(
+      tf.zeros([tf.shape(z)[0], *shape], z.dtype), [z.shape[0], *shape]
+    )
+
+
+def _residual_sizes(config):
+  return dict(
+    units=config.decoder_units,
+    depth=config.decoder_depth,
+    tied=config.decoder_tied,
+  )
+
+
+@NETWORKS.register(
+  'pixelcnn', "the paper's stack of masked 3x3 convolutions, 69 pixels"
+)
+def _pixel_cnn(config, outputs):
+  return pixel_cnn.PixelCNN(outputs, **_residual_sizes(config))
+
+
+@NETWORKS.register(
+  'gated_pixelcnn', 'vertical and horizontal stacks, gates, no blind spot'
+)
+def _gated_pixel_cnn(config, outputs):
+  return gated_pixel_cnn.GatedPixelCNN(
+    outputs,
+    config.decoder_units,
+    config.decoder_depth,
+    config.vertical_filter,
+    config.horizontal_filter,
+  )
+
+
+@NETWORKS.register('window', 'exactly the `--window=WIDTHxHEIGHT` before it')
+def _window(config, outputs):
+  return window_cnn.WindowCNN(
+    outputs, config.window_size, **_residual_sizes(config)
+  )
+
+
+@NETWORKS.register(
+  'downsampled_window', 'a wide window of blocks of `--downsampling` pixels'
+)
+def _downsampled_window(config, outputs):
+  return window_cnn.DownsampledWindowCNN(
+    outputs,
+    config.window_size,
+    config.downsampling,
+    **_residual_sizes(config),
+  )
+
+
+@NETWORKS.register('factorised', 'nothing: the plain VAE')
+def _factorised(config, outputs):
+  return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
+
+
+def create(config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
+  """The decoder of a config.
+
+  Args:
+    config: `Config`; `latent_size` 0 asks for one without a code.
+    image_shape: `(height, width, channels)`.
+
+  Returns:
+    A layer, not built.
+  """
+  *size, channels = image_shape
+  pixel_law = pixel_laws.BernoulliPixel()
+  if config.latent_size:
+    generator = residual.Generator(
+      size, config.decoder_features, config.widths, config.encoder_units
+    )
+  else:
+    generator = NoFeatures(size)
+  network = NETWORKS[config.decoder](config, pixel_law.num_params(channels))
+  return AutoregressiveDecoder(channels, generator, network, pixel_law)

@@ -33,6 +33,10 @@ import math
 import keras
 import tensorflow as tf
 
+from vlae_tf.system import registry
+
+OBJECTIVES = registry.Registry('objective')
+
 
 class NegativeELBO:
   """`mean(distortion) + mean(rate)`, in nats."""
@@ -241,17 +245,28 @@ class ImportanceWeighted(NegativeELBO):
     return tf.reduce_logsumexp(elbo, 0) - tf.math.log(codes)
 
 
+@OBJECTIVES.register('free_bits', 'a floor under the mean rate')
 def _free_bits(config, floor):
   del config
   return FreeBits(floor) if floor else NegativeELBO()
 
 
-OBJECTIVES = {
-  'free_bits': _free_bits,
-  'soft_free_bits': lambda config, floor: SoftFreeBits(floor),
-  'beta': lambda config, floor: Beta(config.beta),
-  'iwae': lambda config, floor: ImportanceWeighted(config.importance_samples),
-}
+@OBJECTIVES.register('soft_free_bits', 'a price that steers the mean rate')
+def _soft_free_bits(config, floor):
+  del config
+  return SoftFreeBits(floor)
+
+
+@OBJECTIVES.register('beta', 'a fixed price of the rate')
+def _beta(config, floor):
+  del floor
+  return Beta(config.beta)
+
+
+@OBJECTIVES.register('iwae', 'the importance-weighted bound')
+def _iwae(config, floor):
+  del floor
+  return ImportanceWeighted(config.importance_samples)
 
 
 def create(config, image_shape):
@@ -265,7 +280,9 @@ def create(config, image_shape):
   Returns:
     An objective, see the module's documentation.
   """
-  floor = config.free_bits * math.prod(image_shape)
+  # Without a code there is no rate to hold up.
+  free_bits = config.free_bits if config.latent_size else 0.0
+  floor = free_bits * math.prod(image_shape)
   objective = OBJECTIVES[config.objective](config, floor)
   if config.kl_warmup_steps:
     objective = WarmUp(objective, config.kl_warmup_steps)

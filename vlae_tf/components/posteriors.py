@@ -1,5 +1,7 @@
 """Approximate posteriors: Keras layers from an image to `q(z|x)`.
 
+The law they return has to be one that `reparameterized.draw` can draw from.
+
 #### References
 
 [1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
@@ -7,13 +9,20 @@
      https://arxiv.org/abs/1312.6114
 """
 
+import math
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from vlae_tf.distributions import gaussians
 from vlae_tf.nn import residual, weight_norm
+from vlae_tf.system import registry
 
 tfd = tfp.distributions
+
+POSTERIORS = registry.Registry('posterior')
 
 # Log-scales lie within +-8: scales between 1/2981 and 2981.
 MAX_LOG_SCALE = 8.0
@@ -23,24 +32,35 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
   """`q(z|x) = prod{ N(z[i]; mean_i(x), scale_i(x)) }` [1].
 
   Maps images `[batch, height, width, channels]` to a `tfd.Distribution` of
-  batch shape `[batch]` and event shape `[latent_size]`.
+  batch shape `[batch]` and event shape `event_shape`.
   """
 
-  def __init__(self, latent_size, encoder=None, **kwargs):
+  def __init__(
+    self,
+    event_shape: int | Sequence[int],
+    encoder: keras.layers.Layer | None = None,
+    name: str = 'posterior',
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
-      latent_size: Number of latent dimensions.
-      encoder: Keras layer from images to features `[batch, units]`; the paper's
-        residual network by default.
+      event_shape: Shape of a code, or its number of dimensions.
+      encoder: Keras layer with `units` from images to features `[batch,
+        units]`; the paper's residual network by default.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `event_shape` is not a shape.
     """
-    super().__init__(**kwargs)
-    self.latent_size = latent_size
+    super().__init__(name=name, **kwargs)
+    self.event_shape = gaussians.as_event_shape(event_shape)
+    size = math.prod(self.event_shape)
     self._encoder = residual.Encoder() if encoder is None else encoder
-    self._mean = weight_norm.WeightNormDense(latent_size, name='mean')
+    self._mean = weight_norm.WeightNormDense(size, name='mean')
     self._log_scale = weight_norm.WeightNormDense(
-      latent_size, init_scale=0.1, name='log_scale'
+      size, init_scale=0.1, name='log_scale'
     )
 
   def build(self, input_shape):
@@ -53,17 +73,52 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
     features = self._encoder(image)
     log_scale = self._log_scale(features)
     log_scale = MAX_LOG_SCALE * tf.tanh(log_scale / MAX_LOG_SCALE)
-    return tfd.MultivariateNormalDiag(self._mean(features), tf.exp(log_scale))
+    mean, scale = self._mean(features), tf.exp(log_scale)
+    if len(self.event_shape) > 1:
+      mean, scale = (
+        tf.reshape(x, [-1, *self.event_shape]) for x in (mean, scale)
+      )
+    return gaussians.diagonal_gaussian(mean, scale, len(self.event_shape))
 
 
-def sample_from_noise(posterior, noise):
-  """Reparameterised draws of a diagonal Gaussian from given noise.
+class NoPosterior(keras.layers.Layer):
+  """The posterior of a model without a code: a code of no dimension.
+
+  Rate and noise have no element, so the bound is the likelihood itself.
+  """
+
+  event_shape = (0,)
+
+  def __init__(self, name: str = 'posterior', **kwargs):
+    """Creates the layer.
+
+    Args:
+      name: Name of the layer.
+      **kwargs: Arguments of `keras.layers.Layer`.
+    """
+    super().__init__(name=name, **kwargs)
+
+  def call(self, image):
+    mean = tf.zeros([tf.shape(image)[0], 0])
+    return gaussians.diagonal_gaussian(mean, tf.ones_like(mean))
+
+
+@POSTERIORS.register('gaussian', 'independent dimensions')
+def _gaussian(config) -> keras.layers.Layer:
+  return DiagonalGaussianPosterior(
+    config.latent_size, residual.Encoder(config.widths, config.encoder_units)
+  )
+
+
+def create(config) -> keras.layers.Layer:
+  """The posterior of a config.
 
   Args:
-    posterior: What `DiagonalGaussianPosterior` returns.
-    noise: Standard normal `Tensor` of shape `[..., latent_size]`.
+    config: `Config`; `latent_size` 0 asks for a model without a code.
 
   Returns:
-    `mean + scale * noise`.
+    A layer, not built.
   """
-  return posterior.mean() + posterior.stddev() * noise
+  if not config.latent_size:
+    return NoPosterior()
+  return POSTERIORS[config.posterior](config)

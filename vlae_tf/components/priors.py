@@ -7,29 +7,40 @@
      https://arxiv.org/abs/1611.02731 (section 3.2)
 """
 
+import math
+from collections.abc import Sequence
+
 import keras
-import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import autoregressive_shift
+from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.nn import made
+from vlae_tf.system import registry
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
+PRIORS = registry.Registry('prior')
+
 
 class GaussianPrior(keras.layers.Layer):
-  """`p(z) = N(z; 0, I)`, event shape `[latent_size]`."""
+  """`p(z) = N(z; 0, I)` of event shape `event_shape`."""
 
-  def __init__(self, latent_size, **kwargs):
+  def __init__(
+    self, event_shape: int | Sequence[int], name: str = 'prior', **kwargs
+  ):
     """Creates the layer.
 
     Args:
-      latent_size: Number of latent dimensions.
+      event_shape: Shape of a code, or its number of dimensions.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `event_shape` is not a shape.
     """
-    super().__init__(**kwargs)
-    self.latent_size = latent_size
+    super().__init__(name=name, **kwargs)
+    self.event_shape = gaussians.as_event_shape(event_shape)
 
   def build(self, input_shape=None):
     """Creates the variables, of which a Gaussian has none."""
@@ -39,44 +50,85 @@ class GaussianPrior(keras.layers.Layer):
     return self.call()
 
   def call(self):
-    return tfd.MultivariateNormalDiag(tf.zeros([self.latent_size]))
+    return gaussians.standard_gaussian(self.event_shape)
 
 
 class AutoregressiveFlowPrior(GaussianPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 
-  Each flow is a mean-only MADE; the order of the variables is reversed between
-  flows. The density takes one parallel pass; sampling is sequential ([1],
-  Eqs 12-14).
+  Each flow is a mean-only MADE over the code's numbers; their order is reversed
+  between flows. The density takes one parallel pass; sampling is sequential
+  ([1], Eqs 12-14).
   """
 
-  def __init__(self, latent_size, steps=4, hidden=(640, 640), **kwargs):
+  def __init__(
+    self,
+    event_shape: int | Sequence[int],
+    steps: int = 4,
+    hidden: Sequence[int] = (640, 640),
+    name: str = 'prior',
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
-      latent_size: Number of latent dimensions.
+      event_shape: Shape of a code, or its number of dimensions.
       steps: Number of flows.
       hidden: Hidden units of each MADE.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `event_shape` is not a shape, or a hidden layer is too small.
     """
-    super().__init__(latent_size, **kwargs)
+    super().__init__(event_shape, name=name, **kwargs)
+    self._size = math.prod(self.event_shape)
     self._networks = [
-      made.MADE(latent_size, hidden, name=f'made_{i}') for i in range(steps)
+      made.MADE(self._size, hidden, name=f'made_{i}') for i in range(steps)
     ]
 
   def build(self, input_shape=None):
     del input_shape
     for network in self._networks:
-      network.build((None, self.latent_size))
+      network.build((None, self._size))
 
-  def bijector(self):
-    """The flow `f` from noise to codes, a `tfb.Bijector`."""
-    reverse = list(reversed(range(self.latent_size)))
+  def bijector(self) -> tfb.Bijector:
+    """The flow `f` from noise, a vector, to codes."""
+    reverse = list(reversed(range(self._size)))
     steps = []
     for network in self._networks:
       shift = autoregressive_shift.AutoregressiveShift(network, network.unroll)
       steps += [shift, tfb.Permute(reverse)]
-    return tfb.Chain(steps[:-1])
+    steps = steps[:-1]
+    if len(self.event_shape) > 1:
+      steps = [tfb.Reshape(self.event_shape, [self._size]), *steps]
+    return tfb.Chain(steps)
 
   def call(self):
-    return tfd.TransformedDistribution(super().call(), self.bijector())
+    noise = gaussians.standard_gaussian((self._size,))
+    return tfd.TransformedDistribution(noise, self.bijector())
+
+
+@PRIORS.register('flow', 'autoregressive flows, the paper')
+def _flow(config) -> keras.layers.Layer:
+  hidden = (config.flow_units, config.flow_units)
+  return AutoregressiveFlowPrior(config.latent_size, config.flow_steps, hidden)
+
+
+@PRIORS.register('gaussian', 'a standard normal')
+def _gaussian(config) -> keras.layers.Layer:
+  return GaussianPrior(config.latent_size)
+
+
+def create(config) -> keras.layers.Layer:
+  """The prior of a config.
+
+  Args:
+    config: `Config`; without a code, `latent_size` 0, all priors are one.
+
+  Returns:
+    A layer, not built.
+  """
+  if not config.latent_size:
+    return GaussianPrior(0)
+  return PRIORS[config.prior](config)

@@ -25,15 +25,21 @@ class AutoregressiveShift(tfb.Bijector):
   """
 
   def __init__(
-    self, shift, unroll, validate_args=False, name='autoregressive_shift'
+    self,
+    shift,
+    unroll,
+    event_ndims=1,
+    validate_args=False,
+    name='autoregressive_shift',
   ):
     """Creates the bijector.
 
     Args:
-      shift: Callable from `z`, shape `[n, d]`, to shifts of the same shape,
-        number `i` from `z[:, :i]` alone.
-      unroll: Callable `(eps, update)` that returns the `z` for which `z[:, i] =
-        update(eps[:, i], shift(z)[:, i])`, as `MADE.unroll`.
+      shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
+        shape, each from the numbers of `z` before it alone.
+      unroll: Callable `(eps, update)` that returns the `z` for which `z =
+        update(eps, shift(z))`, as `MADE.unroll`.
+      event_ndims: Number of axes of an event.
       validate_args: As in `tfb.Bijector`.
       name: Name of operations.
     """
@@ -42,7 +48,7 @@ class AutoregressiveShift(tfb.Bijector):
       self._shift = shift
       self._unroll = unroll
       super().__init__(
-        forward_min_event_ndims=1,
+        forward_min_event_ndims=event_ndims,
         is_constant_jacobian=True,
         validate_args=validate_args,
         parameters=parameters,
@@ -54,12 +60,13 @@ class AutoregressiveShift(tfb.Bijector):
     return {}
 
   def _forward(self, eps):
-    return _on_matrix(
-      lambda e: self._unroll(e, lambda noise, shift: noise + shift), eps
-    )
+    def unroll(e):
+      return self._unroll(e, lambda noise, shift: noise + shift)
+
+    return self._on_batch(unroll, eps)
 
   def _inverse(self, z):
-    return z - _on_matrix(self._shift, z)
+    return z - self._on_batch(self._shift, z)
 
   def _forward_log_det_jacobian(self, eps):
     return tf.zeros([], eps.dtype)
@@ -67,8 +74,10 @@ class AutoregressiveShift(tfb.Bijector):
   def _inverse_log_det_jacobian(self, z):
     return tf.zeros([], z.dtype)
 
-
-def _on_matrix(fn, x):
-  """Applies a function of `[n, d]` to `[..., d]`."""
-  flat = tf.reshape(x, [-1, x.shape[-1]])
-  return tf.reshape(fn(flat), tf.shape(x))
+  def _on_batch(self, fn, x):
+    """Applies a function of `[n, *event_shape]` to `[..., *event_shape]`."""
+    event = tf.shape(x)[-self.forward_min_event_ndims :]
+    static = x.shape[-self.forward_min_event_ndims :]
+    flat = tf.reshape(x, tf.concat([[-1], event], 0))
+    flat = tf.ensure_shape(flat, tf.TensorShape([None]).concatenate(static))
+    return tf.reshape(fn(flat), tf.shape(x))

@@ -63,12 +63,13 @@ def claim(workdir, config, data, data_dir=None):
   config_lib.save(config, workdir / 'config.json')
 
 
-def restore(workdir, which=LAST):
+def restore(workdir, which=LAST, build=builder.build_model):
   """Reads the averaged weights of a run's newest or best checkpoint.
 
   Args:
     workdir: Path of a directory that `train` wrote.
     which: `LAST` or `BEST`, by validation.
+    build: What the run was trained with, see `Trainer`.
 
   Returns:
     A `Run`.
@@ -80,7 +81,7 @@ def restore(workdir, which=LAST):
   config = config_lib.load(workdir / 'config.json')
   facts = _read_facts(workdir)
   image_shape = tuple(facts['image_shape'])
-  model = builder.build_model(config, image_shape)
+  model = build(config, image_shape)
   averages = [v.value for v in model.variables]
   step = checkpoints.Checkpoints(
     workdir / which, {'averages': averages}

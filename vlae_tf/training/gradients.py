@@ -8,13 +8,13 @@ distortion's and rate's gradients are summed apart until then.
 
 import tensorflow as tf
 
-from vlae_tf.components import posteriors
+from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
 from vlae_tf.system import seeds
 from vlae_tf.training import parallelism
 
 
-def latent_noise(config, batch, num_samples=1):
+def latent_noise(config, batch, event_shape, num_samples=1):
   """Noise of a batch's codes.
 
   It is drawn for the whole global batch, so that what a slot gets does not
@@ -23,18 +23,21 @@ def latent_noise(config, batch, num_samples=1):
   Args:
     config: `Config`.
     batch: Element of `training_batches`.
+    event_shape: Shape of a code.
     num_samples: Codes of each image.
 
   Returns:
-    A float32 `Tensor` of shape `[batch, latent_size]`, or `[num_samples, batch,
-    latent_size]` for more than one.
+    A float32 `Tensor` of shape `[batch, *event_shape]`, or `[num_samples,
+    batch, *event_shape]` for more than one.
   """
   noise = tf.random.stateless_normal(
-    [config.batch_size, num_samples, config.latent_size],
+    [config.batch_size, num_samples, *event_shape],
     seeds.stream_seed(config.seed, 'latent', batch['step']),
   )
   noise = tf.gather(noise, batch['slot'])
-  return noise[:, 0] if num_samples == 1 else tf.transpose(noise, [1, 0, 2])
+  if num_samples == 1:
+    return noise[:, 0]
+  return tf.transpose(noise, [1, 0, *range(2, len(noise.shape))])
 
 
 class GlobalGradient:
@@ -74,7 +77,7 @@ class GlobalGradient:
       `[3]`: the means of distortion, rate and bound over the global batch.
     """
     samples = self._model.objective.num_samples
-    noise = latent_noise(self._config, batch, samples)
+    noise = latent_noise(self._config, batch, self._model.event_shape, samples)
     compute = self._accumulated if self._microbatch else self._at_once
     gradients, means = compute(batch['image'], noise, step, loss_scale)
     return _over_replicas(gradients), means
@@ -103,12 +106,16 @@ class GlobalGradient:
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
 
   def _microbatch_at(self, start, image, noise):
-    """Images and noise of one microbatch; the noise's batch is its axis -2."""
+    """Images and noise of one microbatch."""
     size = self._microbatch
-    image = tf.ensure_shape(
-      image[start : start + size], [size, *image.shape[1:]]
+    return (
+      _slice(image, start, size, 0),
+      _slice(noise, start, size, self._batch_axis(noise)),
     )
-    return image, noise[..., start : start + size, :]
+
+  def _batch_axis(self, noise):
+    """Number of the noise's axis of images; one of samples may be before."""
+    return len(noise.shape) - len(self._model.event_shape) - 1
 
   def _plus(self, sums, tape, target):
     more = tape.gradient(target, self._model.trainable_variables)
@@ -118,7 +125,7 @@ class GlobalGradient:
     """What images add to the global means: distortion, rate, bound."""
     kernels = self._kernels()
     images = tf.split(image, self._parts)
-    noises = tf.split(noise, self._parts, axis=-2)
+    noises = tf.split(noise, self._parts, axis=self._batch_axis(noise))
     shares = [self._shares(*part, kernels) for part in zip(images, noises)]
     return [tf.add_n(values) for values in zip(*shares)]
 
@@ -126,10 +133,20 @@ class GlobalGradient:
     """The same of one part."""
     model = self._model
     with weight_norm.given_kernels(self._kernels.layers, kernels):
-      q = model.posterior(image)
-      terms = model.terms(q, posteriors.sample_from_noise(q, noise), image)
+      code = reparameterized.draw(model.posterior(image), noise)
+      terms = model.terms(code, image)
     parts = [*model.objective.parts(terms), model.objective.bound(terms)]
     return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
+
+
+def _slice(x, start, size, axis):
+  """Some entries along an axis, as many as are known beforehand."""
+  begin = [0] * len(x.shape)
+  sizes = [-1] * len(x.shape)
+  begin[axis], sizes[axis] = start, size
+  shape = x.shape.as_list()
+  shape[axis] = size
+  return tf.ensure_shape(tf.slice(x, begin, sizes), shape)
 
 
 class _Kernels:

@@ -7,6 +7,7 @@ import time
 import keras
 import tensorflow as tf
 
+from vlae_tf import builder
 from vlae_tf import data as data_lib
 from vlae_tf.analysis import code_use, likelihood
 from vlae_tf.runs import checkpoints, workdirs
@@ -31,6 +32,7 @@ class Trainer:
     strategy=None,
     limits=None,
     execution=None,
+    build=builder.build_model,
   ):
     """Builds or restores everything; takes no step.
 
@@ -43,6 +45,9 @@ class Trainer:
         default.
       limits: `Limits`.
       execution: `train_step.Execution`.
+      build: Callable of a config and an image shape that returns a built
+        `VLAE`: that of the config, or one of your own. It is called twice, for
+        the weights and for their averages.
 
     Raises:
       ValueError: The directory belongs to another config, or the batch cannot
@@ -60,7 +65,7 @@ class Trainer:
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     with self._strategy.scope():
       self.state = training_state.TrainingState(
-        config, data.image_shape, self.total_steps
+        config, data.image_shape, self.total_steps, build
       )
     self._evaluator = likelihood.Evaluator(self.averages)
     self._probe = code_use.CodeProbe(self.averages)

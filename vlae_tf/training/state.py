@@ -5,7 +5,8 @@ import math
 import keras
 
 from vlae_tf import builder
-from vlae_tf.training import gradients, guards, precision, schedules
+from vlae_tf.components import schedules
+from vlae_tf.training import gradients, guards, precision
 
 
 class Patience:
@@ -55,19 +56,22 @@ class Patience:
 class TrainingState:
   """Model, averages, optimiser, guard and the memory of validations."""
 
-  def __init__(self, config, image_shape, total_steps):
+  def __init__(
+    self, config, image_shape, total_steps, build=builder.build_model
+  ):
     """Creates it, untrained; inside the scope of the strategy.
 
     Args:
       config: `Config`.
       image_shape: `(height, width, channels)`.
       total_steps: Steps of the whole run.
+      build: Callable of the first two that returns a built `VLAE`.
     """
     # Keras initialisers draw from this seed; nothing after them does.
     keras.utils.set_random_seed(config.seed)
     self._config = config
-    self.model = builder.build_model(config, image_shape)
-    self.averages = builder.build_model(config, image_shape)
+    self.model = build(config, image_shape)
+    self.averages = build(config, image_shape)
     precision.apply(self.model, config.precision)
     self.schedule = schedules.create(config, total_steps)
     self.optimizer = keras.optimizers.Adamax(self.schedule)
@@ -92,7 +96,7 @@ class TrainingState:
     Args:
       batch: First element of `training_batches`.
     """
-    noise = gradients.latent_noise(self._config, batch)
+    noise = gradients.latent_noise(self._config, batch, self.model.event_shape)
     self.model.initialize(batch['image'], noise)
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)

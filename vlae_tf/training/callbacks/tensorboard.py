@@ -70,7 +70,8 @@ class TensorBoardLog(keras.callbacks.Callback):
   def _histograms(self, step):
     with self._writer.as_default(step):
       code = self._trainer.code
-      tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
+      if code.rates is not None:
+        tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
       tf.summary.histogram('code/variance_of_mean', code.variances)
       for weight in self._trainer.averages.trainable_variables:
         tf.summary.histogram(f'weights/{weight.path}', weight.value)

@@ -12,6 +12,10 @@ import math
 import keras
 import tensorflow as tf
 
+from vlae_tf.system import registry
+
+SCHEDULES = registry.Registry('learning_rate_schedule')
+
 
 class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
   """A rate that is held, then falls linearly to zero at the last step."""
@@ -84,6 +88,36 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     return dict(rate=self.rate)
 
 
+@SCHEDULES.register('constant', 'the same at all steps')
+def _constant(config, total_steps):
+  del total_steps
+  return config.learning_rate
+
+
+def _descent(schedule, config, total_steps):
+  """A rate that is held for a part of the run; of no step, a constant."""
+  if total_steps == 0:
+    return config.learning_rate
+  hold = min(int(config.learning_rate_hold * total_steps), total_steps - 1)
+  return schedule(config.learning_rate, hold, total_steps)
+
+
+@SCHEDULES.register('linear', 'held, then linearly down to zero')
+def _linear(config, total_steps):
+  return _descent(HoldThenLinear, config, total_steps)
+
+
+@SCHEDULES.register('cosine', 'held, then down to zero along a cosine')
+def _cosine(config, total_steps):
+  return _descent(HoldThenCosine, config, total_steps)
+
+
+@SCHEDULES.register('plateau', 'halved when validation stops getting better')
+def _plateau(config, total_steps):
+  del total_steps
+  return HalveOnPlateau(config.learning_rate)
+
+
 def create(config, total_steps):
   """The schedule (or constant) of a config's learning rate.
 
@@ -94,13 +128,4 @@ def create(config, total_steps):
   Returns:
     What a Keras optimiser takes as `learning_rate`.
   """
-  if config.learning_rate_schedule == 'plateau':
-    return HalveOnPlateau(config.learning_rate)
-  if config.learning_rate_schedule == 'constant' or total_steps == 0:
-    return config.learning_rate
-  schedule = _DESCENTS[config.learning_rate_schedule]
-  hold = min(int(config.learning_rate_hold * total_steps), total_steps - 1)
-  return schedule(config.learning_rate, hold, total_steps)
-
-
-_DESCENTS = {'linear': HoldThenLinear, 'cosine': HoldThenCosine}
+  return SCHEDULES[config.learning_rate_schedule](config, total_steps)

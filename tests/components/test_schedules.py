@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-
 from training import tiny
-from vlae_tf.training import schedules
+
+from vlae_tf.components import schedules
 from vlae_tf.training import state as training_state
 
 

@@ -1,0 +1,45 @@
+"""Every field of a `Config` as a flag."""
+
+import dataclasses
+
+from absl import flags
+
+from vlae_tf import config
+from vlae_tf.system import registry
+
+
+def _help(meta):
+  choices = meta['choices']
+  if isinstance(choices, registry.Registry):
+    return f'{meta["help"]} {choices.help()}.'
+  return meta['help']
+
+
+def define():
+  """Defines an absl flag for every field of `Config`."""
+  for field in dataclasses.fields(config.Config):
+    name, default, meta = field.name, field.default, field.metadata
+    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
+    if meta['choices']:
+      flags.DEFINE_enum(name, default, list(meta['choices']), _help(meta))
+    elif field.type is bool:
+      flags.DEFINE_bool(name, default, meta['help'])
+    elif field.type is int:
+      flags.DEFINE_integer(name, default, meta['help'], **bounds)
+    elif field.type is float:
+      flags.DEFINE_float(name, default, meta['help'], **bounds)
+    else:
+      flags.DEFINE_string(name, default, meta['help'])
+
+
+def parsed(values):
+  """The `Config` that parsed absl flags describe.
+
+  Args:
+    values: The `absl.flags.FLAGS` of a program that called `define`.
+
+  Returns:
+    A `Config`.
+  """
+  names = [field.name for field in dataclasses.fields(config.Config)]
+  return config.Config(**{name: values[name].value for name in names})

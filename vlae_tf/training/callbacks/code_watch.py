@@ -1,0 +1,26 @@
+"""Says in words, while a model trains, what is wrong with its code."""
+
+import keras
+
+from vlae_tf.analysis import code_use
+from vlae_tf.system import notices
+
+
+class CodeWatch(keras.callbacks.Callback):
+  """Warns when two validations in a row say that something is wrong."""
+
+  def __init__(self, floor):
+    """Creates the callback.
+
+    Args:
+      floor: Floor of the free bits in nats, 0 for none.
+    """
+    super().__init__()
+    self._floor = floor
+    self._in_row = 0
+
+  def on_epoch_end(self, epoch, logs=None):
+    text = code_use.warning(logs['val_rate'], self._floor)
+    self._in_row = self._in_row + 1 if text else 0
+    if self._in_row == 2:
+      notices.warn(f'step {epoch}: {text}')
