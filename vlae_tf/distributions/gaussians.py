@@ -1,7 +1,9 @@
 """Gaussians over codes of any shape."""
 
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -44,8 +46,11 @@ def as_event_shape(size: int | Sequence[int]) -> tuple[int, ...]:
   Raises:
     ValueError: It is neither.
   """
-  shape = (size,) if isinstance(size, int) else tuple(size)
-  if not shape or not all(isinstance(n, int) and n >= 0 for n in shape):
+  try:
+    shape = tuple(map(operator.index, np.atleast_1d(size)))
+  except TypeError:
+    shape = ()
+  if not shape or min(shape) < 0:
     raise ValueError(
       '`event_shape` must be an integer or a sequence of integers, at least '
       f'0, got {size!r}.'

@@ -128,7 +128,7 @@ class Encoder(keras.layers.Layer):
 
 
 class Generator(keras.layers.Layer):
-  """Residual generator: codes `[batch, d]` to maps `[batch, h, w, maps]`.
+  """Residual generator: codes `[batch, ...]` to maps `[batch, h, w, maps]`.
 
   The encoder's mirror image, with transposed convolutions [1], [2].
   """
@@ -166,7 +166,7 @@ class Generator(keras.layers.Layer):
     self._last = weight_norm.WeightNormConv2D(maps, 3, name='last')
 
   def build(self, input_shape):
-    self._dense.build(input_shape)
+    self._dense.build((None, math.prod(input_shape[1:])))
     self._reshape.build((None, self._units))
     shape = (None, *self._top)
     for block in self._blocks:
@@ -175,6 +175,8 @@ class Generator(keras.layers.Layer):
     self._last.build(shape)
 
   def call(self, z):
+    if len(z.shape) > 2:
+      z = tf.reshape(z, [-1, math.prod(z.shape[1:])])
     h = tf.nn.elu(self._reshape(tf.nn.elu(self._dense(z))))
     h = tf.reshape(h, [-1, *self._top])
     for block in self._blocks:
