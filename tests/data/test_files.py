@@ -68,6 +68,30 @@ def test_npz_of_each_dtype_keeps_its_values(images, tmp_path):
   np.testing.assert_allclose(loaded.train, expected, rtol=1e-7)
 
 
+@pytest.mark.parametrize(
+  ('images', 'kind'),
+  [
+    (_images(10), 'grey'),
+    (_images(10) / 255, 'grey'),
+    (_images(10) > 100, 'binary'),
+    (_images(10, (6, 5, 3)) > 100, 'binary'),
+    (_images(10, (6, 5, 3)), 'levels'),
+  ],
+  ids=['uint8', 'float', 'bool', 'bool channels', 'colours'],
+)
+def test_kind_of_npz_follows_its_array(images, kind, tmp_path):
+  np.savez(tmp_path / 'a.npz', images)
+  assert data.load(tmp_path / 'a.npz').kind == kind
+
+
+def test_colours_in_npz_are_kept_whole_in_batches(tmp_path):
+  images = _images(10, (6, 5, 3))
+  np.savez(tmp_path / 'a.npz', train=images, validation=images, test=images)
+  loaded = data.load(tmp_path / 'a.npz')
+  seen = data.fixed_binarization(loaded.test, 'test', kind=loaded.kind)
+  np.testing.assert_array_equal(seen, (images / 255).astype(np.float32))
+
+
 def test_npz_of_one_array_is_split(tmp_path):
   np.savez_compressed(tmp_path / 'a.npz', anything=_images(30))
   loaded = data.load(str(tmp_path / 'a.npz'))
@@ -84,6 +108,10 @@ def test_npz_of_one_array_is_split(tmp_path):
     ({'train': _images(9)[:0]}, r'a\.npz: train.*must not be empty'),
     ({'train': _images(9) * 2.5j}, r'a\.npz: train.*got complex128'),
     ({'train': _images(9) // 128}, r'a\.npz: train.*must be bool if.*0 or 1'),
+    (
+      {'train': _images(9, (6, 5, 3)) / 255},
+      r'a\.npz: train.*must be uint8.*more than one channel.*np\.rint.*6, 5, 3',
+    ),
     ({'train': _images(2)}, r'a\.npz.*more than 2 images.*got 2'),
     (
       {'train': _images(9), 'test': _images(9, (6, 6))},

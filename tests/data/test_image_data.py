@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vlae_tf.data import ImageData
+from vlae_tf.data import ImageData, pixel_kind, PIXEL_KINDS
 
 
 def _images(size=3, shape=(4, 5, 2), dtype=np.uint8):
@@ -17,10 +17,44 @@ def _with(**changes):
   return ImageData('toy', **{**arguments, **changes})
 
 
-@pytest.mark.parametrize('dtype', [bool, np.uint8, np.float32])
-def test_each_dtype_of_bernoulli_means_is_accepted(dtype):
+@pytest.mark.parametrize(
+  ('dtype', 'channels', 'given', 'kind'),
+  [
+    (bool, 1, None, 'binary'),
+    (bool, 3, None, 'binary'),
+    (bool, 1, 'binary', 'binary'),
+    (np.uint8, 1, None, 'grey'),
+    (np.uint8, 1, 'levels', 'levels'),
+    (np.uint8, 3, None, 'levels'),
+    (np.uint8, 3, 'grey', 'grey'),
+    (np.float32, 1, None, 'grey'),
+    (np.float32, 3, 'grey', 'grey'),
+  ],
+)
+def test_kind_follows_dtype_and_channels_or_is_given(
+  dtype, channels, given, kind
+):
+  images = _images(shape=(4, 5, channels), dtype=dtype)
+  data = ImageData('toy', images, images, images, kind=given)
+  assert data.image_shape == (4, 5, channels)
+  assert data.kind == pixel_kind(images, given) == kind
+  assert kind in PIXEL_KINDS
+
+
+@pytest.mark.parametrize(
+  ('dtype', 'kind', 'message'),
+  [
+    (bool, 'grey', "must be one that bool images have, 'binary', got 'grey'"),
+    (np.uint8, 'binary', "'grey' or 'levels', got 'binary'"),
+    (np.float32, 'levels', "that float32 images have, 'grey', got 'levels'"),
+    (np.uint8, 'gray', r"must be one of \('binary',.*got 'gray'"),
+    (np.float32, None, r"must be 'grey' for float32.*2 channels.*uint8.*None"),
+  ],
+)
+def test_a_kind_that_does_not_fit_is_named(dtype, kind, message):
   images = _images(dtype=dtype)
-  assert ImageData('toy', images, images, images).image_shape == (4, 5, 2)
+  with pytest.raises(ValueError, match=f'`kind` .*{message}'):
+    ImageData('toy', images, images, images, kind=kind)
 
 
 def test_train_and_validation_are_joined_in_order():

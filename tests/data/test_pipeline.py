@@ -9,7 +9,7 @@ import tensorflow as tf
 from vlae_tf import data
 from vlae_tf.system import seeds
 
-_SHAPE = (4, 3, 2)
+_SHAPE = (4, 6, 1)
 
 
 def _grey(size=10, seed=0):
@@ -161,7 +161,8 @@ def test_mean_of_binarisation_is_the_grey_value(dtype):
 def test_pixels_are_drawn_independently():
   """Neighbours, channels and examples of grey 1/2 have no correlation."""
   images = np.full([40, 20, 20, 2], 0.5, np.float32)
-  drawn = _take(data.training_batches(images, 40, 0), 1)[0]['image'] * 2 - 1
+  batches = data.training_batches(images, 40, 0, kind='grey')
+  drawn = _take(batches, 1)[0]['image'] * 2 - 1
   for axis in range(4):
     pairs = drawn * np.roll(drawn, 1, axis)
     assert abs(pairs.mean()) < 4 / np.sqrt(drawn.size)
@@ -180,8 +181,48 @@ def test_means_follow_the_dtype():
   np.testing.assert_array_equal(means, (grey / 255).astype(np.float32))
   np.testing.assert_array_equal(data.bernoulli_means(grey > 9), grey > 9)
   np.testing.assert_array_equal(data.bernoulli_means(means), means)
-  assert data.is_binary(grey > 9)
-  assert not data.is_binary(grey)
+
+
+@pytest.mark.parametrize('given', [None, 'levels'])
+def test_levels_are_scaled_and_never_drawn(given):
+  """Oracle: division in double precision, rounded once."""
+  channels = 3 if given is None else 1
+  images = np.arange(256 * channels, dtype=np.uint8)
+  images = images.reshape([16, 4, 4, channels])
+  expected = (images.astype(np.float64) / 255).astype(np.float32)
+  for batch in _take(data.training_batches(images, 8, 0, kind=given), 3):
+    np.testing.assert_array_equal(batch['image'], expected[batch['index']])
+  fixed = data.fixed_binarization(images, 'validation', kind=given)
+  assert fixed.dtype == np.float32
+  np.testing.assert_array_equal(fixed, expected)
+
+
+def test_grey_channels_are_drawn_when_they_are_called_grey():
+  images = np.full([4, 8, 8, 3], 128, np.uint8)
+  drawn = data.fixed_binarization(images, 'test', kind='grey')
+  assert set(np.unique(drawn)) == {0, 1}
+  as_means = data.fixed_binarization(
+    (images / 255).astype(np.float32), 'test', kind='grey'
+  )
+  np.testing.assert_array_equal(drawn, as_means)
+
+
+@pytest.mark.parametrize(
+  ('dtype', 'kind', 'message'),
+  [
+    (bool, 'levels', "`kind` must be .* bool images have.*got 'levels'"),
+    (np.float32, None, "`kind` must be 'grey' for float32 images of 3 chan"),
+    (np.int32, None, '`images` must be bool, uint8 or float32, got int32'),
+  ],
+)
+def test_kind_that_does_not_fit_is_named_by_all(dtype, kind, message):
+  images = np.ones([4, 2, 2, 3], dtype)
+  with pytest.raises(ValueError, match=message):
+    data.training_batches(images, 2, 0, kind=kind)
+  with pytest.raises(ValueError, match=message):
+    data.evaluation_batches(images, 2, kind=kind)
+  with pytest.raises(ValueError, match=message):
+    data.fixed_binarization(images, 'test', kind=kind)
 
 
 @pytest.mark.parametrize(

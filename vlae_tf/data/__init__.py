@@ -1,24 +1,24 @@
-"""Data sets as arrays, and arrays as batches of binarised images."""
+"""Data sets as arrays, and arrays as batches of images."""
 
 from vlae_tf.data.directories import default_data_dir
-from vlae_tf.data.image_data import ImageData
+from vlae_tf.data.image_data import ImageData, pixel_kind, PIXEL_KINDS
 from vlae_tf.data.pipeline import (
   bernoulli_means,
   evaluation_batches,
   fixed_binarization,
-  is_binary,
   training_batches,
 )
 from vlae_tf.data.sources import DATASETS, load
 
 __all__ = [
   'DATASETS',
+  'PIXEL_KINDS',
   'ImageData',
   'bernoulli_means',
   'default_data_dir',
   'evaluation_batches',
   'fixed_binarization',
-  'is_binary',
   'load',
+  'pixel_kind',
   'training_batches',
 ]

@@ -1,5 +1,7 @@
 """A user's own images: a directory of grey images, or a `.npz` file."""
 
+import pathlib
+
 import numpy as np
 from PIL import Image
 
@@ -10,15 +12,17 @@ _GREY_MODES = ('1', 'L')
 _HELD_OUT_PARTS = 10
 
 
-def load_files(path):
+def load_files(path: pathlib.Path) -> ImageData:
   """Loads a directory of images or a `.npz` file.
 
   A directory holds equal-sized 8-bit grey images, or one directory of them a
   split (`train`, `validation`, `test`). A `.npz` file holds an array a split,
   or one array of any name, of shape `[num_images, height, width]` or
   `[num_images, height, width, channels]`: bool, uint8 in 0..255, or float in
-  [0, 1]. A split that is not given gets a tenth of the training images,
-  chosen by a fixed permutation.
+  [0, 1] if there is one channel. What a value means follows from that, see
+  `ImageData`: uint8 of several channels are colours of 256 levels. A split
+  that is not given gets a tenth of the training images, chosen by a fixed
+  permutation.
 
   Args:
     path: `pathlib.Path` of an existing directory or file.
@@ -84,8 +88,14 @@ def _as_images(array, name):
   check_images(array, name)
   if array.dtype == np.uint8 and array.max() <= 1:
     raise ValueError(
-      f'`{name}` must be bool if it is binary (uint8 means grey in 0..255), '
+      f'`{name}` must be bool if it is binary (uint8 means 0..255), '
       'got uint8 values that are all 0 or 1.'
+    )
+  if array.dtype == np.float32 and array.shape[-1] > 1:
+    raise ValueError(
+      f'`{name}` must be uint8, 256 levels, if it has more than one channel '
+      '(try `np.rint(255 * images).astype(np.uint8)`), got float values of '
+      f'shape {array.shape}.'
     )
   return array
 

@@ -2,21 +2,34 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-SPLITS = ('train', 'validation', 'test')
+SPLITS: tuple[str, ...] = ('train', 'validation', 'test')
+# What the value of a pixel may mean, and the dtypes that can say so.
+_DTYPES = {
+  'binary': ('bool',),
+  'grey': ('uint8', 'float32'),
+  'levels': ('uint8',),
+}
+PIXEL_KINDS = tuple(_DTYPES)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-  """Images in three splits; the dtype says what a pixel's value means.
+  """Images in three splits; `kind` says what the value of a pixel means.
 
-  | dtype     | value                                    |
-  |-----------|------------------------------------------|
-  | `bool`    | the binary pixel itself                  |
-  | `uint8`   | grey: its Bernoulli mean is `value / 255` |
-  | `float32` | a Bernoulli mean in [0, 1]               |
+  | kind     | dtype     | value                                     |
+  |----------|-----------|-------------------------------------------|
+  | 'binary' | `bool`    | the binary pixel itself                   |
+  | 'grey'   | `uint8`   | its Bernoulli mean is `value / 255`       |
+  | 'grey'   | `float32` | its Bernoulli mean, in [0, 1]             |
+  | 'levels' | `uint8`   | one of 256 levels, seen as `value / 255`  |
+
+  >>> images = np.zeros([2, 4, 4, 3], np.uint8)
+  >>> ImageData('black', images, images, images).kind
+  'levels'
 
   Attributes:
     name: What the data set is called.
@@ -24,10 +37,11 @@ class ImageData:
     validation: Array of shape `[num_validation, height, width, channels]`.
     test: Array of shape `[num_test, height, width, channels]`.
     labels: Integer arrays of shape `[num_images]` by split, or `None`.
+    kind: One of `PIXEL_KINDS`; if `None` is given, that of `pixel_kind`.
 
   Raises:
-    ValueError: If the splits are empty, differ in image shape or in dtype, or
-      hold a value that is no Bernoulli mean.
+    ValueError: If the splits are empty, differ in image shape or in dtype,
+      hold a value that is no Bernoulli mean, or are not of the kind.
   """
 
   name: str
@@ -35,19 +49,21 @@ class ImageData:
   validation: np.ndarray
   test: np.ndarray
   labels: Mapping[str, np.ndarray] | None = None
+  kind: str = None  # type: ignore[assignment]  # `None` is replaced.
 
   def __post_init__(self):
     for split in SPLITS:
       check_images(getattr(self, split), split)
       self._check_agrees_with_train(split)
       self._check_labels(split)
+    object.__setattr__(self, 'kind', pixel_kind(self.train, self.kind))
 
   @property
-  def image_shape(self):
+  def image_shape(self) -> tuple[int, ...]:
     """Shape `(height, width, channels)` of every image."""
     return self.train.shape[1:]
 
-  def split(self, name):
+  def split(self, name: str) -> np.ndarray:
     """Returns the images of one split, or of training and validation.
 
     Args:
@@ -84,15 +100,77 @@ class ImageData:
     if self.labels is None:
       return
     expected = getattr(self, split).shape[:1]
-    shape = np.shape(self.labels.get(split))
+    labels: Any = self.labels.get(split)
+    shape = np.shape(labels)
     if shape != expected:
       raise ValueError(
         f"`labels['{split}']` must have shape {expected}, got {shape}."
       )
 
 
-def check_images(images, name):
-  """Checks that an array is a non-empty batch of Bernoulli means.
+def pixel_kind(images: Any, kind: str | None = None) -> str:
+  """What the value of a pixel means: inferred, or given and checked.
+
+  Bool is 'binary'. Numbers are 'grey' in one channel; in more of them uint8
+  are 'levels', and float32 have to be called 'grey' in words.
+
+  Args:
+    images: Array or `Tensor` of shape `[..., channels]`.
+    kind: One of `PIXEL_KINDS`, or `None` to infer it.
+
+  Returns:
+    One of `PIXEL_KINDS`.
+
+  Raises:
+    ValueError: If the kind is unknown, does not fit the dtype, or cannot be
+      inferred.
+  """
+  check_dtype(images, 'images')
+  if kind is None:
+    return _inferred_kind(images.dtype.name, images.shape[-1])
+  if kind not in PIXEL_KINDS:
+    raise ValueError(f'`kind` must be one of {PIXEL_KINDS}, got {kind!r}.')
+  if images.dtype.name not in _DTYPES[kind]:
+    fitting = [k for k in PIXEL_KINDS if images.dtype.name in _DTYPES[k]]
+    raise ValueError(
+      f'`kind` must be one that {images.dtype.name} images have, '
+      f'{" or ".join(map(repr, fitting))}, got {kind!r}.'
+    )
+  return kind
+
+
+def _inferred_kind(dtype, channels):
+  if dtype == 'bool':
+    return 'binary'
+  if channels == 1:
+    return 'grey'
+  if dtype == 'uint8':
+    return 'levels'
+  raise ValueError(
+    f"`kind` must be 'grey' for {dtype} images of {channels} channels, if "
+    'their values are Bernoulli means (images of 256 levels must be uint8), '
+    'got None.'
+  )
+
+
+def check_dtype(images: Any, name: str) -> None:
+  """Checks that pixels are of a dtype that some kind has.
+
+  Args:
+    images: Array or `Tensor`.
+    name: What to call it in a message.
+
+  Raises:
+    ValueError: If they are not.
+  """
+  if images.dtype.name not in ('bool', 'uint8', 'float32'):
+    raise ValueError(
+      f'`{name}` must be bool, uint8 or float32, got {images.dtype.name}.'
+    )
+
+
+def check_images(images: Any, name: str) -> None:
+  """Checks that an array is a non-empty batch of images.
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
@@ -108,10 +186,7 @@ def check_images(images, name):
     )
   if images.size == 0:
     raise ValueError(f'`{name}` must not be empty, got shape {images.shape}.')
-  if images.dtype not in (np.bool_, np.uint8, np.float32):
-    raise ValueError(
-      f'`{name}` must be bool, uint8 or float32, got {images.dtype}.'
-    )
+  check_dtype(images, name)
   if images.dtype == np.float32:
     _check_unit_interval(images, name)
 

@@ -1,4 +1,4 @@
-"""Batches of binarised images whose every random number has one cause.
+"""Batches of images whose every random number has one cause.
 
 What the example in a slot of a batch gets is a function of the user's seed,
 the step and the slot alone (in evaluation: of the seed, the split and the
@@ -6,13 +6,17 @@ example's index), so workers, replicas, pre-fetching and resuming change
 nothing.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
+from vlae_tf.data.image_data import check_dtype, pixel_kind
 from vlae_tf.system import seeds
 
 _PREFETCHED_BATCHES = 4
-_GREY_MEANS = (np.arange(256) / 255).astype(np.float32)
+_UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
 _FOREVER = np.iinfo(np.int64).max
 # The three streams keep one image's bits apart in the three splits.
 _EVALUATION_STREAMS = {
@@ -23,13 +27,8 @@ _EVALUATION_STREAMS = {
 }
 
 
-def is_binary(images):
-  """Whether images are binary as they are, so that nothing is drawn."""
-  return images.dtype == bool
-
-
-def bernoulli_means(images):
-  """Bernoulli means of pixels, by the rule of `ImageData` for dtypes.
+def bernoulli_means(images: Any) -> tf.Tensor:
+  """Pixels as numbers: Bernoulli means of grey ones, `value / 255` of levels.
 
   Args:
     images: Bool, uint8 or float32 array or `Tensor` of any shape.
@@ -41,21 +40,25 @@ def bernoulli_means(images):
     ValueError: If the dtype is none of these.
   """
   images = tf.convert_to_tensor(images)
-  if images.dtype not in (tf.bool, tf.uint8, tf.float32):
-    raise ValueError(
-      '`images` must be bool, uint8 or float32, got '
-      f'{images.dtype.name} values.'
-    )
+  check_dtype(images, 'images')
   if images.dtype != tf.uint8:
     return tf.cast(images, tf.float32)
   # A table, as graph optimisers turn `/ 255` into an inexact `* (1 / 255)`.
-  return tf.gather(_GREY_MEANS, tf.cast(images, tf.int32))
+  return tf.gather(_UNIT_VALUES, tf.cast(images, tf.int32))
 
 
 def training_batches(
-  images, batch_size, seed, start_step=0, num_replicas=1, replicas=None
-):
+  images: Any,
+  batch_size: int,
+  seed: int,
+  start_step: int = 0,
+  num_replicas: int = 1,
+  replicas: Sequence[int] | None = None,
+  kind: str | None = None,
+) -> tf.data.Dataset:
   """Endless training batches, freshly binarised at every read.
+
+  Pixels of 256 levels are not binarised but become `value / 255`.
 
   Epoch `e` is a permutation of all images that depends on `(seed, e)`; the
   epochs are put end to end and cut into global batches, so a batch may hold
@@ -69,36 +72,47 @@ def training_batches(
     start_step: Python integer, the step of the first batch.
     num_replicas: Python integer, the number of replicas in all.
     replicas: The replicas served here, all by default.
+    kind: What the value of a pixel means, see `pixel_kind`; by default what
+      the dtype and the channels say.
 
   Returns:
     A `tf.data.Dataset` that goes through `replicas` at every step. With
     `b = batch_size // num_replicas`, an element is a dictionary of `image`,
-    float32 of shape `[b, height, width, channels]` in {0, 1}; `step`, int64
-    of shape `[]`; `slot`, int64 of shape `[b]`, the places in the global
-    batch; and `index`, int64 of shape `[b]`, the places in `images`.
+    float32 of shape `[b, height, width, channels]` in {0, 1}, or in [0, 1] if
+    the kind is 'levels'; `step`, int64 of shape `[]`; `slot`, int64 of shape
+    `[b]`, the places in the global batch; and `index`, int64 of shape `[b]`,
+    the places in `images`.
 
   Raises:
-    ValueError: If an argument is out of range or the batch cannot be divided.
+    ValueError: If an argument is out of range, the batch cannot be divided or
+      the kind does not fit.
   """
   replicas = range(num_replicas) if replicas is None else replicas
   _check_at_least('batch_size', batch_size, 1)
   _check_at_least('start_step', start_step, 0)
   _check_replicas(batch_size, num_replicas, replicas)
-  with tf.device('CPU:0'):
-    images = tf.constant(images)
+  images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
   steps = tf.data.Dataset.range(start_step, _FOREVER)
   rows = _replica_slots(batch_size, num_replicas, replicas)
 
   def batch(step, index):
-    return _training_batch(images, step, index, rows, seed)
+    return _training_batch(images, kind, step, index, rows, seed)
 
   dataset = tf.data.Dataset.zip(steps, indices).map(batch).unbatch()
   return _tuned(dataset)
 
 
-def evaluation_batches(images, batch_size, seed=0, split='test'):
+def evaluation_batches(
+  images: Any,
+  batch_size: int,
+  seed: int = 0,
+  split: str = 'test',
+  kind: str | None = None,
+) -> tf.data.Dataset:
   """All images in order, binarised once and for all.
+
+  Pixels of 256 levels are not binarised but become `value / 255`.
 
   An example's binary image depends on `(seed, split, index)` alone: not on
   the size of the batches, and on the run only if it asks for another seed.
@@ -108,49 +122,72 @@ def evaluation_batches(images, batch_size, seed=0, split='test'):
     batch_size: Python integer.
     seed: Python integer.
     split: 'train', 'validation', 'test' or 'train+validation'.
+    kind: As in `training_batches`.
 
   Returns:
     A `tf.data.Dataset` of dictionaries of `image`, float32 of shape
-    `[batch, height, width, channels]` in {0, 1}, and `index`, int64 of shape
-    `[batch]`. The last batch may be smaller.
+    `[batch, height, width, channels]` in {0, 1}, or in [0, 1] if the kind is
+    'levels', and `index`, int64 of shape `[batch]`. The last batch may be
+    smaller.
 
   Raises:
-    ValueError: If `batch_size` is not positive or `split` is unknown.
+    ValueError: If `batch_size` is not positive, `split` is unknown or the
+      kind does not fit.
   """
   _check_at_least('batch_size', batch_size, 1)
   if split not in _EVALUATION_STREAMS:
     raise ValueError(
       f'`split` must be one of {tuple(_EVALUATION_STREAMS)}, got {split!r}.'
     )
-  with tf.device('CPU:0'):
-    images = tf.constant(images)
+  images, kind = _on_host(images, kind)
 
   def batch(index):
-    chosen = tf.gather(images, index)
-    if not is_binary(images):
-      uniform = seeds.uniform_per_example(
+    def uniform():
+      return seeds.uniform_per_example(
         seed, _EVALUATION_STREAMS[split], index, images.shape[1:]
       )
-      chosen = uniform < bernoulli_means(chosen)
-    return {'image': tf.cast(chosen, tf.float32), 'index': index}
+
+    return {
+      'image': _seen(tf.gather(images, index), kind, uniform),
+      'index': index,
+    }
 
   indices = tf.data.Dataset.range(len(images)).batch(batch_size)
   return _tuned(indices.map(batch))
 
 
-def fixed_binarization(images, split, seed=0):
-  """The binary images that `evaluation_batches` gives, as one array.
+def fixed_binarization(
+  images: Any, split: str, seed: int = 0, kind: str | None = None
+) -> np.ndarray:
+  """The images that `evaluation_batches` gives, as one array.
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
     split: 'train', 'validation', 'test' or 'train+validation'.
     seed: Python integer.
+    kind: As in `training_batches`.
 
   Returns:
     A float32 array of shape `[num_images, height, width, channels]`.
   """
-  batches = evaluation_batches(images, 500, seed, split)
+  batches = evaluation_batches(images, 500, seed, split, kind)
   return np.concatenate([b['image'] for b in batches.as_numpy_iterator()])
+
+
+def _on_host(images, kind):
+  """Images as a tensor in the memory of the host, and their kind."""
+  with tf.device('CPU:0'):
+    images = tf.constant(images)
+  return images, pixel_kind(images, kind)
+
+
+def _seen(images, kind, uniform: Callable[[], tf.Tensor]):
+  """Images as a model sees them; what is not grey draws no numbers."""
+  if kind == 'levels':
+    return bernoulli_means(images)
+  if kind == 'grey':
+    images = uniform() < bernoulli_means(images)
+  return tf.cast(images, tf.float32)
 
 
 def _index_batches(num_images, batch_size, seed, start_step):
@@ -167,18 +204,20 @@ def _index_batches(num_images, batch_size, seed, start_step):
   return epochs.map(epoch_order).rebatch(batch_size, drop_remainder=True)
 
 
-def _training_batch(images, step, index, slots, seed):
+def _training_batch(images, kind, step, index, slots, seed):
   """One element for each replica, stacked along a new first axis."""
-  chosen = tf.gather(images, tf.gather(index, slots))
-  if not is_binary(images):
+
+  def uniform():
     # Drawn for the whole global batch, whoever asks for a part of it.
-    uniform = tf.random.stateless_uniform(
+    drawn = tf.random.stateless_uniform(
       [index.shape[0], *images.shape[1:]],
       seeds.stream_seed(seed, 'binarize', step),
     )
-    chosen = tf.gather(uniform, slots) < bernoulli_means(chosen)
+    return tf.gather(drawn, slots)
+
+  chosen = tf.gather(images, tf.gather(index, slots))
   return {
-    'image': tf.cast(chosen, tf.float32),
+    'image': _seen(chosen, kind, uniform),
     'step': tf.repeat(step, len(slots)),
     'slot': tf.constant(slots),
     'index': tf.gather(index, slots),
