@@ -1,5 +1,9 @@
 """Caltech-101 silhouettes at 28x28: a TFDS builder and its loader."""
 
+import os
+import pathlib
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -43,7 +47,9 @@ class Caltech101Silhouettes(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version('1.0.0')
 
-  def __init__(self, *, original=None, **kwargs):
+  def __init__(
+    self, *, original: str | os.PathLike | None = None, **kwargs: Any
+  ):
     self._original = original
     super().__init__(**kwargs)
 
@@ -77,7 +83,7 @@ class Caltech101Silhouettes(tfds.core.GeneratorBasedBuilder):
       yield i, {'image': image, 'label': label}
 
 
-def load_caltech101(root):
+def load_caltech101(root: pathlib.Path) -> ImageData:
   """Loads the Caltech-101 silhouettes.
 
   Args:

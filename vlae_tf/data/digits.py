@@ -1,5 +1,7 @@
 """The embedded data set: scikit-learn's handwritten digits as 28x28 grey."""
 
+import pathlib
+
 import numpy as np
 from PIL import Image
 from sklearn import datasets
@@ -11,7 +13,7 @@ _SIZES = (1297, 200, 300)
 _HIGHEST = 16
 
 
-def load_digits(data_dir=None):
+def load_digits(data_dir: pathlib.Path | None = None) -> ImageData:
   """Loads 1,797 digits, enlarged smoothly from 8x8, without any download.
 
   Args:

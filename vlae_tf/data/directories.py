@@ -6,7 +6,7 @@ import pathlib
 ENVIRONMENT_VARIABLE = 'VLAE_TF_DATA_DIR'
 
 
-def default_data_dir():
+def default_data_dir() -> pathlib.Path:
   """Returns the root of all data when no `data_dir` is given.
 
   Returns:
@@ -17,7 +17,9 @@ def default_data_dir():
   return pathlib.Path(root).expanduser()
 
 
-def resolve_data_dir(data_dir=None):
+def resolve_data_dir(
+  data_dir: str | os.PathLike | None = None,
+) -> pathlib.Path:
   """Returns the root of all data: the argument, or else the default.
 
   Args:
@@ -35,13 +37,13 @@ def resolve_data_dir(data_dir=None):
   return root
 
 
-def cache_dir():
+def cache_dir() -> pathlib.Path:
   """Returns where things are prepared when the root is read-only."""
   cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
   return pathlib.Path(cache).expanduser() / 'vlae_tf'
 
 
-def writable_dir(root, name):
+def writable_dir(root: pathlib.Path, name: str) -> pathlib.Path:
   """Returns the folder `name` of the root, or of the cache if read-only.
 
   Args:

@@ -1,5 +1,7 @@
 """MNIST, statically and dynamically binarised, of the TFDS catalogue."""
 
+import pathlib
+
 import numpy as np
 
 from vlae_tf.data import preparation
@@ -8,7 +10,7 @@ from vlae_tf.data.image_data import ImageData, SPLITS
 _NUM_TRAIN = 50_000
 
 
-def load_static_mnist(root):
+def load_static_mnist(root: pathlib.Path) -> ImageData:
   """Loads Larochelle's fixed binarisation of MNIST.
 
   Args:
@@ -27,7 +29,7 @@ def load_static_mnist(root):
   return ImageData('static_mnist', *parts)
 
 
-def load_dynamic_mnist(root):
+def load_dynamic_mnist(root: pathlib.Path) -> ImageData:
   """Loads the grey MNIST images, whose values are Bernoulli means.
 
   The last 10,000 training images, in the order of TFDS, are the validation

@@ -1,5 +1,9 @@
 """OMNIGLOT at 28x28 as Burda et al. use it: a TFDS builder and its loader."""
 
+import os
+import pathlib
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -45,7 +49,9 @@ class OmniglotBurda(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version('1.0.0')
 
-  def __init__(self, *, original=None, **kwargs):
+  def __init__(
+    self, *, original: str | os.PathLike | None = None, **kwargs: Any
+  ):
     self._original = original
     super().__init__(**kwargs)
 
@@ -84,7 +90,7 @@ class OmniglotBurda(tfds.core.GeneratorBasedBuilder):
       yield i, {key: values[i] for key, values in examples.items()}
 
 
-def load_omniglot(root):
+def load_omniglot(root: pathlib.Path) -> ImageData:
   """Loads OMNIGLOT in the split of Burda et al.
 
   Args:

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 import urllib.request
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.io
@@ -30,7 +31,7 @@ class Original:
   url: str
 
 
-def find_original(original, root):
+def find_original(original: Original, root: pathlib.Path) -> pathlib.Path:
   """Finds a file under the root, or else downloads it.
 
   Args:
@@ -59,12 +60,14 @@ def find_original(original, root):
   return target
 
 
-def checksum(path):
+def checksum(path: str | os.PathLike) -> str:
   """Returns a short hash of a file's contents, 12 hexadecimal digits."""
   return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:12]
 
 
-def read_mat(path, url, shapes):
+def read_mat(
+  path: str | os.PathLike, url: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
   """Reads numeric arrays of a MATLAB file and checks their shapes.
 
   Args:
@@ -91,12 +94,14 @@ def read_mat(path, url, shapes):
   return contents
 
 
-def bad_original(path, url, problem):
+def bad_original(path: str | os.PathLike, url: str, problem: str) -> ValueError:
   """Returns the `ValueError` that names a bad file and where to get it."""
   return ValueError(f'{path} is not usable: {problem}. Get it from {url}.')
 
 
-def images_from_columns(rows, height=28, width=28):
+def images_from_columns(
+  rows: np.ndarray, height: int = 28, width: int = 28
+) -> np.ndarray:
   """Turns MATLAB's column-major pixels into images.
 
   Args:

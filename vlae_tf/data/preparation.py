@@ -1,7 +1,9 @@
 """Data sets as TFDS keeps them: found, prepared and read."""
 
 import contextlib
+import pathlib
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
@@ -12,7 +14,9 @@ from vlae_tf.data.image_data import SPLITS
 _FOLDER = 'tfds'
 
 
-def catalogue_builder(name, root):
+def catalogue_builder(
+  name: str, root: pathlib.Path
+) -> tfds.core.DatasetBuilder:
   """Returns the prepared builder of a data set in the catalogue of TFDS.
 
   A prepared set is used from the root, from its folder `tfds` or from the
@@ -36,7 +40,11 @@ def catalogue_builder(name, root):
   )
 
 
-def read_original(builder_class, original, root):
+def read_original(
+  builder_class: type[tfds.core.GeneratorBasedBuilder],
+  original: originals.Original,
+  root: pathlib.Path,
+) -> list[dict[str, np.ndarray]]:
   """Reads all splits of a data set that is made from an original file.
 
   The set is prepared once for each content of the file, in a folder named
@@ -66,7 +74,9 @@ def read_original(builder_class, original, root):
   return [read_split(builder, split) for split in SPLITS]
 
 
-def read_split(builder, split):
+def read_split(
+  builder: tfds.core.DatasetBuilder, split: str
+) -> dict[str, np.ndarray]:
   """Reads one split of a prepared set, in the order it was written.
 
   Args:

@@ -1,11 +1,13 @@
 """Splits that are the same on every machine, for ever."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _SEED = 2016
 
 
-def fixed_permutation(size):
+def fixed_permutation(size: int) -> np.ndarray:
   """Returns the one fixed permutation of `range(size)`.
 
   Args:
@@ -19,7 +21,7 @@ def fixed_permutation(size):
   return np.random.RandomState(_SEED).permutation(size)
 
 
-def split_by_sizes(array, sizes):
+def split_by_sizes(array: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
   """Deals an array's rows out by the fixed permutation.
 
   Args:
