@@ -1,10 +1,12 @@
 """Facts about the real data sets, each read with the network closed."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 import scipy.io
+import source_tree
 
 from vlae_tf import data
 
@@ -25,7 +27,12 @@ def test_sizes_and_types(name, real_data_dir, no_network):
   splits = (loaded.train, loaded.validation, loaded.test)
   assert tuple(len(split) for split in splits) == sizes
   assert loaded.train.dtype == dtype
+  assert loaded.kind == ('binary' if dtype is bool else 'grey')
+  assert loaded.name == name
   assert loaded.image_shape == (28, 28, 1)
+  readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
+  row = re.search(rf'^\| `{name}` \|.*$', readme, re.MULTILINE)[0]
+  assert row.endswith(f'| {" / ".join(f"{size:,}" for size in sizes)} |')
 
 
 def _mat(real_data_dir, name):

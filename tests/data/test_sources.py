@@ -1,9 +1,11 @@
 """The registry, the root of all data, and the embedded data set."""
 
 import pathlib
+import re
 
 import numpy as np
 import pytest
+import source_tree
 import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn import datasets
@@ -17,6 +19,7 @@ def test_digits_come_without_any_file(no_network, tmp_path):
   sizes = [len(digits.split(s)) for s in ('train', 'validation', 'test')]
   assert sizes == [1297, 200, 300]
   assert digits.image_shape == (28, 28, 1)
+  assert (digits.name, digits.kind) == ('digits', 'grey')
   assert digits.train.dtype == np.uint8
   assert digits.train.min() == 0
   assert digits.train.max() > 200
@@ -44,11 +47,25 @@ def test_digits_are_the_same_at_every_load():
 @pytest.mark.parametrize('name', ['mnist', '', 'no/such/folder', 'x.npz'])
 def test_unknown_name_lists_those_that_are_known(name):
   with pytest.raises(
-    ValueError, match=r'`name` must be.*omniglot.*got'
+    ValueError, match=r'`dataset` must be.*omniglot.*got.* path must be'
   ) as info:
     data.load(name)
   assert all(known in str(info.value) for known in data.DATASETS)
   assert repr(name) in str(info.value)
+
+
+def test_nearest_name_is_suggested():
+  with pytest.raises(ValueError, match=r"got 'omniglott'.*mean 'omniglot'\?"):
+    data.load('omniglott')
+
+
+def test_readme_has_the_registered_names_and_descriptions():
+  readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
+  section = readme.split('\n## Data\n')[1].split('\n## ')[0]
+  rows = re.findall(r'^\| `(\w+)` \| (.*?) \|', section, re.MULTILINE)
+  registered = {name: data.DATASETS.description(name) for name in data.DATASETS}
+  assert [name for name, _ in rows] == list(data.DATASETS)
+  assert dict(rows) == registered
 
 
 def test_data_dir_is_argument_then_environment_then_home(monkeypatch):

@@ -1,25 +1,35 @@
 """The registry of data sets. A new one: a file with a loader, a line here."""
 
+import os
 import pathlib
 
 from vlae_tf.data import directories
 from vlae_tf.data.caltech101_silhouettes import load_caltech101
 from vlae_tf.data.digits import load_digits
 from vlae_tf.data.files import load_files
+from vlae_tf.data.image_data import ImageData
 from vlae_tf.data.mnist import load_dynamic_mnist, load_static_mnist
 from vlae_tf.data.omniglot_burda import load_omniglot
+from vlae_tf.system import registry
 
-_LOADERS = {
-  'digits': load_digits,
-  'static_mnist': load_static_mnist,
-  'dynamic_mnist': load_dynamic_mnist,
-  'omniglot': load_omniglot,
-  'caltech101': load_caltech101,
-}
-DATASETS = tuple(_LOADERS)
+DATASETS = registry.Registry('dataset')
+for _name, _description, _loader in (
+  ('digits', "scikit-learn's handwritten digits as 28x28 grey", load_digits),
+  ('static_mnist', "Larochelle's binarised MNIST", load_static_mnist),
+  ('dynamic_mnist', 'grey MNIST', load_dynamic_mnist),
+  ('omniglot', 'OMNIGLOT 28x28, split of Burda et al.', load_omniglot),
+  (
+    'caltech101',
+    'Caltech-101 silhouettes 28x28, object = 1',
+    load_caltech101,
+  ),
+):
+  DATASETS.register(_name, _description)(_loader)
 
 
-def load(name, data_dir=None):
+def load(
+  name: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> ImageData:
   """Loads a data set, from files under the root of all data if they exist.
 
   Args:
@@ -34,13 +44,19 @@ def load(name, data_dir=None):
   Raises:
     ValueError: If `name` is neither, or its files are missing or bad.
   """
-  if name in _LOADERS:
-    return _LOADERS[name](directories.resolve_data_dir(data_dir))
+  name = os.fspath(name)
   path = pathlib.Path(name).expanduser()
   # The empty path would be the current directory.
-  if name and (path.is_dir() or (path.suffix == '.npz' and path.is_file())):
-    return load_files(path)
-  raise ValueError(
-    f'`name` must be one of {", ".join(DATASETS)}, or the path of an existing '
-    f'directory of images or `.npz` file, got {name!r}.'
+  is_path = name and (
+    path.is_dir() or (path.suffix == '.npz' and path.is_file())
   )
+  if is_path and name not in DATASETS:
+    return load_files(path)
+  try:
+    loader = DATASETS[name]
+  except ValueError as error:
+    raise ValueError(
+      f'{error} A path must be that of a directory of images or of a `.npz` '
+      'file.'
+    ) from None
+  return loader(directories.resolve_data_dir(data_dir))
