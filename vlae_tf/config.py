@@ -12,6 +12,7 @@ from vlae_tf.components import (
   priors,
   schedules,
 )
+from vlae_tf.distributions import pixel_laws
 from vlae_tf.system import atomic, registry
 
 
@@ -80,6 +81,9 @@ class Config:
   )
   downsampling: int = _field(
     2, 'Height and width of the blocks of downsampled_window.', lower=2
+  )
+  pixel_law: str = _field(
+    'bernoulli', 'Law of a pixel.', choices=pixel_laws.PIXEL_LAWS
   )
   objective: str = _field(
     'free_bits',

@@ -30,12 +30,11 @@ flags.DEFINE_integer('seed', 0, 'Seed of the codes.', lower_bound=0)
 
 def main():
   run = workdirs.restore(FLAGS.workdir)
-  images = data_lib.load(
-    run.config.dataset, FLAGS.data_dir or run.data_dir
-  ).split(FLAGS.split)[: FLAGS.max_images]
+  data = data_lib.load(run.config.dataset, FLAGS.data_dir or run.data_dir)
+  images = data.split(FLAGS.split)[: FLAGS.max_images]
   evaluator = likelihood.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
   with tqdm(total=len(images), unit='image', disable=None) as bar:
-    estimates = evaluator(images, FLAGS.split, bar.update)
+    estimates = evaluator(images, FLAGS.split, bar.update, data.kind)
   result = estimates.summary(run.image_shape) | {
     'step': run.step,
     'dataset': run.config.dataset,

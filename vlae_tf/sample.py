@@ -58,7 +58,9 @@ def _picture(run):
 
 def _test_images(run):
   data = data_lib.load(run.config.dataset, FLAGS.data_dir or run.data_dir)
-  return data_lib.fixed_binarization(data.test[: FLAGS.num], 'test')
+  return data_lib.fixed_binarization(
+    data.test[: FLAGS.num], 'test', kind=data.kind
+  )
 
 
 if __name__ == '__main__':

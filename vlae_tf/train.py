@@ -52,7 +52,9 @@ def main():
 
 
 def _callbacks(trainer, data, workdir):
-  preview = data_lib.fixed_binarization(data.validation[:25], 'validation')
+  preview = data_lib.fixed_binarization(
+    data.validation[:25], 'validation', kind=data.kind
+  )
   callbacks = [
     progress.Progress(trainer.config.batch_size),
     metrics_log.MetricsLog(workdir),

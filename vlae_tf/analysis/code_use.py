@@ -60,17 +60,21 @@ class CodeProbe:
     self._model = model
     self._seed = seed
 
-  def __call__(self, images, split='validation'):
+  def __call__(self, images, split='validation', kind=None):
     """Looks at some images.
 
     Args:
       images: Array of shape `[num_images, height, width, channels]`.
       split: Name of the split they are.
+      kind: What the value of a pixel means, see `ImageData`; inferred by
+        default.
 
     Returns:
       A `CodeUse`.
     """
-    batches = data_lib.evaluation_batches(images, _BATCH, split=split)
+    batches = data_lib.evaluation_batches(
+      images, _BATCH, split=split, kind=kind
+    )
     parts = [self._centres_and_rates(**batch) for batch in batches]
     centres, rates = zip(*parts)
     return CodeUse(

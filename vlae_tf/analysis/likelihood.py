@@ -129,7 +129,7 @@ class Evaluator:
     self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
 
-  def __call__(self, images, split='test', progress=None):
+  def __call__(self, images, split='test', progress=None, kind=None):
     """Estimates for all images, in the binarisation fixed for their split.
 
     Args:
@@ -137,13 +137,17 @@ class Evaluator:
         `ImageData`.
       split: Name of the split they are.
       progress: Optional callable of the number of images done.
+      kind: What the value of a pixel means, see `ImageData`; inferred by
+        default.
 
     Returns:
       `Estimates`.
     """
     batch_size = max(1, LANES // self._chunk)
     parts = []
-    for batch in data_lib.evaluation_batches(images, batch_size, split=split):
+    for batch in data_lib.evaluation_batches(
+      images, batch_size, split=split, kind=kind
+    ):
       parts.append([v.numpy() for v in self.estimate(**batch)])
       if progress is not None:
         progress(len(batch['index']))

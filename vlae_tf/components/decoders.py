@@ -35,7 +35,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
     channels: int,
     generator: keras.layers.Layer,
     network: causal_network.CausalNetwork,
-    pixel_law,
+    pixel_law: pixel_laws.PixelLaw,
     name: str = 'likelihood',
     **kwargs,
   ):
@@ -63,7 +63,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
     return self._network
 
   @property
-  def pixel_law(self):
+  def pixel_law(self) -> pixel_laws.PixelLaw:
     """The law of a pixel."""
     return self._pixel_law
 
@@ -179,7 +179,7 @@ def create(config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
     A layer, not built.
   """
   *size, channels = image_shape
-  pixel_law = pixel_laws.BernoulliPixel()
+  pixel_law = pixel_laws.PIXEL_LAWS[config.pixel_law]()
   if config.latent_size:
     generator = residual.Generator(
       size, config.decoder_features, config.widths, config.encoder_units

@@ -10,6 +10,7 @@ import tensorflow as tf
 from vlae_tf import builder
 from vlae_tf import data as data_lib
 from vlae_tf.analysis import code_use, likelihood
+from vlae_tf.distributions import pixel_laws
 from vlae_tf.runs import checkpoints, workdirs
 from vlae_tf.system import notices
 from vlae_tf.training import guards, interruption, sizes, strategies
@@ -59,14 +60,17 @@ class Trainer:
     self._workers = strategies.workers_of(self._strategy)
     execution = execution or train_step.Execution()
     execution.check(config, self._strategy.num_replicas_in_sync)
-    if self.is_chief:
-      workdirs.claim(workdir, config, data, data_dir)
     self._images, self._data = data.split(config.train_on), data
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     with self._strategy.scope():
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
       )
+    law = getattr(self.model.likelihood, 'pixel_law', None)
+    if law is not None:
+      pixel_laws.check_kind(law, data.kind)
+    if self.is_chief:
+      workdirs.claim(workdir, config, data, data_dir)
     self._evaluator = likelihood.Evaluator(self.averages)
     self._probe = code_use.CodeProbe(self.averages)
     self.code = None  # `code_use.CodeUse` of the last validation.
@@ -93,10 +97,7 @@ class Trainer:
     if self.is_chief:
       found = self._last.restore()
       if found is None:
-        batches = data_lib.training_batches(
-          self._images, self.config.batch_size, self.config.seed
-        )
-        self.state.initialize(next(iter(batches)))
+        self.state.initialize(next(iter(self._local_batches([0], 1))))
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
@@ -202,19 +203,25 @@ class Trainer:
         self._try_to_save(step)
     return step
 
+  def _local_batches(self, replicas, num_replicas):
+    return data_lib.training_batches(
+      self._images,
+      self.config.batch_size,
+      self.config.seed,
+      start_step=self.step,
+      num_replicas=num_replicas,
+      replicas=replicas,
+      kind=self._data.kind,
+    )
+
   def _batches(self):
+    num_replicas = self._strategy.num_replicas_in_sync
+
     def dataset(context):
       del context  # `Workers` knows as much.
-      return data_lib.training_batches(
-        self._images,
-        self.config.batch_size,
-        self.config.seed,
-        start_step=self.step,
-        num_replicas=self._strategy.num_replicas_in_sync,
-        replicas=self._workers.replicas,
-      )
+      return self._local_batches(self._workers.replicas, num_replicas)
 
-    if self._strategy.num_replicas_in_sync == 1:
+    if num_replicas == 1:
       return dataset(None)
     return self._strategy.distribute_datasets_from_function(dataset)
 
@@ -258,8 +265,8 @@ class Trainer:
       `val_active_units`.
     """
     images = self._data.validation
-    estimates = self._evaluator(images, 'validation')
-    self.code = self._probe(images)
+    estimates = self._evaluator(images, 'validation', kind=self._data.kind)
+    self.code = self._probe(images, kind=self._data.kind)
     result = estimates.summary(self._data.image_shape)
     result['active_units'] = float(self.code.active_units)
     return {name: result[name.removeprefix('val_')] for name in _VALIDATED}
