@@ -1,0 +1,82 @@
+"""A decoder without a code is trained, scored and sampled like any model."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from vlae_tf import config
+from vlae_tf.analysis import code_use, likelihood, sampling
+from vlae_tf.runs import workdirs
+from vlae_tf.training import limits, loop
+from vlae_tf.training import step as train_step
+
+_DECODERS = ['pixelcnn', 'gated_pixelcnn', 'window', 'downsampled_window']
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """A trainer after two steps, and its directory."""
+  folder = tmp_path_factory.mktemp('run')
+  trainer = loop.Trainer(
+    toys.tiny_config(latent_size=0),
+    toys.tiny_data(),
+    folder,
+    limits=limits.Limits(max_steps=2, steps_per_call=1),
+    execution=train_step.Execution(xla='none'),
+  )
+  trainer.run()
+  return trainer, folder
+
+
+def test_bound_is_the_likelihood_and_no_rate_is_paid(trained):
+  result = trained[0].validate()
+  assert result['val_rate'] == 0
+  assert result['val_active_units'] == 0
+  np.testing.assert_allclose(result['val_elbo'], -result['val_distortion'])
+
+
+def test_scored_with_one_code_whatever_is_asked_for(trained):
+  images = toys.tiny_data().test
+  vlae = workdirs.restore(trained[1]).model
+  estimates = likelihood.Evaluator(vlae, 100)(images)
+  assert estimates.num_samples == 1
+  np.testing.assert_array_equal(estimates.log_prob, estimates.elbo)
+  np.testing.assert_array_equal(estimates.rate, 0)
+  use = code_use.CodeProbe(vlae)(images)
+  assert use.rates.shape == use.variances.shape == (0,)
+
+
+def test_sampled_decompressed_and_completed(trained):
+  vlae, images = trained[0].averages, np.round(toys.tiny_data().test[:3])
+  samples = sampling.sample_prior(vlae, 5)
+  assert samples.shape == (5, *images.shape[1:])
+  assert set(np.unique(samples)) == {0.0, 1.0}
+  assert sampling.decompress(vlae, images, 2).shape == (2, *images.shape)
+  draws = sampling.complete(vlae, images, 20, draws=2)
+  given = np.arange(64).reshape(8, 8, 1) < 20
+  np.testing.assert_array_equal(
+    draws * given, (images * given)[None].repeat(2, 0)
+  )
+
+
+@pytest.mark.parametrize('decoder', _DECODERS)
+def test_probabilities_of_all_images_sum_to_one(decoder):
+  vlae = toys.small_model(
+    (2, 3, 1), latent_size=0, decoder=decoder, window='1x1'
+  )
+  images = np.array(list(itertools.product([0.0, 1.0], repeat=6)), 'float32')
+  images = images.reshape(-1, 2, 3, 1)
+  law = vlae.likelihood(tf.zeros([len(images), 0]))
+  total = tf.reduce_sum(tf.exp(tf.cast(law.log_prob(images), tf.float64)))
+  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'change', [dict(decoder='factorised'), dict(objective='soft_free_bits')]
+)
+def test_what_needs_a_code_is_refused(change):
+  with pytest.raises(ValueError, match='`latent_size` must be at least 1 with'):
+    config.Config(latent_size=0, **change)
