@@ -15,6 +15,9 @@ import tensorflow as tf
 from vlae_tf.components import objectives
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
+from vlae_tf.system import serialization
+
+_STATE = 'state_'  # Begins the keys of these in a saved model.
 
 
 class Terms(NamedTuple):
@@ -29,6 +32,7 @@ class Terms(NamedTuple):
     return -self.distortion - self.rate
 
 
+@serialization.register
 class VLAE(keras.Model):
   """Three laws: `posterior(x)`, `prior()` and `likelihood(z)` [1].
 
@@ -76,7 +80,7 @@ class VLAE(keras.Model):
     self.objective = (
       objectives.NegativeELBO() if objective is None else objective
     )
-    self._seeds = keras.random.SeedGenerator(seed)
+    self._seeds = keras.random.SeedGenerator(seed, name='noise')
     self._means = [
       keras.metrics.Mean(name='distortion_nats'),
       keras.metrics.Mean(name='rate_nats'),
@@ -145,3 +149,22 @@ class VLAE(keras.Model):
     for metric, term in zip(self._means, y_pred):
       metric.update_state(term)
     return self.objective.loss(y_pred, self.optimizer.iterations)
+
+  def save_own_variables(self, store):
+    super().save_own_variables(store)
+    for name, variable in self._state().items():
+      store[_STATE + name] = variable
+
+  def load_own_variables(self, store):
+    keys = list(store.keys())
+    own = {key: store[key] for key in keys if not key.startswith(_STATE)}
+    super().load_own_variables(own)
+    # Weights of a model with another objective are weights as well.
+    for name, variable in self._state().items():
+      if _STATE + name in keys:
+        variable.assign(store[_STATE + name])
+
+  def _state(self):
+    """Variables that Keras would not save, as they are of no layer."""
+    objective = {v.name: v for v in self.objective.variables}
+    return {'noise': self._seeds.state} | objective

@@ -83,7 +83,7 @@ def test_resumes_and_restores(trained):
 
 
 def test_is_not_restored_as_the_configs_model(trained):
-  with pytest.raises(ValueError, match='Cannot read any checkpoint'):
+  with pytest.raises(ValueError, match='Cannot use checkpoint'):
     workdirs.restore(trained[1])
 
 

@@ -49,7 +49,7 @@ def _state(folder, step=STEPS):
   path = str(folder / 'run/checkpoints' / f'ckpt-{step}')
   reader = tf.train.load_checkpoint(path)
   names = reader.get_variable_to_shape_map()
-  return {n: reader.get_tensor(n) for n in names if 'values' in n}
+  return {n: reader.get_tensor(n) for n in names if '/' in n}
 
 
 def _last_step(folder):

@@ -16,12 +16,13 @@ from vlae_tf.distributions import autoregressive_image, pixel_laws
 from vlae_tf.nn import residual
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 # Networks by name: callables of a config and of the parameters a pixel needs.
 NETWORKS = registry.Registry('decoder')
 
 
+@serialization.register
 class AutoregressiveDecoder(keras.layers.Layer):
   """`p(x|z) = prod{ p(x[i] | window(x[0:i]), features(z)) }` [1].
 
@@ -91,6 +92,7 @@ class AutoregressiveDecoder(keras.layers.Layer):
     )
 
 
+@serialization.register
 class NoFeatures(keras.layers.Layer):
   """The generator of a decoder without a code: features of no map.
 
@@ -99,14 +101,17 @@ class NoFeatures(keras.layers.Layer):
 
   maps = 0
 
-  def __init__(self, image_size: Sequence[int], **kwargs):
+  def __init__(
+    self, image_size: Sequence[int], name: str = 'generator', **kwargs
+  ):
     """Creates the layer.
 
     Args:
       image_size: `(height, width)`.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
-    super().__init__(**kwargs)
+    super().__init__(name=name, **kwargs)
     self.output_size = tuple(image_size)
 
   def call(self, z):

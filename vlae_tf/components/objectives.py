@@ -33,11 +33,12 @@ import math
 import keras
 import tensorflow as tf
 
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 OBJECTIVES = registry.Registry('objective')
 
 
+@serialization.register
 class NegativeELBO:
   """`mean(distortion) + mean(rate)`, in nats."""
 
@@ -91,6 +92,7 @@ class NegativeELBO:
     return surrogate + tf.stop_gradient(value - surrogate)
 
 
+@serialization.register
 class FreeBits(NegativeELBO):
   """`mean(distortion) + max(mean(rate), floor)`, in nats [1].
 
@@ -117,6 +119,7 @@ class FreeBits(NegativeELBO):
     return tf.cast(mean_rate > self.floor, mean_rate.dtype)
 
 
+@serialization.register
 class SoftFreeBits(NegativeELBO):
   """`mean(distortion) + gamma mean(rate)`, `gamma` steered to a rate [2].
 
@@ -152,6 +155,7 @@ class SoftFreeBits(NegativeELBO):
     self.gamma.assign(tf.clip_by_value(gamma, 1e-6, 1.0))
 
 
+@serialization.register
 class Beta(NegativeELBO):
   """`mean(distortion) + beta mean(rate)` [3], the ELBO where `beta` is 1."""
 
@@ -174,6 +178,7 @@ class Beta(NegativeELBO):
     return self.beta * tf.ones_like(mean_rate)
 
 
+@serialization.register
 class WarmUp(NegativeELBO):
   """Another objective whose price of the rate grows from 0 to full [4].
 
@@ -212,6 +217,7 @@ class WarmUp(NegativeELBO):
     self.inner.update(mean_rate)
 
 
+@serialization.register
 class ImportanceWeighted(NegativeELBO):
   """`-mean(log mean{ p(x, z[k]) / q(z[k]|x) })`, a tighter bound [5].
 

@@ -18,7 +18,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf.distributions import gaussians
 from vlae_tf.nn import residual, weight_norm
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 tfd = tfp.distributions
 
@@ -28,6 +28,7 @@ POSTERIORS = registry.Registry('posterior')
 MAX_LOG_SCALE = 8.0
 
 
+@serialization.register
 class DiagonalGaussianPosterior(keras.layers.Layer):
   """`q(z|x) = prod{ N(z[i]; mean_i(x), scale_i(x)) }` [1].
 
@@ -81,6 +82,7 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
     return gaussians.diagonal_gaussian(mean, scale, len(self.event_shape))
 
 
+@serialization.register
 class NoPosterior(keras.layers.Layer):
   """The posterior of a model without a code: a code of no dimension.
 

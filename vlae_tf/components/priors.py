@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.nn import made
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -23,6 +23,7 @@ tfd = tfp.distributions
 PRIORS = registry.Registry('prior')
 
 
+@serialization.register
 class GaussianPrior(keras.layers.Layer):
   """`p(z) = N(z; 0, I)` of event shape `event_shape`."""
 
@@ -53,6 +54,7 @@ class GaussianPrior(keras.layers.Layer):
     return gaussians.standard_gaussian(self.event_shape)
 
 
+@serialization.register
 class AutoregressiveFlowPrior(GaussianPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 

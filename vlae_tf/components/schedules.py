@@ -12,11 +12,12 @@ import math
 import keras
 import tensorflow as tf
 
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 SCHEDULES = registry.Registry('learning_rate_schedule')
 
 
+@serialization.register
 class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
   """A rate that is held, then falls linearly to zero at the last step."""
 
@@ -53,6 +54,7 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     )
 
 
+@serialization.register
 class HoldThenCosine(HoldThenLinear):
   """A rate that is held, then falls to zero along half a cosine [1]."""
 
@@ -61,6 +63,7 @@ class HoldThenCosine(HoldThenLinear):
     return self.rate * 0.5 * (1.0 - tf.cos(math.pi * part))
 
 
+@serialization.register
 class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
   """A rate that is halved whenever validation stops getting better."""
 

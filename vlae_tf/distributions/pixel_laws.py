@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.system import registry
+from vlae_tf.system import registry, serialization
 
 tfd = tfp.distributions
 
@@ -93,6 +93,7 @@ def check_kind(law: PixelLaw, kind: str) -> None:
 
 
 @PIXEL_LAWS.register('bernoulli', 'channels are independent and binary')
+@serialization.register
 @dataclasses.dataclass(frozen=True)
 class BernoulliPixel:
   """Independent Bernoulli channels; the parameters are logits."""
@@ -122,6 +123,7 @@ class BernoulliPixel:
 @PIXEL_LAWS.register(
   'categorical', 'channels are independent, a softmax over 256 levels each'
 )
+@serialization.register
 @dataclasses.dataclass(frozen=True)
 class CategoricalPixel:
   """Independent channels, each with one logit a level, as in [1].

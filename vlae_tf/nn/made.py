@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
+from vlae_tf.system import serialization
 
 
 def hidden_degrees(event_size, units):
@@ -30,6 +31,7 @@ def hidden_degrees(event_size, units):
   return np.sort(np.arange(units) % max(event_size - 1, 1) + 1)
 
 
+@serialization.register
 class MADE(keras.layers.Layer):
   """Maps `[..., d]` to `[..., d]`: output `i` depends on inputs before `i` [1].
 
@@ -60,8 +62,8 @@ class MADE(keras.layers.Layer):
     self._output_scale = output_scale
     self._degrees = [hidden_degrees(event_size, units) for units in hidden]
     self._layers_ = [
-      weight_norm.WeightNormDense(mask.shape[1], mask=mask)
-      for mask in self._masks()
+      weight_norm.WeightNormDense(mask.shape[1], mask=mask, name=f'layer_{i}')
+      for i, mask in enumerate(self._masks())
     ]
 
   def _masks(self):

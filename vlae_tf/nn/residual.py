@@ -16,11 +16,13 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
+from vlae_tf.system import serialization
 
 # Scale of a residual branch: a deep stack starts near the identity.
 BRANCH_SCALE = 0.1
 
 
+@serialization.register
 class ResidualBlock(keras.layers.Layer):
   """`shortcut(x) + 0.1 conv(elu(conv(elu(x))))`, both convolutions 3x3.
 
@@ -90,6 +92,7 @@ def halved_sizes(size, times):
   return sizes
 
 
+@serialization.register
 class Encoder(keras.layers.Layer):
   """Residual encoder: images `[batch, h, w, c]` to features `[batch, units]`.
 
@@ -97,19 +100,23 @@ class Encoder(keras.layers.Layer):
   connected layer [1], [2].
   """
 
-  def __init__(self, widths=(16, 32, 32), units=450, **kwargs):
+  def __init__(self, widths=(16, 32, 32), units=450, name='encoder', **kwargs):
     """Creates the network.
 
     Args:
       widths: Number of maps at each resolution.
       units: Units of the fully connected layer.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
-    super().__init__(**kwargs)
+    super().__init__(name=name, **kwargs)
     self.units = units
     self._blocks = []
-    for width in widths:
-      self._blocks += [ResidualBlock(width, strides=2), ResidualBlock(width)]
+    for i, width in enumerate(widths):
+      self._blocks += [
+        ResidualBlock(width, strides=2, name=f'halve_{i}'),
+        ResidualBlock(width, name=f'keep_{i}'),
+      ]
     self._dense = weight_norm.WeightNormDense(units, name='dense')
 
   def build(self, input_shape):
@@ -127,6 +134,7 @@ class Encoder(keras.layers.Layer):
     return tf.nn.elu(self._dense(h))
 
 
+@serialization.register
 class Generator(keras.layers.Layer):
   """Residual generator: codes `[batch, ...]` to maps `[batch, h, w, maps]`.
 
@@ -134,7 +142,13 @@ class Generator(keras.layers.Layer):
   """
 
   def __init__(
-    self, image_size, maps=4, widths=(16, 32, 32), units=450, **kwargs
+    self,
+    image_size,
+    maps=4,
+    widths=(16, 32, 32),
+    units=450,
+    name='generator',
+    **kwargs,
   ):
     """Creates the network.
 
@@ -143,9 +157,10 @@ class Generator(keras.layers.Layer):
       maps: Number of output maps.
       widths: Number of maps at each resolution, as in `Encoder`.
       units: Units of the first fully connected layer.
+      name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
-    super().__init__(**kwargs)
+    super().__init__(name=name, **kwargs)
     self.maps = maps
     self.output_size = tuple(image_size)
     sizes = halved_sizes(image_size, len(widths))
@@ -160,8 +175,13 @@ class Generator(keras.layers.Layer):
     self._blocks = []
     for level in reversed(range(len(widths))):
       self._blocks += [
-        ResidualBlock(widths[level]),
-        ResidualBlock(leaves_to[level], strides=2, output_size=sizes[level]),
+        ResidualBlock(widths[level], name=f'keep_{level}'),
+        ResidualBlock(
+          leaves_to[level],
+          strides=2,
+          output_size=sizes[level],
+          name=f'double_{level}',
+        ),
       ]
     self._last = weight_norm.WeightNormConv2D(maps, 3, name='last')
 

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from vlae_tf.system import serialization
+
 _state = threading.local()
 
 
@@ -154,6 +156,7 @@ class WeightNorm(keras.layers.Layer):
     self.bias.assign(-mean * self.init_scale / deviation)
 
 
+@serialization.register
 class WeightNormDense(WeightNorm):
   """Weight-normalised dense layer: `[..., inputs] -> [..., units]`."""
 
@@ -166,6 +169,7 @@ class WeightNormDense(WeightNorm):
     return tf.tensordot(x, kernel, 1) if len(x.shape) > 2 else x @ kernel
 
 
+@serialization.register
 class WeightNormConv2D(WeightNorm):
   """Weight-normalised convolution, `'SAME'` padding.
 
@@ -199,6 +203,7 @@ class WeightNormConv2D(WeightNorm):
     return tf.nn.conv2d(x, kernel, self.strides, 'SAME')
 
 
+@serialization.register
 class WeightNormConv2DTranspose(WeightNorm):
   """Weight-normalised transposed convolution to a given size.
 

@@ -1,9 +1,10 @@
-"""Saving and restoring groups of variables.
+"""A directory of checkpoints, of which a crash costs one at most.
 
 A checkpoint is a pair of files, `ckpt-STEP.data-00000-of-00001` and
 `ckpt-STEP.index`. Both are written and synced under another name and renamed,
 the index last: with the index there, the checkpoint is whole. TensorFlow checks
-a sum of every tensor's bytes when it reads one.
+a sum of every tensor's bytes when it reads one. What the files hold is said in
+`checkpoint_files`.
 """
 
 import os
@@ -12,40 +13,48 @@ import shutil
 
 import tensorflow as tf
 
+from vlae_tf.runs import checkpoint_files
 from vlae_tf.system import notices
 
 
 class Checkpoints:
   """The checkpoints of a directory."""
 
-  def __init__(self, directory, groups, keep=2):
+  def __init__(
+    self,
+    directory: str | os.PathLike,
+    groups: checkpoint_files.Groups,
+    keep: int = 2,
+  ):
     """Looks at a directory; writes nothing.
 
     Args:
       directory: Path of the directory.
-      groups: Lists of `tf.Variable`s by name. A reader may leave out groups.
+      groups: Lists of Keras variables by name; the variables go by their
+        `path`. A reader may leave out groups.
       keep: How many checkpoints to keep, at least 1.
 
     Raises:
-      ValueError: `keep` is less than 1.
+      ValueError: `keep` is less than 1, or two variables of a group have the
+        same path.
     """
     if keep < 1:
       raise ValueError(f'`keep` must be at least 1, got {keep}.')
+    for variables in groups.values():
+      checkpoint_files.keyed(variables)
     self._directory = pathlib.Path(directory)
+    self._groups = groups
     self._keep = keep
-    self._checkpoint = tf.train.Checkpoint(
-      **{name: _Variables(values) for name, values in groups.items()}
-    )
     self._good = None  # Step that was saved or restored last.
 
   @property
-  def steps(self):
+  def steps(self) -> list[int]:
     """Steps of the checkpoints in the directory, ascending."""
     names = [p.stem for p in self._directory.glob('ckpt-*.index')]
     numbers = [name.removeprefix('ckpt-') for name in names]
     return sorted(int(n) for n in numbers if n.isdecimal())
 
-  def save(self, step):
+  def save(self, step: int) -> None:
     """Writes a checkpoint, then removes those that are not kept.
 
     Args:
@@ -60,7 +69,7 @@ class Checkpoints:
     temporary = self._directory / f'.writing-{os.getpid()}'
     try:
       temporary.mkdir(parents=True, exist_ok=True)
-      self._checkpoint.write(str(temporary / f'ckpt-{step}'))
+      checkpoint_files.write(str(temporary / f'ckpt-{step}'), self._groups)
       _move_synced(temporary, self._directory)
     except (OSError, tf.errors.OpError) as error:
       raise ValueError(
@@ -72,19 +81,24 @@ class Checkpoints:
     self._good = step
     self._prune(step)
 
-  def restore(self):
+  def restore(self) -> int | None:
     """Reads the newest checkpoint that can be read.
 
     Returns:
       Its step, or `None` where there is none.
 
     Raises:
-      ValueError: There are some, and none can be read.
+      ValueError: There are some, and none can be read; or the newest that is
+        not broken is of another model or of a later version, and passing over
+        it would lose it.
     """
     failures = []
     for step in reversed(self.steps):
       try:
-        self._read(step)
+        checkpoint_files.read(self._path(step), self._groups)
+      except checkpoint_files.MismatchError as error:
+        path = self._path(step)
+        raise ValueError(f'Cannot use checkpoint {path}: {error}.') from error
       # Of all kinds: a file cut short gives an IndexError, for example.
       except Exception as error:
         failures.append(f'{self._path(step)}: {_brief(error)}')
@@ -99,10 +113,6 @@ class Checkpoints:
 
   def _path(self, step):
     return str(self._directory / f'ckpt-{step}')
-
-  def _read(self, step):
-    status = self._checkpoint.read(self._path(step))
-    status.assert_existing_objects_matched().expect_partial()
 
   def _prune(self, step):
     """Keeps the newest up to `step`: any beyond it were passed over."""
@@ -123,11 +133,3 @@ def _move_synced(source, target):
 
 def _brief(error):
   return (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')
-
-
-class _Variables(tf.Module):
-  """A list of variables as TensorFlow tracks it."""
-
-  def __init__(self, values):
-    super().__init__()
-    self.values = list(values)

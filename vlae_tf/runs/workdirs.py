@@ -82,9 +82,8 @@ def restore(workdir, which=LAST, build=builder.build_model):
   facts = _read_facts(workdir)
   image_shape = tuple(facts['image_shape'])
   model = build(config, image_shape)
-  averages = [v.value for v in model.variables]
   step = checkpoints.Checkpoints(
-    workdir / which, {'averages': averages}
+    workdir / which, {'averages': model.variables}
   ).restore()
   if step is None:
     raise ValueError(

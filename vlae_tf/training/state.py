@@ -6,6 +6,7 @@ import keras
 
 from vlae_tf import builder
 from vlae_tf.components import schedules
+from vlae_tf.runs import checkpoint_files
 from vlae_tf.training import gradients, guards, precision
 
 
@@ -66,15 +67,21 @@ class TrainingState:
       image_shape: `(height, width, channels)`.
       total_steps: Steps of the whole run.
       build: Callable of the first two that returns a built `VLAE`.
+
+    Raises:
+      ValueError: It gives the variables other names when it is called again.
     """
     # Keras initialisers draw from this seed; nothing after them does.
     keras.utils.set_random_seed(config.seed)
     self._config = config
     self.model = build(config, image_shape)
     self.averages = build(config, image_shape)
+    checkpoint_files.check_same_paths(
+      self.model.variables, self.averages.variables
+    )
     precision.apply(self.model, config.precision)
     self.schedule = schedules.create(config, total_steps)
-    self.optimizer = keras.optimizers.Adamax(self.schedule)
+    self.optimizer = keras.optimizers.Adamax(self.schedule, name='adamax')
     self.optimizer.build(self.model.trainable_variables)
     self.guard = guards.Guard(scale_loss=config.precision == 'mixed_float16')
     self._early = Patience(config.early_stopping_patience, 'early')
@@ -119,7 +126,10 @@ class TrainingState:
     return best
 
   def groups(self):
-    """Lists of `tf.Variable`s to save, by name."""
+    """Lists of Keras variables to save, by name.
+
+    In an order that stays: files of the first format are read by it.
+    """
     schedule = getattr(self.schedule, 'variables', ())
     small = [
       *self.model.objective.variables,
@@ -129,20 +139,22 @@ class TrainingState:
       *self._plateau.variables,
     ]
     return {
-      'averages': as_tensorflow(self.averages.variables),
-      'model': as_tensorflow(self.model.variables),
-      'optimizer': as_tensorflow(self.optimizer.variables),
-      'state': as_tensorflow(small),
+      'averages': self.averages.variables,
+      'model': self.model.variables,
+      'optimizer': self.optimizer.variables,
+      'state': small,
     }
 
   def variables(self):
-    """All of them in one list."""
-    return [v for group in self.groups().values() for v in group]
+    """All of them in one list, as `tf.Variable`s."""
+    return as_tensorflow(v for group in self.groups().values() for v in group)
 
   def variables_to_check(self):
     """Those that have to be finite: weights, averages, optimiser."""
     groups = self.groups()
-    return [v for name in groups if name != 'state' for v in groups[name]]
+    return as_tensorflow(
+      v for name in groups if name != 'state' for v in groups[name]
+    )
 
 
 def as_tensorflow(variables):

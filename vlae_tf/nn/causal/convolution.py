@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
+from vlae_tf.system import serialization
 
 
+@serialization.register
 class CausalConv2D(weight_norm.WeightNormConv2D):
   """Weight-normalised convolution over a box of offsets, zeros outside.
 
@@ -64,6 +66,7 @@ class CausalConv2D(weight_norm.WeightNormConv2D):
     return self.linear(x, kernel)
 
 
+@serialization.register
 class MaskedConv2D(CausalConv2D):
   """Masked square convolution centred on its pixel [1].
 
@@ -94,6 +97,7 @@ class MaskedConv2D(CausalConv2D):
     return convolve(x, kernel[: half + 1], self._origin)
 
 
+@serialization.register
 class Pointwise(CausalConv2D):
   """Weight-normalised 1x1 convolution."""
 

@@ -16,6 +16,9 @@ class CausalNetwork(keras.layers.Layer):
   other. Sub-classes say what it is in `describe`.
   """
 
+  def __init__(self, name='network', **kwargs):
+    super().__init__(name=name, **kwargs)
+
   def describe(self, image, features):
     """The network as a graph.
 

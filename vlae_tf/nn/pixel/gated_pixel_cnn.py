@@ -14,8 +14,10 @@ from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.system import serialization
 
 
+@serialization.register
 class GatedPixelCNN(causal_network.CausalNetwork):
   """Vertical and horizontal stacks with `tanh * sigmoid` gates [1].
 
@@ -56,7 +58,7 @@ class GatedPixelCNN(causal_network.CausalNetwork):
       raise ValueError(f'`depth` must be at least 1, got {depth}.')
     sizes = (units, vertical_filter // 2, horizontal_filter // 2)
     self._layers_ = [
-      _GatedLayer(*sizes, first=i == 0, last=i == depth - 1)
+      _GatedLayer(*sizes, first=i == 0, last=i == depth - 1, name=f'layer_{i}')
       for i in range(depth)
     ]
     self._hidden = conv.Pointwise(units, name='hidden')
@@ -76,23 +78,26 @@ class GatedPixelCNN(causal_network.CausalNetwork):
 class _GatedLayer(keras.layers.Layer):
   """One layer of both stacks, Figure 2 of [1]; of the last, what is used."""
 
-  def __init__(self, units, above, left, first, last):
-    super().__init__()
+  def __init__(self, units, above, left, first, last, name):
+    super().__init__(name=name)
     # Only the first layer reads the image: it must not see the pixel's row, or
     # the pixel. Later ones read stacks that do not know them.
     self._first, self._last = first, last
     self._vertical = conv.CausalConv2D(
-      2 * units, (above + 1, 2 * above + 1), (-above - first, -above)
+      2 * units,
+      (above + 1, 2 * above + 1),
+      (-above - first, -above),
+      name=f'{name}_vertical',
     )
     self._horizontal = conv.CausalConv2D(
-      2 * units, (1, left + 1), (0, -left - first)
+      2 * units, (1, left + 1), (0, -left - first), name=f'{name}_horizontal'
     )
-    self._link = conv.Pointwise(2 * units)
-    self._skip = conv.Pointwise(units)
-    self._conditions = [_Condition(2 * units)]
+    self._link = conv.Pointwise(2 * units, name=f'{name}_link')
+    self._skip = conv.Pointwise(units, name=f'{name}_skip')
+    self._conditions = [_Condition(2 * units, f'{name}_of_horizontal')]
     if not last:
-      self._residual = conv.Pointwise(units)
-      self._conditions.append(_Condition(2 * units))
+      self._residual = conv.Pointwise(units, name=f'{name}_residual')
+      self._conditions.append(_Condition(2 * units, f'{name}_of_vertical'))
 
   def describe(self, vertical, horizontal, features):
     """The layer's outputs as nodes: vertical, horizontal, skip."""
@@ -113,10 +118,10 @@ class _GatedLayer(keras.layers.Layer):
 class _Condition(keras.layers.Layer):
   """A linear function of the features at the pixel and of their mean."""
 
-  def __init__(self, units):
-    super().__init__()
-    self._spatial = conv.Pointwise(units)
-    self._global = weight_norm.WeightNormDense(units)
+  def __init__(self, units, name):
+    super().__init__(name=name)
+    self._spatial = conv.Pointwise(units, name=f'{name}_spatial')
+    self._global = weight_norm.WeightNormDense(units, name=f'{name}_global')
 
   def describe(self, node, features):
     """A node with the condition added to it."""

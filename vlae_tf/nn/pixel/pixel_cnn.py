@@ -13,8 +13,10 @@
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.system import serialization
 
 
+@serialization.register
 class PixelCNN(causal_network.CausalNetwork):
   """Masked 3x3 convolutions with 1x1 residual blocks between them [1], [2].
 
@@ -41,9 +43,13 @@ class PixelCNN(causal_network.CausalNetwork):
     self._units, self._depth = units, depth
     mask = conv.raster_mask(3, units, units, include_center=True)
     self._masked = [
-      conv.MaskedConv2D(units, 3, mask) for _ in range(1 if tied else depth - 1)
+      conv.MaskedConv2D(units, 3, mask, name=f'masked_{i}')
+      for i in range(1 if tied else depth - 1)
     ]
-    self._pointwise = [conv.Pointwise(units) for _ in range(2 * (depth - 2))]
+    self._pointwise = [
+      conv.Pointwise(units, name=f'pointwise_{i}')
+      for i in range(2 * (depth - 2))
+    ]
     self._last = conv.Pointwise(outputs, name='last')
 
   def describe(self, image, features):

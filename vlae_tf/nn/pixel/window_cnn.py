@@ -10,8 +10,10 @@
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.system import serialization
 
 
+@serialization.register
 class PointwiseCNN(causal_network.CausalNetwork):
   """Residual blocks of 1x1 convolutions on a first layer, which sees it all.
 
@@ -33,7 +35,9 @@ class PointwiseCNN(causal_network.CausalNetwork):
     super().__init__(**kwargs)
     self._units, self._depth = units, depth
     self._code = conv.Pointwise(units, name='code')
-    self._blocks = [conv.Pointwise(units) for _ in range(2 * depth)]
+    self._blocks = [
+      conv.Pointwise(units, name=f'pointwise_{i}') for i in range(2 * depth)
+    ]
     if tied:
       self._blocks = self._blocks[:2]
     self._last = conv.Pointwise(outputs, name='last')
@@ -54,6 +58,7 @@ class PointwiseCNN(causal_network.CausalNetwork):
     return graph.Convolution(self._last, graph.elu(h))
 
 
+@serialization.register
 class WindowCNN(PointwiseCNN):
   """Sees the `width` x `height` pixels above a pixel and some to its left [1].
 
@@ -96,6 +101,7 @@ class WindowCNN(PointwiseCNN):
     return [graph.Convolution(layer, image) for layer in layers]
 
 
+@serialization.register
 class DownsampledWindowCNN(PointwiseCNN):
   """Sees the means of `factor` x `factor` blocks before a pixel [1].
 

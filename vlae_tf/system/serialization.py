@@ -1,0 +1,185 @@
+"""Saving objects the Keras way: the config is what the constructor was given.
+
+```
+@serialization.register
+class Encoder(keras.layers.Layer):
+  def __init__(self, widths=(16, 32), mask=None, **kwargs): ...
+```
+
+makes `get_config` and `from_config` of the arguments, which may be numbers,
+strings, NumPy arrays, layers, other registered objects, and tuples, lists and
+dictionaries of them. A registered layer's `build` has to build the layers that
+it was given: of an object that is saved, only the outermost is built by Keras.
+"""
+
+import contextlib
+import copy
+import importlib
+import inspect
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+_PACKAGE = 'vlae_tf'
+_RECORD = '_constructor_arguments'
+_TUPLE = '__tuple__'  # JSON has none, and a list is not hashable.
+
+_Class = TypeVar('_Class', bound=type)
+
+
+def register(cls: _Class) -> _Class:
+  """Class decorator: lets `keras.saving` write and read the instances.
+
+  For layers, models and plain classes; the outermost decorator of a dataclass.
+  A class with a `get_config` of its own keeps it. A sub-class has to be
+  registered as well: until then its `get_config` raises `NotImplementedError`,
+  as what it was given is not known.
+
+  Args:
+    cls: Class whose constructor takes every argument by name.
+
+  Returns:
+    The class itself.
+
+  Raises:
+    ValueError: Another class is registered under the same name.
+  """
+  _check_name(cls)
+  _record_arguments(cls)
+  if 'get_config' not in vars(cls):
+    cls.get_config = _get_config
+    if 'from_config' not in vars(cls):
+      cls.from_config = classmethod(_from_config)
+  return keras.saving.register_keras_serializable(_PACKAGE)(cls)
+
+
+class _Arguments:
+  """What a constructor was given, out of reach of Keras.
+
+  Keras tracks layers and containers among the attributes of a layer, and saves
+  them; it does not look into an object of another class.
+  """
+
+  def __init__(self, values):
+    self.values = values
+
+
+def _check_name(cls):
+  other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
+  # A module that is loaded again registers the same class again.
+  if other is not None and _home(other) != _home(cls):
+    raise ValueError(
+      f'`cls` must have a name of its own to be registered: {cls.__name__} is '
+      f'{_home(other)} already, got {_home(cls)}.'
+    )
+
+
+def _home(cls):
+  return f'{cls.__module__}.{cls.__qualname__}'
+
+
+def _signature(cls):
+  """The arguments of the constructor that have names."""
+  parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+  return inspect.Signature(
+    [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
+  )
+
+
+def _record_arguments(cls):
+  """Lets the class keep the arguments of those that are exactly of it."""
+  create, signature = cls.__new__, _signature(cls)
+
+  def new(klass, *args, **kwargs):
+    plain = create is object.__new__
+    instance = create(klass) if plain else create(klass, *args, **kwargs)
+    if klass is cls:
+      # With arguments that do not fit, the constructor itself will fail.
+      with contextlib.suppress(TypeError):
+        values = _bound(signature, args, kwargs)
+        # Past frozen dataclasses and the tracking of layers.
+        object.__setattr__(instance, _RECORD, _Arguments(values))
+    return instance
+
+  new.__signature__ = signature
+  cls.__new__ = staticmethod(new)
+
+
+def _bound(signature, args, kwargs):
+  """Values by name, defaults included: those of a later version may differ."""
+  bound = signature.bind(*args, **kwargs)
+  bound.apply_defaults()
+  values = dict(bound.arguments)
+  for parameter in signature.parameters.values():
+    if parameter.kind is parameter.VAR_KEYWORD:
+      values |= values.pop(parameter.name)
+  # The caller may go on to change these.
+  owned = (list, dict, np.ndarray)
+  return {
+    k: copy.copy(v) if isinstance(v, owned) else v for k, v in values.items()
+  }
+
+
+def _get_config(self) -> dict[str, Any]:
+  """The constructor's arguments, ready for JSON."""
+  record = getattr(self, _RECORD, None)
+  if record is None:
+    raise NotImplementedError(
+      f'{_home(type(self))} cannot be saved, as what it was constructed with '
+      'is not known. Decorate the class with `@serialization.register`, give '
+      'it arguments that have names, or write `get_config` and `from_config`.'
+    )
+  config = {name: _encode(value) for name, value in record.values.items()}
+  return config | _layer_config(self)
+
+
+def _layer_config(layer):
+  """What of a layer may have changed since: name, trainable, dtype."""
+  if not isinstance(layer, keras.layers.Layer):
+    return {}
+  parameters = _signature(type(layer)).parameters
+  takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+  config = keras.layers.Layer.get_config(layer)
+  return {k: v for k, v in config.items() if takes_any or k in parameters}
+
+
+def _from_config(cls, config: dict[str, Any]):
+  """An instance from what `get_config` returned."""
+  return cls(**{name: _decode(value) for name, value in config.items()})
+
+
+def _encode(value):
+  if isinstance(value, tuple):
+    return {_TUPLE: [_encode(v) for v in value]}
+  if isinstance(value, list):
+    return [_encode(v) for v in value]
+  if isinstance(value, dict):
+    return {name: _encode(v) for name, v in value.items()}
+  config = keras.saving.serialize_keras_object(value)
+  if isinstance(config, dict):
+    # Built by itself, ahead of the layer that it belongs to, its variables
+    # would have other paths.
+    config.pop('build_config', None)
+  return config
+
+
+def _decode(config):
+  if isinstance(config, (list, tuple)):
+    return [_decode(c) for c in config]
+  if not isinstance(config, dict):
+    return config
+  if config.keys() == {_TUPLE}:
+    return tuple(_decode(config[_TUPLE]))
+  if {'class_name', 'config'} <= config.keys():
+    _import_module(config.get('module'))
+    return keras.saving.deserialize_keras_object(config)
+  return {name: _decode(c) for name, c in config.items()}
+
+
+def _import_module(name):
+  """Imports a module of this package: its classes register themselves."""
+  if name and name.split('.')[0] == _PACKAGE:
+    # The class may have moved: its registered name is what finds it.
+    with contextlib.suppress(ModuleNotFoundError):
+      importlib.import_module(name)
