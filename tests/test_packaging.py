@@ -115,6 +115,7 @@ def test_all_files_speak_of_one_version(setup):
       ('CHANGELOG.md', r'^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$'),
       ('CITATION.cff', r'^version: (.*)$'),
       ('MODULE.bazel', r'name = "vlae_tf", version = "(.*)"'),
+      ('vlae_tf/__init__.py', r"^__version__ = '(.*)'$"),
     )
   }
   assert set(found.values()) == {setup['version']}, found
