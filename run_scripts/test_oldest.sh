@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export VENV=.venv-oldest
-PIP_CONSTRAINT=$PWD/run_scripts/oldest.txt bash run_scripts/install.sh test
+PIP_CONSTRAINT=run_scripts/oldest.txt bash run_scripts/install.sh test
 exec "$VENV/bin/python" -m pytest -q -rs --durations=15 -n 2 --dist=loadfile \
   "$@"
