@@ -145,15 +145,21 @@ def test_what_others_run_is_pinned():
 
 
 def test_there_is_a_checklist_for_each_kind_of_component():
-  headings = re.findall(r'^### An? (.*)$', _text('CONTRIBUTING.md'), re.M)
-  assert headings == [
-    'decoder',
-    'prior',
-    'posterior',
-    'pixel law',
-    'data set',
-    'objective',
-  ]
+  parts = re.split(r'^### An? ', _text('CONTRIBUTING.md'), flags=re.M)[1:]
+  kinds = {}
+  for part in parts:
+    name, file = re.search(r'`([A-Z_]+)` of `(\S+\.py)`', part).groups()
+    made = rf"^{name} = registry\.Registry\('(\w+)'\)$"
+    kind = re.search(made, _text(f'vlae_tf/{file}'), re.M).group(1)
+    kinds[part.splitlines()[0]] = kind
+  assert kinds == {
+    'decoder': 'decoder',
+    'prior': 'prior',
+    'posterior': 'posterior',
+    'pixel law': 'pixel_law',
+    'data set': 'dataset',
+    'objective': 'objective',
+  }
 
 
 @pytest.fixture(scope='module')
