@@ -9,11 +9,31 @@ setuptools.setup(
   version='0.1.0',
   description='Variational Lossy Autoencoder in TensorFlow 2, Keras 3 and '
   'TensorFlow Probability.',
+  author='The vlae_tf authors',
+  license='Apache-2.0',
+  license_files=['LICENSE'],
+  keywords='variational autoencoder, PixelCNN, autoregressive flow, '
+  'lossy compression, TensorFlow, Keras, TensorFlow Probability',
+  classifiers=[
+    'Development Status :: 4 - Beta',
+    'Intended Audience :: Science/Research',
+    'Operating System :: OS Independent',
+    'Programming Language :: Python :: 3',
+    'Programming Language :: Python :: 3 :: Only',
+    'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    'Typing :: Typed',
+  ],
   long_description=pathlib.Path(__file__)
   .with_name('README.md')
   .read_text(encoding='utf-8'),
   long_description_content_type='text/markdown',
-  packages=setuptools.find_packages(include=['vlae_tf', 'vlae_tf.*']),
+  packages=[
+    *setuptools.find_packages(include=['vlae_tf', 'vlae_tf.*']),
+    'vlae_tf.presets',
+  ],
+  # Presets are data, not modules: at the top level of a checkout.
+  package_dir={'vlae_tf.presets': 'flags'},
+  package_data={'vlae_tf': ['py.typed'], 'vlae_tf.presets': ['*.flags']},
   python_requires='>=3.10',
   install_requires=[
     'absl-py>=2.1',
@@ -22,21 +42,24 @@ setuptools.setup(
     'matplotlib>=3.8',
     'numpy>=1.26',
     'pillow>=10',
+    # TFDS imports files that protobuf 6.31.1 made, and does not say so.
+    'protobuf>=6.31.1',
     'scikit-learn>=1.4',
-    'scipy>=1.11',
-    'tensorboard>=2.18',  # `tf.summary` raises without it.
-    'tensorflow>=2.18,<3',
+    'scipy>=1.11.1',
+    'tensorboard>=2.20',  # `tf.summary` raises without it.
+    'tensorflow>=2.20,<3',
     'tensorflow-datasets>=4.9.7',
     'tensorflow-probability[tf]>=0.25,<0.26',
     'tqdm>=4.60',
   ],
   extras_require={
-    'gpu': ['tensorflow[and-cuda]>=2.18,<3'],
+    'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
     'test': [
+      'mypy>=2',
       'packaging',
       'pytest>=8',
       'pytest-xdist',
-      'ruff>=0.6',
+      'ruff>=0.17',
       'setuptools',
     ],
   },

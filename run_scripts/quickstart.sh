@@ -6,8 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 workdir=runs/digits
 bash run_scripts/install.sh
-.venv/bin/python -m vlae_tf.train --flagfile=flags/quickstart.flags \
-  --workdir="$workdir"
+.venv/bin/python -m vlae_tf.train --preset=quickstart --workdir="$workdir"
 .venv/bin/python -m vlae_tf.evaluate --workdir="$workdir" --num_samples=128
 .venv/bin/python -m vlae_tf.sample --workdir="$workdir" --mode=prior \
   --num=64 --out="$workdir/samples.png"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs the package into .venv, checks the style and runs all tests.
+# Installs the package into .venv, checks style and types and runs all tests.
 # Arguments go to pytest: run_scripts/test.sh tests/data -k digits
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash run_scripts/install.sh test
-# Bad style does not hide what the tests say, but fails in the end.
+# Bad style or types do not hide what the tests say, but fail in the end.
 status=0
 .venv/bin/python -m ruff check . || status=1
 .venv/bin/python -m ruff format --check . || status=1
+.venv/bin/python -m mypy || status=1
 # Two files at a time: most tests wait for one core to trace and compile.
 .venv/bin/python -m pytest -q -rs --durations=15 -n 2 --dist=loadfile "$@" ||
   status=$?

@@ -51,6 +51,11 @@ def test_train_writes_its_run(workdir):
   assert list((workdir / 'logs').glob('events*'))
 
 
+def test_the_help_of_train_names_the_presets():
+  shown = commands.run('train', '--help').stdout
+  assert '--preset: <caltech101|dynamic_mnist' in shown
+
+
 def test_train_resumes_by_the_same_command(tmp_path):
   command = ('train', *SMALL, '--max_epochs=1', f'--workdir={tmp_path}')
   first = commands.run(*command, '--max_steps=5')
@@ -61,12 +66,17 @@ def test_train_resumes_by_the_same_command(tmp_path):
   assert 'finished at step 13' in second.stdout
 
 
-def test_train_ends_by_the_clock(tmp_path):
+def test_train_ends_a_preset_by_the_clock(tmp_path):
   result = commands.run(
-    'train', *SMALL, f'--workdir={tmp_path}', '--max_minutes=0'
+    'train',
+    '--preset=quickstart',
+    *SMALL,
+    f'--workdir={tmp_path}',
+    '--max_minutes=0',
   )
   assert result.status == 0, result.stderr
   assert 'max_minutes at step 0' in result.stdout
+  assert json.loads((tmp_path / 'config.json').read_text())['max_epochs'] == 30
 
 
 def test_train_refuses_a_directory_of_another_config(workdir):
@@ -141,9 +151,12 @@ BAD_FLAGS = [
   ('train', ['--decoder=nothing'], ['decoder', 'pixelcnn']),
   ('train', ['--no_such_flag=1'], ['no_such_flag']),
   ('train', ['--flagfile=/no/such'], ['/no/such']),
+  ('train', ['--preset=omniglod'], ['preset', "'omniglot'"]),
+  ('train', ['--nodecoder_tied=1'], ['nodecoder_tied']),
   ('train', ['extra'], ['extra']),
   ('train', ['--workdir=/proc/nothing'], ['/proc/nothing']),
   ('evaluate', [], ['workdir']),
+  ('evaluate', ['--preset=final', '--workdir=/no'], ["'preset'"]),
   ('evaluate', ['--workdir=/no/such'], ['/no/such', 'vlae_tf.train']),
   ('evaluate', ['--num_samples=0', '--workdir=/no'], ['num_samples']),
   ('sample', ['--workdir=/no/such'], ['out']),

@@ -7,29 +7,33 @@ import sys
 import pytest
 import source_tree
 
+from vlae_tf.system import presets
+
 _FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
+_NAMES = [path.stem for path in _FLAGFILES]
 # Flags are global, so they are read in a process of their own.
 _READ = """
 import json, sys
 from vlae_tf import train
+from vlae_tf.system import presets
 FLAGS, results = train.FLAGS, {}
-for path in ['', *sys.argv[1:]]:
+for preset in ['', *sys.argv[1:]]:
   FLAGS.unparse_flags()
   for name in FLAGS:
     FLAGS[name].unparse()
-  FLAGS(['train', f'--flagfile={path}'] if path else ['train'])
+  args = presets.expand([f'--preset={preset}'] if preset else [])
+  FLAGS(['train', *args])
   train.config_flags.parsed(FLAGS)
-  results[path] = {name: FLAGS[name].value for name in FLAGS}
+  results[preset] = {name: FLAGS[name].value for name in FLAGS}
 print(json.dumps(results))
 """
 
 
 @pytest.fixture(scope='module')
 def values():
-  """Values of all flags, by flagfile; '' for none."""
-  paths = [f'flags/{path.name}' for path in _FLAGFILES]
+  """Values of all flags, by preset; '' for none."""
   result = subprocess.run(
-    [sys.executable, '-c', _READ, *paths],
+    [sys.executable, '-c', _READ, *_NAMES],
     cwd=source_tree.ROOT,
     capture_output=True,
     text=True,
@@ -48,17 +52,23 @@ def _lines(path):
 def test_says_only_what_differs_from_its_parent(path, values):
   first, *rest = _lines(path)
   parent = ''
-  if first.startswith('--flagfile='):
-    parent = first.removeprefix('--flagfile=')
+  if first.startswith('--preset='):
+    parent = first.removeprefix('--preset=')
   else:
     rest = [first, *rest]
   named = {line.removeprefix('--').split('=')[0] for line in rest}
   assert len(named) == len(rest) > 0
-  here, there = values[f'flags/{path.name}'], values[parent]
+  here, there = values[path.stem], values[parent]
   changed = {name for name in here if here[name] != there[name]}
-  assert {n.removeprefix('no') if n not in here else n for n in named} == (
-    changed - {'flagfile'}
-  )
+  assert {n if n in here else n.removeprefix('no') for n in named} == changed
+
+
+def test_a_flagfile_of_a_checkout_is_the_preset_of_its_name(monkeypatch):
+  monkeypatch.chdir(source_tree.ROOT)
+  assert presets.names() == _NAMES
+  for name in _NAMES:
+    path = f'--flagfile=flags/{name}.flags'
+    assert presets.expand([path]) == presets.expand([f'--preset={name}']) != []
 
 
 def test_the_defaults_are_the_papers_run(values):

@@ -1,24 +1,32 @@
-"""What is imported is declared, and what is declared is used."""
+"""What is imported is declared, what is declared is used and installed."""
 
 import importlib.metadata
+import os
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 
 import pytest
 import setuptools
 import source_tree
-from packaging import requirements
+from packaging import requirements, version
 
-# Declared, not imported: TFDS and TensorBoard's writer need the first two;
-# the third is for notebooks; ruff is run, as is xdist.
+from vlae_tf.system import presets
+
+# Declared, not imported: TFDS needs the first two, TensorBoard's writer the
+# third; the fourth is for notebooks; the others are run.
 _NOT_IMPORTED = {
   'importlib-resources',
+  'protobuf',
   'tensorboard',
   'matplotlib',
+  'mypy',
   'ruff',
   'pytest-xdist',
 }
+_PRESETS = 'vlae_tf.presets'
 
 
 @pytest.fixture
@@ -29,6 +37,10 @@ def setup(monkeypatch):
   monkeypatch.chdir(source_tree.ROOT)
   runpy.run_path('setup.py')
   return given
+
+
+def _text(file):
+  return (source_tree.ROOT / file).read_text(encoding='utf-8')
 
 
 def _normal(name):
@@ -68,14 +80,122 @@ def test_the_tests_declare_what_they_import(setup):
 def test_what_is_installed_is_in_the_declared_range(setup):
   for line in setup['install_requires']:
     requirement = requirements.Requirement(line)
-    version = importlib.metadata.version(requirement.name)
-    assert requirement.specifier.contains(version), line
+    there = importlib.metadata.version(requirement.name)
+    assert requirement.specifier.contains(there), line
 
 
 def test_every_folder_with_modules_is_a_package(setup):
   folders = {f.rsplit('/', 1)[0] for f in source_tree.files('vlae_tf')}
-  assert {f.replace('/', '.') for f in folders} == set(setup['packages'])
+  packages = {f.replace('/', '.') for f in folders}
+  assert packages | {_PRESETS} == set(setup['packages'])
 
 
 def test_python_3_10_is_enough(setup):
   assert setup['python_requires'] == '>=3.10'
+  for file in ('.github/workflows/ci.yml', 'pyproject.toml', 'README.md'):
+    assert re.search(r'\b3\.10\b', _text(file)), file
+
+
+def test_the_oldest_versions_are_the_declared_ones(setup):
+  declared = [*setup['install_requires'], *setup['extras_require']['test']]
+  bounds = {}
+  for line in map(requirements.Requirement, declared):
+    for bound in line.specifier:
+      if bound.operator == '>=':
+        bounds[_normal(line.name)] = version.Version(bound.version)
+  lines = _text('run_scripts/oldest.txt').splitlines()
+  pinned = [line.split('==') for line in lines if not line.startswith('#')]
+  assert {_normal(n): version.Version(v) for n, v in pinned} == bounds
+
+
+def test_all_files_speak_of_one_version(setup):
+  found = {
+    file: re.search(pattern, _text(file), re.MULTILINE).group(1)
+    for file, pattern in (
+      ('CHANGELOG.md', r'^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$'),
+      ('CITATION.cff', r'^version: (.*)$'),
+      ('MODULE.bazel', r'name = "vlae_tf", version = "(.*)"'),
+      ('vlae_tf/__init__.py', r"^__version__ = '(.*)'$"),
+    )
+  }
+  assert set(found.values()) == {setup['version']}, found
+
+
+def test_licence_and_citation_agree(setup):
+  licence = _text('LICENSE')
+  assert 'Apache License\n' in licence and 'Version 2.0' in licence
+  assert re.search(r'Copyright \d{4} The vlae_tf authors', licence)
+  assert setup['license'] == 'Apache-2.0'
+  assert setup['license_files'] == ['LICENSE']
+  citation = _text('CITATION.cff')
+  for line in ('cff-version: 1.2.0', 'license: Apache-2.0'):
+    assert f'\n{line}\n' in f'\n{citation}'
+  assert 'arXiv:1611.02731' in citation and '1611.02731' in _text('README.md')
+
+
+def test_what_others_run_is_pinned():
+  hooks = re.findall(r'^ +rev: (.*)$', _text('.pre-commit-config.yaml'), re.M)
+  assert all(re.fullmatch(r'v\d+\.\d+\.\d+', rev) for rev in hooks) and hooks
+  workflow = _text('.github/workflows/ci.yml')
+  actions = re.findall(r'uses: \S+@(\S+) # v\d', workflow)
+  assert all(re.fullmatch('[0-9a-f]{40}', commit) for commit in actions)
+  assert len(actions) == workflow.count('uses:') > 0
+  for script in re.findall(r'run: (\S+)', workflow):
+    assert os.access(source_tree.ROOT / script, os.X_OK), script
+
+
+def test_there_is_a_checklist_for_each_kind_of_component():
+  parts = re.split(r'^### An? ', _text('CONTRIBUTING.md'), flags=re.M)[1:]
+  kinds = {}
+  for part in parts:
+    name, file = re.search(r'`([A-Z_]+)` of `(\S+\.py)`', part).groups()
+    made = rf"^{name} = registry\.Registry\('(\w+)'\)$"
+    kind = re.search(made, _text(f'vlae_tf/{file}'), re.M).group(1)
+    kinds[part.splitlines()[0]] = kind
+  assert kinds == {
+    'decoder': 'decoder',
+    'prior': 'prior',
+    'posterior': 'posterior',
+    'pixel law': 'pixel_law',
+    'data set': 'dataset',
+    'objective': 'objective',
+  }
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+  """What `pip install` would copy, built from a copy of the repository."""
+  root = tmp_path_factory.mktemp('build')
+  for name in ('vlae_tf', 'flags'):
+    shutil.copytree(source_tree.ROOT / name, root / 'source' / name)
+  for name in ('setup.py', 'README.md', 'LICENSE'):
+    shutil.copy(source_tree.ROOT / name, root / 'source')
+  command = ['setup.py', '-q', 'build', f'--build-base={root}/base']
+  command += [f'--build-lib={root}/installed']
+  subprocess.run(
+    [sys.executable, *command], cwd=root / 'source', check=True, timeout=120
+  )
+  return root / 'installed'
+
+
+def test_every_module_and_preset_is_installed(installed):
+  files = {str(p.relative_to(installed)) for p in installed.rglob('*.*')}
+  modules = {f'{file}.py' for file in source_tree.files('vlae_tf')}
+  presets = (source_tree.ROOT / 'flags').glob('*.flags')
+  data = {f'vlae_tf/presets/{path.name}' for path in presets}
+  assert files == modules | data | {'vlae_tf/py.typed'}
+  assert len(data) > 5
+
+
+def test_installed_presets_are_found_from_anywhere(installed, tmp_path):
+  code = 'from vlae_tf.system import presets; print(presets.folder()); '
+  code += 'print(*presets.expand(["--preset=omniglot_gaussian_prior"]))'
+  printed = subprocess.check_output(
+    [sys.executable, '-c', code],
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': str(installed)},
+    text=True,
+  )
+  folder, args = printed.splitlines()
+  assert folder == str(installed.resolve() / 'vlae_tf' / 'presets')
+  assert args.split() == presets.expand(['--preset=omniglot_gaussian_prior'])

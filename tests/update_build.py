@@ -20,11 +20,13 @@ filegroup(
     srcs = glob([
         "*",
         ".ci/*",
+        ".github/**",
         "benchmarks/*",
         "flags/*",
         "run_scripts/*",
         "tests/**/*.py",
         "vlae_tf/**/*.py",
+        "vlae_tf/py.typed",
     ]),
 )
 """

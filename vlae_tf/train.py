@@ -1,4 +1,4 @@
-"""Trains a VLAE: `python -m vlae_tf.train --dataset=omniglot`.
+"""Trains a VLAE: `python -m vlae_tf.train --preset=omniglot`.
 
 The same command again goes on where it was stopped.
 """
@@ -24,6 +24,7 @@ from vlae_tf.training.callbacks import (
 FLAGS = flags.FLAGS
 
 config_flags.define()
+command_line.define_preset()
 command_line.define_data_dir()
 train_flags.define()
 

@@ -98,11 +98,10 @@ def load_caltech101(root: pathlib.Path) -> ImageData:
       downloaded.
   """
   splits = preparation.read_original(Caltech101Silhouettes, ORIGINAL, root)
-  images = [split['image'] == 1 for split in splits]
+  train, validation, test = (split['image'] == 1 for split in splits)
   labels = [split['label'] for split in splits]
-  return ImageData(
-    'caltech101', *images, labels=dict(zip(SPLITS, labels, strict=True))
-  )
+  named = dict(zip(SPLITS, labels, strict=True))
+  return ImageData('caltech101', train, validation, test, named)
 
 
 def _read_original(path):

@@ -27,11 +27,9 @@ def load_digits(data_dir: pathlib.Path | None = None) -> ImageData:
   small, labels = datasets.load_digits(return_X_y=True)
   small = np.rint(small * (255 / _HIGHEST)).astype(np.uint8)
   images = np.stack([_enlarge(image) for image in small.reshape(-1, 8, 8)])
-  parts = split_by_sizes(images[..., np.newaxis], _SIZES)
-  labels = split_by_sizes(labels, _SIZES)
-  return ImageData(
-    'digits', *parts, labels=dict(zip(SPLITS, labels, strict=True))
-  )
+  train, validation, test = split_by_sizes(images[..., np.newaxis], _SIZES)
+  labels = dict(zip(SPLITS, split_by_sizes(labels, _SIZES), strict=True))
+  return ImageData('digits', train, validation, test, labels)
 
 
 def _enlarge(image):

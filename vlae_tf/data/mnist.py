@@ -46,11 +46,9 @@ def load_dynamic_mnist(root: pathlib.Path) -> ImageData:
     ValueError: If it is not there and cannot be downloaded.
   """
   builder = preparation.catalogue_builder('mnist', root)
-  train = preparation.read_split(builder, 'train')
-  test = preparation.read_split(builder, 'test')
-  parts, labels = (
-    [*np.split(train[key], [_NUM_TRAIN]), test[key]]
-    for key in ('image', 'label')
-  )
-  labels = dict(zip(SPLITS, labels, strict=True))
-  return ImageData('dynamic_mnist', *parts, labels=labels)
+  known = preparation.read_split(builder, 'train')
+  unseen = preparation.read_split(builder, 'test')
+  train, validation = np.split(known['image'], [_NUM_TRAIN])
+  labels = [*np.split(known['label'], [_NUM_TRAIN]), unseen['label']]
+  named = dict(zip(SPLITS, labels, strict=True))
+  return ImageData('dynamic_mnist', train, validation, unseen['image'], named)

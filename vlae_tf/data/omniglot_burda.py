@@ -106,11 +106,12 @@ def load_omniglot(root: pathlib.Path) -> ImageData:
       downloaded.
   """
   splits = preparation.read_original(OmniglotBurda, ORIGINAL, root)
-  images = _as_grey_if_exact([split['image'] for split in splits])
-  labels = [split['label'] for split in splits]
-  return ImageData(
-    'omniglot', *images, labels=dict(zip(SPLITS, labels, strict=True))
+  train, validation, test = _as_grey_if_exact(
+    [split['image'] for split in splits]
   )
+  labels = [split['label'] for split in splits]
+  named = dict(zip(SPLITS, labels, strict=True))
+  return ImageData('omniglot', train, validation, test, named)
 
 
 def _as_grey_if_exact(parts):

@@ -92,8 +92,8 @@ class WeightNorm(keras.layers.Layer):
     raise NotImplementedError
 
   # Axes of `v` summed in the norm, and the gain's shape against `v`.
-  _norm_axes = None
-  _gain_shape = (-1,)
+  _norm_axes: tuple[int, ...] | None = None
+  _gain_shape: tuple[int, ...] = (-1,)
 
   def build(self, input_shape):
     self.v = self.add_weight(

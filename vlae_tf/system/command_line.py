@@ -7,6 +7,8 @@ import tempfile
 
 from absl import app, flags, logging
 
+from vlae_tf.system import presets
+
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # The samplers' products are small. On a CPU, XLA hands every product to a
 # library of threads, unless told not to: at batch 1 that took a third of the
@@ -59,21 +61,38 @@ def define_data_dir():
   )
 
 
+def define_preset():
+  """Defines `--preset`, for commands that take all flags of an experiment."""
+  flags.DEFINE_enum(
+    'preset', None, presets.names(), 'A known experiment; later flags win.'
+  )
+
+
 def run(main):
   """Runs a command: parses its flags and turns `ValueError` into one line.
 
   Args:
     main: Function without arguments.
   """
+  _list_flags_in_help()
   app.run(lambda _: _guarded(main), flags_parser=_parse)
 
 
+def _list_flags_in_help():
+  """Has `--help` list our flags; absl's shows those of one module alone."""
+  for module, defined in flags.FLAGS.flags_by_module_dict().items():
+    if module.startswith('vlae_tf.'):
+      for flag in defined:
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
 def _parse(argv):
+  known = [name for name in ('preset', 'flagfile') if name in flags.FLAGS]
   try:
-    rest = flags.FLAGS(argv)[1:]
+    rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], known)])[1:]
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
-  except flags.Error as error:
+  except (flags.Error, ValueError) as error:
     _fail(f'{error} (--help lists the flags)')
   if flags.FLAGS.help or flags.FLAGS.helpshort or flags.FLAGS.helpfull:
     return argv
