@@ -8,10 +8,13 @@
 """
 
 import dataclasses
+import functools
 import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from vlae_tf.nn.causal import naive
 
 tfd = tfp.distributions
 
@@ -207,7 +210,7 @@ class AutoregressiveImage(tfd.Distribution):
         f"`method` must be 'incremental' or 'naive', got {method!r}."
       )
     if method == 'naive' or self._unroll is None:
-      return lambda *args: (_unroll_naively(self._network, *args), ())
+      return functools.partial(naive.unroll, self._network, self._channels)
     return self._unroll
 
 
@@ -217,7 +220,8 @@ class _Draw:
 
   pixel_law: object
 
-  def __call__(self, uniforms, params, state=()):
+  def __call__(self, uniforms, params, state, front):
+    del front
     return self.pixel_law.quantile(params, uniforms), state
 
 
@@ -227,9 +231,9 @@ class _Copy:
 
   draw: _Draw
 
-  def __call__(self, noise, params, state=()):
+  def __call__(self, noise, params, state, front):
     uniforms, given, mask = noise
-    drawn, state = self.draw(uniforms, params, state)
+    drawn, state = self.draw(uniforms, params, state, front)
     return tf.where(mask > 0, given, drawn), state
 
 
@@ -268,23 +272,3 @@ def _flat_batch(x, batch):
   if list(static) != x.shape[:-3].as_list():
     x = tf.broadcast_to(x, [*static, *event])
   return tf.reshape(x, [math.prod(map(int, static)), *event])
-
-
-def _unroll_naively(network, features, noise, update):
-  """A full pass of the network for every pixel."""
-  first = tf.nest.flatten(noise)[0]
-  height, width = features.shape[1:3]
-
-  def step(i, image):
-    params = tf.cast(network(image, features), features.dtype)
-    drawn, _ = update(noise, params)
-    here = tf.one_hot(i, height * width, dtype=image.dtype)
-    here = tf.reshape(here, [1, height, width, 1])
-    return i + 1, image + here * drawn
-
-  _, image = tf.while_loop(
-    lambda i, _: i < height * width,
-    step,
-    (tf.constant(0), tf.zeros_like(first)),
-  )
-  return tf.ensure_shape(image, first.shape)

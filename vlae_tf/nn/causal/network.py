@@ -1,9 +1,11 @@
 """Networks from an image to parameters of each pixel given those before it."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-from vlae_tf.nn.causal import graph, incremental
+from vlae_tf.nn.causal import graph, incremental, updates
 
 
 class CausalNetwork(keras.layers.Layer):
@@ -69,15 +71,22 @@ class CausalNetwork(keras.layers.Layer):
     nodes = graph.ancestors(self._output)
     return graph.evaluate(nodes, given)[self._output]
 
-  def unroll(self, features, noise, update, state=(), jit_compile=True):
+  def unroll(
+    self,
+    features: tf.Tensor,
+    noise: Any,
+    update: updates.Update,
+    state: Any = (),
+    jit_compile: bool = True,
+  ) -> tuple[tf.Tensor, Any]:
     """Feeds the network its own results, pixels of a front together.
 
     Args:
       features: `Tensor` of shape `[batch, height, width, maps]`.
       noise: Nest of tensors `[batch, height, width, k]`.
-      update: Callable of each pixel's noise and parameters, see
-        `incremental.Incremental`. Compiled functions are kept for each
-        `update`: pass one that equals the last call's.
+      update: Decides the pixels of a front, see `updates.Update`. Compiled
+        functions are kept for each `update`: pass one that equals the last
+        call's.
       state: Nest of tensors that `update` carries along.
       jit_compile: Whether to compile by XLA.
 
