@@ -110,8 +110,6 @@ class AutoregressiveImage(tfd.Distribution):
     params = self._network(
       _flat_batch(image, batch), _flat_batch(self._features, batch)
     )
-    # A network may compute in sixteen bits, a law does not.
-    params = tf.cast(params, self.dtype)
     static = tf.broadcast_static_shape(
       image.shape[:-3], self._features.shape[:-3]
     )
@@ -140,10 +138,13 @@ class AutoregressiveImage(tfd.Distribution):
     uniforms = self._uniforms([n], seed)
     return self.sample_from_uniforms(uniforms, method)
 
+  @property
+  def _num_uniforms(self):
+    return self._pixel_law.num_uniforms(self._channels)
+
   def _uniforms(self, sample_shape, seed):
-    shape = tf.concat(
-      [sample_shape, self._batch_shape_tensor(), self._event_shape_tensor()], 0
-    )
+    image_shape = tf.shape(self._features)[:-1]
+    shape = tf.concat([sample_shape, image_shape, [self._num_uniforms]], 0)
     seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
     return tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
 
@@ -178,19 +179,21 @@ class AutoregressiveImage(tfd.Distribution):
     """Turns uniform noise into images.
 
     Args:
-      uniforms: `Tensor` in [0, 1), shape `[..., height, width, channels]`.
+      uniforms: `Tensor` in [0, 1), shape `[..., height, width, num_uniforms]`.
       method: 'incremental', or 'naive': a full pass for every pixel.
-      given: Images to copy pixels from; broadcasts against `uniforms`.
+      given: Images to copy pixels from; their leading axes broadcast against
+        those of `uniforms`.
       given_mask: Boolean array of shape `[height, width]`: which ones.
 
     Returns:
-      Images of the shape of `uniforms`.
+      Images of shape `[..., height, width, channels]`.
 
     Raises:
       ValueError: Unknown method, or a shape that does not fit.
     """
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
-    _check_event('uniforms', uniforms, self.event_shape)
+    noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
+    _check_event('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
     noise, update = _flat_batch(uniforms, batch), _Draw(self._pixel_law)
     if given is not None:
@@ -201,8 +204,9 @@ class AutoregressiveImage(tfd.Distribution):
       noise, update = (noise, _flat_batch(given, batch), mask), _Copy(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    image = tf.reshape(image, tf.shape(uniforms))
-    return tf.ensure_shape(image, uniforms.shape)
+    image = tf.reshape(image, tf.concat([batch, self._event_shape_tensor()], 0))
+    static = uniforms.shape[:-3].concatenate(self.event_shape)
+    return tf.ensure_shape(image, static)
 
   def _method(self, method):
     if method not in ('incremental', 'naive'):
