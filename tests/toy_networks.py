@@ -21,12 +21,15 @@ MAKERS = {
   'factorised': lambda n=1: window_cnn.PointwiseCNN(n, 6, 2),
 }
 
+# Those that see the image: they need no features.
+SEEING = [name for name in MAKERS if name != 'factorised']
 
-def build(network, channels=1, seed=0):
+
+def build(network, channels=1, seed=0, maps=FEATURE_MAPS):
   """Builds a network for any image size and gives it random weights."""
   keras.utils.set_random_seed(seed)
   shape = (None, None, None)
-  network.build((*shape, channels), (*shape, FEATURE_MAPS))
+  network.build((*shape, channels), (*shape, maps))
   rng = np.random.default_rng(seed)
   for variable in network.variables:
     scale = 0.3 if variable.name == 'bias' else 1.0
@@ -34,16 +37,37 @@ def build(network, channels=1, seed=0):
   return network
 
 
-def make(name, channels=1, seed=0):
+def make(name, channels=1, seed=0, maps=FEATURE_MAPS):
   """A built network of `MAKERS` for binary images."""
-  return build(MAKERS[name](channels), channels, seed)
+  return build(MAKERS[name](channels), channels, seed, maps)
 
 
-def features(*shape, seed=0):
-  """Random features `[..., height, width, FEATURE_MAPS]`."""
-  return tf.random.stateless_normal([*shape, FEATURE_MAPS], [seed, 1])
+def features(*shape, seed=0, maps=FEATURE_MAPS):
+  """Random features `[..., height, width, maps]`."""
+  return tf.random.stateless_normal([*shape, maps], [seed, 1])
 
 
 def uniforms(*shape, seed=0):
   """Uniform noise of a shape."""
   return tf.random.stateless_uniform(shape, [seed, 2])
+
+
+def seen_pairs(network, size):
+  """Whether the parameters of pixel `[i, j]` change with pixel `[k, l]`.
+
+  Args:
+    network: Built network.
+    size: `(height, width)`.
+
+  Returns:
+    A boolean array of shape `[height, width, height, width]`.
+  """
+  shape = [1, *size, network.image_maps]
+  image = tf.random.stateless_normal(shape, [3, 4])
+  with tf.GradientTape() as tape:
+    tape.watch(image)
+    params = network(image, features(1, *size, maps=network.feature_maps))
+  jacobian = tape.jacobian(params, image)
+  if jacobian is None:
+    return np.zeros([*size, *size], bool)
+  return (jacobian.numpy()[0, ..., 0, :, :, :] != 0).any((2, 5))

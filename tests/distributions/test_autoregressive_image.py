@@ -1,5 +1,6 @@
 """The law of images, with every network, against enumeration."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -10,12 +11,12 @@ import toy_networks
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 
 
-def make_law(name, *shape, channels=1, incremental=True):
+def make_law(name, *shape, channels=1, incremental=True, maps=2):
   """A law of batch shape `shape[:-2]` over images of size `shape[-2:]`."""
-  network = toy_networks.make(name, channels)
+  network = toy_networks.make(name, channels, maps=maps)
   return autoregressive_image.AutoregressiveImage(
     network,
-    toy_networks.features(*shape, seed=7),
+    toy_networks.features(*shape, seed=7, maps=maps),
     channels,
     pixel_laws.BernoulliPixel(),
     unroll=network.unroll if incremental else None,
@@ -43,6 +44,44 @@ def test_probabilities_sum_to_one_with_channels():
   law = make_law('gated', 2, 2, channels=2)
   total = tf.reduce_sum(tf.exp(law.log_prob(all_images(2, 2, 2))))
   np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['pixelcnn', 'gated', 'downsampled'])
+def test_without_features_it_is_a_law_too(name):
+  law = make_law(name, 3, 3, maps=0)
+  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(3, 3))))
+  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+  batch = make_law(name, 2, 3, 3, maps=0)
+  x = batch.sample(2, seed=(0, 1))
+  assert x.shape == [2, 2, 3, 3, 1]
+  np.testing.assert_array_equal(x, batch.sample(2, seed=(0, 1), method='naive'))
+
+
+@dataclasses.dataclass(frozen=True)
+class ProductOfUniforms:
+  """A binary pixel from two uniforms: one if their product is small."""
+
+  def num_uniforms(self, channels):
+    return 2 * channels
+
+  def quantile(self, params, uniforms):
+    product = tf.reduce_prod(uniforms, -1, keepdims=True)
+    return tf.cast(product < tf.sigmoid(params), params.dtype)
+
+
+@pytest.mark.parametrize('method', ['incremental', 'naive'])
+def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
+  network = toy_networks.make('pixelcnn')
+  law = autoregressive_image.AutoregressiveImage(
+    network, toy_networks.features(2, 3, 4), 1, ProductOfUniforms()
+  )
+  assert law.sample(3, seed=(0, 1), method=method).shape == [3, 2, 3, 4, 1]
+  uniforms = toy_networks.uniforms(2, 3, 4, 2)
+  x = law.sample_from_uniforms(uniforms, method)
+  expected = ProductOfUniforms().quantile(law.params(x), uniforms)
+  np.testing.assert_array_equal(x, expected)
+  with pytest.raises(ValueError, match=r'`uniforms` must have shape .* 4, 2\]'):
+    law.sample_from_uniforms(uniforms[..., :1])
 
 
 @pytest.mark.parametrize('name', toy_networks.MAKERS)

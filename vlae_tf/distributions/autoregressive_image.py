@@ -8,10 +8,13 @@
 """
 
 import dataclasses
+import functools
 import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from vlae_tf.nn.causal import naive
 
 tfd = tfp.distributions
 
@@ -107,8 +110,6 @@ class AutoregressiveImage(tfd.Distribution):
     params = self._network(
       _flat_batch(image, batch), _flat_batch(self._features, batch)
     )
-    # A network may compute in sixteen bits, a law does not.
-    params = tf.cast(params, self.dtype)
     static = tf.broadcast_static_shape(
       image.shape[:-3], self._features.shape[:-3]
     )
@@ -137,10 +138,13 @@ class AutoregressiveImage(tfd.Distribution):
     uniforms = self._uniforms([n], seed)
     return self.sample_from_uniforms(uniforms, method)
 
+  @property
+  def _num_uniforms(self):
+    return self._pixel_law.num_uniforms(self._channels)
+
   def _uniforms(self, sample_shape, seed):
-    shape = tf.concat(
-      [sample_shape, self._batch_shape_tensor(), self._event_shape_tensor()], 0
-    )
+    image_shape = tf.shape(self._features)[:-1]
+    shape = tf.concat([sample_shape, image_shape, [self._num_uniforms]], 0)
     seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
     return tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
 
@@ -175,19 +179,21 @@ class AutoregressiveImage(tfd.Distribution):
     """Turns uniform noise into images.
 
     Args:
-      uniforms: `Tensor` in [0, 1), shape `[..., height, width, channels]`.
+      uniforms: `Tensor` in [0, 1), shape `[..., height, width, num_uniforms]`.
       method: 'incremental', or 'naive': a full pass for every pixel.
-      given: Images to copy pixels from; broadcasts against `uniforms`.
+      given: Images to copy pixels from; their leading axes broadcast against
+        those of `uniforms`.
       given_mask: Boolean array of shape `[height, width]`: which ones.
 
     Returns:
-      Images of the shape of `uniforms`.
+      Images of shape `[..., height, width, channels]`.
 
     Raises:
       ValueError: Unknown method, or a shape that does not fit.
     """
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
-    _check_event('uniforms', uniforms, self.event_shape)
+    noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
+    _check_event('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
     noise, update = _flat_batch(uniforms, batch), _Draw(self._pixel_law)
     if given is not None:
@@ -198,8 +204,9 @@ class AutoregressiveImage(tfd.Distribution):
       noise, update = (noise, _flat_batch(given, batch), mask), _Copy(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    image = tf.reshape(image, tf.shape(uniforms))
-    return tf.ensure_shape(image, uniforms.shape)
+    image = tf.reshape(image, tf.concat([batch, self._event_shape_tensor()], 0))
+    static = uniforms.shape[:-3].concatenate(self.event_shape)
+    return tf.ensure_shape(image, static)
 
   def _method(self, method):
     if method not in ('incremental', 'naive'):
@@ -207,7 +214,7 @@ class AutoregressiveImage(tfd.Distribution):
         f"`method` must be 'incremental' or 'naive', got {method!r}."
       )
     if method == 'naive' or self._unroll is None:
-      return lambda *args: (_unroll_naively(self._network, *args), ())
+      return functools.partial(naive.unroll, self._network, self._channels)
     return self._unroll
 
 
@@ -217,7 +224,8 @@ class _Draw:
 
   pixel_law: object
 
-  def __call__(self, uniforms, params, state=()):
+  def __call__(self, uniforms, params, state, front):
+    del front
     return self.pixel_law.quantile(params, uniforms), state
 
 
@@ -227,9 +235,9 @@ class _Copy:
 
   draw: _Draw
 
-  def __call__(self, noise, params, state=()):
+  def __call__(self, noise, params, state, front):
     uniforms, given, mask = noise
-    drawn, state = self.draw(uniforms, params, state)
+    drawn, state = self.draw(uniforms, params, state, front)
     return tf.where(mask > 0, given, drawn), state
 
 
@@ -268,23 +276,3 @@ def _flat_batch(x, batch):
   if list(static) != x.shape[:-3].as_list():
     x = tf.broadcast_to(x, [*static, *event])
   return tf.reshape(x, [math.prod(map(int, static)), *event])
-
-
-def _unroll_naively(network, features, noise, update):
-  """A full pass of the network for every pixel."""
-  first = tf.nest.flatten(noise)[0]
-  height, width = features.shape[1:3]
-
-  def step(i, image):
-    params = tf.cast(network(image, features), features.dtype)
-    drawn, _ = update(noise, params)
-    here = tf.one_hot(i, height * width, dtype=image.dtype)
-    here = tf.reshape(here, [1, height, width, 1])
-    return i + 1, image + here * drawn
-
-  _, image = tf.while_loop(
-    lambda i, _: i < height * width,
-    step,
-    (tf.constant(0), tf.zeros_like(first)),
-  )
-  return tf.ensure_shape(image, first.shape)

@@ -7,17 +7,18 @@ import pytest
 import tensorflow as tf
 import toy_networks
 
-from vlae_tf.nn.causal import graph, wavefront
+from vlae_tf.nn.causal import graph, naive, wavefront
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
 
 
-def threshold(uniforms, params, state=()):
+def threshold(uniforms, params, state=(), front=None):
+  del front
   return tf.cast(uniforms < tf.sigmoid(params), params.dtype), state
 
 
 def check_fixed_point(network, size, channels=1, jit_compile=True):
   """`image = update(noise, network(image))` has one solution: the samples."""
-  features = toy_networks.features(*size, seed=5)
+  features = toy_networks.features(*size, seed=5, maps=network.feature_maps)
   uniforms = toy_networks.uniforms(*size, channels, seed=6)
   image, _ = network.unroll(
     features, uniforms, threshold, jit_compile=jit_compile
@@ -33,6 +34,12 @@ def test_equals_the_parallel_network(name, size):
   network = toy_networks.make(name)
   image = check_fixed_point(network, size, jit_compile=size[0] == 3)
   assert image.shape == (*size, 1)
+
+
+@pytest.mark.parametrize('name', toy_networks.SEEING)
+def test_equals_the_parallel_network_without_features(name):
+  network = toy_networks.make(name, maps=0)
+  check_fixed_point(network, (2, 4, 5), jit_compile=name == 'gated')
 
 
 def test_equals_the_parallel_network_with_colours():
@@ -72,22 +79,51 @@ def test_batch_size_may_be_unknown():
   np.testing.assert_array_equal(unroll(features, uniforms), expected)
 
 
-def count_ones(uniforms, params, count):
-  inside, uniforms = uniforms
-  pixels, _ = threshold(uniforms, params)
-  return pixels, count + tf.reduce_sum(pixels * inside)
-
-
-def test_carries_a_state():
-  network = toy_networks.make('pixelcnn')
-  size = (2, 5, 6)
-  uniforms = toy_networks.uniforms(*size, 1)
-  # Pixels outside the image come by as well: zeros tell them from others.
-  noise = (tf.ones_like(uniforms), uniforms)
-  image, count = network.unroll(
-    toy_networks.features(*size), noise, count_ones, tf.constant(0.0)
+def record(places, params, state, front):
+  """Notes how often and when each pixel comes by, and what is wrong then."""
+  visits, times, now, mistakes = state
+  rows, batch = len(front.pixel), len(places) // len(front.pixel)
+  inside, pixel = front.inside, front.pixel[:, None]
+  # Rows outside have a place of their own, behind the image's.
+  visits = tf.tensor_scatter_nd_add(visits, pixel, tf.cast(inside, tf.int32))
+  times = tf.tensor_scatter_nd_update(times, pixel, tf.fill([rows], now))
+  expected = [tf.repeat(front.pixel, batch), tf.tile(tf.range(batch), [rows])]
+  wrong = (places != tf.stack(expected, -1)) & tf.repeat(inside, batch)[:, None]
+  mistakes += tf.math.count_nonzero(wrong, dtype=tf.int32)
+  mistakes += tf.math.count_nonzero(
+    inside != (front.pixel < len(visits) - 1), dtype=tf.int32
   )
-  assert count == tf.reduce_sum(image) > 0
+  state = visits, times, now + 1, mistakes
+  return tf.zeros_like(params), state
+
+
+@pytest.mark.parametrize(
+  'name, how',
+  [
+    *((name, 'incremental') for name in toy_networks.MAKERS),
+    ('gated', 'naive'),
+  ],
+)
+def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
+  network, (height, width) = toy_networks.make(name), (4, 5)
+  pixels = height * width
+  index = np.arange(pixels, dtype='int32').reshape(1, height, width, 1)
+  index = np.tile(index, [2, 1, 1, 1])
+  batch = np.zeros_like(index) + np.arange(2)[:, None, None, None]
+  places = tf.concat([index, batch], -1)
+  zeros = tf.zeros([pixels + 1], tf.int32)
+  state = zeros, zeros, tf.constant(0), tf.constant(0)
+  args = toy_networks.features(2, height, width), places, record, state
+  if how == 'naive':
+    _, state = naive.unroll(network, 1, *args)
+  else:
+    _, state = network.unroll(*args, jit_compile=False)
+  visits, times, _, mistakes = (x.numpy() for x in state)
+  assert mistakes == 0
+  np.testing.assert_array_equal(visits, [1] * pixels + [0])
+  seen = toy_networks.seen_pairs(network, (height, width))
+  seen = seen.reshape(pixels, pixels)
+  assert (times[None, :-1] < times[:-1, None])[seen].all()
 
 
 @pytest.mark.parametrize('depth', [2, 3, 6])

@@ -10,21 +10,8 @@ from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 _SIZE = (6, 7)
 
 
-def seen_pairs(network, channels=1):
-  """Whether the parameters of pixel `[i, j]` change with pixel `[k, l]`.
-
-  Returns:
-    A boolean array of shape `[height, width, height, width]`.
-  """
-  image = tf.random.stateless_normal([1, *_SIZE, channels], [3, 4])
-  features = toy_networks.features(1, *_SIZE)
-  with tf.GradientTape() as tape:
-    tape.watch(image)
-    params = network(image, features)
-  jacobian = tape.jacobian(params, image)
-  if jacobian is None:
-    return np.zeros([*_SIZE, *_SIZE], bool)
-  return (jacobian.numpy()[0, ..., 0, :, :, :] != 0).any((2, 5))
+def seen_pairs(network):
+  return toy_networks.seen_pairs(network, _SIZE)
 
 
 def expected_pairs(offsets_of_pixel):

@@ -5,9 +5,10 @@ of one column of the sheared image, see `wavefront`. In this layout a tap is a
 slice of long rows, which is what XLA's CPU backend copies fast.
 """
 
+import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn.causal import wavefront
+from vlae_tf.nn.causal import updates
 
 
 class Layout:
@@ -18,15 +19,19 @@ class Layout:
 
     Args:
       schedule: `Schedule` of the graph.
-      features: `Tensor` of shape `[batch, height, width, maps]`.
+      features: `Tensor`, or its `tf.TensorSpec`, of shape `[batch, height,
+        width, maps]`.
     """
     self._schedule = schedule
-    self._height = features.shape[1]
-    self._shear = wavefront.Shear(schedule.slope, *features.shape[1:3])
+    self.dtype = features.dtype
+    self._height, self._width = features.shape[1:3]
+    self._shear = schedule.order(self._height, self._width)
     self._batch = features.shape[0]
     if self._batch is None:
       self._batch = tf.shape(features)[0]
-    inside = tf.constant(self._shear.inside, features.dtype)
+    # Pixels of a front.
+    self.size = self._shear.rows * self._batch
+    inside = tf.constant(self._shear.inside)
     self._inside = tf.repeat(inside[:, None], self._batch, axis=2)
     self.start = min(schedule.delays.values())
     self.steps = self._shear.columns - self.start
@@ -39,6 +44,24 @@ class Layout:
         self._margins[source] = max(self._margins.get(source, 0), margin)
         self.lengths[source] = max(self.lengths.get(source, 1), lag)
 
+  @property
+  def num_fronts(self):
+    """Number of fronts with pixels in them."""
+    return self._shear.columns
+
+  def front(self, step):
+    """The image's `updates.Front` at a step."""
+    # Before the first column there is nothing but what is outside.
+    before = [(-self.start, 0), (0, 0)]
+    outside = self._height * self._width
+    pixel = np.pad(self._shear.pixel, before, constant_values=outside)
+    inside = np.pad(self._shear.inside, before)
+    return updates.Front(
+      step + self.start,
+      tf.constant(pixel, tf.int32)[step],
+      tf.constant(inside)[step],
+    )
+
   def cut(self, x):
     """Cuts `[batch, height, width, k]` into `[columns, k, rows * batch]`."""
     x = tf.transpose(x, [1, 2, 3, 0])
@@ -50,8 +73,7 @@ class Layout:
     # One more pixel, of zeros, stands for all that is outside the image.
     pixels = tf.pad(pixels, [[0, 1], [0, 0], [0, 0]])
     columns = tf.transpose(tf.gather(pixels, self._shear.pixel), [0, 2, 1, 3])
-    size = self._shear.rows * self._batch
-    return tf.reshape(columns, [self._shear.columns, x.shape[2], size])
+    return tf.reshape(columns, [self._shear.columns, x.shape[2], self.size])
 
   def join(self, fronts):
     """The inverse of `cut`."""
@@ -78,27 +100,34 @@ class Layout:
     first = int(shifts[0])
     if (shifts != first).any():
       first = tf.constant(shifts, tf.int32)[column % len(shifts)]
-    size = [source.maps, self._shear.rows * self._batch]
-    return tf.slice(padded, [0, first * self._batch], size)
+    return tf.slice(padded, [0, first * self._batch], [source.maps, self.size])
 
   def pad(self, source, front, column):
     """A front as convolutions want it: zeros outside the image."""
     within = (column >= 0) & (column < self._shear.columns)
-    front *= self.pick(self._inside, column) * tf.cast(within, front.dtype)
+    inside = self.pick(self._inside, column) & within
+    # Not a product: what is outside may be no number at all.
+    front = tf.where(inside, front, tf.zeros_like(front))
     margin = self._margins[source] * self._batch
     return tf.pad(front, [[0, 0], [margin, margin]])
 
-  def empty_ring(self, source, dtype):
-    """A `tf.TensorArray` for padded fronts of a node, all zero."""
-    length = self.lengths[source]
+  def empty_ring(self, source):
+    """All padded fronts that are kept of a node, zero, as one tensor."""
     rows = self._shear.rows + 2 * self._margins[source]
-    zeros = tf.zeros([length, source.maps, rows * self._batch], dtype)
-    ring = tf.TensorArray(
-      dtype, length, clear_after_read=False, element_shape=zeros.shape[1:]
-    )
-    return ring.unstack(zeros)
+    shape = [self.lengths[source], source.maps, rows * self._batch]
+    return tf.zeros(shape, self.dtype)
 
-  def empty_image(self, image, dtype):
+  def ring(self, source, values):
+    """Padded fronts of a node as a `tf.TensorArray`."""
+    ring = tf.TensorArray(
+      values.dtype,
+      self.lengths[source],
+      clear_after_read=False,
+      element_shape=values.shape[1:],
+    )
+    return ring.unstack(values)
+
+  def empty_image(self, image):
     """A `tf.TensorArray` for all fronts of the image."""
     shape = [image.maps, None]
-    return tf.TensorArray(dtype, self._shear.columns, element_shape=shape)
+    return tf.TensorArray(self.dtype, self.num_fronts, element_shape=shape)

@@ -113,8 +113,14 @@ class Convolution(Node):
     Args:
       layer: `convolution.CausalConv2D`, or what has its `offsets`,
         `live`, `kernel`, `bias` and `linear`.
-      *inputs: Nodes.
+      *inputs: Nodes. Those without maps are left out, as if not given.
+
+    Raises:
+      ValueError: No input has maps.
     """
+    inputs = [node for node in inputs if node.maps]
+    if not inputs:
+      raise ValueError('`inputs` must have at least one map, got none.')
     super().__init__(layer.units, inputs)
     self.layer = layer
     if not layer.built:

@@ -1,9 +1,12 @@
 """Networks from an image to parameters of each pixel given those before it."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-from vlae_tf.nn.causal import graph, incremental
+from vlae_tf.nn.causal import graph, incremental, updates
+from vlae_tf.nn.causal import session as session_lib
 
 
 class CausalNetwork(keras.layers.Layer):
@@ -39,6 +42,7 @@ class CausalNetwork(keras.layers.Layer):
       self._image, self._features, self._output
     )
     self._compiled = _Compiled(self._incremental)
+    self._sessions = session_lib.Sessions(self._incremental)
 
   @property
   def image_maps(self):
@@ -54,6 +58,11 @@ class CausalNetwork(keras.layers.Layer):
   def num_compiled(self):
     """Number of functions that `unroll` has compiled."""
     return len(self._compiled)
+
+  @property
+  def num_session_traces(self):
+    """Number of functions that sessions have traced, two for each shape."""
+    return self._sessions.num_traces
 
   @property
   def schedule(self):
@@ -72,15 +81,22 @@ class CausalNetwork(keras.layers.Layer):
     nodes = graph.ancestors(self._output)
     return graph.evaluate(nodes, given)[self._output]
 
-  def unroll(self, features, noise, update, state=(), jit_compile=True):
+  def unroll(
+    self,
+    features: tf.Tensor,
+    noise: Any,
+    update: updates.Update,
+    state: Any = (),
+    jit_compile: bool = True,
+  ) -> tuple[tf.Tensor, Any]:
     """Feeds the network its own results, pixels of a front together.
 
     Args:
       features: `Tensor` of shape `[batch, height, width, maps]`.
       noise: Nest of tensors `[batch, height, width, k]`.
-      update: Callable of each pixel's noise and parameters, see
-        `incremental.Incremental`. Compiled functions are kept for each
-        `update`: pass one that equals the last call's.
+      update: Decides the pixels of a front, see `updates.Update`. Compiled
+        functions are kept for each `update`: pass one that equals the last
+        call's.
       state: Nest of tensors that `update` carries along.
       jit_compile: Whether to compile by XLA.
 
@@ -92,6 +108,28 @@ class CausalNetwork(keras.layers.Layer):
     if not jit_compile:
       return self._incremental(features, noise, update, state)
     return self._compiled(features, noise, update, state)
+
+  def start(
+    self, features: tf.Tensor, jit_compile: bool = True
+  ) -> session_lib.Session:
+    """Begins what `unroll` does, with the pixels decided outside.
+
+    The weights are those of this moment. Functions are compiled once for each
+    shape of the features.
+
+    Args:
+      features: `Tensor` of shape `[batch, height, width, maps]`.
+      jit_compile: Whether to compile by XLA.
+
+    Returns:
+      A `session.Session`.
+
+    Raises:
+      ValueError: The features have another number of maps.
+    """
+    features = tf.convert_to_tensor(features)
+    _check_maps('features', features, self.feature_maps)
+    return self._sessions.start(features, jit_compile)
 
 
 def _check_maps(name, x, maps):

@@ -71,9 +71,15 @@ class Schedule:
     shift = self.slope * offset[0] + offset[1]
     return self.delays[node] - self.delays[source] - shift
 
+  def order(self, height, width):
+    """The fronts of an image's pixels, `Shear` or `Whole`."""
+    if self.output.known:
+      return Whole(height, width)
+    return Shear(self.slope, height, width)
+
   def num_steps(self, height, width):
-    """Dependent steps for an image: `width + slope * (height - 1)`."""
-    return width + self.slope * (height - 1)
+    """Dependent steps for an image: `width + slope * (height - 1)`, or one."""
+    return self.order(height, width).columns
 
 
 class Shear:
@@ -123,3 +129,21 @@ class Shear:
     """
     c = np.arange(self._slope)
     return self._first_row(c) - self._first_row(c + dj)
+
+
+class Whole:
+  """An image's pixels as one front: none of them depends on another."""
+
+  columns = 1
+
+  def __init__(self, height, width):
+    """Makes the tables, as in `Shear`.
+
+    Args:
+      height: Height of the image.
+      width: Width of the image.
+    """
+    self.rows = height * width
+    self.place = np.arange(self.rows)
+    self.pixel = self.place[None]
+    self.inside = np.ones([1, self.rows], bool)

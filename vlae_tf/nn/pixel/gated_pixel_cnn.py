@@ -7,6 +7,8 @@
      https://arxiv.org/abs/1606.05328
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -58,7 +60,7 @@ class GatedPixelCNN(causal_network.CausalNetwork):
       raise ValueError(f'`depth` must be at least 1, got {depth}.')
     sizes = (units, vertical_filter // 2, horizontal_filter // 2)
     self._layers_ = [
-      _GatedLayer(*sizes, first=i == 0, last=i == depth - 1, name=f'layer_{i}')
+      _GatedLayer(*sizes, i == 0, i == depth - 1, name=f'layer_{i}')
       for i in range(depth)
     ]
     self._hidden = conv.Pointwise(units, name='hidden')
@@ -75,11 +77,24 @@ class GatedPixelCNN(causal_network.CausalNetwork):
     return graph.Convolution(self._last, graph.elu(hidden))
 
 
+def _in_its_scope(describe):
+  """Builds, as `build` would, under the layer's name."""
+
+  @functools.wraps(describe)
+  def described(layer, *args):
+    with keras.name_scope(layer.name):
+      outputs = describe(layer, *args)
+    layer.built = True
+    return outputs
+
+  return described
+
+
 class _GatedLayer(keras.layers.Layer):
   """One layer of both stacks, Figure 2 of [1]; of the last, what is used."""
 
-  def __init__(self, units, above, left, first, last, name):
-    super().__init__(name=name)
+  def __init__(self, units, above, left, first, last, **kwargs):
+    super().__init__(**kwargs)
     # Only the first layer reads the image: it must not see the pixel's row, or
     # the pixel. Later ones read stacks that do not know them.
     self._first, self._last = first, last
@@ -87,18 +102,19 @@ class _GatedLayer(keras.layers.Layer):
       2 * units,
       (above + 1, 2 * above + 1),
       (-above - first, -above),
-      name=f'{name}_vertical',
+      name='vertical',
     )
     self._horizontal = conv.CausalConv2D(
-      2 * units, (1, left + 1), (0, -left - first), name=f'{name}_horizontal'
+      2 * units, (1, left + 1), (0, -left - first), name='horizontal'
     )
-    self._link = conv.Pointwise(2 * units, name=f'{name}_link')
-    self._skip = conv.Pointwise(units, name=f'{name}_skip')
-    self._conditions = [_Condition(2 * units, f'{name}_of_horizontal')]
+    self._link = conv.Pointwise(2 * units, name='link')
+    self._skip = conv.Pointwise(units, name='skip')
+    self._conditions = [_Condition(2 * units, name='horizontal_condition')]
     if not last:
-      self._residual = conv.Pointwise(units, name=f'{name}_residual')
-      self._conditions.append(_Condition(2 * units, f'{name}_of_vertical'))
+      self._residual = conv.Pointwise(units, name='residual')
+      self._conditions.append(_Condition(2 * units, name='vertical_condition'))
 
+  @_in_its_scope
   def describe(self, vertical, horizontal, features):
     """The layer's outputs as nodes: vertical, horizontal, skip."""
     v = graph.Convolution(self._vertical, vertical)
@@ -118,19 +134,23 @@ class _GatedLayer(keras.layers.Layer):
 class _Condition(keras.layers.Layer):
   """A linear function of the features at the pixel and of their mean."""
 
-  def __init__(self, units, name):
-    super().__init__(name=name)
-    self._spatial = conv.Pointwise(units, name=f'{name}_spatial')
-    self._global = weight_norm.WeightNormDense(units, name=f'{name}_global')
+  def __init__(self, units, **kwargs):
+    super().__init__(**kwargs)
+    self._units = units
 
+  @_in_its_scope
   def describe(self, node, features):
-    """A node with the condition added to it."""
+    """A node with the condition added to it, if there are features."""
+    if not features.maps:
+      return node
+    self._spatial = conv.Pointwise(self._units, name='spatial')
+    self._global = weight_norm.WeightNormDense(self._units, name='global')
     self._global.build((None, features.maps))
 
     def of_mean(x):
       return self._global(tf.reduce_mean(x, [1, 2]))[:, None, None]
 
-    bias = graph.Derived(of_mean, features, self._global.units)
+    bias = graph.Derived(of_mean, features, self._units)
     # In this order each sum is one with `node`: the condition by itself would
     # be many more numbers to keep than the features it is made of.
     return node + graph.Convolution(self._spatial, features) + bias

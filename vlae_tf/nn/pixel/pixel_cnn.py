@@ -43,12 +43,12 @@ class PixelCNN(causal_network.CausalNetwork):
     self._units, self._depth = units, depth
     mask = conv.raster_mask(3, units, units, include_center=True)
     self._masked = [
-      conv.MaskedConv2D(units, 3, mask, name=f'masked_{i}')
-      for i in range(1 if tied else depth - 1)
+      conv.MaskedConv2D(units, 3, mask, name=f'masked_{k}')
+      for k in range(1 if tied else depth - 1)
     ]
     self._pointwise = [
-      conv.Pointwise(units, name=f'pointwise_{i}')
-      for i in range(2 * (depth - 2))
+      conv.Pointwise(units, name=f'pointwise_{k}')
+      for k in range(2 * (depth - 2))
     ]
     self._last = conv.Pointwise(outputs, name='last')
 

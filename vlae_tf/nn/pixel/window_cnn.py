@@ -7,6 +7,9 @@
      https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
 """
 
+import functools
+import operator
+
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
@@ -17,9 +20,10 @@ from vlae_tf.system import serialization
 class PointwiseCNN(causal_network.CausalNetwork):
   """Residual blocks of 1x1 convolutions on a first layer, which sees it all.
 
-  The first layer is a sum of convolutions: one of the features, and those that
-  a sub-class makes of the image. Without any, this is a factorised decoder:
-  the pixels are independent given the code, as in a plain VAE.
+  The first layer is a sum of convolutions: one of the features, if they have
+  maps, and those that a sub-class makes of the image. Without these, this is a
+  factorised decoder: the pixels are independent given the code, as in a plain
+  VAE.
   """
 
   def __init__(self, outputs, units=12, depth=6, tied=False, **kwargs):
@@ -34,12 +38,11 @@ class PointwiseCNN(causal_network.CausalNetwork):
     """
     super().__init__(**kwargs)
     self._units, self._depth = units, depth
-    self._code = conv.Pointwise(units, name='code')
+    self._code = [conv.Pointwise(units, name='code')]
+    blocks = min(depth, 1) if tied else depth
     self._blocks = [
-      conv.Pointwise(units, name=f'pointwise_{i}') for i in range(2 * depth)
+      conv.Pointwise(units, name=f'pointwise_{k}') for k in range(2 * blocks)
     ]
-    if tied:
-      self._blocks = self._blocks[:2]
     self._last = conv.Pointwise(outputs, name='last')
 
   def first_layer(self, image):
@@ -48,9 +51,17 @@ class PointwiseCNN(causal_network.CausalNetwork):
     return []
 
   def describe(self, image, features):
-    h = graph.Convolution(self._code, features)
-    for part in self.first_layer(image):
-      h += part
+    if not features.maps:
+      # Nothing to see: this network has no such layer.
+      self._code.clear()
+    parts = [graph.Convolution(layer, features) for layer in self._code]
+    parts += self.first_layer(image)
+    if not parts:
+      raise ValueError(
+        '`features_shape` must have at least one map where the network does '
+        'not see the image, got 0.'
+      )
+    h = functools.reduce(operator.add, parts)
     for i in range(self._depth):
       pair = [self._blocks[k % len(self._blocks)] for k in (2 * i, 2 * i + 1)]
       middle = graph.Convolution(pair[0], graph.elu(h))

@@ -1,0 +1,156 @@
+"""The engine with its pixels decided outside of it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_networks
+
+from vlae_tf.nn.causal import updates
+
+_SIZE = (2, 4, 5)
+_CASES = [(name, 2) for name in toy_networks.MAKERS]
+_CASES += [('pixelcnn', 0), ('gated', 0)]
+
+
+def threshold(uniforms, params):
+  return tf.cast(uniforms < tf.sigmoid(params), params.dtype)
+
+
+def drive(network, features, decide, jit_compile=False):
+  """The image of a session whose pixels are `decide(params, front)`."""
+  session = network.start(features, jit_compile)
+  for _ in range(session.num_fronts):
+    params, front = session.params()
+    session.put(decide(params, front))
+  return session.image()
+
+
+def check_fixed_point(network, seed=5, jit_compile=False):
+  """What a session draws is what the parallel network would draw."""
+  features = toy_networks.features(*_SIZE, seed=seed, maps=network.feature_maps)
+  uniforms = toy_networks.uniforms(*_SIZE, 1, seed=6)
+
+  def decide(params, front):
+    # Whatever is put outside the image has no influence.
+    inside = tf.repeat(front.inside, _SIZE[0])[:, None]
+    drawn = threshold(updates.gather(uniforms, front), params)
+    return tf.where(inside, drawn, np.nan)
+
+  image = drive(network, features, decide, jit_compile)
+  expected = threshold(uniforms, network(image, features))
+  np.testing.assert_array_equal(image, expected)
+  return image
+
+
+@pytest.mark.parametrize('name, maps', _CASES)
+def test_equals_the_parallel_network(name, maps):
+  check_fixed_point(toy_networks.make(name, maps=maps))
+
+
+def test_independent_pixels_are_one_front():
+  network = toy_networks.make('factorised')
+  session = network.start(toy_networks.features(*_SIZE), jit_compile=False)
+  assert session.num_fronts == 1
+  _, front = session.params()
+  np.testing.assert_array_equal(front.pixel, np.arange(20))
+  assert front.inside.numpy().all()
+
+
+def test_second_session_compiles_nothing_and_follows_the_weights():
+  network = toy_networks.make('pixelcnn')
+  first = check_fixed_point(network, jit_compile=True)
+  # Each with features and weights of its own, which nothing may have kept.
+  second = check_fixed_point(network, seed=7, jit_compile=True)
+  assert (first != second).numpy().any()
+  for variable in network.variables:
+    variable.assign(-1.5 * variable)
+  third = check_fixed_point(network, jit_compile=True)
+  assert (first != third).numpy().any()
+  assert network.num_session_traces == 2
+
+
+def test_sessions_of_one_shape_do_not_disturb_each_other():
+  network = toy_networks.make('pixelcnn')
+  ones, zeros = (
+    network.start(toy_networks.features(*_SIZE), jit_compile=False)
+    for _ in range(2)
+  )
+  for _ in range(ones.num_fronts):
+    for session, value in [(ones, 1.0), (zeros, 0.0)]:
+      params, _ = session.params()
+      session.put(tf.fill(params.shape, value))
+  assert (ones.image().numpy() == 1).all()
+  assert (zeros.image().numpy() == 0).all()
+
+
+def cost(image, params, total, front):
+  """Adds up what given pixels cost, in 2**-16 bits, integers all."""
+  p = tf.sigmoid(tf.where(image > 0, params, -params))
+  frequency = tf.clip_by_value(tf.round(p * 2.0**16), 1, 2.0**16 - 1)
+  bits = 16 - tf.math.log(frequency) / np.log(2)
+  units = tf.reshape(tf.round(bits * 2.0**16), [-1, total.shape[0]])
+  units = tf.where(front.inside[:, None], units, 0.0)
+  return image, total + tf.reduce_sum(tf.cast(units, tf.int32), 0)
+
+
+@pytest.mark.parametrize('name', ['pixelcnn', 'gated', 'factorised'])
+def test_a_coder_in_the_loop_needs_as_many_bits_as_the_law_says(name):
+  network = toy_networks.make(name)
+  features = toy_networks.features(*_SIZE)
+  image = tf.round(toy_networks.uniforms(*_SIZE, 1))
+  copy, total = network.unroll(
+    features, image, cost, tf.zeros([2], tf.int32), jit_compile=False
+  )
+  np.testing.assert_array_equal(copy, image)
+  logits = network(image, features)
+  nats = tf.nn.sigmoid_cross_entropy_with_logits(image, logits)
+  # No pixel costs more than the least frequency.
+  bits = tf.reduce_sum(tf.minimum(nats / np.log(2), 16.0), [1, 2, 3])
+  np.testing.assert_allclose(total / 2**16, bits, rtol=1e-3)
+
+
+def residues(image, params, known, front):
+  """Notes of each pixel whether it is what the network holds for likelier."""
+  other = tf.cast((image > 0) != (params > 0), tf.int32)
+  other = tf.reshape(other, [-1, known.shape[1]])
+  # Pixels that are outside share one place.
+  places = front.pixel[:, None]
+  return image, tf.tensor_scatter_nd_update(known, places, other)
+
+
+@pytest.mark.parametrize('name', ['pixelcnn', 'gated_wide', 'downsampled'])
+def test_what_is_coded_in_the_loop_is_decoded_outside(name):
+  network = toy_networks.make(name, maps=0)
+  features = toy_networks.features(*_SIZE, maps=0)
+  image = tf.round(toy_networks.uniforms(*_SIZE, 1))
+  code = tf.fill([4 * 5 + 1, 2], -1)
+  _, code = network.unroll(features, image, residues, code, jit_compile=False)
+  assert set(np.unique(code[:-1])) == {0, 1}
+
+  def decode(params, front):
+    other = tf.gather(code, front.pixel).numpy().reshape([-1, 1])
+    return (params.numpy() > 0) != (other == 1)
+
+  np.testing.assert_array_equal(drive(network, features, decode), image)
+
+
+def test_turns_and_shapes_are_checked():
+  network = toy_networks.make('window_1x1')
+  with pytest.raises(ValueError, match='`features` must have 2 maps'):
+    network.start(tf.zeros([1, 2, 2, 3]))
+  session = network.start(tf.zeros([1, 2, 2, 2]), jit_compile=False)
+  with pytest.raises(ValueError, match='`put` must follow `params`'):
+    session.put(tf.zeros([1, 1]))
+  for _ in range(session.num_fronts):
+    with pytest.raises(ValueError, match=r'`image` must follow all \d fronts'):
+      session.image()
+    params, front = session.params()
+    assert session.params()[0] is params
+    with pytest.raises(ValueError, match=r'`pixels` must have shape \(\d, 1\)'):
+      session.put(tf.zeros([len(front.pixel), 2]))
+    session.put(tf.zeros(params.shape))
+    with pytest.raises(ValueError, match='`put` must follow `params`'):
+      session.put(tf.zeros(params.shape))
+  with pytest.raises(ValueError, match='`params` must not follow the last'):
+    session.params()
+  assert session.image().shape == (1, 2, 2, 1)
