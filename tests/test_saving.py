@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from training import processes, tiny
+from training import processes
 
 from vlae_tf import builder, model
 from vlae_tf.components import decoders, objectives, posteriors, priors
@@ -218,7 +218,7 @@ def test_a_model_without_a_code_is_saved(tmp_path):
 
 
 def _training_state():
-  config = tiny.config(
+  config = toys.small_config(
     objective='soft_free_bits',
     learning_rate_schedule='plateau',
     early_stopping_patience=2,
@@ -278,7 +278,9 @@ def _with_an_unnamed_layer(config, image_shape):
 
 def test_a_model_with_a_layer_without_a_name_is_not_trained():
   with pytest.raises(ValueError, match=r'_prior_1/.* Give every layer a name'):
-    state.TrainingState(tiny.config(), (8, 8, 1), 10, _with_an_unnamed_layer)
+    state.TrainingState(
+      toys.small_config(), (8, 8, 1), 10, _with_an_unnamed_layer
+    )
 
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]

@@ -3,7 +3,7 @@
 import commands
 import numpy as np
 import pytest
-import toy_networks
+import toys
 from PIL import Image
 
 import vlae_tf
@@ -12,7 +12,7 @@ from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
 
 def test_papers_network_sees_69_pixels_and_has_a_blind_spot():
-  network = toy_networks.build(pixel_cnn.PixelCNN(1))
+  network = toys.build_network(pixel_cnn.PixelCNN(1))
   field = field_probe.find(network)
   assert (field.num_pixels, field.width, field.height) == (69, 13, 7)
   # In row -k, a 3x3 stack sees k - 1 + 1 columns to the right at most.
@@ -22,7 +22,7 @@ def test_papers_network_sees_69_pixels_and_has_a_blind_spot():
 
 
 def test_module_is_the_function():
-  network = toy_networks.build(window_cnn.WindowCNN(1, (4, 2), 4, 2))
+  network = toys.build_network(window_cnn.WindowCNN(1, (4, 2), 4, 2))
   field = vlae_tf.receptive_field(network)
   above = [(i, j) for i in (-2, -1) for j in (-2, -1, 0, 1)]
   assert field.offsets == (*above, (0, -2), (0, -1))
@@ -31,7 +31,7 @@ def test_module_is_the_function():
 
 def test_canvas_grows_with_the_field():
   network = gated_pixel_cnn.GatedPixelCNN(1, 4, 6, 5, 5)
-  field = field_probe.find(toy_networks.build(network))
+  field = field_probe.find(toys.build_network(network))
   # Six layers of five rows' upper three, the first of them one row up.
   assert min(di for di, _ in field.offsets) == -13
   assert max(dj for _, dj in field.offsets) == 12
@@ -40,13 +40,13 @@ def test_canvas_grows_with_the_field():
 
 
 def test_factorised_network_has_an_empty_field():
-  field = field_probe.find(toy_networks.make('factorised'))
+  field = field_probe.find(toys.make_network('factorised'))
   assert (field.num_pixels, field.width, field.height) == (0, 0, 0)
   assert field_probe.draw(field).ndim == 3
 
 
 def test_picture_has_a_color_for_each_kind_of_pixel():
-  field = field_probe.find(toy_networks.build(pixel_cnn.PixelCNN(1, 4, 2)))
+  field = field_probe.find(toys.build_network(pixel_cnn.PixelCNN(1, 4, 2)))
   colors = set(map(tuple, field_probe.draw(field).reshape(-1, 3)))
   assert {(70, 130, 200), (255, 140, 0), (150, 150, 150)} <= colors
 

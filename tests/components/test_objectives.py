@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from training import tiny
+import toys
 
 from vlae_tf import model
 from vlae_tf.components import objectives
@@ -114,7 +114,7 @@ def test_importance_weighting_one_code_is_the_elbo():
   ],
 )
 def test_configs_choose_objectives(changes, kind):
-  objective = objectives.create(tiny.config(**changes), (8, 8, 1))
+  objective = objectives.create(toys.small_config(**changes), (8, 8, 1))
   assert type(objective) is kind
 
 

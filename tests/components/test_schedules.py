@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from training import tiny
+import toys
 
 from vlae_tf.components import schedules
 from vlae_tf.training import state as training_state
 
 
 def _rates(name, steps, total=100):
-  config = tiny.config(learning_rate_schedule=name, learning_rate=0.01)
+  config = toys.small_config(learning_rate_schedule=name, learning_rate=0.01)
   schedule = schedules.create(config, total)
   if not callable(schedule):
     return [schedule for _ in steps]
@@ -63,7 +63,7 @@ def test_no_limit_is_never_exhausted():
 
 
 def test_a_plateau_halves_the_rate_and_counts_afresh():
-  config = tiny.config(
+  config = toys.small_config(
     learning_rate_schedule='plateau', learning_rate=0.01, plateau_patience=2
   )
   state = training_state.TrainingState(config, (8, 8, 1), 100)

@@ -6,17 +6,17 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 
 
 def make_law(name, *shape, channels=1, incremental=True, maps=2):
   """A law of batch shape `shape[:-2]` over images of size `shape[-2:]`."""
-  network = toy_networks.make(name, channels, maps=maps)
+  network = toys.make_network(name, channels, maps=maps)
   return autoregressive_image.AutoregressiveImage(
     network,
-    toy_networks.features(*shape, seed=7, maps=maps),
+    toys.features(*shape, seed=7, maps=maps),
     channels,
     pixel_laws.BernoulliPixel(),
     unroll=network.unroll if incremental else None,
@@ -30,7 +30,7 @@ def all_images(height, width, channels=1):
   return np.array(bits, 'float32').reshape([-1, height, width, channels])
 
 
-@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('name', toys.MAKERS)
 @pytest.mark.parametrize('size', [(3, 3), (1, 7), (5, 2)])
 def test_probabilities_sum_to_one(name, size):
   if name == 'window_3x2' and size == (3, 3):
@@ -71,12 +71,12 @@ class ProductOfUniforms:
 
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
 def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
-  network = toy_networks.make('pixelcnn')
+  network = toys.make_network('pixelcnn')
   law = autoregressive_image.AutoregressiveImage(
-    network, toy_networks.features(2, 3, 4), 1, ProductOfUniforms()
+    network, toys.features(2, 3, 4), 1, ProductOfUniforms()
   )
   assert law.sample(3, seed=(0, 1), method=method).shape == [3, 2, 3, 4, 1]
-  uniforms = toy_networks.uniforms(2, 3, 4, 2)
+  uniforms = toys.uniforms(2, 3, 4, 2)
   x = law.sample_from_uniforms(uniforms, method)
   expected = ProductOfUniforms().quantile(law.params(x), uniforms)
   np.testing.assert_array_equal(x, expected)
@@ -84,10 +84,10 @@ def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
     law.sample_from_uniforms(uniforms[..., :1])
 
 
-@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('name', toys.MAKERS)
 def test_incremental_samples_equal_naive_ones(name):
   law = make_law(name, 2, 3, 5, 6)
-  uniforms = toy_networks.uniforms(4, 2, 3, 5, 6, 1, seed=8)
+  uniforms = toys.uniforms(4, 2, 3, 5, 6, 1, seed=8)
   fast = law.sample_from_uniforms(uniforms)
   assert fast.shape == uniforms.shape
   slow = law.sample_from_uniforms(uniforms, method='naive')
@@ -152,9 +152,9 @@ def test_completion_has_the_conditional_law():
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
 def test_completion_keeps_what_is_given(method):
   law = make_law('pixelcnn', 3, 5, 6)
-  given = tf.round(toy_networks.uniforms(3, 5, 6, 1))
-  mask = toy_networks.uniforms(5, 6, seed=9) < 0.5
-  uniforms = toy_networks.uniforms(2, 3, 5, 6, 1, seed=10)
+  given = tf.round(toys.uniforms(3, 5, 6, 1))
+  mask = toys.uniforms(5, 6, seed=9) < 0.5
+  uniforms = toys.uniforms(2, 3, 5, 6, 1, seed=10)
   x = law.sample_from_uniforms(uniforms, method, given, mask)
   mask = mask.numpy()
   np.testing.assert_array_equal(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf import data
 from vlae_tf.distributions import autoregressive_image, pixel_laws
@@ -37,7 +37,7 @@ def test_each_keeps_the_protocol(name):
 def test_shapes_are_those_of_the_protocol(name, channels):
   law = pixel_laws.PIXEL_LAWS[name]()
   params = tf.constant(random(2, 4, law.num_params(channels)), tf.float32)
-  uniforms = toy_networks.uniforms(2, 4, law.num_uniforms(channels))
+  uniforms = toys.uniforms(2, 4, law.num_uniforms(channels))
   pixels = law.quantile(params, uniforms)
   assert pixels.shape == [2, 4, channels]
   assert pixels.dtype == tf.float32
@@ -204,11 +204,11 @@ def test_bad_arguments_are_errors():
 
 def image_law(pixel_law, *shape, channels):
   """The law of images of a small network, batch shape `shape[:-2]`."""
-  make = toy_networks.MAKERS['window_1x1']
+  make = toys.MAKERS['window_1x1']
   network = make(pixel_law.num_params(channels))
   return autoregressive_image.AutoregressiveImage(
-    toy_networks.build(network, channels),
-    toy_networks.features(*shape, seed=7),
+    toys.build_network(network, channels),
+    toys.features(*shape, seed=7),
     channels,
     pixel_law,
     unroll=network.unroll,
@@ -236,7 +236,7 @@ def test_image_of_levels_is_the_product_of_its_conditionals():
 
 def test_image_of_levels_is_drawn_incrementally_as_naively():
   law = image_law(CATEGORICAL, 3, 4, 3, channels=2)
-  uniforms = toy_networks.uniforms(3, 4, 3, 2, seed=8)
+  uniforms = toys.uniforms(3, 4, 3, 2, seed=8)
   fast = law.sample_from_uniforms(uniforms)
   slow = law.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import tensorflow as tf
+import toys
 
-from training import tiny
 from vlae_tf.training import limits, loop, strategies
 
 
@@ -17,15 +17,15 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
     strategy: Name of a strategy.
     cpus: Logical CPU devices to split the processor into.
     steps: Number of steps.
-    changes: Changes of the tiny config, a dictionary.
+    changes: Changes of the small config, a dictionary.
   """
   device = tf.config.list_physical_devices('CPU')[0]
   tf.config.set_logical_device_configuration(
     device, [tf.config.LogicalDeviceConfiguration()] * cpus
   )
   trainer = loop.Trainer(
-    tiny.config(**dict(changes)),
-    tiny.data(),
+    toys.small_config(**dict(changes)),
+    toys.image_data(),
     workdir,
     strategy=strategies.create(strategy),
     limits=limits.Limits(max_steps=steps, steps_per_call=1),

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
-from training import tiny
 from vlae_tf.analysis import code_use
 from vlae_tf.distributions import reparameterized
 from vlae_tf.runs import workdirs
@@ -20,8 +20,8 @@ from vlae_tf.training.callbacks import code_watch, metrics_log
 def _trainer(folder, changes=(), **kwargs):
   kwargs = {'validate_every_epochs': 0, **kwargs}
   return loop.Trainer(
-    tiny.config(**dict(changes)),
-    tiny.data(),
+    toys.small_config(**dict(changes)),
+    toys.image_data(),
     folder,
     limits=limits.Limits(**kwargs),
     execution=train_step.Execution(xla='none'),
@@ -73,7 +73,7 @@ def test_the_best_checkpoint_can_be_restored(tmp_path):
 def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
   trainer = _trainer(tmp_path, max_steps=2)
   trainer.run()
-  model, images = trainer.model, tf.round(tiny.data().validation)
+  model, images = trainer.model, tf.round(toys.image_data().validation)
   q = model.posterior(images)
   z = q.sample(seed=1)
   rates = code_use.rates_per_dimension(q, model.prior(), z)
@@ -87,7 +87,7 @@ def test_noise_is_counted_to_the_code_it_became(tmp_path):
   model = _trainer(tmp_path, dict(flow_steps=2)).model
   for variable in model.prior.trainable_variables:
     variable.assign(0 * variable.value)
-  images = tf.round(tiny.data().validation)
+  images = tf.round(toys.image_data().validation)
   q = model.posterior(images)
   z = q.sample(seed=1)
   rates = code_use.rates_per_dimension(q, model.prior(), z)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+import toys
 
-from training import tiny
 from vlae_tf import model
 from vlae_tf.analysis import code_use, likelihood, sampling
 from vlae_tf.components import decoders, posteriors, priors
@@ -52,8 +52,8 @@ def spatial_model(config, image_shape, posterior=SkewPosterior):
 
 def _trainer(folder, max_steps, **kwargs):
   return loop.Trainer(
-    tiny.config(),
-    tiny.data(),
+    toys.small_config(),
+    toys.image_data(),
     folder,
     limits=limits.Limits(max_steps=max_steps, validate_every_epochs=0),
     execution=train_step.Execution(xla='none', **kwargs),
@@ -98,7 +98,7 @@ def test_parts_and_microbatches_give_the_same_step(tmp_path, trained):
 
 def test_is_evaluated_sampled_and_probed(trained):
   vlae = trained[0].averages
-  images = tiny.data().test
+  images = toys.image_data().test
   estimates = likelihood.Evaluator(vlae, 3)(images, 'test')
   np.testing.assert_allclose(
     estimates.elbo, -estimates.rate - estimates.distortion, rtol=1e-5
@@ -113,12 +113,12 @@ def test_is_evaluated_sampled_and_probed(trained):
 
 def test_rates_of_a_spatial_codes_numbers_sum_to_the_rate():
   vlae = spatial_model(
-    tiny.config(), (8, 8, 1), posteriors.DiagonalGaussianPosterior
+    toys.small_config(), (8, 8, 1), posteriors.DiagonalGaussianPosterior
   )
   rng = np.random.default_rng(0)
   for weight in vlae.trainable_variables:
     weight.assign(weight + 0.3 * rng.standard_normal(weight.shape))
-  images = np.round(tiny.data().test)
+  images = np.round(toys.image_data().test)
   q = vlae.posterior(images)
   code = reparameterized.draw(
     q, tf.random.stateless_normal([16, *CODE], [0, 1])

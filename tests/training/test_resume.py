@@ -8,8 +8,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
-from training import processes, tiny
+from training import processes
 from vlae_tf import config as config_lib
 
 STEPS = 300
@@ -19,7 +20,7 @@ EVERY = 20
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
   path = tmp_path_factory.mktemp('data') / 'tiny.npz'
-  data = tiny.data()
+  data = toys.image_data()
   np.savez(path, train=data.train, validation=data.validation, test=data.test)
   return path
 
@@ -27,7 +28,7 @@ def images(tmp_path_factory):
 @pytest.fixture(scope='module')
 def flags(images):
   return [
-    *tiny.FLAGS,
+    *toys.FLAGS,
     f'--dataset={images}',
     f'--max_steps={STEPS}',
     f'--checkpoint_every_steps={EVERY}',

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
-from training import tiny
 from vlae_tf import data as data_lib
 from vlae_tf.training import gradients, guards
 from vlae_tf.training import state as training_state
@@ -22,7 +22,7 @@ def _state(config):
 
 
 def _batches(config, images=None):
-  images = tiny.data().train if images is None else images
+  images = toys.image_data().train if images is None else images
   return data_lib.training_batches(images, config.batch_size, config.seed)
 
 
@@ -44,14 +44,14 @@ def _gradient(config, state, **kwargs):
 
 
 def test_variables_receive_gradients():
-  state = _state(tiny.config(**NO_FLOOR))
+  state = _state(toys.small_config(**NO_FLOOR))
   names = [v.path for v in state.model.trainable_variables]
-  gradient, _ = _gradient(tiny.config(**NO_FLOOR), state)
+  gradient, _ = _gradient(toys.small_config(**NO_FLOOR), state)
   assert not [n for n, g in zip(names, gradient) if not np.any(g)]
 
 
 def test_the_flow_receives_no_gradient_under_the_floor():
-  config = tiny.config(**UNDER_FLOOR)
+  config = toys.small_config(**UNDER_FLOOR)
   state = _state(config)
   gradient, means = _gradient(config, state)
   assert means[1] < 9.0 * 64
@@ -70,7 +70,9 @@ def test_the_flow_receives_no_gradient_under_the_floor():
   ],
 )
 def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
-  config = tiny.config(objective=objective, importance_samples=3, **changes)
+  config = toys.small_config(
+    objective=objective, importance_samples=3, **changes
+  )
   state = _state(config)
   whole, means = _gradient(config, state)
   parts, means_of_parts = _gradient(config, state, **division)
@@ -82,7 +84,7 @@ def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
 
 def test_xla_and_parts_take_the_same_steps():
   results = []
-  config = tiny.config()
+  config = toys.small_config()
   for changes in ({}, {'xla': 'auto', 'parts': 2}):
     state = _state(config)
     metrics = _step(config, state, **changes)(iter(_batches(config)), 5)
@@ -92,7 +94,7 @@ def test_xla_and_parts_take_the_same_steps():
 
 
 def test_a_step_clips_applies_and_averages():
-  config = tiny.config(gradient_clip_norm=3.0)
+  config = toys.small_config(gradient_clip_norm=3.0)
   state = _state(config)
   before = [v.numpy() for v in state.model.trainable_variables]
   gradient, _ = _gradient(config, state)
@@ -119,7 +121,7 @@ def test_a_step_clips_applies_and_averages():
 
 
 def test_nan_in_the_data_skips_its_update_alone():
-  config = tiny.config()
+  config = toys.small_config()
   state = _state(config)
   batches = list(_batches(config).take(3))
   bad = {**batches[1], 'image': batches[1]['image'] * np.nan}
@@ -139,7 +141,7 @@ def test_nan_in_the_data_skips_its_update_alone():
 
 
 def test_nan_in_a_weight_skips_all_updates():
-  config = tiny.config()
+  config = toys.small_config()
   state = _state(config)
   weight = state.model.trainable_variables[0]
   weight.assign(weight.value * np.nan)
@@ -163,9 +165,9 @@ def test_the_loss_scale_of_float16_adapts():
 
 @pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
 def test_mixed_precision_is_near_float32_and_keeps_its_laws(precision):
-  exact = _state(tiny.config())
-  mixed = _state(tiny.config(precision=precision))
-  image = next(iter(_batches(tiny.config())))['image']
+  exact = _state(toys.small_config())
+  mixed = _state(toys.small_config(precision=precision))
+  image = next(iter(_batches(toys.small_config())))['image']
   noise = tf.zeros([8, 4])
   terms, rounded = exact.model(image, noise), mixed.model(image, noise)
   np.testing.assert_allclose(terms.elbo, rounded.elbo, rtol=0.02)
@@ -173,7 +175,9 @@ def test_mixed_precision_is_near_float32_and_keeps_its_laws(precision):
   assert mixed.model.posterior(image).dtype == tf.float32
   assert mixed.model.likelihood(noise).dtype == tf.float32
   assert all(v.dtype == 'float32' for v in mixed.model.trainable_variables)
-  metrics = _step(tiny.config(), mixed)(iter(_batches(tiny.config())), 2)
+  metrics = _step(toys.small_config(), mixed)(
+    iter(_batches(toys.small_config())), 2
+  )
   assert float(metrics['skipped']) == 0
 
 
@@ -189,13 +193,13 @@ def test_mixed_precision_is_near_float32_and_keeps_its_laws(precision):
 )
 def test_bad_executions_are_refused(execution, replicas, message):
   with pytest.raises(ValueError, match=message):
-    train_step.Execution(**execution).check(tiny.config(), replicas)
+    train_step.Execution(**execution).check(toys.small_config(), replicas)
 
 
 def test_plain_keras_fit_works():
-  state = _state(tiny.config())
+  state = _state(toys.small_config())
   state.model.compile(keras.optimizers.Adamax(0.01))
-  images = (tiny.data().train > 0.5).astype('float32')
+  images = (toys.image_data().train > 0.5).astype('float32')
   history = state.model.fit(images, epochs=3, batch_size=8, verbose=0).history
   assert history['loss'][-1] < history['loss'][0]
   assert history['rate_nats'][-1] > 0

@@ -7,8 +7,9 @@ import socket
 import commands
 import numpy as np
 import pytest
+import toys
 
-from training import processes, steps, tiny
+from training import processes, steps
 from vlae_tf.training import strategies
 
 # A floor that is passed within the first steps, and a norm that clips.
@@ -85,7 +86,7 @@ def test_two_workers_take_the_steps_of_one(one_replica, tmp_path):
 
 def test_a_lost_worker_ends_its_peer_and_the_run_resumes(tmp_path):
   flags = [
-    *tiny.FLAGS,
+    *toys.FLAGS,
     '--strategy=multi_worker',
     f'--workdir={tmp_path / "run"}',
     '--checkpoint_every_steps=20',

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf.nn.causal import graph, naive, wavefront
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
@@ -18,8 +18,8 @@ def threshold(uniforms, params, state=(), front=None):
 
 def check_fixed_point(network, size, channels=1, jit_compile=True):
   """`image = update(noise, network(image))` has one solution: the samples."""
-  features = toy_networks.features(*size, seed=5, maps=network.feature_maps)
-  uniforms = toy_networks.uniforms(*size, channels, seed=6)
+  features = toys.features(*size, seed=5, maps=network.feature_maps)
+  uniforms = toys.uniforms(*size, channels, seed=6)
   image, _ = network.unroll(
     features, uniforms, threshold, jit_compile=jit_compile
   )
@@ -28,32 +28,32 @@ def check_fixed_point(network, size, channels=1, jit_compile=True):
   return image
 
 
-@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('name', toys.MAKERS)
 @pytest.mark.parametrize('size', [(3, 6, 9), (2, 1, 7), (1, 8, 1)])
 def test_equals_the_parallel_network(name, size):
-  network = toy_networks.make(name)
+  network = toys.make_network(name)
   image = check_fixed_point(network, size, jit_compile=size[0] == 3)
   assert image.shape == (*size, 1)
 
 
-@pytest.mark.parametrize('name', toy_networks.SEEING)
+@pytest.mark.parametrize('name', toys.SEEING)
 def test_equals_the_parallel_network_without_features(name):
-  network = toy_networks.make(name, maps=0)
+  network = toys.make_network(name, maps=0)
   check_fixed_point(network, (2, 4, 5), jit_compile=name == 'gated')
 
 
 def test_equals_the_parallel_network_with_colours():
-  check_fixed_point(toy_networks.make('gated', channels=3), (2, 4, 5), 3)
+  check_fixed_point(toys.make_network('gated', channels=3), (2, 4, 5), 3)
 
 
 def test_equals_the_parallel_network_at_the_papers_size():
   network = pixel_cnn.PixelCNN(1)
-  image = check_fixed_point(toy_networks.build(network), (2, 28, 28))
+  image = check_fixed_point(toys.build_network(network), (2, 28, 28))
   assert 0 < image.numpy().mean() < 1
 
 
 def test_follows_the_weights():
-  network = toy_networks.make('pixelcnn')
+  network = toys.make_network('pixelcnn')
   first = check_fixed_point(network, (2, 5, 6))
   for variable in network.variables:
     variable.assign(-1.5 * variable)
@@ -62,19 +62,19 @@ def test_follows_the_weights():
 
 
 def test_batch_size_may_be_unknown():
-  network = toy_networks.make('gated')
+  network = toys.make_network('gated')
 
   @tf.function(
     input_signature=[
-      tf.TensorSpec([None, 4, 5, toy_networks.FEATURE_MAPS]),
+      tf.TensorSpec([None, 4, 5, toys.FEATURE_MAPS]),
       tf.TensorSpec([None, 4, 5, 1]),
     ]
   )
   def unroll(features, uniforms):
     return network.unroll(features, uniforms, threshold)[0]
 
-  features = toy_networks.features(3, 4, 5)
-  uniforms = toy_networks.uniforms(3, 4, 5, 1)
+  features = toys.features(3, 4, 5)
+  uniforms = toys.uniforms(3, 4, 5, 1)
   expected, _ = network.unroll(features, uniforms, threshold)
   np.testing.assert_array_equal(unroll(features, uniforms), expected)
 
@@ -100,12 +100,12 @@ def record(places, params, state, front):
 @pytest.mark.parametrize(
   'name, how',
   [
-    *((name, 'incremental') for name in toy_networks.MAKERS),
+    *((name, 'incremental') for name in toys.MAKERS),
     ('gated', 'naive'),
   ],
 )
 def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
-  network, (height, width) = toy_networks.make(name), (4, 5)
+  network, (height, width) = toys.make_network(name), (4, 5)
   pixels = height * width
   index = np.arange(pixels, dtype='int32').reshape(1, height, width, 1)
   index = np.tile(index, [2, 1, 1, 1])
@@ -113,7 +113,7 @@ def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
   places = tf.concat([index, batch], -1)
   zeros = tf.zeros([pixels + 1], tf.int32)
   state = zeros, zeros, tf.constant(0), tf.constant(0)
-  args = toy_networks.features(2, height, width), places, record, state
+  args = toys.features(2, height, width), places, record, state
   if how == 'naive':
     _, state = naive.unroll(network, 1, *args)
   else:
@@ -121,26 +121,26 @@ def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
   visits, times, _, mistakes = (x.numpy() for x in state)
   assert mistakes == 0
   np.testing.assert_array_equal(visits, [1] * pixels + [0])
-  seen = toy_networks.seen_pairs(network, (height, width))
+  seen = toys.seen_pairs(network, (height, width))
   seen = seen.reshape(pixels, pixels)
   assert (times[None, :-1] < times[:-1, None])[seen].all()
 
 
 @pytest.mark.parametrize('depth', [2, 3, 6])
 def test_masked_stack_needs_two_columns_a_row(depth):
-  network = toy_networks.build(pixel_cnn.PixelCNN(1, 2, depth))
+  network = toys.build_network(pixel_cnn.PixelCNN(1, 2, depth))
   assert network.schedule.num_steps(28, 28) == 28 + 2 * 27 == 82
 
 
 @pytest.mark.parametrize('depth', [1, 3, 8])
 def test_gated_stack_needs_a_column_a_layer(depth):
-  network = toy_networks.build(gated_pixel_cnn.GatedPixelCNN(1, 2, depth))
+  network = toys.build_network(gated_pixel_cnn.GatedPixelCNN(1, 2, depth))
   assert network.schedule.num_steps(28, 28) == 28 + 27 * (depth + 1)
 
 
-@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('name', toys.MAKERS)
 def test_every_dependence_is_earlier(name):
-  schedule = toy_networks.make(name).schedule
+  schedule = toys.make_network(name).schedule
   for node, source, offset in schedule.edges():
     lag = schedule.lag(node, source, offset)
     assert lag >= (1 if source is schedule.image else 0)
@@ -164,8 +164,8 @@ def test_network_that_sees_its_own_pixel_is_an_error():
 
 def numbers_in_all_tensors(network, batch):
   """Numbers in all arrays of the program that XLA is given."""
-  features = toy_networks.features(batch, 5, 6, seed=5)
-  uniforms = toy_networks.uniforms(batch, 5, 6, 1, seed=6)
+  features = toys.features(batch, 5, 6, seed=5)
+  uniforms = toys.uniforms(batch, 5, 6, 1, seed=6)
 
   @tf.function(jit_compile=True)
   def unroll(features, uniforms):
@@ -178,6 +178,6 @@ def numbers_in_all_tensors(network, batch):
 
 @pytest.mark.parametrize('name', ['pixelcnn', 'gated'])
 def test_memory_grows_linearly_in_the_batch(name):
-  network = toy_networks.make(name)
+  network = toys.make_network(name)
   two, four, eight = (numbers_in_all_tensors(network, b) for b in (2, 4, 8))
   assert eight - four == 2 * (four - two) > 0

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf.nn.causal import updates
 
 _SIZE = (2, 4, 5)
-_CASES = [(name, 2) for name in toy_networks.MAKERS]
+_CASES = [(name, 2) for name in toys.MAKERS]
 _CASES += [('pixelcnn', 0), ('gated', 0)]
 
 
@@ -27,8 +27,8 @@ def drive(network, features, decide, jit_compile=False):
 
 def check_fixed_point(network, seed=5, jit_compile=False):
   """What a session draws is what the parallel network would draw."""
-  features = toy_networks.features(*_SIZE, seed=seed, maps=network.feature_maps)
-  uniforms = toy_networks.uniforms(*_SIZE, 1, seed=6)
+  features = toys.features(*_SIZE, seed=seed, maps=network.feature_maps)
+  uniforms = toys.uniforms(*_SIZE, 1, seed=6)
 
   def decide(params, front):
     # Whatever is put outside the image has no influence.
@@ -44,12 +44,12 @@ def check_fixed_point(network, seed=5, jit_compile=False):
 
 @pytest.mark.parametrize('name, maps', _CASES)
 def test_equals_the_parallel_network(name, maps):
-  check_fixed_point(toy_networks.make(name, maps=maps))
+  check_fixed_point(toys.make_network(name, maps=maps))
 
 
 def test_independent_pixels_are_one_front():
-  network = toy_networks.make('factorised')
-  session = network.start(toy_networks.features(*_SIZE), jit_compile=False)
+  network = toys.make_network('factorised')
+  session = network.start(toys.features(*_SIZE), jit_compile=False)
   assert session.num_fronts == 1
   _, front = session.params()
   np.testing.assert_array_equal(front.pixel, np.arange(20))
@@ -57,7 +57,7 @@ def test_independent_pixels_are_one_front():
 
 
 def test_second_session_compiles_nothing_and_follows_the_weights():
-  network = toy_networks.make('pixelcnn')
+  network = toys.make_network('pixelcnn')
   first = check_fixed_point(network, jit_compile=True)
   # Each with features and weights of its own, which nothing may have kept.
   second = check_fixed_point(network, seed=7, jit_compile=True)
@@ -70,10 +70,9 @@ def test_second_session_compiles_nothing_and_follows_the_weights():
 
 
 def test_sessions_of_one_shape_do_not_disturb_each_other():
-  network = toy_networks.make('pixelcnn')
+  network = toys.make_network('pixelcnn')
   ones, zeros = (
-    network.start(toy_networks.features(*_SIZE), jit_compile=False)
-    for _ in range(2)
+    network.start(toys.features(*_SIZE), jit_compile=False) for _ in range(2)
   )
   for _ in range(ones.num_fronts):
     for session, value in [(ones, 1.0), (zeros, 0.0)]:
@@ -95,9 +94,9 @@ def cost(image, params, total, front):
 
 @pytest.mark.parametrize('name', ['pixelcnn', 'gated', 'factorised'])
 def test_a_coder_in_the_loop_needs_as_many_bits_as_the_law_says(name):
-  network = toy_networks.make(name)
-  features = toy_networks.features(*_SIZE)
-  image = tf.round(toy_networks.uniforms(*_SIZE, 1))
+  network = toys.make_network(name)
+  features = toys.features(*_SIZE)
+  image = tf.round(toys.uniforms(*_SIZE, 1))
   copy, total = network.unroll(
     features, image, cost, tf.zeros([2], tf.int32), jit_compile=False
   )
@@ -120,9 +119,9 @@ def residues(image, params, known, front):
 
 @pytest.mark.parametrize('name', ['pixelcnn', 'gated_wide', 'downsampled'])
 def test_what_is_coded_in_the_loop_is_decoded_outside(name):
-  network = toy_networks.make(name, maps=0)
-  features = toy_networks.features(*_SIZE, maps=0)
-  image = tf.round(toy_networks.uniforms(*_SIZE, 1))
+  network = toys.make_network(name, maps=0)
+  features = toys.features(*_SIZE, maps=0)
+  image = tf.round(toys.uniforms(*_SIZE, 1))
   code = tf.fill([4 * 5 + 1, 2], -1)
   _, code = network.unroll(features, image, residues, code, jit_compile=False)
   assert set(np.unique(code[:-1])) == {0, 1}
@@ -135,7 +134,7 @@ def test_what_is_coded_in_the_loop_is_decoded_outside(name):
 
 
 def test_turns_and_shapes_are_checked():
-  network = toy_networks.make('window_1x1')
+  network = toys.make_network('window_1x1')
   with pytest.raises(ValueError, match='`features` must have 2 maps'):
     network.start(tf.zeros([1, 2, 2, 3]))
   session = network.start(tf.zeros([1, 2, 2, 2]), jit_compile=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
@@ -11,7 +11,7 @@ _SIZE = (6, 7)
 
 
 def seen_pairs(network):
-  return toy_networks.seen_pairs(network, _SIZE)
+  return toys.seen_pairs(network, _SIZE)
 
 
 def expected_pairs(offsets_of_pixel):
@@ -26,8 +26,8 @@ def expected_pairs(offsets_of_pixel):
 
 def take_steps(network):
   """A few steps of an optimiser, as training would take them."""
-  image = toy_networks.uniforms(4, *_SIZE, 1)
-  features = toy_networks.features(4, *_SIZE)
+  image = toys.uniforms(4, *_SIZE, 1)
+  features = toys.features(4, *_SIZE)
   for _ in range(3):
     with tf.GradientTape() as tape:
       loss = tf.reduce_mean((network(image, features) - image) ** 2)
@@ -68,9 +68,9 @@ def downsampled(width, height, factor):
   return rule
 
 
-@pytest.mark.parametrize('name', toy_networks.MAKERS)
+@pytest.mark.parametrize('name', toys.MAKERS)
 def test_never_depends_on_the_pixel_or_later_ones(name):
-  network = toy_networks.make(name)
+  network = toys.make_network(name)
   order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
   not_before = order[:, :, None, None] <= order
   assert not (seen_pairs(network) & not_before).any()
@@ -80,7 +80,7 @@ def test_never_depends_on_the_pixel_or_later_ones(name):
 
 @pytest.mark.parametrize('size', [(4, 2), (1, 1), (1, 3), (2, 1), (5, 3)])
 def test_window_is_exact(size):
-  network = toy_networks.build(window_cnn.WindowCNN(1, size, 8, 3))
+  network = toys.build_network(window_cnn.WindowCNN(1, size, 8, 3))
   expected = expected_pairs(window(*size))
   np.testing.assert_array_equal(seen_pairs(network), expected)
   take_steps(network)
@@ -90,7 +90,7 @@ def test_window_is_exact(size):
 @pytest.mark.parametrize('size', [(2, 1, 2), (3, 2, 2), (1, 1, 3)])
 def test_downsampled_window_is_exact(size):
   width, height, factor = size
-  network = toy_networks.build(
+  network = toys.build_network(
     window_cnn.DownsampledWindowCNN(1, (width, height), factor, 8, 2)
   )
   expected = expected_pairs(downsampled(width, height, factor))
@@ -98,10 +98,10 @@ def test_downsampled_window_is_exact(size):
 
 
 def test_downsampled_window_sees_only_means():
-  network = toy_networks.build(
+  network = toys.build_network(
     window_cnn.DownsampledWindowCNN(1, (1, 1), 2, 8, 2)
   )
-  features = toy_networks.features(1, 4, 3)
+  features = toys.features(1, 4, 3)
   image = np.zeros([2, 4, 3, 1], 'float32')
   # The block above pixel (3, 1), columns 0 and 1, with its pixels exchanged.
   image[0, 1:3, 0:2, 0] = [[1, 0], [0, 0]]
@@ -116,9 +116,9 @@ def test_gated_stack_has_no_blind_spot_and_masked_stack_has():
   order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
   before = order < order[:, :, None, None]
   gated = gated_pixel_cnn.GatedPixelCNN(1, 4, 7)
-  np.testing.assert_array_equal(seen_pairs(toy_networks.build(gated)), before)
+  np.testing.assert_array_equal(seen_pairs(toys.build_network(gated)), before)
   masked = pixel_cnn.PixelCNN(1, 4, 7)
-  seen = seen_pairs(toy_networks.build(masked))
+  seen = seen_pairs(toys.build_network(masked))
   # Above, a masked stack goes one column to the right a row.
   assert seen[3, 2, 2, 3]
   assert before[3, 2, 2, 4]
@@ -126,13 +126,13 @@ def test_gated_stack_has_no_blind_spot_and_masked_stack_has():
 
 
 def test_factorised_sees_nothing():
-  assert not seen_pairs(toy_networks.make('factorised')).any()
+  assert not seen_pairs(toys.make_network('factorised')).any()
 
 
 def test_features_are_seen_by_every_network():
-  image = toy_networks.uniforms(1, *_SIZE, 1)
-  for name in toy_networks.MAKERS:
-    features = tf.Variable(toy_networks.features(1, *_SIZE))
+  image = toys.uniforms(1, *_SIZE, 1)
+  for name in toys.MAKERS:
+    features = tf.Variable(toys.features(1, *_SIZE))
     with tf.GradientTape() as tape:
-      first = toy_networks.make(name)(image, features)[0, 0, 0, 0]
+      first = toys.make_network(name)(image, features)[0, 0, 0, 0]
     assert (tape.gradient(first, features)[0, 0, 0].numpy() != 0).all(), name

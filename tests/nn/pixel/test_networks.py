@@ -2,21 +2,21 @@
 
 import pytest
 import tensorflow as tf
-import toy_networks
+import toys
 
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
-_CASES = [(name, 2) for name in toy_networks.MAKERS]
-_CASES += [(name, 0) for name in toy_networks.SEEING]
+_CASES = [(name, 2) for name in toys.MAKERS]
+_CASES += [(name, 0) for name in toys.SEEING]
 
 
 @pytest.mark.parametrize('name, maps', _CASES)
 def test_every_weight_has_a_gradient(name, maps):
-  network = toy_networks.make(name, maps=maps)
-  image = toy_networks.uniforms(2, 6, 7, 1)
+  network = toys.make_network(name, maps=maps)
+  image = toys.uniforms(2, 6, 7, 1)
   with tf.GradientTape() as tape:
-    params = network(image, toy_networks.features(2, 6, 7, maps=maps))
+    params = network(image, toys.features(2, 6, 7, maps=maps))
     loss = tf.reduce_sum(params**2)
   for g in tape.gradient(loss, network.trainable_variables):
     assert g is not None
@@ -25,7 +25,7 @@ def test_every_weight_has_a_gradient(name, maps):
 
 @pytest.mark.parametrize('name, maps', _CASES)
 def test_every_layer_has_weights_of_its_own_name(name, maps):
-  first, second = (toy_networks.make(name, maps=maps) for _ in range(2))
+  first, second = (toys.make_network(name, maps=maps) for _ in range(2))
   assert all(layer.built for layer in weight_norm.layers_of(first))
   paths = [v.path for v in first.variables]
   assert len(set(paths)) == len(paths)
@@ -39,14 +39,14 @@ def test_every_layer_has_weights_of_its_own_name(name, maps):
 
 def test_network_that_sees_nothing_is_an_error():
   with pytest.raises(ValueError, match='`features_shape` must have at least'):
-    toy_networks.make('factorised', maps=0)
+    toys.make_network('factorised', maps=0)
 
 
 @pytest.mark.parametrize('name, maps', _CASES)
 def test_initialisation_from_data(name, maps):
-  network = toy_networks.make(name, maps=maps)
-  image = tf.round(toy_networks.uniforms(50, 6, 7, 1))
-  features = toy_networks.features(50, 6, 7, maps=maps)
+  network = toys.make_network(name, maps=maps)
+  image = tf.round(toys.uniforms(50, 6, 7, 1))
+  features = toys.features(50, 6, 7, maps=maps)
   with weight_norm.data_dependent_initialization():
     network(image, features)
   mean, variance = tf.nn.moments(network(image, features), [0, 1, 2])
@@ -89,7 +89,7 @@ def test_window_larger_than_the_image_is_an_error():
 
 
 def test_features_of_the_wrong_size_are_an_error():
-  network = toy_networks.make('pixelcnn')
+  network = toys.make_network('pixelcnn')
   with pytest.raises(ValueError, match='`features` must have 2 maps'):
     network(tf.zeros([1, 3, 3, 1]), tf.zeros([1, 3, 3, 4]))
   with pytest.raises(ValueError, match='`features` must be as high and wide'):

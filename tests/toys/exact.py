@@ -1,45 +1,13 @@
-"""Small models with known answers."""
+"""A model whose likelihood and posterior are known in closed form."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf import builder, config, model
+from vlae_tf import model
 
 tfd = tfp.distributions
-
-
-def small_config(**overrides):
-  """A config of a model that builds and runs in no time."""
-  fields = dict(
-    latent_size=5,
-    encoder_widths='4,4',
-    encoder_units=12,
-    flow_steps=2,
-    flow_units=16,
-    decoder_units=4,
-    decoder_depth=3,
-    batch_size=8,
-    max_epochs=1.0,
-  )
-  return config.Config(**(fields | overrides))
-
-
-def small_model(image_shape=(6, 5, 1), seed=0, **overrides):
-  """A model of `small_config`, with random gains and biases."""
-  keras.utils.set_random_seed(seed)
-  vlae = builder.build_model(small_config(**overrides), image_shape)
-  rng = np.random.default_rng(seed)
-  for weight in vlae.trainable_variables:
-    weight.assign(weight + 0.3 * rng.standard_normal(weight.shape))
-  return vlae
-
-
-def binary_images(num, image_shape=(6, 5, 1), seed=0):
-  """Random binary images, float32."""
-  rng = np.random.default_rng(seed)
-  return rng.integers(0, 2, (num, *image_shape)).astype('float32')
 
 
 class LinearGaussian:
@@ -83,6 +51,8 @@ class LinearGaussian:
 
 
 class ToyPosterior(keras.layers.Layer):
+  """`q(z|x)`, diagonal and too wide."""
+
   def __init__(self, toy):
     super().__init__()
     self._toy = toy
@@ -97,6 +67,8 @@ class ToyPosterior(keras.layers.Layer):
 
 
 class ToyPrior(keras.layers.Layer):
+  """`p(z)`."""
+
   def __init__(self, toy):
     super().__init__()
     self._size = toy.weight.shape[1]
@@ -106,6 +78,8 @@ class ToyPrior(keras.layers.Layer):
 
 
 class ToyLikelihood(keras.layers.Layer):
+  """`p(x|z)`."""
+
   def __init__(self, toy):
     super().__init__()
     self._toy = toy

@@ -25,7 +25,7 @@ MAKERS = {
 SEEING = [name for name in MAKERS if name != 'factorised']
 
 
-def build(network, channels=1, seed=0, maps=FEATURE_MAPS):
+def build_network(network, channels=1, seed=0, maps=FEATURE_MAPS):
   """Builds a network for any image size and gives it random weights."""
   keras.utils.set_random_seed(seed)
   shape = (None, None, None)
@@ -37,9 +37,9 @@ def build(network, channels=1, seed=0, maps=FEATURE_MAPS):
   return network
 
 
-def make(name, channels=1, seed=0, maps=FEATURE_MAPS):
+def make_network(name, channels=1, seed=0, maps=FEATURE_MAPS):
   """A built network of `MAKERS` for binary images."""
-  return build(MAKERS[name](channels), channels, seed, maps)
+  return build_network(MAKERS[name](channels), channels, seed, maps)
 
 
 def features(*shape, seed=0, maps=FEATURE_MAPS):

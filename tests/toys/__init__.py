@@ -1,0 +1,33 @@
+"""Small models, networks and images: the one set that all tests share."""
+
+from toys.configs import FLAGS, SIZES, small_config
+from toys.data import binary_images, image_data
+from toys.exact import LinearGaussian
+from toys.models import small_model
+from toys.networks import (
+  build_network,
+  FEATURE_MAPS,
+  features,
+  make_network,
+  MAKERS,
+  SEEING,
+  uniforms,
+)
+
+__all__ = [
+  'FEATURE_MAPS',
+  'FLAGS',
+  'MAKERS',
+  'SEEING',
+  'SIZES',
+  'LinearGaussian',
+  'binary_images',
+  'build_network',
+  'features',
+  'image_data',
+  'make_network',
+  'seen_pairs',
+  'small_config',
+  'small_model',
+  'uniforms',
+]

@@ -1,0 +1,17 @@
+"""Models of the small config."""
+
+import keras
+import numpy as np
+
+from toys import configs
+from vlae_tf import builder
+
+
+def small_model(image_shape=(6, 5, 1), seed=0, **changes):
+  """A model of `small_config`, with random gains and biases."""
+  keras.utils.set_random_seed(seed)
+  vlae = builder.build_model(configs.small_config(**changes), image_shape)
+  rng = np.random.default_rng(seed)
+  for weight in vlae.trainable_variables:
+    weight.assign(weight + 0.3 * rng.standard_normal(weight.shape))
+  return vlae
