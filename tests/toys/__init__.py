@@ -3,9 +3,10 @@
 from toys.configs import FLAGS, SIZES, small_config
 from toys.data import binary_images, image_data
 from toys.exact import LinearGaussian
-from toys.models import small_model
+from toys.models import random_model, small_model
 from toys.networks import (
   build_network,
+  build_untrained,
   FEATURE_MAPS,
   features,
   make_network,
@@ -23,9 +24,11 @@ __all__ = [
   'LinearGaussian',
   'binary_images',
   'build_network',
+  'build_untrained',
   'features',
   'image_data',
   'make_network',
+  'random_model',
   'seen_pairs',
   'small_config',
   'small_model',

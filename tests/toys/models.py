@@ -9,8 +9,13 @@ from vlae_tf import builder
 
 def small_model(image_shape=(6, 5, 1), seed=0, **changes):
   """A model of `small_config`, with random gains and biases."""
+  return random_model(configs.small_config(**changes), image_shape, seed)
+
+
+def random_model(config, image_shape, seed=0):
+  """A model of a config, with random gains and biases."""
   keras.utils.set_random_seed(seed)
-  vlae = builder.build_model(configs.small_config(**changes), image_shape)
+  vlae = builder.build_model(config, image_shape)
   rng = np.random.default_rng(seed)
   for weight in vlae.trainable_variables:
     weight.assign(weight + 0.3 * rng.standard_normal(weight.shape))

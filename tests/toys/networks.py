@@ -27,13 +27,19 @@ SEEING = [name for name in MAKERS if name != 'factorised']
 
 def build_network(network, channels=1, seed=0, maps=FEATURE_MAPS):
   """Builds a network for any image size and gives it random weights."""
-  keras.utils.set_random_seed(seed)
-  shape = (None, None, None)
-  network.build((*shape, channels), (*shape, maps))
+  build_untrained(network, channels, seed, maps)
   rng = np.random.default_rng(seed)
   for variable in network.variables:
     scale = 0.3 if variable.name == 'bias' else 1.0
     variable.assign(scale * rng.normal(size=variable.shape))
+  return network
+
+
+def build_untrained(network, channels=1, seed=0, maps=FEATURE_MAPS):
+  """Builds a network for any image size, its weights the initial ones."""
+  keras.utils.set_random_seed(seed)
+  shape = (None, None, None)
+  network.build((*shape, channels), (*shape, maps))
   return network
 
 

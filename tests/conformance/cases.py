@@ -1,0 +1,170 @@
+"""Small configs, networks and models of everything that is registered."""
+
+import dataclasses
+import functools
+import itertools
+
+import numpy as np
+import pytest
+import toys
+
+from vlae_tf import config as config_lib
+from vlae_tf.components import decoders
+from vlae_tf.distributions import autoregressive_image, pixel_laws
+from vlae_tf.system import registry
+
+IMAGE_SHAPE = (3, 4, 1)
+# Different numbers, where they may differ, tell axes from each other.
+_SIZES = dict(
+  latent_size=3,
+  encoder_widths='4',
+  encoder_units=6,
+  flow_units=7,
+  decoder_features=2,
+  decoder_units=5,
+  window='2x1',
+  importance_samples=2,
+)
+# Fields that make quite another network of a component of the same name.
+_VARIANTS = {
+  'pixelcnn': dict(decoder_depth=3, decoder_tied=True),
+  'gated_pixelcnn': dict(vertical_filter=5, horizontal_filter=7),
+  'window': dict(window='1x1'),
+}
+
+
+def config(**changes):
+  """The smallest config, with changes."""
+  return toys.small_config(**(_SIZES | changes))
+
+
+def registries():
+  """Fields of a config that choose something registered: their registries."""
+  return {
+    field.name: field.metadata['choices']
+    for field in dataclasses.fields(config_lib.Config)
+    if isinstance(field.metadata['choices'], registry.Registry)
+  }
+
+
+def of_each(*fields, **changes):
+  """Configs for each name that fields may have, one name changed at a time."""
+  return [
+    config(**{field: name}, **changes)
+    for field in fields
+    for name in registries()[field]
+  ]
+
+
+def model_configs():
+  """As few configs as hold every name once, and one without a code."""
+  names = registries()
+  rows = [
+    {field: list(names[field])[k % len(names[field])] for field in names}
+    for k in range(max(map(len, names.values())))
+  ]
+  return [config(**row) for row in [*rows, dict(latent_size=0)]]
+
+
+def network_configs():
+  """Every network: as it is, tied and without a code, where that is allowed.
+
+  Each is with one pixel law, taken in turns.
+  """
+  forms = []
+  for name in registries()['decoder']:
+    variant = _VARIANTS.get(name, {})
+    for change in ({}, dict(decoder_tied=True), variant, dict(latent_size=0)):
+      forms.append(dict(decoder=name) | change)
+  laws = itertools.cycle(registries()['pixel_law'])
+  allowed = dict.fromkeys(case for case in map(_if_allowed, forms) if case)
+  return [dataclasses.replace(case, pixel_law=next(laws)) for case in allowed]
+
+
+def _if_allowed(fields):
+  """The config, or `None` where its fields contradict each other."""
+  try:
+    return config(**fields)
+  except ValueError:
+    return None
+
+
+def label(case):
+  """What is special about a config, the name of its test."""
+  usual = dataclasses.asdict(config())
+  changed = {
+    name: value
+    for name, value in dataclasses.asdict(case).items()
+    if value != usual[name]
+  }
+  return ','.join(f'{name}={value}' for name, value in changed.items()) or '-'
+
+
+def each(configs):
+  """Runs a test for each different config, its argument `case`."""
+  return pytest.mark.parametrize('case', dict.fromkeys(configs), ids=label)
+
+
+each_network = each(network_configs())
+each_model = each(model_configs())
+
+
+def pixel_law(case):
+  """The pixel law of a config."""
+  return pixel_laws.PIXEL_LAWS[case.pixel_law]()
+
+
+def values(law):
+  """All that a pixel of a law can be, an array."""
+  if 'levels' in law.kinds:
+    return (np.arange(256) / 255).astype('float32')
+  return np.array([0, 1], 'float32')
+
+
+def images(case, *shape, seed=0):
+  """Random images `[..., height, width, channels]` of a config's law."""
+  rng = np.random.default_rng(seed)
+  return rng.choice(values(pixel_law(case)), shape)
+
+
+def noise(model, num, seed=0):
+  """Noise of the codes of so many images."""
+  shape = (num, *model.event_shape)
+  return np.random.default_rng(seed).standard_normal(shape).astype('float32')
+
+
+def fresh_network(case, channels=1, build=toys.build_network):
+  """The network of a config, with random weights, for images of any size."""
+  outputs = pixel_law(case).num_params(channels)
+  network = decoders.NETWORKS[case.decoder](case, outputs)
+  return build(network, channels, maps=_maps(case))
+
+
+def features(case, *shape, seed=0):
+  """Random features for the network of a config."""
+  return toys.features(*shape, seed=seed, maps=_maps(case))
+
+
+def _maps(case):
+  return case.decoder_features if case.latent_size else 0
+
+
+def image_law(case, network, features, channels=1, jit_compile=False):
+  """The law of images that a network makes of features."""
+  return autoregressive_image.AutoregressiveImage(
+    network,
+    features,
+    channels,
+    pixel_law(case),
+    unroll=functools.partial(network.unroll, jit_compile=jit_compile),
+  )
+
+
+def fresh_model(case):
+  """The model of a config, with random gains and biases."""
+  return toys.random_model(case, IMAGE_SHAPE)
+
+
+# Whoever changes weights takes fresh ones.
+shared_network = functools.cache(fresh_network)
+shared_model = functools.cache(fresh_model)
