@@ -12,6 +12,7 @@ from toys.networks import (
   make_network,
   MAKERS,
   SEEING,
+  seen_pairs,
   uniforms,
 )
 
