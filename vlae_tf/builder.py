@@ -1,12 +1,32 @@
 """From a config to a model."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import model
 from vlae_tf.components import decoders, objectives, posteriors, priors
+
+
+class ModelBuilder(Protocol):
+  """What builds the model of a run: `build_model`, or a callable of yours."""
+
+  def __call__(
+    self, config: config_lib.Config, image_shape: tuple[int, ...], /
+  ) -> model.VLAE:
+    """Builds a model.
+
+    Args:
+      config: `Config` of the run; what it says of components need not count.
+      image_shape: `(height, width, channels)`.
+
+    Returns:
+      A `VLAE` whose variables exist. Every call gives one of the same
+      variables, of the same paths and shapes.
+    """
+    ...
 
 
 def build_model(

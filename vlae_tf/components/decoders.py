@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -173,7 +174,7 @@ def _factorised(config, outputs):
   return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
 
 
-def create(config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
+def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   """The decoder of a config.
 
   Args:

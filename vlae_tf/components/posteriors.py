@@ -11,6 +11,7 @@ The law they return has to be one that `reparameterized.draw` can draw from.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -112,7 +113,7 @@ def _gaussian(config) -> keras.layers.Layer:
   )
 
 
-def create(config) -> keras.layers.Layer:
+def create(config: Any) -> keras.layers.Layer:
   """The posterior of a config.
 
   Args:

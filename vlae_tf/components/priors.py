@@ -9,6 +9,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow_probability as tfp
@@ -122,7 +123,7 @@ def _gaussian(config) -> keras.layers.Layer:
   return GaussianPrior(config.latent_size)
 
 
-def create(config) -> keras.layers.Layer:
+def create(config: Any) -> keras.layers.Layer:
   """The prior of a config.
 
   Args:

@@ -10,6 +10,8 @@
      https://arxiv.org/abs/1611.02731 (section 3.2)
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -26,11 +28,11 @@ class AutoregressiveShift(tfb.Bijector):
 
   def __init__(
     self,
-    shift,
-    unroll,
-    event_ndims=1,
-    validate_args=False,
-    name='autoregressive_shift',
+    shift: Callable[[tf.Tensor], tf.Tensor],
+    unroll: Callable[[tf.Tensor, Callable], tf.Tensor],
+    event_ndims: int = 1,
+    validate_args: bool = False,
+    name: str = 'autoregressive_shift',
   ):
     """Creates the bijector.
 
