@@ -34,6 +34,11 @@ def build_model(
 ) -> model.VLAE:
   """A built, untrained model.
 
+  >>> config = config_lib.Config(latent_size=5, prior='gaussian')
+  >>> model = build_model(config, (8, 8, 1))
+  >>> model.prior().event_shape, model.likelihood(tf.zeros([3, 5])).event_shape
+  (TensorShape([5]), TensorShape([8, 8, 1]))
+
   Args:
     config: `Config`.
     image_shape: `(height, width, channels)`.

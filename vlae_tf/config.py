@@ -33,6 +33,10 @@ class Config:
   Where the paper is silent (batch size, epochs, schedule, clipping) they are
   what reached its neighbourhood in one hour on two CPU cores.
 
+  >>> config = Config(decoder='window', window='5x3')
+  >>> config.window_size, config.latent_size
+  ((5, 3), 64)
+
   Raises:
     ValueError: A field is out of its bounds, or two fields contradict.
   """

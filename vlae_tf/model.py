@@ -26,6 +26,21 @@ class VLAE(keras.Model):
   Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
   model gives the `Terms` of a batch of images. `compile(optimizer)` and
   `fit(images)` train on them.
+
+  >>> from vlae_tf import components, distributions, nn
+  >>> model = VLAE(
+  ...   components.DiagonalGaussianPosterior(2, nn.Encoder((4,), 8)),
+  ...   components.GaussianPrior(2),
+  ...   components.AutoregressiveDecoder(
+  ...     channels=1,
+  ...     generator=nn.Generator((6, 6), 1, (4,), 8),
+  ...     network=nn.PixelCNN(1, 4, 2),
+  ...     pixel_law=distributions.BernoulliPixel(),
+  ...   ),
+  ... )
+  >>> model.build((None, 6, 6, 1))
+  >>> model(tf.zeros([3, 6, 6, 1])).elbo.shape
+  TensorShape([3])
   """
 
   def __init__(

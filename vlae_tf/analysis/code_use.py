@@ -49,7 +49,16 @@ class CodeUse:
 
 
 class CodeProbe:
-  """Estimates a model's `CodeUse` from one code of each image."""
+  """Estimates a model's `CodeUse` from one code of each image.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> model = build_model(config, image_shape=(4, 4, 1))
+  >>> use = CodeProbe(model)(np.ones([3, 4, 4, 1], bool))  # Equal images.
+  >>> use.rates.shape, use.active_units
+  ((2,), 0)
+  """
 
   def __init__(self, model: model_lib.VLAE, seed: int = 0):
     """Creates the probe; its graph is traced at the first use.

@@ -48,6 +48,12 @@ def find(
 ) -> ReceptiveField:
   """Finds the exact receptive field, by gradients at random images.
 
+  >>> from vlae_tf import nn
+  >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
+  >>> network.build((None, None, None, 1), (None, None, None, 1))
+  >>> find(network).offsets
+  ((-1, -1), (-1, 0), (-1, 1), (0, -1))
+
   Args:
     network: Built `CausalNetwork`.
     seed: Python integer that decides the images and features.

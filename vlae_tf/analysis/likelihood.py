@@ -107,6 +107,14 @@ class Evaluator:
 
   `log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }`, a lower bound in
   expectation that tightens as samples are added.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> model = build_model(config, image_shape=(4, 4, 1))
+  >>> found = Evaluator(model, num_samples=8)(np.ones([3, 4, 4, 1], bool))
+  >>> found.log_prob.shape, bool((found.log_prob > found.elbo).all())
+  ((3,), True)
   """
 
   def __init__(

@@ -11,6 +11,13 @@ from vlae_tf.system import seeds
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
   """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
 
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> images = sample_prior(build_model(config, (4, 4, 1)), num=3)
+  >>> images.shape, set(images.flat) <= {0.0, 1.0}
+  ((3, 4, 4, 1), True)
+
   Args:
     model: Built `VLAE`.
     num: Number of images.

@@ -30,6 +30,14 @@ class AutoregressiveDecoder(keras.layers.Layer):
   Maps codes `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
   `[...]` and event shape `[height, width, channels]`. What the network does not
   see of the image has to come through the code.
+
+  >>> generator = residual.Generator((6, 6), 1, (4,), 8)
+  >>> network = window_cnn.WindowCNN(1, window=(3, 2), units=4, depth=2)
+  >>> law = pixel_laws.BernoulliPixel()
+  >>> decoder = AutoregressiveDecoder(1, generator, network, law)
+  >>> decoder.build((None, 2))
+  >>> decoder(tf.zeros([3, 2])).log_prob(tf.ones([3, 6, 6, 1])).shape
+  TensorShape([3])
   """
 
   def __init__(

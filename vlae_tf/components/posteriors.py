@@ -35,6 +35,12 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
 
   Maps images `[batch, height, width, channels]` to a `tfd.Distribution` of
   batch shape `[batch]` and event shape `event_shape`.
+
+  >>> posterior = DiagonalGaussianPosterior(2, residual.Encoder((4,), 8))
+  >>> posterior.build((None, 6, 6, 1))
+  >>> law = posterior(tf.zeros([3, 6, 6, 1]))
+  >>> law.batch_shape, law.event_shape
+  (TensorShape([3]), TensorShape([2]))
   """
 
   def __init__(

@@ -20,7 +20,12 @@ SCHEDULES = registry.Registry('learning_rate_schedule')
 
 @serialization.register
 class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-  """A rate that is held, then falls linearly to zero at the last step."""
+  """A rate that is held, then falls linearly to zero at the last step.
+
+  >>> rate = HoldThenLinear(0.5, hold_steps=10, total_steps=20)
+  >>> [float(rate(step)) for step in (0, 10, 15, 20)]
+  [0.5, 0.5, 0.25, 0.0]
+  """
 
   def __init__(self, rate: float, hold_steps: int, total_steps: int):
     """Creates the schedule.

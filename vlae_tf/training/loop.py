@@ -26,7 +26,19 @@ _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 
 
 class Trainer:
-  """Trains a VLAE in a working directory, from where it was left."""
+  """Trains a VLAE in a working directory, from where it was left.
+
+  >>> import tempfile
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder_depth=2)
+  >>> config = config_lib.Config(batch_size=4, max_epochs=3.0, **small)
+  >>> images = [tf.zeros([8, 4, 4, 1], tf.bool).numpy()] * 3
+  >>> data = data_lib.ImageData('black', *images)
+  >>> with tempfile.TemporaryDirectory() as folder:
+  ...   trainer = Trainer(config, data, folder, limits=Limits(max_steps=4))
+  ...   # and then trainer.run()
+  >>> trainer.total_steps, trainer.last_step  # Three epochs of 8 / 4 steps.
+  (6, 4)
+  """
 
   def __init__(
     self,
