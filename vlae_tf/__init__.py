@@ -6,6 +6,17 @@ such as `vlae_tf.nn`, are imported when they are first asked for.
 
 import importlib
 import importlib.util
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+  # What `_HOMES` says, in the words of a type checker.
+  from vlae_tf.analysis.field_probe import find as receptive_field
+  from vlae_tf.builder import build_model
+  from vlae_tf.components.terms import Terms
+  from vlae_tf.config import Config
+  from vlae_tf.model import VLAE
+  from vlae_tf.runs.workdirs import restore, Run
+  from vlae_tf.training.loop import Trainer
 
 __version__ = '0.1.0'
 
@@ -13,7 +24,7 @@ __version__ = '0.1.0'
 _HOMES = {
   'Config': 'config:Config',
   'Run': 'runs.workdirs:Run',
-  'Terms': 'model:Terms',
+  'Terms': 'components.terms:Terms',
   'Trainer': 'training.loop:Trainer',
   'VLAE': 'model:VLAE',
   'build_model': 'builder:build_model',
@@ -37,7 +48,7 @@ def __dir__() -> list[str]:
   return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
   if name in _HOMES:
     module, attribute = _HOMES[name].split(':')
     return getattr(importlib.import_module(f'{__name__}.{module}'), attribute)

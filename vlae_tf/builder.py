@@ -1,6 +1,7 @@
 """From a config to a model."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -9,10 +10,34 @@ from vlae_tf import model
 from vlae_tf.components import decoders, objectives, posteriors, priors
 
 
+class ModelBuilder(Protocol):
+  """What builds the model of a run: `build_model`, or a callable of yours."""
+
+  def __call__(
+    self, config: config_lib.Config, image_shape: tuple[int, ...], /
+  ) -> model.VLAE:
+    """Builds a model.
+
+    Args:
+      config: `Config` of the run; what it says of components need not count.
+      image_shape: `(height, width, channels)`.
+
+    Returns:
+      A `VLAE` whose variables exist. Every call gives one of the same
+      variables, of the same paths and shapes.
+    """
+    ...
+
+
 def build_model(
   config: config_lib.Config, image_shape: Sequence[int]
 ) -> model.VLAE:
   """A built, untrained model.
+
+  >>> config = config_lib.Config(latent_size=5, prior='gaussian')
+  >>> model = build_model(config, (8, 8, 1))
+  >>> model.prior().event_shape, model.likelihood(tf.zeros([3, 5])).event_shape
+  (TensorShape([5]), TensorShape([8, 8, 1]))
 
   Args:
     config: `Config`.

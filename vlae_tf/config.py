@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 
@@ -31,6 +32,10 @@ class Config:
 
   Where the paper is silent (batch size, epochs, schedule, clipping) they are
   what reached its neighbourhood in one hour on two CPU cores.
+
+  >>> config = Config(decoder='window', window='5x3')
+  >>> config.window_size, config.latent_size
+  ((5, 3), 64)
 
   Raises:
     ValueError: A field is out of its bounds, or two fields contradict.
@@ -219,13 +224,13 @@ def _check(field, value):
     raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
 
 
-def save(config, path):
+def save(config: Config, path: str | os.PathLike) -> None:
   """Writes a config as JSON, atomically."""
   text = json.dumps(dataclasses.asdict(config), indent=2) + '\n'
   atomic.write_text(path, text)
 
 
-def load(path):
+def load(path: str | os.PathLike) -> Config:
   """Reads a config from JSON.
 
   Args:
@@ -251,7 +256,7 @@ def load(path):
     ) from error
 
 
-def differences(old, new):
+def differences(old: Config, new: Config) -> list[str]:
   """Says how two configs differ, one line a field.
 
   Where the learning rate knows nothing of the end of a run, that changes

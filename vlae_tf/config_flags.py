@@ -1,6 +1,7 @@
 """Every field of a `Config` as a flag."""
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
@@ -15,10 +16,11 @@ def _help(meta):
   return meta['help']
 
 
-def define():
+def define() -> None:
   """Defines an absl flag for every field of `Config`."""
   for field in dataclasses.fields(config.Config):
-    name, default, meta = field.name, field.default, field.metadata
+    name, meta = field.name, field.metadata
+    default: Any = field.default
     bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
     if meta['choices']:
       flags.DEFINE_enum(name, default, list(meta['choices']), _help(meta))
@@ -32,7 +34,7 @@ def define():
       flags.DEFINE_string(name, default, meta['help'])
 
 
-def parsed(values):
+def parsed(values: flags.FlagValues) -> config.Config:
   """The `Config` that parsed absl flags describe.
 
   Args:
@@ -42,4 +44,5 @@ def parsed(values):
     A `Config`.
   """
   names = [field.name for field in dataclasses.fields(config.Config)]
-  return config.Config(**{name: values[name].value for name in names})
+  fields: dict[str, Any] = {name: values[name].value for name in names}
+  return config.Config(**fields)

@@ -3,11 +3,13 @@
 import ctypes
 import importlib.metadata
 import math
+import os
 import pathlib
 import platform
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -48,13 +50,13 @@ class Finding(NamedTuple):
   text: str
   is_good: bool = True
 
-  def line(self):
+  def line(self) -> str:
     """What a person reads."""
     mark = 'ok  ' if self.is_good else 'FAIL'
     return f'{mark} {self.name}: {self.text}'
 
 
-def examine(data_dir=None):
+def examine(data_dir: str | os.PathLike | None = None) -> list[Finding]:
   """Looks at everything, the short run last.
 
   Args:
@@ -106,7 +108,7 @@ def _can_load(library):
   return True
 
 
-def explain_missing_gpu(has_card, can_load):
+def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
   """Says why TensorFlow sees no GPU, and what to do.
 
   Args:

@@ -7,29 +7,16 @@
      https://arxiv.org/abs/1611.02731
 """
 
-from typing import NamedTuple
-
 import keras
 import tensorflow as tf
 
 from vlae_tf.components import objectives
+from vlae_tf.components.terms import Objective, Terms
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
 from vlae_tf.system import serialization
 
 _STATE = 'state_'  # Begins the keys of these in a saved model.
-
-
-class Terms(NamedTuple):
-  """The two parts of an image's code length, in nats [1, Eq. 4]."""
-
-  distortion: tf.Tensor  # [batch], -log p(x|z)
-  rate: tf.Tensor  # [batch], log q(z|x) - log p(z)
-
-  @property
-  def elbo(self) -> tf.Tensor:
-    """Evidence lower bound on log p(x), in nats, shape `[batch]`."""
-    return -self.distortion - self.rate
 
 
 @serialization.register
@@ -39,6 +26,21 @@ class VLAE(keras.Model):
   Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
   model gives the `Terms` of a batch of images. `compile(optimizer)` and
   `fit(images)` train on them.
+
+  >>> from vlae_tf import components, distributions, nn
+  >>> model = VLAE(
+  ...   components.DiagonalGaussianPosterior(2, nn.Encoder((4,), 8)),
+  ...   components.GaussianPrior(2),
+  ...   components.AutoregressiveDecoder(
+  ...     channels=1,
+  ...     generator=nn.Generator((6, 6), 1, (4,), 8),
+  ...     network=nn.PixelCNN(1, 4, 2),
+  ...     pixel_law=distributions.BernoulliPixel(),
+  ...   ),
+  ... )
+  >>> model.build((None, 6, 6, 1))
+  >>> model(tf.zeros([3, 6, 6, 1])).elbo.shape
+  TensorShape([3])
   """
 
   def __init__(
@@ -46,7 +48,7 @@ class VLAE(keras.Model):
     posterior: keras.layers.Layer,
     prior: keras.layers.Layer,
     likelihood: keras.layers.Layer,
-    objective: objectives.NegativeELBO | None = None,
+    objective: Objective | None = None,
     seed: int = 0,
     name: str = 'vlae',
     **kwargs,
@@ -59,14 +61,14 @@ class VLAE(keras.Model):
         `reparameterized.draw` must know.
       prior: Layer without input that returns `p(z)`.
       likelihood: Layer from codes `[..., *event_shape]` to `p(x|z)`.
-      objective: What `fit` minimises, see `objectives`; the negative ELBO by
-        default.
+      objective: What training minimises; the negative ELBO by default.
       seed: Seed of the latent noise where a call is given none.
       name: Name of the model.
       **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: The posterior does not say the shape of a code.
+      ValueError: The posterior does not say the shape of a code, or the
+        objective lacks something.
     """
     super().__init__(name=name, **kwargs)
     if not hasattr(posterior, 'event_shape'):
@@ -74,12 +76,17 @@ class VLAE(keras.Model):
         '`posterior` must have `event_shape`, the shape of a code, got '
         f'{posterior!r} without it.'
       )
+    if objective is None:
+      objective = objectives.NegativeELBO()
+    if not isinstance(objective, Objective):
+      raise ValueError(
+        '`objective` must have all that `components.Objective` has, got '
+        f'{objective!r}.'
+      )
     self.posterior = posterior
     self.prior = prior
     self.likelihood = likelihood
-    self.objective = (
-      objectives.NegativeELBO() if objective is None else objective
-    )
+    self.objective = objective
     self._seeds = keras.random.SeedGenerator(seed, name='noise')
     self._means = [
       keras.metrics.Mean(name='distortion_nats'),
@@ -129,7 +136,9 @@ class VLAE(keras.Model):
       rate=code.log_prob - self.prior().log_prob(code.value),
     )
 
-  def initialize(self, image, noise=None):
+  def initialize(
+    self, image: tf.Tensor, noise: tf.Tensor | None = None
+  ) -> None:
     """Sets gains and biases from a batch, once, before training.
 
     Args:

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
+from vlae_tf import model as model_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.system import seeds
 
@@ -48,9 +49,18 @@ class CodeUse:
 
 
 class CodeProbe:
-  """Estimates a model's `CodeUse` from one code of each image."""
+  """Estimates a model's `CodeUse` from one code of each image.
 
-  def __init__(self, model, seed=0):
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> model = build_model(config, image_shape=(4, 4, 1))
+  >>> use = CodeProbe(model)(np.ones([3, 4, 4, 1], bool))  # Equal images.
+  >>> use.rates.shape, use.active_units
+  ((2,), 0)
+  """
+
+  def __init__(self, model: model_lib.VLAE, seed: int = 0):
     """Creates the probe; its graph is traced at the first use.
 
     Args:
@@ -60,7 +70,12 @@ class CodeProbe:
     self._model = model
     self._seed = seed
 
-  def __call__(self, images, split='validation', kind=None):
+  def __call__(
+    self,
+    images: np.ndarray,
+    split: str = 'validation',
+    kind: str | None = None,
+  ) -> CodeUse:
     """Looks at some images.
 
     Args:
@@ -94,7 +109,9 @@ class CodeProbe:
     return _flat(centre), rates
 
 
-def rates_per_dimension(posterior, prior, z):
+def rates_per_dimension(
+  posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor
+) -> tf.Tensor | None:
   """`log q(z[i]|x) - log N(eps[i]; 0, 1)` with `z = f(eps)`.
 
   Of the two readings of an autoregressive flow, an AF prior on `z` and an IAF
@@ -140,7 +157,7 @@ def _origin(bijector, event_shape):
   return tf.reshape(origin, [size])
 
 
-def warning(rate, floor):
+def warning(rate: float, floor: float) -> str | None:
   """Says in plain words what is wrong with a code, or `None`.
 
   Args:

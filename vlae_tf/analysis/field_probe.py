@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
+from vlae_tf.nn.causal import network as causal_network
+
 _CELL = 16  # Side of a drawn pixel.
 _SEEN, _PIXEL = (70, 130, 200), (255, 140, 0)
 _BLIND, _LATER = (255, 255, 255), (150, 150, 150)
@@ -22,17 +24,17 @@ class ReceptiveField:
   offsets: tuple[tuple[int, int], ...]
 
   @property
-  def num_pixels(self):
+  def num_pixels(self) -> int:
     """Number of pixels seen."""
     return len(self.offsets)
 
   @property
-  def height(self):
+  def height(self) -> int:
     """Height of the smallest box that holds all pixels seen."""
     return self._extent(0)
 
   @property
-  def width(self):
+  def width(self) -> int:
     """Width of the smallest box that holds all pixels seen."""
     return self._extent(1)
 
@@ -41,8 +43,16 @@ class ReceptiveField:
     return max(positions) - min(positions) + 1 if positions else 0
 
 
-def find(network, seed=0):
+def find(
+  network: causal_network.CausalNetwork, seed: int = 0
+) -> ReceptiveField:
   """Finds the exact receptive field, by gradients at random images.
+
+  >>> from vlae_tf import nn
+  >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
+  >>> network.build((None, None, None, 1), (None, None, None, 1))
+  >>> find(network).offsets
+  ((-1, -1), (-1, 0), (-1, 1), (0, -1))
 
   Args:
     network: Built `CausalNetwork`.
@@ -54,7 +64,7 @@ def find(network, seed=0):
   reach = 8
   while True:
     seen = _seen_from_center(network, reach, seed)
-    offsets = [tuple(map(int, o)) for o in np.argwhere(seen) - reach]
+    offsets = [(int(i), int(j)) for i, j in np.argwhere(seen) - reach]
     # What touches the canvas's edge may go on beyond it.
     if not any(reach in map(abs, offset) for offset in offsets):
       return ReceptiveField(tuple(sorted(offsets)))
@@ -81,7 +91,7 @@ def _seen_from_center(network, reach, seed, images=8):
   return (gradient.numpy() != 0).any((0, 3))
 
 
-def draw(field):
+def draw(field: ReceptiveField) -> np.ndarray:
   """Draws a field: seen, the pixel itself, a blind spot, and later pixels.
 
   Args:
@@ -120,6 +130,6 @@ def _with_title(picture, text):
   return np.concatenate([np.asarray(title), picture])
 
 
-def describe(field):
+def describe(field: ReceptiveField) -> str:
   """A field's numbers as a line of text."""
   return f'{field.num_pixels} pixels, {field.width} wide, {field.height} high'

@@ -9,11 +9,14 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
+from vlae_tf import model as model_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.system import seeds
 
@@ -39,7 +42,7 @@ class Estimates:
   distortion: np.ndarray
   num_samples: int
 
-  def summary(self, image_shape):
+  def summary(self, image_shape: Sequence[int]) -> dict[str, Any]:
     """Means, standard errors and other units.
 
     Args:
@@ -67,7 +70,7 @@ class Estimates:
     }
 
 
-def table(result):
+def table(result: Mapping[str, Any]) -> str:
   """The lines that a person reads of a `summary`.
 
   Args:
@@ -92,7 +95,7 @@ def table(result):
   return '\n'.join(lines)
 
 
-def standard_error(values):
+def standard_error(values: np.ndarray) -> float:
   """Standard error of a mean; NaN for a single value."""
   if len(values) < 2:
     return math.nan
@@ -104,9 +107,19 @@ class Evaluator:
 
   `log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }`, a lower bound in
   expectation that tightens as samples are added.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> model = build_model(config, image_shape=(4, 4, 1))
+  >>> found = Evaluator(model, num_samples=8)(np.ones([3, 4, 4, 1], bool))
+  >>> found.log_prob.shape, bool((found.log_prob > found.elbo).all())
+  ((3,), True)
   """
 
-  def __init__(self, model, num_samples=1, seed=0):
+  def __init__(
+    self, model: model_lib.VLAE, num_samples: int = 1, seed: int = 0
+  ):
     """Creates the evaluator; its graph is traced at the first use.
 
     Args:
@@ -129,7 +142,13 @@ class Evaluator:
     self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
 
-  def __call__(self, images, split='test', progress=None, kind=None):
+  def __call__(
+    self,
+    images: np.ndarray,
+    split: str = 'test',
+    progress: Callable[[int], Any] | None = None,
+    kind: str | None = None,
+  ) -> Estimates:
     """Estimates for all images, in the binarisation fixed for their split.
 
     Args:
@@ -152,9 +171,12 @@ class Evaluator:
       if progress is not None:
         progress(len(batch['index']))
     columns = [np.concatenate(column) for column in zip(*parts)]
-    return Estimates(*columns, self._num_samples)
+    log_prob, elbo, rate, distortion = columns
+    return Estimates(log_prob, elbo, rate, distortion, self._num_samples)
 
-  def estimate(self, image, index):
+  def estimate(
+    self, image: tf.Tensor, index: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Estimates for one batch, in memory that the samples do not add to.
 
     Args:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 
 import numpy as np
 from PIL import Image
@@ -12,7 +13,7 @@ _BACKGROUND = 96
 _FRAME = np.array([255, 140, 0], np.uint8)  # Around originals.
 
 
-def grid(images, columns=None):
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
   """Lays images out in rows, nearly square by default.
 
   Args:
@@ -34,7 +35,9 @@ def grid(images, columns=None):
   return np.concatenate(rows)
 
 
-def beside(originals, draws, groups=None):
+def beside(
+  originals: np.ndarray, draws: np.ndarray, groups: int | None = None
+) -> np.ndarray:
   """Originals, framed, with draws made from them on their right.
 
   Args:
@@ -58,7 +61,7 @@ def beside(originals, draws, groups=None):
   return np.concatenate(rows)
 
 
-def encode_png(picture, scale=2):
+def encode_png(picture: np.ndarray, scale: int = 2) -> bytes:
   """PNG bytes of a picture, enlarged by whole pixels.
 
   Args:
@@ -74,11 +77,11 @@ def encode_png(picture, scale=2):
   return buffer.getvalue()
 
 
-def check_png_path(path):
+def check_png_path(path: str | os.PathLike) -> None:
   """Checks early that a path can become a PNG file.
 
   Args:
-    path: Path as a string.
+    path: Path.
 
   Raises:
     ValueError: It does not end in .png, or its directory cannot be written.
@@ -88,7 +91,9 @@ def check_png_path(path):
   atomic.check_writable(path)
 
 
-def save_png(path, picture, scale=2):
+def save_png(
+  path: str | os.PathLike, picture: np.ndarray, scale: int = 2
+) -> None:
   """Writes a picture to a PNG file, atomically; see `encode_png`.
 
   Raises:

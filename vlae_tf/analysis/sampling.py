@@ -3,12 +3,20 @@
 import numpy as np
 import tensorflow as tf
 
+from vlae_tf import model as model_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.system import seeds
 
 
-def sample_prior(model, num, seed=0):
+def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
   """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> images = sample_prior(build_model(config, (4, 4, 1)), num=3)
+  >>> images.shape, set(images.flat) <= {0.0, 1.0}
+  ((3, 4, 4, 1), True)
 
   Args:
     model: Built `VLAE`.
@@ -23,7 +31,9 @@ def sample_prior(model, num, seed=0):
   return model.likelihood(z).sample(seed=image_seed).numpy()
 
 
-def decompress(model, images, draws=1, seed=0):
+def decompress(
+  model: model_lib.VLAE, images: np.ndarray, draws: int = 1, seed: int = 0
+) -> np.ndarray:
   """Draws images from the codes of given ones: the lossy code's meaning.
 
   Args:
@@ -39,7 +49,14 @@ def decompress(model, images, draws=1, seed=0):
   return model.likelihood(z).sample(draws, seed=image_seed).numpy()
 
 
-def complete(model, images, num_given, draws=1, seed=0, proposals=256):
+def complete(
+  model: model_lib.VLAE,
+  images: np.ndarray,
+  num_given: int,
+  draws: int = 1,
+  seed: int = 0,
+  proposals: int = 256,
+) -> np.ndarray:
   """Continues images of which only the first pixels in raster order are known.
 
   The code comes from `p(z | given pixels)`, by sampling-importance-resampling:

@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,6 +30,14 @@ class AutoregressiveDecoder(keras.layers.Layer):
   Maps codes `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
   `[...]` and event shape `[height, width, channels]`. What the network does not
   see of the image has to come through the code.
+
+  >>> generator = residual.Generator((6, 6), 1, (4,), 8)
+  >>> network = window_cnn.WindowCNN(1, window=(3, 2), units=4, depth=2)
+  >>> law = pixel_laws.BernoulliPixel()
+  >>> decoder = AutoregressiveDecoder(1, generator, network, law)
+  >>> decoder.build((None, 2))
+  >>> decoder(tf.zeros([3, 2])).log_prob(tf.ones([3, 6, 6, 1])).shape
+  TensorShape([3])
   """
 
   def __init__(
@@ -173,7 +182,7 @@ def _factorised(config, outputs):
   return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
 
 
-def create(config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
+def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   """The decoder of a config.
 
   Args:

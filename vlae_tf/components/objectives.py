@@ -1,13 +1,4 @@
-"""What training minimises: a distortion and a function of the mean rate.
-
-An objective sees means over the *global* batch, so that replicas and
-microbatches leave it as it is:
-
-*  `parts(terms)` gives the two numbers of each image whose sums carry the
-   gradient;
-*  `rate_loss(mean_rate, step)` is what the mean rate costs, in nats, and
-   `rate_weight(mean_rate, step)` its derivative;
-*  `variables` is its state, and `update(mean_rate)` moves that once a step.
+"""What training minimises, each class an `Objective`, see `terms`.
 
 #### References
 
@@ -29,10 +20,13 @@ microbatches leave it as it is:
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from vlae_tf.components.terms import Objective, Step, Terms
 from vlae_tf.system import registry, serialization
 
 OBJECTIVES = registry.Registry('objective')
@@ -42,45 +36,41 @@ OBJECTIVES = registry.Registry('objective')
 class NegativeELBO:
   """`mean(distortion) + mean(rate)`, in nats."""
 
-  num_samples = 1  # Codes of each image in a step.
-  variables = ()
+  num_samples: int = 1
+  variables: Sequence[keras.Variable] = ()
 
-  def parts(self, terms):
-    """Per-image distortion and rate, `[batch]`, to sum and differentiate.
-
-    Args:
-      terms: `Terms` of shape `[num_samples, batch]`, or `[batch]` for one.
-
-    Returns:
-      A pair of `Tensor`s of shape `[batch]`.
-    """
+  def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
+    """Distortion and rate of each image, means over its codes."""
     flat = [tf.reshape(t, [-1, tf.shape(t)[-1]]) for t in terms]
-    return tuple(tf.reduce_mean(t, 0) for t in flat)
+    distortion, rate = [tf.reduce_mean(t, 0) for t in flat]
+    return distortion, rate
 
-  def bound(self, terms):
+  def bound(self, terms: Terms) -> tf.Tensor:
     """The bound on log p(x) that is reported, in nats, `[batch]`."""
     distortion, rate = self.parts(terms)
     return -distortion - rate
 
-  def rate_loss(self, mean_rate, step):
+  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """What the mean rate costs, in nats, shape `[]`."""
     del step
     return mean_rate
 
-  def rate_weight(self, mean_rate, step):
+  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """Weight of the rate's gradient, shape `[]`."""
     del step
     return tf.ones_like(mean_rate)
 
-  def value(self, mean_distortion, mean_rate, step=0):
+  def value(
+    self, mean_distortion: tf.Tensor, mean_rate: tf.Tensor, step: Step = 0
+  ) -> tf.Tensor:
     """The loss from the means over the global batch, in nats."""
     return mean_distortion + self.rate_loss(mean_rate, step)
 
-  def update(self, mean_rate):
+  def update(self, mean_rate: tf.Tensor) -> None:
     """Moves the objective's state, once a step."""
     del mean_rate
 
-  def loss(self, terms, step=0):
+  def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
     """The loss of a whole batch of `Terms`, in nats, with its gradient."""
     distortion, rate = [tf.reduce_mean(p) for p in self.parts(terms)]
     surrogate = (
@@ -98,9 +88,13 @@ class FreeBits(NegativeELBO):
 
   The floor is on the total rate: under it the rate has no gradient, and the
   model may use that many nats for nothing.
+
+  >>> free = FreeBits(floor=5.0)
+  >>> [float(free.rate_loss(tf.constant(r), step=0)) for r in (3.0, 7.0)]
+  [5.0, 7.0]
   """
 
-  def __init__(self, floor):
+  def __init__(self, floor: float):
     """Creates the objective.
 
     Args:
@@ -110,11 +104,11 @@ class FreeBits(NegativeELBO):
       raise ValueError(f'`floor` must be at least 0, got {floor}.')
     self.floor = floor
 
-  def rate_loss(self, mean_rate, step):
+  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     del step
     return tf.maximum(mean_rate, self.floor)
 
-  def rate_weight(self, mean_rate, step):
+  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     del step
     return tf.cast(mean_rate > self.floor, mean_rate.dtype)
 
@@ -127,7 +121,7 @@ class SoftFreeBits(NegativeELBO):
   5 % above the target, and falls by 10 % after one below the target.
   """
 
-  def __init__(self, target):
+  def __init__(self, target: float):
     """Creates the objective and its one variable.
 
     Args:
@@ -141,14 +135,14 @@ class SoftFreeBits(NegativeELBO):
     )
     self.variables = (self.gamma,)
 
-  def rate_loss(self, mean_rate, step):
+  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     return self.rate_weight(mean_rate, step) * mean_rate
 
-  def rate_weight(self, mean_rate, step):
+  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     del step
     return tf.cast(self.gamma.value, mean_rate.dtype)
 
-  def update(self, mean_rate):
+  def update(self, mean_rate: tf.Tensor) -> None:
     up = tf.where(mean_rate > 1.05 * self.target, 1.1, 1.0)
     factor = tf.where(mean_rate < self.target, 1.0 / 1.1, up)
     gamma = self.gamma.value * tf.cast(factor, tf.float32)
@@ -159,7 +153,7 @@ class SoftFreeBits(NegativeELBO):
 class Beta(NegativeELBO):
   """`mean(distortion) + beta mean(rate)` [3], the ELBO where `beta` is 1."""
 
-  def __init__(self, beta):
+  def __init__(self, beta: float):
     """Creates the objective.
 
     Args:
@@ -169,11 +163,11 @@ class Beta(NegativeELBO):
       raise ValueError(f'`beta` must be at least 0, got {beta}.')
     self.beta = beta
 
-  def rate_loss(self, mean_rate, step):
+  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     del step
     return self.beta * mean_rate
 
-  def rate_weight(self, mean_rate, step):
+  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     del step
     return self.beta * tf.ones_like(mean_rate)
 
@@ -183,9 +177,12 @@ class WarmUp(NegativeELBO):
   """Another objective whose price of the rate grows from 0 to full [4].
 
   `rate_loss = min(1, step / steps) inner.rate_loss`.
+
+  >>> float(WarmUp(NegativeELBO(), steps=100).rate_loss(tf.constant(8.0), 25))
+  2.0
   """
 
-  def __init__(self, inner, steps):
+  def __init__(self, inner: Objective, steps: int):
     """Creates the objective.
 
     Args:
@@ -201,19 +198,19 @@ class WarmUp(NegativeELBO):
   def _part_done(self, step):
     return tf.minimum(tf.cast(step, tf.float32) / float(self.steps), 1.0)
 
-  def parts(self, terms):
+  def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
     return self.inner.parts(terms)
 
-  def bound(self, terms):
+  def bound(self, terms: Terms) -> tf.Tensor:
     return self.inner.bound(terms)
 
-  def rate_loss(self, mean_rate, step):
+  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     return self._part_done(step) * self.inner.rate_loss(mean_rate, step)
 
-  def rate_weight(self, mean_rate, step):
+  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     return self._part_done(step) * self.inner.rate_weight(mean_rate, step)
 
-  def update(self, mean_rate):
+  def update(self, mean_rate: tf.Tensor) -> None:
     self.inner.update(mean_rate)
 
 
@@ -223,9 +220,14 @@ class ImportanceWeighted(NegativeELBO):
 
   Its gradient weights each code's terms by that code's share of the sum, so it
   comes in the same two parts as the ELBO's.
+
+  >>> terms = Terms(tf.constant([[3.0], [1.0]]), rate=tf.ones([2, 1]))
+  >>> bound = ImportanceWeighted(num_samples=2).bound(terms)
+  >>> float(bound[0]) > float(tf.reduce_mean(terms.elbo))
+  True
   """
 
-  def __init__(self, num_samples):
+  def __init__(self, num_samples: int):
     """Creates the objective.
 
     Args:
@@ -235,7 +237,7 @@ class ImportanceWeighted(NegativeELBO):
       raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
     self.num_samples = num_samples
 
-  def parts(self, terms):
+  def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
     """As `NegativeELBO.parts`; their sum is worth the negative bound."""
     shape = [-1, tf.shape(terms.rate)[-1]]
     distortion, rate = [tf.reshape(t, shape) for t in terms]
@@ -245,7 +247,7 @@ class ImportanceWeighted(NegativeELBO):
     gap = -self.bound(terms) - distortion - rate
     return distortion + tf.stop_gradient(gap), rate
 
-  def bound(self, terms):
+  def bound(self, terms: Terms) -> tf.Tensor:
     elbo = tf.reshape(terms.elbo, [-1, tf.shape(terms.rate)[-1]])
     codes = tf.cast(tf.shape(elbo)[0], elbo.dtype)
     return tf.reduce_logsumexp(elbo, 0) - tf.math.log(codes)
@@ -275,7 +277,7 @@ def _iwae(config, floor):
   return ImportanceWeighted(config.importance_samples)
 
 
-def create(config, image_shape):
+def create(config: Any, image_shape: Sequence[int]) -> Objective:
   """The objective of a config.
 
   Args:
@@ -284,7 +286,7 @@ def create(config, image_shape):
       each of their product.
 
   Returns:
-    An objective, see the module's documentation.
+    An `Objective`.
   """
   # Without a code there is no rate to hold up.
   free_bits = config.free_bits if config.latent_size else 0.0

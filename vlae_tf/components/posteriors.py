@@ -11,6 +11,7 @@ The law they return has to be one that `reparameterized.draw` can draw from.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,6 +35,12 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
 
   Maps images `[batch, height, width, channels]` to a `tfd.Distribution` of
   batch shape `[batch]` and event shape `event_shape`.
+
+  >>> posterior = DiagonalGaussianPosterior(2, residual.Encoder((4,), 8))
+  >>> posterior.build((None, 6, 6, 1))
+  >>> law = posterior(tf.zeros([3, 6, 6, 1]))
+  >>> law.batch_shape, law.event_shape
+  (TensorShape([3]), TensorShape([2]))
   """
 
   def __init__(
@@ -112,7 +119,7 @@ def _gaussian(config) -> keras.layers.Layer:
   )
 
 
-def create(config) -> keras.layers.Layer:
+def create(config: Any) -> keras.layers.Layer:
   """The posterior of a config.
 
   Args:

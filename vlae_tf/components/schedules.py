@@ -8,6 +8,7 @@
 """
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,9 +20,14 @@ SCHEDULES = registry.Registry('learning_rate_schedule')
 
 @serialization.register
 class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-  """A rate that is held, then falls linearly to zero at the last step."""
+  """A rate that is held, then falls linearly to zero at the last step.
 
-  def __init__(self, rate, hold_steps, total_steps):
+  >>> rate = HoldThenLinear(0.5, hold_steps=10, total_steps=20)
+  >>> [float(rate(step)) for step in (0, 10, 15, 20)]
+  [0.5, 0.5, 0.25, 0.0]
+  """
+
+  def __init__(self, rate: float, hold_steps: int, total_steps: int):
     """Creates the schedule.
 
     Args:
@@ -37,7 +43,7 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     self.hold_steps = hold_steps
     self.total_steps = total_steps
 
-  def part_left(self, step):
+  def part_left(self, step: int | tf.Tensor) -> tf.Tensor:
     """What is left of the descent, from 1 before it to 0 at its end."""
     left = self.total_steps - tf.cast(step, tf.float32)
     part = left / float(self.total_steps - self.hold_steps)
@@ -67,7 +73,7 @@ class HoldThenCosine(HoldThenLinear):
 class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
   """A rate that is halved whenever validation stops getting better."""
 
-  def __init__(self, rate):
+  def __init__(self, rate: float):
     """Creates the schedule and its one variable.
 
     Args:
@@ -83,7 +89,7 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     del step
     return self.rate * self.factor.value
 
-  def halve(self):
+  def halve(self) -> None:
     """Halves the rate from now on."""
     self.factor.assign(0.5 * self.factor.value)
 
@@ -121,7 +127,9 @@ def _plateau(config, total_steps):
   return HalveOnPlateau(config.learning_rate)
 
 
-def create(config, total_steps):
+def create(
+  config: Any, total_steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
   """The schedule (or constant) of a config's learning rate.
 
   Args:

@@ -1,0 +1,20 @@
+"""Laws and bijectors that own no network, and how to draw from them."""
+
+from vlae_tf.distributions.autoregressive_image import AutoregressiveImage
+from vlae_tf.distributions.autoregressive_shift import AutoregressiveShift
+from vlae_tf.distributions.gaussians import (
+  diagonal_gaussian,
+  standard_gaussian,
+)
+from vlae_tf.distributions.pixel_laws import BernoulliPixel
+from vlae_tf.distributions.reparameterized import Draw, draw
+
+__all__ = [
+  'AutoregressiveImage',
+  'AutoregressiveShift',
+  'BernoulliPixel',
+  'Draw',
+  'diagonal_gaussian',
+  'draw',
+  'standard_gaussian',
+]

@@ -36,6 +36,10 @@ class Draw(NamedTuple):
 def draw(law: tfd.Distribution, noise: tf.Tensor) -> Draw:
   """Makes draws of a law from given noise, differentiably [1].
 
+  >>> of_law = draw(tfd.Normal(loc=1.0, scale=2.0), tf.constant([-0.5, 1.0]))
+  >>> of_law.value.numpy()
+  array([0., 3.], dtype=float32)
+
   Args:
     law: `tfd.Distribution` of one of the registered classes.
     noise: Standard normal `Tensor` of shape `[..., *batch_shape,

@@ -1,0 +1,37 @@
+"""Networks as Keras layers; none of them computes a likelihood."""
+
+from vlae_tf.nn.causal.network import CausalNetwork
+from vlae_tf.nn.made import MADE
+from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
+from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
+from vlae_tf.nn.pixel.window_cnn import (
+  DownsampledWindowCNN,
+  PointwiseCNN,
+  WindowCNN,
+)
+from vlae_tf.nn.residual import Encoder, Generator, ResidualBlock
+from vlae_tf.nn.weight_norm import (
+  data_dependent_initialization,
+  WeightNorm,
+  WeightNormConv2D,
+  WeightNormConv2DTranspose,
+  WeightNormDense,
+)
+
+__all__ = [
+  'MADE',
+  'CausalNetwork',
+  'DownsampledWindowCNN',
+  'Encoder',
+  'GatedPixelCNN',
+  'Generator',
+  'PixelCNN',
+  'PointwiseCNN',
+  'ResidualBlock',
+  'WeightNorm',
+  'WeightNormConv2D',
+  'WeightNormConv2DTranspose',
+  'WeightNormDense',
+  'WindowCNN',
+  'data_dependent_initialization',
+]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from vlae_tf import builder
 from vlae_tf import config as config_lib
+from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
 from vlae_tf.runs import checkpoints
 from vlae_tf.system import atomic
@@ -31,11 +32,16 @@ class Run(NamedTuple):
   config: config_lib.Config
   model: model_lib.VLAE  # With the averaged weights.
   step: int
-  image_shape: tuple[int, int, int]
+  image_shape: tuple[int, ...]  # Height, width, channels.
   data_dir: str | None  # Root of the data sets when it was trained.
 
 
-def claim(workdir, config, data, data_dir=None):
+def claim(
+  workdir: str | os.PathLike,
+  config: config_lib.Config,
+  data: data_lib.ImageData,
+  data_dir: str | os.PathLike | None = None,
+) -> None:
   """Makes a directory this experiment's, or checks that it is.
 
   Args:
@@ -63,7 +69,11 @@ def claim(workdir, config, data, data_dir=None):
   config_lib.save(config, workdir / 'config.json')
 
 
-def restore(workdir, which=LAST, build=builder.build_model):
+def restore(
+  workdir: str | os.PathLike,
+  which: str = LAST,
+  build: builder.ModelBuilder = builder.build_model,
+) -> Run:
   """Reads the averaged weights of a run's newest or best checkpoint.
 
   Args:

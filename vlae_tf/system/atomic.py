@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 
 
-def check_writable(path):
+def check_writable(path: str | os.PathLike) -> None:
   """Checks, before long work, that a file can be written to a path.
 
   Args:
@@ -25,7 +25,7 @@ def check_writable(path):
     raise ValueError(f'Cannot write {path}: it is a directory.')
 
 
-def write_bytes(path, data):
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
   """Writes a file in one step, so that a reader never sees half of it.
 
   Args:
@@ -53,6 +53,6 @@ def write_bytes(path, data):
     raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file in one step, see `write_bytes`."""
   write_bytes(path, text.encode('utf-8'))

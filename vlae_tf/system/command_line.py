@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 
 from absl import app, flags, logging
 
@@ -47,12 +48,12 @@ with _held_stderr():
 logging.set_verbosity(logging.WARNING)
 
 
-def define_workdir():
+def define_workdir() -> None:
   """Defines `--workdir`, which every command but `train` reads alone."""
   flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
 
 
-def define_data_dir():
+def define_data_dir() -> None:
   """Defines `--data_dir`."""
   flags.DEFINE_string(
     'data_dir',
@@ -61,14 +62,14 @@ def define_data_dir():
   )
 
 
-def define_preset():
+def define_preset() -> None:
   """Defines `--preset`, for commands that take all flags of an experiment."""
   flags.DEFINE_enum(
     'preset', None, presets.names(), 'A known experiment; later flags win.'
   )
 
 
-def run(main):
+def run(main: Callable[[], None]) -> None:
   """Runs a command: parses its flags and turns `ValueError` into one line.
 
   Args:

@@ -3,11 +3,11 @@
 import sys
 
 
-def warn(message):
+def warn(message: object) -> None:
   """Prints a warning.
 
   Args:
-    message: String; its line breaks are lost.
+    message: String, or an error; its line breaks are lost.
   """
   print(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
   sys.stderr.flush()

@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+_Maker = TypeVar('_Maker', bound=Callable[..., Any])
 
 
 class Registry(Mapping[str, Callable[..., Any]]):
@@ -30,7 +32,7 @@ class Registry(Mapping[str, Callable[..., Any]]):
     self._makers: dict[str, Callable[..., Any]] = {}
     self._descriptions: dict[str, str] = {}
 
-  def register(self, name: str, description: str):
+  def register(self, name: str, description: str) -> Callable[[_Maker], _Maker]:
     """A decorator that enters a class or function under a name.
 
     Args:
@@ -46,7 +48,7 @@ class Registry(Mapping[str, Callable[..., Any]]):
     if name in self._makers:
       raise ValueError(f'`{self.kind}` {name!r} is registered already.')
 
-    def enter(maker):
+    def enter(maker: _Maker) -> _Maker:
       self._makers[name] = maker
       self._descriptions[name] = description
       return maker

@@ -1,5 +1,7 @@
 """Stateless random numbers: each draw is a function of what it is for."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 # Every stream of random numbers has a number of its own, so that no two uses
@@ -16,7 +18,9 @@ STREAMS = {
 }
 
 
-def stream_seed(seed, stream, counter=0):
+def stream_seed(
+  seed: int, stream: str, counter: int | tf.Tensor = 0
+) -> tf.Tensor:
   """Returns the stateless seed of draw number `counter` of a stream.
 
   Args:
@@ -32,7 +36,9 @@ def stream_seed(seed, stream, counter=0):
   return tf.stack([tf.constant(base, tf.int32), tf.cast(counter, tf.int32)])
 
 
-def uniform_per_example(seed, stream, indices, shape):
+def uniform_per_example(
+  seed: int, stream: str, indices: tf.Tensor, shape: Sequence[int]
+) -> tf.Tensor:
   """Uniform numbers in [0, 1) that depend on each example's index alone.
 
   Args:

@@ -7,7 +7,7 @@ from vlae_tf.training import parallelism, strategies
 from vlae_tf.training import step as train_step
 
 
-def define():
+def define() -> None:
   """Defines them."""
   flags.DEFINE_string(
     'workdir', None, 'Directory of the run; runs/DATASET by default.'
@@ -56,7 +56,7 @@ def _define_limits():
   )
 
 
-def limits(values):
+def limits(values: flags.FlagValues) -> limits_lib.Limits:
   """The `Limits` that parsed flags describe."""
   return limits_lib.Limits(
     max_steps=values.max_steps,
@@ -69,7 +69,9 @@ def limits(values):
   )
 
 
-def execution(values, batch_size):
+def execution(
+  values: flags.FlagValues, batch_size: int
+) -> train_step.Execution:
   """The `Execution` that parsed flags describe; before TensorFlow computes.
 
   Args:

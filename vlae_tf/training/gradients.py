@@ -6,15 +6,24 @@ it before the pass backward. In microbatches it is known only at the end, so
 distortion's and rate's gradients are summed apart until then.
 """
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
+from vlae_tf import config as config_lib
+from vlae_tf import model as model_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
 from vlae_tf.system import seeds
 from vlae_tf.training import parallelism
 
 
-def latent_noise(config, batch, event_shape, num_samples=1):
+def latent_noise(
+  config: config_lib.Config,
+  batch: Mapping[str, tf.Tensor],
+  event_shape: Sequence[int],
+  num_samples: int = 1,
+) -> tf.Tensor:
   """Noise of a batch's codes.
 
   It is drawn for the whole global batch, so that what a slot gets does not
@@ -43,7 +52,14 @@ def latent_noise(config, batch, event_shape, num_samples=1):
 class GlobalGradient:
   """Mean terms and gradient of the global batch; called on every replica."""
 
-  def __init__(self, model, config, microbatch=0, parts=1, kernels=0):
+  def __init__(
+    self,
+    model: model_lib.VLAE,
+    config: config_lib.Config,
+    microbatch: int = 0,
+    parts: int = 1,
+    kernels: int = 0,
+  ):
     """Creates the function.
 
     Args:
@@ -64,7 +80,12 @@ class GlobalGradient:
       self._shares = tf.function(self._shares_of, autograph=False)
     self._parts = parts
 
-  def __call__(self, batch, step, loss_scale=1.0):
+  def __call__(
+    self,
+    batch: Mapping[str, tf.Tensor],
+    step: tf.Tensor,
+    loss_scale: float | tf.Tensor = 1.0,
+  ) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Computes them.
 
     Args:

@@ -1,5 +1,7 @@
 """What keeps a run from being ruined by one bad number."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,7 +25,7 @@ class Guard:
   from vanishing: halved by a skipped update, doubled after many good ones.
   """
 
-  def __init__(self, scale_loss=False):
+  def __init__(self, scale_loss: bool = False):
     """Creates the guard's variables.
 
     Args:
@@ -44,11 +46,11 @@ class Guard:
     )
 
   @property
-  def loss_scale(self):
+  def loss_scale(self) -> tf.Tensor:
     """Factor on the loss, a float32 `Tensor` of shape `[]`."""
     return tf.convert_to_tensor(self._loss_scale.value)
 
-  def count(self, is_good):
+  def count(self, is_good: tf.Tensor) -> None:
     """Takes note of an update.
 
     Args:
@@ -72,7 +74,7 @@ def _counter(name):
   return keras.Variable(0, trainable=False, dtype='int64', name=name)
 
 
-def check_skipped(in_row, step, limit):
+def check_skipped(in_row: float, step: int, limit: int) -> None:
   """Ends a run whose updates are not finite any more.
 
   Args:
@@ -90,7 +92,7 @@ def check_skipped(in_row, step, limit):
     )
 
 
-def are_finite(variables):
+def are_finite(variables: Iterable[tf.Variable]) -> bool:
   """Whether all numbers of a list of variables are finite."""
   return all(
     np.isfinite(v.numpy()).all()

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -10,16 +11,16 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Interruption:
   """Whether the process was asked to stop, and by which signal."""
 
-  def __init__(self):
-    self.name = None
+  def __init__(self) -> None:
+    self.name: str | None = None
 
   @property
-  def exit_status(self):
+  def exit_status(self) -> int:
     """What a shell gives for a process that such a signal ended."""
     return 128 + signal.Signals[self.name] if self.name else 0
 
   @contextlib.contextmanager
-  def watched(self):
+  def watched(self) -> Iterator['Interruption']:
     """Notes a signal instead of dying; a second one is obeyed at once."""
     if threading.current_thread() is not threading.main_thread():
       yield self

@@ -25,7 +25,7 @@ class Limits:
   steps_per_call: int = 10
   max_skipped_in_row: int = 20
 
-  def next_stop(self, step, validation_period):
+  def next_stop(self, step: int, validation_period: int) -> int:
     """The next step at which the host has something to do.
 
     Args:

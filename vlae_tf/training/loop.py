@@ -1,14 +1,18 @@
 """The training loop: steps, validation, checkpoints and what one sees."""
 
 import math
+import os
 import pathlib
 import time
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
 
 from vlae_tf import builder
+from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
+from vlae_tf import model as model_lib
 from vlae_tf.analysis import code_use, likelihood
 from vlae_tf.distributions import pixel_laws
 from vlae_tf.runs import checkpoints, workdirs
@@ -22,18 +26,30 @@ _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 
 
 class Trainer:
-  """Trains a VLAE in a working directory, from where it was left."""
+  """Trains a VLAE in a working directory, from where it was left.
+
+  >>> import tempfile
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder_depth=2)
+  >>> config = config_lib.Config(batch_size=4, max_epochs=3.0, **small)
+  >>> images = [tf.zeros([8, 4, 4, 1], tf.bool).numpy()] * 3
+  >>> data = data_lib.ImageData('black', *images)
+  >>> with tempfile.TemporaryDirectory() as folder:
+  ...   trainer = Trainer(config, data, folder, limits=Limits(max_steps=4))
+  ...   # and then trainer.run()
+  >>> trainer.total_steps, trainer.last_step  # Three epochs of 8 / 4 steps.
+  (6, 4)
+  """
 
   def __init__(
     self,
-    config,
-    data,
-    workdir,
-    data_dir=None,
-    strategy=None,
-    limits=None,
-    execution=None,
-    build=builder.build_model,
+    config: config_lib.Config,
+    data: data_lib.ImageData,
+    workdir: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    limits: Limits | None = None,
+    execution: train_step.Execution | None = None,
+    build: builder.ModelBuilder = builder.build_model,
   ):
     """Builds or restores everything; takes no step.
 
@@ -46,9 +62,8 @@ class Trainer:
         default.
       limits: `Limits`.
       execution: `train_step.Execution`.
-      build: Callable of a config and an image shape that returns a built
-        `VLAE`: that of the config, or one of your own. It is called twice, for
-        the weights and for their averages.
+      build: Builds the model: that of the config, or one of your own. Called
+        twice, for the weights and for their averages.
 
     Raises:
       ValueError: The directory belongs to another config, or the batch cannot
@@ -73,7 +88,7 @@ class Trainer:
       workdirs.claim(workdir, config, data, data_dir)
     self._evaluator = likelihood.Evaluator(self.averages)
     self._probe = code_use.CodeProbe(self.averages)
-    self.code = None  # `code_use.CodeUse` of the last validation.
+    self.code: code_use.CodeUse | None = None  # Of the last validation.
     self._train_step = train_step.TrainStep(
       self._strategy, self.state, config, execution
     )
@@ -103,49 +118,49 @@ class Trainer:
     return self.step or None if found is None else found
 
   @property
-  def is_chief(self):
+  def is_chief(self) -> bool:
     """Whether this process is the one that writes."""
     return self._workers.is_chief
 
   @property
-  def model(self):
+  def model(self) -> model_lib.VLAE:
     """The `VLAE` that is trained."""
     return self.state.model
 
   @property
-  def averages(self):
+  def averages(self) -> model_lib.VLAE:
     """The `VLAE` with the averaged weights, for all that is reported."""
     return self.state.averages
 
   @property
-  def step(self):
+  def step(self) -> int:
     """Steps taken so far."""
     return self.state.step
 
   @property
-  def last_step(self):
+  def last_step(self) -> int:
     """Step at which the run ends if time allows."""
     if self.limits.max_steps is None:
       return self.total_steps
     return min(self.total_steps, self.limits.max_steps)
 
   @property
-  def steps_per_epoch(self):
+  def steps_per_epoch(self) -> float:
     """Steps in which every image is seen once, a fraction."""
     return len(self._images) / self.config.batch_size
 
-  def size(self):
+  def size(self) -> str:
     """Weights and memory of the run, a string; see `sizes`."""
     replicas = self._strategy.num_replicas_in_sync
     batch_size = self._microbatch or self.config.batch_size // replicas
     return sizes.describe(self.averages, self._data.image_shape, batch_size)
 
   @property
-  def exit_status(self):
+  def exit_status(self) -> int:
     """Status for the shell: 0, or that of the signal that ended the run."""
     return self._interruption.exit_status
 
-  def run(self, callbacks=()):
+  def run(self, callbacks: Iterable[keras.callbacks.Callback] = ()) -> str:
     """Trains until the end of the run or one of its limits.
 
     Args:
@@ -162,17 +177,17 @@ class Trainer:
       ValueError: Too many updates in a row were not finite, the last checkpoint
         cannot be written, or another worker is gone.
     """
-    callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
-    callbacks.set_params(dict(initial=self.step, steps=self.last_step))
+    told = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+    told.set_params(dict(initial=self.step, steps=self.last_step))
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
-    callbacks.on_train_begin()
+    told.on_train_begin()
     try:
       with self._interruption.watched(), self._workers.explained():
-        step = self._loop(callbacks, time.monotonic() + seconds)
+        step = self._loop(told, time.monotonic() + seconds)
         self._save(step)
     finally:
-      callbacks.on_train_end()
+      told.on_train_end()
     return self._reason(step)
 
   def _reason(self, step):
@@ -257,7 +272,7 @@ class Trainer:
       )
     self._last.save(step)
 
-  def validate(self):
+  def validate(self) -> dict[str, float]:
     """The bound on the validation images, one code each, averaged weights.
 
     Returns:

@@ -6,6 +6,7 @@ operation on one core, took 0.9 of the time on two cores.
 """
 
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -13,14 +14,14 @@ import tensorflow as tf
 _MOST_PARTS = 4
 
 
-def num_cores():
+def num_cores() -> int:
   """Number of cores that this process may use."""
   if hasattr(os, 'sched_getaffinity'):  # Linux
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
-def parts_of(batch_size, num_cores):
+def parts_of(batch_size: int, num_cores: int) -> int:
   """Number of equal parts to compute a batch in.
 
   Args:
@@ -34,7 +35,7 @@ def parts_of(batch_size, num_cores):
   return max(n for n in range(1, most + 1) if batch_size % n == 0)
 
 
-def set_threads(parts, num_cores):
+def set_threads(parts: int, num_cores: int) -> None:
   """Gives each part its share of the cores; before TensorFlow first computes.
 
   Args:
@@ -49,7 +50,7 @@ def set_threads(parts, num_cores):
   )
 
 
-def balanced(sizes, num_groups):
+def balanced(sizes: Sequence[int], num_groups: int) -> list[list[int]]:
   """Divides things into groups of about the same size.
 
   Args:
@@ -59,7 +60,7 @@ def balanced(sizes, num_groups):
   Returns:
     A list of lists of indices, none of them empty.
   """
-  groups = [[] for _ in range(num_groups)]
+  groups: list[list[int]] = [[] for _ in range(num_groups)]
   totals = [0] * num_groups
   for k in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
     smallest = totals.index(min(totals))

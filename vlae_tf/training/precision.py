@@ -2,10 +2,11 @@
 
 import keras
 
+from vlae_tf import model as model_lib
 from vlae_tf.nn import weight_norm
 
 
-def apply(model, policy):
+def apply(model: model_lib.VLAE, policy: str) -> None:
   """Sets the arithmetic of a built model's networks.
 
   Their variables stay in float32, and so does what is made of their outputs:

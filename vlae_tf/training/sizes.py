@@ -1,13 +1,19 @@
 """How big a run is, said before its first step."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+from vlae_tf import model as model_lib
 
 _MIB = 2**20
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
 _COPIES = 5
 
 
-def describe(model, image_shape, batch_size):
+def describe(
+  model: model_lib.VLAE, image_shape: Sequence[int], batch_size: int
+) -> str:
   """Number of weights, and an estimate of the memory that a step needs.
 
   The activations kept for the pass backward are taken to be all floating-point

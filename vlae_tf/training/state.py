@@ -1,10 +1,13 @@
 """Everything that changes while a model trains, and so is checkpointed."""
 
 import math
+from collections.abc import Iterable, Mapping
 
 import keras
+import tensorflow as tf
 
 from vlae_tf import builder
+from vlae_tf import config as config_lib
 from vlae_tf.components import schedules
 from vlae_tf.runs import checkpoint_files
 from vlae_tf.training import gradients, guards, precision
@@ -13,7 +16,7 @@ from vlae_tf.training import gradients, guards, precision
 class Patience:
   """Counts validations since the last one that was better than all before."""
 
-  def __init__(self, limit, name):
+  def __init__(self, limit: int, name: str):
     """Creates the counter's variables.
 
     Args:
@@ -30,11 +33,11 @@ class Patience:
     self.variables = (self.best, self._count)
 
   @property
-  def exhausted(self):
+  def exhausted(self) -> bool:
     """Whether there were too many in a row."""
     return bool(self._limit) and int(self._count.value.numpy()) >= self._limit
 
-  def observe(self, value):
+  def observe(self, value: float) -> bool:
     """Takes note of a validation.
 
     Args:
@@ -49,7 +52,7 @@ class Patience:
     self._count.assign(0 if better else self._count.value + 1)
     return better
 
-  def restart(self):
+  def restart(self) -> None:
     """Counts from zero again."""
     self._count.assign(0)
 
@@ -58,7 +61,11 @@ class TrainingState:
   """Model, averages, optimiser, guard and the memory of validations."""
 
   def __init__(
-    self, config, image_shape, total_steps, build=builder.build_model
+    self,
+    config: config_lib.Config,
+    image_shape: tuple[int, ...],
+    total_steps: int,
+    build: builder.ModelBuilder = builder.build_model,
   ):
     """Creates it, untrained; inside the scope of the strategy.
 
@@ -66,7 +73,7 @@ class TrainingState:
       config: `Config`.
       image_shape: `(height, width, channels)`.
       total_steps: Steps of the whole run.
-      build: Callable of the first two that returns a built `VLAE`.
+      build: Builds the model, and again for its averages.
 
     Raises:
       ValueError: It gives the variables other names when it is called again.
@@ -88,16 +95,16 @@ class TrainingState:
     self._plateau = Patience(config.plateau_patience, 'plateau')
 
   @property
-  def step(self):
+  def step(self) -> int:
     """Steps taken so far."""
     return int(self.optimizer.iterations.value.numpy())
 
   @property
-  def should_stop_early(self):
+  def should_stop_early(self) -> bool:
     """Whether validation has not become better for too long."""
     return self._early.exhausted
 
-  def initialize(self, batch):
+  def initialize(self, batch: Mapping[str, tf.Tensor]) -> None:
     """Sets weights that depend on data, and the averages.
 
     Args:
@@ -108,7 +115,7 @@ class TrainingState:
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)
 
-  def observe_validation(self, elbo):
+  def observe_validation(self, elbo: float) -> bool:
     """Adapts what depends on how validation goes.
 
     Args:
@@ -125,7 +132,7 @@ class TrainingState:
         self._plateau.restart()
     return best
 
-  def groups(self):
+  def groups(self) -> dict[str, list[keras.Variable]]:
     """Lists of Keras variables to save, by name.
 
     In an order that stays: files of the first format are read by it.
@@ -145,11 +152,11 @@ class TrainingState:
       'state': small,
     }
 
-  def variables(self):
+  def variables(self) -> list[tf.Variable]:
     """All of them in one list, as `tf.Variable`s."""
     return as_tensorflow(v for group in self.groups().values() for v in group)
 
-  def variables_to_check(self):
+  def variables_to_check(self) -> list[tf.Variable]:
     """Those that have to be finite: weights, averages, optimiser."""
     groups = self.groups()
     return as_tensorflow(
@@ -157,6 +164,6 @@ class TrainingState:
     )
 
 
-def as_tensorflow(variables):
+def as_tensorflow(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
   """Keras variables as `tf.Variable`s."""
   return [v.value for v in variables]

@@ -1,10 +1,13 @@
 """Optimisation steps, the same on one device and on many."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from vlae_tf import config as config_lib
 from vlae_tf.training import gradients, updates
+from vlae_tf.training import state as training_state
 
 # What XLA compiles, by the value of `--xla`; with several replicas, nothing.
 # The default is what was fastest on two CPU cores, where the convolutions in
@@ -34,7 +37,7 @@ class Execution:
   xla: str = 'auto'
   parts: int = 1
 
-  def check(self, config, num_replicas):
+  def check(self, config: config_lib.Config, num_replicas: int) -> None:
     """Checks the sizes of a batch and its parts.
 
     Args:
@@ -73,7 +76,13 @@ class TrainStep:
   same step.
   """
 
-  def __init__(self, strategy, state, config, execution=None):
+  def __init__(
+    self,
+    strategy: tf.distribute.Strategy,
+    state: training_state.TrainingState,
+    config: config_lib.Config,
+    execution: Execution | None = None,
+  ):
     """Creates the step.
 
     Args:
@@ -108,7 +117,9 @@ class TrainStep:
     )
 
   @tf.function
-  def __call__(self, iterator, num_steps):
+  def __call__(
+    self, iterator: Iterator, num_steps: tf.Tensor
+  ) -> dict[str, tf.Tensor]:
     """Takes several steps.
 
     Args:

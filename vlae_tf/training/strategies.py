@@ -14,11 +14,12 @@ signal, a validation) has to be the same number on all of them.
 import contextlib
 import json
 import os
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 
-def create(name='auto'):
+def create(name: str = 'auto') -> tf.distribute.Strategy:
   """A strategy by name.
 
   Args:
@@ -38,7 +39,7 @@ def create(name='auto'):
   return STRATEGIES[name]()
 
 
-def is_one_cpu(name):
+def is_one_cpu(name: str) -> bool:
   """Whether a strategy, not created yet, will compute on one CPU device.
 
   Args:
@@ -102,7 +103,7 @@ class Workers:
 
   is_chief = True
 
-  def __init__(self, strategy):
+  def __init__(self, strategy: tf.distribute.Strategy):
     """Looks at a strategy.
 
     Args:
@@ -111,15 +112,17 @@ class Workers:
     self._strategy = strategy
 
   @property
-  def replicas(self):
+  def replicas(self) -> range:
     """Numbers of this worker's replicas."""
     return range(self._strategy.num_replicas_in_sync)
 
-  def any(self, flag):
+  def any(self, flag: object) -> bool:
     """Whether a flag is set on any worker."""
     return bool(flag)
 
-  def of_chief(self, compute, names):
+  def of_chief(
+    self, compute: Callable[[], dict[str, float]], names: Sequence[str]
+  ) -> dict[str, float]:
     """Lets the chief compute, and everybody know.
 
     Args:
@@ -133,11 +136,11 @@ class Workers:
     del names
     return compute()
 
-  def share(self, variables):
+  def share(self, variables: Sequence[tf.Variable]) -> None:
     """Gives all workers the chief's values of variables."""
 
   @contextlib.contextmanager
-  def explained(self):
+  def explained(self) -> Iterator[None]:
     """Turns the loss of a peer into a `ValueError` that says so."""
     yield
 
@@ -145,7 +148,7 @@ class Workers:
 class ManyWorkers(Workers):
   """One of several workers; sums over all of them carry what is agreed."""
 
-  def __init__(self, strategy):
+  def __init__(self, strategy: tf.distribute.Strategy):
     super().__init__(strategy)
     resolver = strategy.cluster_resolver
     spec = resolver.cluster_spec().as_dict()
@@ -156,20 +159,22 @@ class ManyWorkers(Workers):
     self.is_chief = self._id == 0
 
   @property
-  def replicas(self):
+  def replicas(self) -> range:
     per_worker = self._strategy.num_replicas_in_sync // self._count
     return range(self._id * per_worker, (self._id + 1) * per_worker)
 
-  def any(self, flag):
+  def any(self, flag: object) -> bool:
     return float(self._sum(tf.constant(float(bool(flag))))) > 0
 
-  def of_chief(self, compute, names):
+  def of_chief(
+    self, compute: Callable[[], dict[str, float]], names: Sequence[str]
+  ) -> dict[str, float]:
     values = compute() if self.is_chief else dict.fromkeys(names, 0.0)
     vector = tf.constant([values[name] for name in names], tf.float64)
     return dict(zip(names, self._sum(vector).numpy().tolist()))
 
-  def share(self, variables):
-    by_type = {}
+  def share(self, variables: Sequence[tf.Variable]) -> None:
+    by_type: dict[tf.DType, list[tf.Variable]] = {}
     for variable in variables:
       by_type.setdefault(variable.dtype, []).append(variable)
     for dtype in (tf.float32, tf.float64, tf.int64):
@@ -198,7 +203,7 @@ class ManyWorkers(Workers):
     return self._strategy.experimental_local_results(total)[0]
 
   @contextlib.contextmanager
-  def explained(self):
+  def explained(self) -> Iterator[None]:
     try:
       yield
     except tf.errors.OpError as error:
@@ -209,7 +214,7 @@ class ManyWorkers(Workers):
       ) from error
 
 
-def workers_of(strategy):
+def workers_of(strategy: tf.distribute.Strategy) -> Workers:
   """The `Workers` of a strategy."""
   many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
   return (ManyWorkers if many else Workers)(strategy)

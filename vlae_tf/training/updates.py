@@ -1,8 +1,13 @@
 """One guarded update: clip, test, apply or skip, average, count."""
 
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
-from vlae_tf.training import parallelism
+from vlae_tf import config as config_lib
+from vlae_tf import model as model_lib
+from vlae_tf.training import guards, parallelism
 
 
 class GuardedUpdate:
@@ -13,7 +18,14 @@ class GuardedUpdate:
   """
 
   def __init__(
-    self, strategy, model, averages, optimizer, guard, config, kernels=0
+    self,
+    strategy: tf.distribute.Strategy,
+    model: model_lib.VLAE,
+    averages: model_lib.VLAE,
+    optimizer: keras.optimizers.Optimizer,
+    guard: guards.Guard,
+    config: config_lib.Config,
+    kernels: int = 0,
   ):
     """Creates the update.
 
@@ -39,7 +51,9 @@ class GuardedUpdate:
       for indices in parallelism.balanced(sizes, max(1, kernels))
     ]
 
-  def __call__(self, gradients, loss):
+  def __call__(
+    self, gradients: Sequence[tf.Tensor], loss: tf.Tensor
+  ) -> tf.Tensor:
     """Makes the step.
 
     Args:

@@ -9,7 +9,7 @@ from vlae_tf.system import notices
 class CodeWatch(keras.callbacks.Callback):
   """Warns when two validations in a row say that something is wrong."""
 
-  def __init__(self, floor):
+  def __init__(self, floor: float):
     """Creates the callback.
 
     Args:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 import time
 
@@ -17,7 +18,7 @@ class MetricsLog(keras.callbacks.Callback):
   step is there once. Numbers that are not finite become `null`.
   """
 
-  def __init__(self, workdir):
+  def __init__(self, workdir: str | os.PathLike):
     """Creates the callback.
 
     Args:

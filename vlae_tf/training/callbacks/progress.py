@@ -3,6 +3,8 @@
 import math
 import sys
 import time
+from collections.abc import Mapping
+from typing import TextIO
 
 import keras
 from tqdm import tqdm
@@ -13,7 +15,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Progress(keras.callbacks.Callback):
   """Shows step, ETA, images/s, ELBO, and the rate in nats and bits."""
 
-  def __init__(self, batch_size, file=None):
+  def __init__(self, batch_size: int, file: TextIO | None = None):
     """Creates the callback.
 
     Args:
@@ -36,12 +38,12 @@ class Progress(keras.callbacks.Callback):
       dynamic_ncols=True,
     )
     # The first call compiles: the clock starts behind it.
-    self._origin = self._shown = None
+    self._started, self._shown = False, -math.inf
 
   def on_train_batch_end(self, batch, logs=None):
     now = time.monotonic()
-    if self._origin is None:
-      self._origin, self._shown = (now, batch), now - math.inf
+    if not self._started:
+      self._origin, self._started = (now, batch), True
     text = describe(logs)
     if self._bar.disable:
       self._line(batch, now, text)
@@ -82,7 +84,7 @@ class Progress(keras.callbacks.Callback):
       self._bar.write(text, file=self._file)
 
 
-def describe(values):
+def describe(values: Mapping[str, float]) -> str:
   """One line of a bound.
 
   Args:

@@ -1,14 +1,17 @@
 """TensorBoard: scalars at every look, more of them at every validation."""
 
 import dataclasses
+import os
 import pathlib
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from vlae_tf.analysis import pictures, sampling
+from vlae_tf.training import loop
 
 _IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
 # Pictures wait for two minutes, and take a twentieth of the time at most.
@@ -19,7 +22,13 @@ _SHARE_OF_IMAGES = 0.05
 class TensorBoardLog(keras.callbacks.Callback):
   """Writes scalars, hyper-parameters, histograms, samples, decompressions."""
 
-  def __init__(self, workdir, trainer, images, seed=0):
+  def __init__(
+    self,
+    workdir: str | os.PathLike,
+    trainer: loop.Trainer,
+    images: np.ndarray,
+    seed: int = 0,
+  ):
     """Creates the callback.
 
     Args:
@@ -69,12 +78,14 @@ class TensorBoardLog(keras.callbacks.Callback):
 
   def _histograms(self, step):
     with self._writer.as_default(step):
-      code = self._trainer.code
-      if code.rates is not None:
-        tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
-      tf.summary.histogram('code/variance_of_mean', code.variances)
       for weight in self._trainer.averages.trainable_variables:
         tf.summary.histogram(f'weights/{weight.path}', weight.value)
+      code = self._trainer.code
+      if code is None:
+        return
+      tf.summary.histogram('code/variance_of_mean', code.variances)
+      if code.rates is not None:
+        tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
 
   def _pictures(self, step):
     model, images = self._trainer.averages, self._images
