@@ -21,8 +21,8 @@ def trained(tmp_path_factory):
   """A trainer after two steps, and its directory."""
   folder = tmp_path_factory.mktemp('run')
   trainer = loop.Trainer(
-    toys.tiny_config(latent_size=0),
-    toys.tiny_data(),
+    toys.small_config(latent_size=0),
+    toys.image_data(),
     folder,
     limits=limits.Limits(max_steps=2, steps_per_call=1),
     execution=train_step.Execution(xla='none'),
@@ -39,7 +39,7 @@ def test_bound_is_the_likelihood_and_no_rate_is_paid(trained):
 
 
 def test_scored_with_one_code_whatever_is_asked_for(trained):
-  images = toys.tiny_data().test
+  images = toys.image_data().test
   vlae = workdirs.restore(trained[1]).model
   estimates = likelihood.Evaluator(vlae, 100)(images)
   assert estimates.num_samples == 1
@@ -50,7 +50,7 @@ def test_scored_with_one_code_whatever_is_asked_for(trained):
 
 
 def test_sampled_decompressed_and_completed(trained):
-  vlae, images = trained[0].averages, np.round(toys.tiny_data().test[:3])
+  vlae, images = trained[0].averages, np.round(toys.image_data().test[:3])
   samples = sampling.sample_prior(vlae, 5)
   assert samples.shape == (5, *images.shape[1:])
   assert set(np.unique(samples)) == {0.0, 1.0}
