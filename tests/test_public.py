@@ -26,22 +26,22 @@ _PUBLIC = {
     SoftFreeBits Terms WarmUp
   """,
   'vlae_tf.data': """
-    DATASETS ImageData bernoulli_means default_data_dir evaluation_batches
-    fixed_binarization is_binary load training_batches
+    DATASETS PIXEL_KINDS ImageData bernoulli_means default_data_dir
+    evaluation_batches fixed_binarization load pixel_kind training_batches
   """,
   'vlae_tf.distributions': """
-    AutoregressiveImage AutoregressiveShift BernoulliPixel Draw
-    diagonal_gaussian draw standard_gaussian
+    PIXEL_LAWS AutoregressiveImage AutoregressiveShift BernoulliPixel
+    CategoricalPixel Draw PixelLaw diagonal_gaussian draw standard_gaussian
   """,
   'vlae_tf.nn': """
-    MADE CausalNetwork DownsampledWindowCNN Encoder GatedPixelCNN Generator
-    PixelCNN PointwiseCNN ResidualBlock WeightNorm WeightNormConv2D
-    WeightNormConv2DTranspose WeightNormDense WindowCNN
+    MADE CausalNetwork DownsampledWindowCNN Encoder Front GatedPixelCNN
+    Generator PixelCNN PointwiseCNN ResidualBlock Session Update WeightNorm
+    WeightNormConv2D WeightNormConv2DTranspose WeightNormDense WindowCNN
     data_dependent_initialization
   """,
 }
 # Rooms below them, whose classes are theirs as well.
-_INNER = {'vlae_tf.nn': ('causal/network', 'pixel/*')}
+_INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
 
 # What `load` is made of: builders of TFDS, and the files that they read.
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}

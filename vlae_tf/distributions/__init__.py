@@ -6,14 +6,22 @@ from vlae_tf.distributions.gaussians import (
   diagonal_gaussian,
   standard_gaussian,
 )
-from vlae_tf.distributions.pixel_laws import BernoulliPixel
+from vlae_tf.distributions.pixel_laws import (
+  BernoulliPixel,
+  CategoricalPixel,
+  PIXEL_LAWS,
+  PixelLaw,
+)
 from vlae_tf.distributions.reparameterized import Draw, draw
 
 __all__ = [
+  'PIXEL_LAWS',
   'AutoregressiveImage',
   'AutoregressiveShift',
   'BernoulliPixel',
+  'CategoricalPixel',
   'Draw',
+  'PixelLaw',
   'diagonal_gaussian',
   'draw',
   'standard_gaussian',

@@ -1,6 +1,8 @@
 """Networks as Keras layers; none of them computes a likelihood."""
 
 from vlae_tf.nn.causal.network import CausalNetwork
+from vlae_tf.nn.causal.session import Session
+from vlae_tf.nn.causal.updates import Front, Update
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
 from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
@@ -23,11 +25,14 @@ __all__ = [
   'CausalNetwork',
   'DownsampledWindowCNN',
   'Encoder',
+  'Front',
   'GatedPixelCNN',
   'Generator',
   'PixelCNN',
   'PointwiseCNN',
   'ResidualBlock',
+  'Session',
+  'Update',
   'WeightNorm',
   'WeightNormConv2D',
   'WeightNormConv2DTranspose',
