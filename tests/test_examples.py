@@ -10,10 +10,11 @@ import source_tree
 
 _NODES = (ast.Module, ast.ClassDef, ast.FunctionDef)
 _WITH_ONE = """
-  AutoregressiveDecoder AutoregressiveFlowPrior AutoregressiveShift CodeProbe
-  Config DiagonalGaussianPosterior Evaluator FreeBits GaussianPrior
-  HoldThenLinear ImportanceWeighted Terms Trainer VLAE WarmUp build_model draw
-  find sample_prior
+  AutoregressiveDecoder AutoregressiveFlowPrior AutoregressiveImage
+  AutoregressiveShift CategoricalPixel CodeProbe Config
+  DiagonalGaussianPosterior Evaluator FreeBits GaussianPrior HoldThenLinear
+  ImageData ImportanceWeighted MADE PixelCNN Terms Trainer VLAE WarmUp
+  WeightNormDense WindowCNN build_model draw find sample_prior
 """.split()
 
 

@@ -179,7 +179,7 @@ def _train_a_little(steps=20):
     decoder_depth=2,
     batch_size=20,
   )
-  losses = []
+  losses: list[float] = []
   with tempfile.TemporaryDirectory() as folder:
     trainer = loop.Trainer(
       config,

@@ -58,7 +58,7 @@ class OmniglotBurda(tfds.core.GeneratorBasedBuilder):
   def _info(self):
     return tfds.core.DatasetInfo(
       builder=self,
-      description=type(self).__doc__.partition('Args:')[0],
+      description=(type(self).__doc__ or '').partition('Args:')[0],
       features=tfds.features.FeaturesDict(
         {
           'image': tfds.features.Tensor(

@@ -8,6 +8,7 @@
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from vlae_tf.nn import weight_norm
 from vlae_tf.system import serialization
 
 
-def hidden_degrees(event_size, units):
+def hidden_degrees(event_size: int, units: int) -> np.ndarray:
   """Degrees of a hidden layer: sorted, spread evenly over 1..event_size - 1.
 
   Args:
@@ -37,9 +38,22 @@ class MADE(keras.layers.Layer):
 
   ReLU hidden layers, weight normalisation. `unroll` evaluates the same function
   on its own results, at the cost of a few evaluations.
+
+  >>> made = MADE(3, hidden=(8,))
+  >>> made.build((None, 3))
+  >>> x = tf.constant([[0.0, 0.0, 0.0], [0.0, 9.0, 9.0]])  # Alike up to x[0].
+  >>> outputs = made(x)
+  >>> (outputs[0] == outputs[1]).numpy().tolist()
+  [True, True, False]
   """
 
-  def __init__(self, event_size, hidden=(640, 640), output_scale=0.1, **kwargs):
+  def __init__(
+    self,
+    event_size: int,
+    hidden: Sequence[int] = (640, 640),
+    output_scale: float = 0.1,
+    **kwargs,
+  ):
     """Creates the network.
 
     Args:
@@ -88,7 +102,11 @@ class MADE(keras.layers.Layer):
       x = tf.nn.relu(layer(x))
     return self._output_scale * self._layers_[-1](x)
 
-  def unroll(self, noise, update):
+  def unroll(
+    self,
+    noise: tf.Tensor,
+    update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+  ) -> tf.Tensor:
     """Feeds the network its own results, a few variables at a time.
 
     What earlier variables contribute to a chunk is one matrix product a layer.
@@ -108,7 +126,7 @@ class MADE(keras.layers.Layer):
     # Inputs and units are sorted by degree: a chunk is a slice of each.
     degrees = [np.arange(self._event_size) + 1, *self._degrees]
     size = max(1, round(math.sqrt(self._event_size)))
-    known = [[] for _ in degrees]
+    known: list[list[tf.Tensor]] = [[] for _ in degrees]
     for start in range(0, self._event_size, size):
       stop = min(start + size, self._event_size)
       slices = [

@@ -11,6 +11,7 @@
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -30,7 +31,13 @@ class ResidualBlock(keras.layers.Layer):
   the shape changes.
   """
 
-  def __init__(self, units, strides=1, output_size=None, **kwargs):
+  def __init__(
+    self,
+    units: int,
+    strides: int = 1,
+    output_size: Sequence[int] | None = None,
+    **kwargs,
+  ):
     """Creates the block.
 
     Args:
@@ -45,7 +52,7 @@ class ResidualBlock(keras.layers.Layer):
     self._output_size = output_size
     self._first = self._resize('first')
     self._second = weight_norm.WeightNormConv2D(units, 3, name='second')
-    self._shortcut = None
+    self._shortcut: keras.layers.Layer | None = None
 
   def _resize(self, name):
     if self._output_size is None:
@@ -76,7 +83,7 @@ class ResidualBlock(keras.layers.Layer):
     return shortcut + BRANCH_SCALE * branch
 
 
-def halved_sizes(size, times):
+def halved_sizes(size: Sequence[int], times: int) -> list[tuple[int, ...]]:
   """The sizes of a map that is halved `times` times, rounding up.
 
   Args:
@@ -100,7 +107,13 @@ class Encoder(keras.layers.Layer):
   connected layer [1], [2].
   """
 
-  def __init__(self, widths=(16, 32, 32), units=450, name='encoder', **kwargs):
+  def __init__(
+    self,
+    widths: Sequence[int] = (16, 32, 32),
+    units: int = 450,
+    name: str = 'encoder',
+    **kwargs,
+  ):
     """Creates the network.
 
     Args:
@@ -143,11 +156,11 @@ class Generator(keras.layers.Layer):
 
   def __init__(
     self,
-    image_size,
-    maps=4,
-    widths=(16, 32, 32),
-    units=450,
-    name='generator',
+    image_size: Sequence[int],
+    maps: int = 4,
+    widths: Sequence[int] = (16, 32, 32),
+    units: int = 450,
+    name: str = 'generator',
     **kwargs,
   ):
     """Creates the network.

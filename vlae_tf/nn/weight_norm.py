@@ -10,6 +10,7 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ _state = threading.local()
 
 
 @contextlib.contextmanager
-def data_dependent_initialization():
+def data_dependent_initialization() -> Iterator[None]:
   """Sets gain and bias of every layer called inside from its inputs.
 
   Each layer is set once, at its first call, so that its outputs have mean zero
@@ -38,7 +39,9 @@ def data_dependent_initialization():
 
 
 @contextlib.contextmanager
-def given_kernels(layers, kernels):
+def given_kernels(
+  layers: Sequence['WeightNorm'], kernels: Sequence[tf.Tensor]
+) -> Iterator[None]:
   """Lets layers use effective kernels that were computed all at once.
 
   Args:
@@ -67,7 +70,14 @@ class WeightNorm(keras.layers.Layer):
   and how the kernel is applied.
   """
 
-  def __init__(self, units, *, mask=None, init_scale=1.0, **kwargs):
+  def __init__(
+    self,
+    units: int,
+    *,
+    mask: np.ndarray | None = None,
+    init_scale: float = 1.0,
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
@@ -109,7 +119,7 @@ class WeightNorm(keras.layers.Layer):
     )
 
   @property
-  def kernel(self):
+  def kernel(self) -> tf.Tensor:
     """The effective kernel `g v / |v|`, shape of `v`."""
     given = getattr(_state, 'kernels', None)
     if given is not None:
@@ -158,7 +168,14 @@ class WeightNorm(keras.layers.Layer):
 
 @serialization.register
 class WeightNormDense(WeightNorm):
-  """Weight-normalised dense layer: `[..., inputs] -> [..., units]`."""
+  """Weight-normalised dense layer: `[..., inputs] -> [..., units]`.
+
+  >>> layer = WeightNormDense(2)
+  >>> layer(tf.zeros([5, 4, 3])).shape
+  TensorShape([5, 4, 2])
+  >>> tf.norm(layer.kernel, axis=0).numpy().round(4)  # The gains.
+  array([1., 1.], dtype=float32)
+  """
 
   _norm_axes = (0,)
 
@@ -179,7 +196,13 @@ class WeightNormConv2D(WeightNorm):
 
   _norm_axes = (0, 1, 2)
 
-  def __init__(self, units, size, strides=1, **kwargs):
+  def __init__(
+    self,
+    units: int,
+    size: int | Sequence[int],
+    strides: int = 1,
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
@@ -214,7 +237,14 @@ class WeightNormConv2DTranspose(WeightNorm):
   _norm_axes = (0, 1, 3)
   _gain_shape = (-1, 1)
 
-  def __init__(self, units, size, output_size, strides=2, **kwargs):
+  def __init__(
+    self,
+    units: int,
+    size: int,
+    output_size: Sequence[int],
+    strides: int = 2,
+    **kwargs,
+  ):
     """Creates the layer.
 
     Args:
@@ -237,7 +267,7 @@ class WeightNormConv2DTranspose(WeightNorm):
     return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, 'SAME')
 
 
-def layers_of(model):
+def layers_of(model: keras.layers.Layer) -> list[WeightNorm]:
   """The `WeightNorm` layers inside a Keras model, a list."""
   layers = model._flatten_layers()
   return [layer for layer in layers if isinstance(layer, WeightNorm)]

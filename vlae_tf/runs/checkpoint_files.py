@@ -42,7 +42,7 @@ def keyed(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
   Raises:
     ValueError: Two of them have the same path.
   """
-  by_path = {}
+  by_path: dict[str, keras.Variable] = {}
   for variable in variables:
     if by_path.setdefault(variable.path, variable) is not variable:
       raise ValueError(
@@ -116,7 +116,7 @@ def read(path: str, groups: Groups) -> None:
       f'it is of format {version}, and this version of vlae_tf reads formats '
       f'up to {FORMAT_VERSION}: install a later one'
     )
-  names = {}
+  names: dict[str, keras.Variable] = {}
   for group, variables in groups.items():
     named = _by_position if version == 1 else _by_path
     names |= named(group, variables, there)

@@ -45,7 +45,7 @@ class Checkpoints:
     self._directory = pathlib.Path(directory)
     self._groups = groups
     self._keep = keep
-    self._good = None  # Step that was saved or restored last.
+    self._good: int | None = None  # Step that was saved or restored last.
 
   @property
   def steps(self) -> list[int]:

@@ -47,10 +47,11 @@ def register(cls: _Class) -> _Class:
   """
   _check_name(cls)
   _record_arguments(cls)
+  given: Any = cls
   if 'get_config' not in vars(cls):
-    cls.get_config = _get_config
+    given.get_config = _get_config
     if 'from_config' not in vars(cls):
-      cls.from_config = classmethod(_from_config)
+      given.from_config = classmethod(_from_config)
   return keras.saving.register_keras_serializable(_PACKAGE)(cls)
 
 
@@ -102,7 +103,7 @@ def _record_arguments(cls):
         object.__setattr__(instance, _RECORD, _Arguments(values))
     return instance
 
-  new.__signature__ = signature
+  new.__signature__ = signature  # type: ignore[attr-defined]
   cls.__new__ = staticmethod(new)
 
 

@@ -35,7 +35,6 @@ class Trainer:
   >>> data = data_lib.ImageData('black', *images)
   >>> with tempfile.TemporaryDirectory() as folder:
   ...   trainer = Trainer(config, data, folder, limits=Limits(max_steps=4))
-  ...   # and then trainer.run()
   >>> trainer.total_steps, trainer.last_step  # Three epochs of 8 / 4 steps.
   (6, 4)
   """
@@ -215,7 +214,8 @@ class Trainer:
       if _is_due(step, self._validation_period()):
         callbacks.on_epoch_end(step, self._validate_and_adapt(step))
       if _is_due(step, self.limits.checkpoint_every_steps):
-        self._try_to_save(step)
+        # A full disk may have room again at the next one.
+        _or_warn(self._save, step)
     return step
 
   def _local_batches(self, replicas, num_replicas):
@@ -257,10 +257,6 @@ class Trainer:
     if is_best and self.is_chief:
       _or_warn(self._best.save, step)
     return result
-
-  def _try_to_save(self, step):
-    """Writes a checkpoint; a full disk may have room again at the next one."""
-    _or_warn(self._save, step)
 
   def _save(self, step):
     if not self.is_chief:

@@ -77,6 +77,8 @@ class MaskedConv2D(CausalConv2D):
   # is faster than multiplying by their zeros (benchmarks/sampling.py).
   CROP_FROM_UNITS = 32
 
+  _mask: np.ndarray
+
   def __init__(self, units, size, mask, **kwargs):
     """Creates the layer.
 

@@ -8,7 +8,7 @@ slice of long rows, which is what XLA's CPU backend copies fast.
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn.causal import updates
+from vlae_tf.nn.causal import graph, updates
 
 
 class Layout:
@@ -36,7 +36,8 @@ class Layout:
     self.start = min(schedule.delays.values())
     self.steps = self._shear.columns - self.start
     # Of each stored node: the fronts kept, and the rows of zeros around them.
-    self.lengths, self._margins = {}, {}
+    self.lengths: dict[graph.Node, int] = {}
+    self._margins: dict[graph.Node, int] = {}
     for node, source, offset in schedule.edges():
       lag = schedule.lag(node, source, offset)
       if lag or offset != (0, 0):

@@ -70,7 +70,7 @@ class Derived(Node):
       maps: Number of maps.
     """
     super().__init__(maps, [features])
-    self.parallel = fn
+    self.parallel = fn  # type: ignore[method-assign]
 
 
 class Elementwise(Node):
@@ -85,7 +85,7 @@ class Elementwise(Node):
       compiled: The same function where another form of it suits XLA better.
     """
     super().__init__(inputs[0].maps, inputs)
-    self.parallel = fn
+    self.parallel = fn  # type: ignore[method-assign]
     self.at_pixels = fn if compiled is None else compiled
 
 
@@ -118,7 +118,7 @@ class Convolution(Node):
     Raises:
       ValueError: No input has maps.
     """
-    inputs = [node for node in inputs if node.maps]
+    inputs = tuple(node for node in inputs if node.maps)
     if not inputs:
       raise ValueError('`inputs` must have at least one map, got none.')
     super().__init__(layer.units, inputs)
@@ -166,7 +166,7 @@ def gate(node):
 
 def ancestors(output):
   """All nodes that a node is computed from, itself last, inputs first."""
-  order = {}
+  order: dict[Node, None] = {}
 
   def visit(node):
     if node not in order:

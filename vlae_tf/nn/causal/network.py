@@ -19,10 +19,12 @@ class CausalNetwork(keras.layers.Layer):
   other. Sub-classes say what it is in `describe`.
   """
 
-  def __init__(self, name='network', **kwargs):
+  def __init__(self, name: str = 'network', **kwargs):
     super().__init__(name=name, **kwargs)
 
-  def describe(self, image, features):
+  def describe(
+    self, image: graph.Image, features: graph.Features
+  ) -> graph.Node:
     """The network as a graph.
 
     Args:
@@ -45,22 +47,22 @@ class CausalNetwork(keras.layers.Layer):
     self._sessions = session_lib.Sessions(self._incremental)
 
   @property
-  def image_maps(self):
+  def image_maps(self) -> int:
     """Channels of the image."""
     return self._image.maps
 
   @property
-  def feature_maps(self):
+  def feature_maps(self) -> int:
     """Maps of the features."""
     return self._features.maps
 
   @property
-  def num_compiled(self):
+  def num_compiled(self) -> int:
     """Number of functions that `unroll` has compiled."""
     return len(self._compiled)
 
   @property
-  def num_session_traces(self):
+  def num_session_traces(self) -> int:
     """Number of functions that sessions have traced, two for each shape."""
     return self._sessions.num_traces
 

@@ -52,7 +52,7 @@ class Schedule:
 
   def _slope_limit(self):
     """No path reaches further to the right than all its steps together."""
-    rights = {}
+    rights: dict[graph.Node, int] = {}
     for node, _, (_, dj) in self.edges():
       rights[node] = max(rights.get(node, 0), dj)
     return 2 + sum(rights.values())

@@ -33,11 +33,11 @@ class GatedPixelCNN(causal_network.CausalNetwork):
 
   def __init__(
     self,
-    outputs,
-    units=64,
-    depth=8,
-    vertical_filter=3,
-    horizontal_filter=3,
+    outputs: int,
+    units: int = 64,
+    depth: int = 8,
+    vertical_filter: int = 3,
+    horizontal_filter: int = 3,
     **kwargs,
   ):
     """Creates the network.

@@ -22,9 +22,22 @@ class PixelCNN(causal_network.CausalNetwork):
 
   Six layers see 69 pixels. To the right of the pixel there is a blind spot
   above that no number of layers sees.
+
+  >>> import vlae_tf
+  >>> network = PixelCNN(outputs=1, units=4)
+  >>> network.build((None, None, None, 1), (None, None, None, 3))
+  >>> vlae_tf.receptive_field(network).num_pixels
+  69
   """
 
-  def __init__(self, outputs, units=12, depth=6, tied=False, **kwargs):
+  def __init__(
+    self,
+    outputs: int,
+    units: int = 12,
+    depth: int = 6,
+    tied: bool = False,
+    **kwargs,
+  ):
     """Creates the network.
 
     Args:

@@ -9,6 +9,7 @@
 
 import functools
 import operator
+from collections.abc import Sequence
 
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
@@ -26,7 +27,14 @@ class PointwiseCNN(causal_network.CausalNetwork):
   VAE.
   """
 
-  def __init__(self, outputs, units=12, depth=6, tied=False, **kwargs):
+  def __init__(
+    self,
+    outputs: int,
+    units: int = 12,
+    depth: int = 6,
+    tied: bool = False,
+    **kwargs,
+  ):
     """Creates the network.
 
     Args:
@@ -45,7 +53,7 @@ class PointwiseCNN(causal_network.CausalNetwork):
     ]
     self._last = conv.Pointwise(outputs, name='last')
 
-  def first_layer(self, image):
+  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
     """What the first layer sees of the image, a list of `Convolution`s."""
     del image
     return []
@@ -76,9 +84,24 @@ class WindowCNN(PointwiseCNN):
   For pixel `(i, j)`: of the `height` rows above, columns `j - ceil((width - 1)
   / 2)` to `j + floor((width - 1) / 2)`, and in its row the `ceil((width - 1) /
   2)` pixels before it.
+
+  >>> import vlae_tf
+  >>> network = WindowCNN(outputs=1, window=(5, 2), units=4, depth=2)
+  >>> network.build((None, None, None, 1), (None, None, None, 3))
+  >>> field = vlae_tf.receptive_field(network)
+  >>> field.num_pixels, field.width  # 5 x 2 above, 2 to the left.
+  (12, 5)
   """
 
-  def __init__(self, outputs, window, units=12, depth=6, tied=False, **kwargs):
+  def __init__(
+    self,
+    outputs: int,
+    window: Sequence[int],
+    units: int = 12,
+    depth: int = 6,
+    tied: bool = False,
+    **kwargs,
+  ):
     """Creates the network.
 
     Args:
@@ -107,7 +130,7 @@ class WindowCNN(PointwiseCNN):
     _check_fits('window', self._window, image_shape)
     super().build(image_shape, features_shape)
 
-  def first_layer(self, image):
+  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
     layers = [self._above] + ([self._left] if self._left else [])
     return [graph.Convolution(layer, image) for layer in layers]
 
@@ -124,7 +147,14 @@ class DownsampledWindowCNN(PointwiseCNN):
   """
 
   def __init__(
-    self, outputs, window, factor, units=12, depth=6, tied=False, **kwargs
+    self,
+    outputs: int,
+    window: Sequence[int],
+    factor: int,
+    units: int = 12,
+    depth: int = 6,
+    tied: bool = False,
+    **kwargs,
   ):
     """Creates the network.
 
@@ -165,7 +195,7 @@ class DownsampledWindowCNN(PointwiseCNN):
     _check_fits('window * factor', pixels, image_shape)
     super().build(image_shape, features_shape)
 
-  def first_layer(self, image):
+  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
     means = graph.Convolution(conv.BoxMean(self._factor, image.maps), image)
     layers = [self._above] + ([self._left] if self._left else [])
     return [graph.Convolution(layer, means) for layer in layers]
