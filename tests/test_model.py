@@ -85,43 +85,6 @@ def test_all_variables_exist_once_built():
   assert [id(v) for v in vlae.variables] == before
 
 
-def test_initialisation_normalises_every_layer(monkeypatch):
-  vlae = toys.small_model()
-  outputs = {}
-  call = weight_norm.WeightNorm.call
-
-  def spy(layer, x):
-    y = call(layer, x)
-    outputs.setdefault(id(layer), (layer, y.numpy()))
-    return y
-
-  image = toys.binary_images(200)
-  rng = np.random.default_rng(0)
-  noise = rng.standard_normal((200, *vlae.event_shape)).astype('float32')
-  monkeypatch.setattr(weight_norm.WeightNorm, 'call', spy)
-  vlae.initialize(image, noise)
-  count = sum(isinstance(x, weight_norm.WeightNorm) for x in _layers(vlae))
-  assert len(outputs) == count
-  for layer, y in outputs.values():
-    y = y.reshape(-1, y.shape[-1])
-    live = y.std(0) > 1e-4  # A MADE's first output has no inputs.
-    np.testing.assert_allclose(y[:, live].std(0), layer.init_scale, rtol=1e-2)
-    np.testing.assert_allclose(y.mean(0), 0, atol=1e-3)
-
-
-def _layers(layer):
-  return [layer, *(x for y in layer._layers for x in _layers(y))]
-
-
-def test_initialisation_happens_once():
-  vlae = toys.small_model()
-  vlae.initialize(toys.binary_images(50))
-  before = [w.numpy() for w in vlae.weights]
-  vlae(toys.binary_images(50, seed=1))
-  for old, new in zip(before, vlae.weights):
-    np.testing.assert_array_equal(old, new)
-
-
 def test_fully_masked_unit_is_its_bias_alone():
   mask = np.array([[1, 0], [1, 0]])
   layer = weight_norm.WeightNormDense(2, mask=mask)

@@ -1,6 +1,5 @@
 """Decoders by name: each makes a law that trains and samples."""
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -16,34 +15,12 @@ _SMALL = dict(
   decoder_units=6,
   decoder_depth=2,
 )
-_TIED = ('pixelcnn', 'window', 'downsampled_window', 'factorised')
+# Any other may be tied.
+_TIED = [name for name in decoders.NETWORKS if name != 'gated_pixelcnn']
 
 
 def _model(**fields):
   return builder.build_model(config.Config(**_SMALL, **fields), (8, 9, 1))
-
-
-@pytest.mark.parametrize('name', decoders.NETWORKS)
-def test_every_decoder_trains_and_samples(name):
-  vlae = _model(decoder=name)
-  images = tf.round(tf.random.stateless_uniform([20, 8, 9, 1], [0, 1]))
-  vlae.initialize(images)
-  with tf.GradientTape() as tape:
-    loss = -tf.reduce_mean(vlae(images).elbo)
-  for g in tape.gradient(loss, vlae.trainable_variables):
-    assert g is not None
-    assert np.isfinite(tf.convert_to_tensor(g)).all()
-  law = vlae.likelihood(tf.zeros([2, 3]))
-  samples = law.sample(seed=(0, 1))
-  assert samples.shape == (2, 8, 9, 1)
-  assert np.isfinite(law.log_prob(samples)).all()
-
-
-@pytest.mark.parametrize('name', decoders.NETWORKS)
-def test_code_decides_the_law(name):
-  law = _model(decoder=name).likelihood(tf.constant([[0.0] * 3, [2.0] * 3]))
-  params = law.params(tf.zeros([8, 9, 1]))
-  assert tf.reduce_max(tf.abs(params[0] - params[1])) > 0
 
 
 @pytest.mark.parametrize('name', _TIED)

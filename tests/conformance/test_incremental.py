@@ -2,14 +2,27 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
 from conformance import cases
+from vlae_tf.nn.causal import updates
 
 _CHANNELS = 2
 
 
-def check_fixed_point(case, size):
+def draw_in_session(network, features, uniforms, draw):
+  """The image of a session, with pixels outside that no one may count on."""
+  session = network.start(features, jit_compile=False)
+  for _ in range(session.num_fronts):
+    params, front = session.params()
+    inside = tf.repeat(front.inside, len(features))[:, None]
+    pixels = draw(params, updates.gather(uniforms, front))
+    session.put(tf.where(inside, pixels, np.nan))
+  return session.image()
+
+
+def check_fixed_point(case, size, how='unroll'):
   """Checks that what is drawn follows from its own parameters.
 
   There is one image for which `image = draw(uniforms, network(image))`.
@@ -19,7 +32,10 @@ def check_fixed_point(case, size):
   law = cases.image_law(case, network, features, _CHANNELS)
   pixel = cases.pixel_law(case)
   uniforms = toys.uniforms(*size, pixel.num_uniforms(_CHANNELS), seed=6)
-  image = law.sample_from_uniforms(uniforms)
+  if how == 'session':
+    image = draw_in_session(network, features, uniforms, pixel.quantile)
+  else:
+    image = law.sample_from_uniforms(uniforms)
   assert image.shape == (*size, _CHANNELS)
   assert len(np.unique(image)) > 1
   expected = pixel.quantile(law.params(image), uniforms)
@@ -35,3 +51,8 @@ def test_images_are_drawn_from_the_parameters_they_lead_to(case):
 @pytest.mark.parametrize('size', [(1, 1, 6), (1, 6, 1)])
 def test_images_of_one_row_or_column_are_as_well(case, size):
   check_fixed_point(case, size)
+
+
+@cases.each(cases.of_each('decoder'))
+def test_images_are_the_same_with_their_pixels_decided_outside(case):
+  check_fixed_point(case, (2, 3, 4), 'session')

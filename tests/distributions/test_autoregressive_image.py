@@ -1,4 +1,4 @@
-"""The law of images, with every network, against enumeration."""
+"""The law of images against enumeration."""
 
 import dataclasses
 import itertools
@@ -30,28 +30,14 @@ def all_images(height, width, channels=1):
   return np.array(bits, 'float32').reshape([-1, height, width, channels])
 
 
-@pytest.mark.parametrize('name', toys.MAKERS)
-@pytest.mark.parametrize('size', [(3, 3), (1, 7), (5, 2)])
-def test_probabilities_sum_to_one(name, size):
-  if name == 'window_3x2' and size == (3, 3):
-    size = (3, 4)
-  law = make_law(name, *size)
-  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(*size))))
-  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
-
-
 def test_probabilities_sum_to_one_with_channels():
   law = make_law('gated', 2, 2, channels=2)
   total = tf.reduce_sum(tf.exp(law.log_prob(all_images(2, 2, 2))))
   np.testing.assert_allclose(total, 1.0, rtol=1e-5)
 
 
-@pytest.mark.parametrize('name', ['pixelcnn', 'gated', 'downsampled'])
-def test_without_features_it_is_a_law_too(name):
-  law = make_law(name, 3, 3, maps=0)
-  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(3, 3))))
-  np.testing.assert_allclose(total, 1.0, rtol=1e-5)
-  batch = make_law(name, 2, 3, 3, maps=0)
+def test_without_features_it_is_a_law_too():
+  batch = make_law('gated', 2, 3, 3, maps=0)
   x = batch.sample(2, seed=(0, 1))
   assert x.shape == [2, 2, 3, 3, 1]
   np.testing.assert_array_equal(x, batch.sample(2, seed=(0, 1), method='naive'))
@@ -84,15 +70,14 @@ def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
     law.sample_from_uniforms(uniforms[..., :1])
 
 
-@pytest.mark.parametrize('name', toys.MAKERS)
-def test_incremental_samples_equal_naive_ones(name):
-  law = make_law(name, 2, 3, 5, 6)
+def test_incremental_samples_equal_naive_ones():
+  law = make_law('gated', 2, 3, 5, 6)
   uniforms = toys.uniforms(4, 2, 3, 5, 6, 1, seed=8)
   fast = law.sample_from_uniforms(uniforms)
   assert fast.shape == uniforms.shape
   slow = law.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
-  without = make_law(name, 2, 3, 5, 6, incremental=False)
+  without = make_law('gated', 2, 3, 5, 6, incremental=False)
   np.testing.assert_array_equal(without.sample_from_uniforms(uniforms), slow)
 
 

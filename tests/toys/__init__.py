@@ -11,7 +11,6 @@ from toys.networks import (
   features,
   make_network,
   MAKERS,
-  SEEING,
   seen_pairs,
   uniforms,
 )
@@ -20,7 +19,6 @@ __all__ = [
   'FEATURE_MAPS',
   'FLAGS',
   'MAKERS',
-  'SEEING',
   'SIZES',
   'LinearGaussian',
   'binary_images',

@@ -10,19 +10,14 @@ FEATURE_MAPS = 2
 
 MAKERS = {
   'pixelcnn': lambda n=1: pixel_cnn.PixelCNN(n, 5, 4),
-  'pixelcnn_tied': lambda n=1: pixel_cnn.PixelCNN(n, 5, 3, tied=True),
   'gated': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 3),
   'gated_wide': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 2, 5, 7),
-  'window_3x2': lambda n=1: window_cnn.WindowCNN(n, (3, 2), 6, 2),
   'window_1x1': lambda n=1: window_cnn.WindowCNN(n, (1, 1), 6, 2, tied=True),
   'downsampled': lambda n=1: window_cnn.DownsampledWindowCNN(
     n, (1, 1), 2, 6, 2
   ),
   'factorised': lambda n=1: window_cnn.PointwiseCNN(n, 6, 2),
 }
-
-# Those that see the image: they need no features.
-SEEING = [name for name in MAKERS if name != 'factorised']
 
 
 def build_network(network, channels=1, seed=0, maps=FEATURE_MAPS):

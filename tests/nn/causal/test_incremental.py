@@ -28,24 +28,6 @@ def check_fixed_point(network, size, channels=1, jit_compile=True):
   return image
 
 
-@pytest.mark.parametrize('name', toys.MAKERS)
-@pytest.mark.parametrize('size', [(3, 6, 9), (2, 1, 7), (1, 8, 1)])
-def test_equals_the_parallel_network(name, size):
-  network = toys.make_network(name)
-  image = check_fixed_point(network, size, jit_compile=size[0] == 3)
-  assert image.shape == (*size, 1)
-
-
-@pytest.mark.parametrize('name', toys.SEEING)
-def test_equals_the_parallel_network_without_features(name):
-  network = toys.make_network(name, maps=0)
-  check_fixed_point(network, (2, 4, 5), jit_compile=name == 'gated')
-
-
-def test_equals_the_parallel_network_with_colours():
-  check_fixed_point(toys.make_network('gated', channels=3), (2, 4, 5), 3)
-
-
 def test_equals_the_parallel_network_at_the_papers_size():
   network = pixel_cnn.PixelCNN(1)
   image = check_fixed_point(toys.build_network(network), (2, 28, 28))
@@ -100,7 +82,9 @@ def record(places, params, state, front):
 @pytest.mark.parametrize(
   'name, how',
   [
-    *((name, 'incremental') for name in toys.MAKERS),
+    ('pixelcnn', 'incremental'),
+    ('gated_wide', 'incremental'),
+    ('factorised', 'incremental'),
     ('gated', 'naive'),
   ],
 )
@@ -136,14 +120,6 @@ def test_masked_stack_needs_two_columns_a_row(depth):
 def test_gated_stack_needs_a_column_a_layer(depth):
   network = toys.build_network(gated_pixel_cnn.GatedPixelCNN(1, 2, depth))
   assert network.schedule.num_steps(28, 28) == 28 + 27 * (depth + 1)
-
-
-@pytest.mark.parametrize('name', toys.MAKERS)
-def test_every_dependence_is_earlier(name):
-  schedule = toys.make_network(name).schedule
-  for node, source, offset in schedule.edges():
-    lag = schedule.lag(node, source, offset)
-    assert lag >= (1 if source is schedule.image else 0)
 
 
 @pytest.mark.parametrize(

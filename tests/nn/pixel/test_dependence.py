@@ -68,16 +68,6 @@ def downsampled(width, height, factor):
   return rule
 
 
-@pytest.mark.parametrize('name', toys.MAKERS)
-def test_never_depends_on_the_pixel_or_later_ones(name):
-  network = toys.make_network(name)
-  order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
-  not_before = order[:, :, None, None] <= order
-  assert not (seen_pairs(network) & not_before).any()
-  take_steps(network)
-  assert not (seen_pairs(network) & not_before).any()
-
-
 @pytest.mark.parametrize('size', [(4, 2), (1, 1), (1, 3), (2, 1), (5, 3)])
 def test_window_is_exact(size):
   network = toys.build_network(window_cnn.WindowCNN(1, size, 8, 3))
@@ -127,12 +117,3 @@ def test_gated_stack_has_no_blind_spot_and_masked_stack_has():
 
 def test_factorised_sees_nothing():
   assert not seen_pairs(toys.make_network('factorised')).any()
-
-
-def test_features_are_seen_by_every_network():
-  image = toys.uniforms(1, *_SIZE, 1)
-  for name in toys.MAKERS:
-    features = tf.Variable(toys.features(1, *_SIZE))
-    with tf.GradientTape() as tape:
-      first = toys.make_network(name)(image, features)[0, 0, 0, 0]
-    assert (tape.gradient(first, features)[0, 0, 0].numpy() != 0).all(), name
