@@ -55,6 +55,7 @@ setuptools.setup(
   extras_require={
     'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
     'test': [
+      'h5py',
       'mypy>=2',
       'packaging',
       'pytest>=8',
