@@ -1,6 +1,7 @@
 """A variable gets the value that was written under its name, or none does."""
 
 import contextlib
+import pathlib
 
 import keras
 import numpy as np
@@ -95,17 +96,36 @@ def test_the_names_in_a_file_are_those_that_are_promised(path):
   assert reader.get_tensor('format_version') == 2
 
 
-def test_variables_that_are_missing_or_too_many_are_named(path):
-  names = [f'm/layer_{i}/w' for i in range(9)]
-  checkpoint_files.write(path, {'model': _variables(names[1:])})
-  here = _variables([names[0], *names[4:]], -1.0)
-  before = _values(here)
-  with _raises(
-    'another model: model/m/layer_0/w not in it',
-    'model/m/layer_1/w, model/m/layer_2/w, model/m/layer_3/w in it alone',
-  ):
+def test_of_a_broken_checkpoint_nothing_is_taken(path):
+  there, here = _variables(['a', 'b'], 5.0), _variables(['a', 'b'], -1.0)
+  checkpoint_files.write(path, {'model': there})
+  file = pathlib.Path(f'{path}.data-00000-of-00001')
+  content = bytearray(file.read_bytes())
+  content[content.index(there[1].numpy().tobytes())] ^= 1
+  file.write_bytes(content)
+  with pytest.raises(Exception, match='Checksum does not match'):
     checkpoint_files.read(path, {'model': here})
-  assert _values(here) == before
+  assert _values(here) == [-1.0, 0.0]
+
+
+LAYERS = [f'm/layer_{i}/w' for i in range(9)]
+
+
+@pytest.mark.parametrize(
+  ('there', 'here', 'words'),
+  [
+    (LAYERS[1:], LAYERS, 'model/m/layer_0/w not in it, nothing in it alone'),
+    (LAYERS, LAYERS[1:], 'nothing not in it, model/m/layer_0/w in it alone'),
+    (['m/v'], ['m/w'], 'model/m/w not in it, model/m/v in it alone'),
+  ],
+)
+def test_variables_that_are_missing_or_too_many(path, there, here, words):
+  checkpoint_files.write(path, {'model': _variables(there)})
+  variables = _variables(here, -1.0)
+  before = _values(variables)
+  with _raises(f'another model: {words}'):
+    checkpoint_files.read(path, {'model': variables})
+  assert _values(variables) == before
 
 
 def test_of_many_names_a_few_are_said(path):
