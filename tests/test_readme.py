@@ -4,6 +4,7 @@ import re
 
 import pytest
 import source_tree
+import update_readme
 
 _README = source_tree.ROOT / 'README.md'
 
@@ -46,3 +47,23 @@ def test_every_preset_is_described():
   described = set(re.findall(r'`(\w+)`', section))
   presets = {p.stem for p in (source_tree.ROOT / 'flags').glob('*.flags')}
   assert described == presets
+
+
+def test_tables_are_those_of_the_registries():
+  text = _README.read_text(encoding='utf-8')
+  again = 'run: python tests/update_readme.py'
+  assert text == update_readme.updated(text), again
+
+
+def test_a_data_set_without_a_row_is_named(monkeypatch):
+  names = update_readme.data.DATASETS
+  for table in ('_makers', '_descriptions'):
+    monkeypatch.setattr(names, table, dict(getattr(names, table)))
+  names.register('newcomer', 'of this test')(None)
+  text = _README.read_text(encoding='utf-8')
+  with pytest.raises(ValueError, match='how large newcomer is'):
+    update_readme.updated(text)
+  text = text.replace('| a path |', '| `newcomer` | | 1 / 2 / 3 |\n| a path |')
+  assert '| `newcomer` | of this test | 1 / 2 / 3 |' in update_readme.updated(
+    text
+  )
