@@ -47,6 +47,8 @@ def test_a_model_comes_back_from_a_file_of_keras(case, tmp_path):
 def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
   first = limits.Limits(max_steps=0)
   trainer = loop.Trainer(case, image_data(case), tmp_path, limits=first)
+  for average in trainer.averages.trainable_variables:
+    average.assign(average + 0.1)
   trainer.run()
   run = workdirs.restore(tmp_path)
   assert (run.config, run.step) == (case, 0)
