@@ -5,7 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
-# All that is imported of the package: loading finds the rest.
+# All that is imported of the package: it has to register every part.
 from vlae_tf import model
 
 

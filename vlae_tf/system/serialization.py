@@ -14,7 +14,6 @@ it was given: of an object that is saved, only the outermost is built by Keras.
 
 import contextlib
 import copy
-import importlib
 import inspect
 from typing import Any, TypeVar
 
@@ -173,14 +172,5 @@ def _decode(config):
   if config.keys() == {_TUPLE}:
     return tuple(_decode(config[_TUPLE]))
   if {'class_name', 'config'} <= config.keys():
-    _import_module(config.get('module'))
     return keras.saving.deserialize_keras_object(config)
   return {name: _decode(c) for name, c in config.items()}
-
-
-def _import_module(name):
-  """Imports a module of this package: its classes register themselves."""
-  if name and name.split('.')[0] == _PACKAGE:
-    # The class may have moved: its registered name is what finds it.
-    with contextlib.suppress(ModuleNotFoundError):
-      importlib.import_module(name)
