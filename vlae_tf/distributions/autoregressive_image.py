@@ -224,9 +224,11 @@ class AutoregressiveImage(tfd.Distribution):
       noise, update = (noise, _flat_batch(given, batch), mask), _Copy(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    image = tf.reshape(image, tf.concat([batch, self._event_shape_tensor()], 0))
-    static = uniforms.shape[:-3].concatenate(self.event_shape)
-    return tf.ensure_shape(image, static)
+    static = uniforms.shape[:-1].concatenate(self._channels)
+    if static.is_fully_defined():
+      return tf.reshape(image, static)
+    shape = tf.concat([tf.shape(uniforms)[:-1], [self._channels]], 0)
+    return tf.ensure_shape(tf.reshape(image, shape), static)
 
   def _method(self, method):
     if method not in ('incremental', 'naive'):
