@@ -66,7 +66,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
 def test_the_best_checkpoint_can_be_restored(tmp_path):
   trainer = _trainer(tmp_path, max_steps=12, validate_every_epochs=1)
   trainer.run()
-  best = workdirs.restore(tmp_path, workdirs.BEST)
+  best = workdirs.restore(tmp_path, 'best')
   assert best.step in (6, 12)
 
 

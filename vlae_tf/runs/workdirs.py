@@ -24,6 +24,8 @@ from vlae_tf.system import atomic
 
 # Directories of checkpoints.
 LAST, BEST = 'checkpoints', 'best'
+# The same by the words that users have for them.
+CHECKPOINTS = {'last': LAST, 'best': BEST}
 
 
 class Run(NamedTuple):
@@ -34,6 +36,8 @@ class Run(NamedTuple):
   step: int
   image_shape: tuple[int, ...]  # Height, width, channels.
   data_dir: str | None  # Root of the data sets when it was trained.
+  fingerprint: str  # Of the images it was trained on.
+  checkpoint: str  # A key of `CHECKPOINTS`.
 
 
 def claim(
@@ -71,35 +75,76 @@ def claim(
 
 def restore(
   workdir: str | os.PathLike,
-  which: str = LAST,
+  which: str | None = None,
   build: builder.ModelBuilder = builder.build_model,
 ) -> Run:
   """Reads the averaged weights of a run's newest or best checkpoint.
 
   Args:
     workdir: Path of a directory that `train` wrote.
-    which: `LAST` or `BEST`, by validation.
+    which: 'last', or 'best' by validation; by default 'best' of runs with
+      early stopping, 'last' of others.
     build: What the run was trained with, see `Trainer`.
 
   Returns:
     A `Run`.
 
   Raises:
-    ValueError: There is no config or no checkpoint, or it cannot be read.
+    ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
   workdir = pathlib.Path(workdir)
   config = config_lib.load(workdir / 'config.json')
   facts = _read_facts(workdir)
+  if which is None:
+    which = 'best' if config.early_stopping_patience else 'last'
+  if which not in CHECKPOINTS:
+    raise ValueError(
+      f'`checkpoint` must be one of {tuple(CHECKPOINTS)}, got {which!r}.'
+    )
   image_shape = tuple(facts['image_shape'])
   model = build(config, image_shape)
   step = checkpoints.Checkpoints(
-    workdir / which, {'averages': model.variables}
+    workdir / CHECKPOINTS[which], {'averages': model.variables}
   ).restore()
   if step is None:
     raise ValueError(
-      f'`workdir` {workdir} must hold a checkpoint, found none. Train longer.'
+      f'`workdir` {workdir} must hold a checkpoint, found none in '
+      f'{CHECKPOINTS[which]}/. Train longer.'
     )
-  return Run(config, model, step, image_shape, facts.get('data_dir'))
+  return Run(
+    config,
+    model,
+    step,
+    image_shape,
+    facts.get('data_dir'),
+    facts['sha256'],
+    which,
+  )
+
+
+def load_data(
+  run: Run, data_dir: str | os.PathLike | None = None
+) -> data_lib.ImageData:
+  """Loads the images that a run was trained on.
+
+  Args:
+    run: `Run`.
+    data_dir: Root of the data sets; by default that of the training.
+
+  Returns:
+    An `ImageData`.
+
+  Raises:
+    ValueError: The images are not there, or are others than those.
+  """
+  data = data_lib.load(run.config.dataset, data_dir or run.data_dir)
+  found = _fingerprint(data.split(run.config.train_on))
+  if found != run.fingerprint:
+    raise ValueError(
+      f'`dataset` {run.config.dataset} must be the images that the run was '
+      f'trained on, of SHA-256 {run.fingerprint}, got others, of {found}.'
+    )
+  return data
 
 
 def _fingerprint(images):
