@@ -125,10 +125,10 @@ class Loop:
     data = data_lib.ImageData('noise', images, images[:100], images[:100])
     with mock.patch.object(train_step, 'TrainStep', _TimedStep):
       self._trainer = loop.Trainer(
-        config_lib.Config(batch_size=FLAGS.batch),
+        config_lib.Config(batch_size=FLAGS.batch, validate_every_epochs=0),
         data,
         folder,
-        limits=limits.Limits(validate_every_epochs=0),
+        limits=limits.Limits(),
         execution=execution,
       )
     self._folder = folder

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+from collections.abc import Iterable
 
 from vlae_tf.components import (
   decoders,
@@ -14,16 +15,7 @@ from vlae_tf.components import (
   schedules,
 )
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.system import atomic, registry
-
-
-def _field(default, help, lower=None, upper=None, choices=None):
-  """A dataclass field that also says what its flag needs.
-
-  The choices are a tuple of strings, or a `Registry`.
-  """
-  metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
-  return dataclasses.field(default=default, metadata=metadata)
+from vlae_tf.system import atomic, fields, seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,99 +33,113 @@ class Config:
     ValueError: A field is out of its bounds, or two fields contradict.
   """
 
-  dataset: str = _field(
+  dataset: str = fields.field(
     'digits', 'Name of a data set, or path of a directory or .npz of images.'
   )
-  train_on: str = _field(
+  train_on: str = fields.field(
     'train', 'Images to train on.', choices=('train', 'train+validation')
   )
-  seed: int = _field(0, 'Seed of everything random.', lower=0)
-  latent_size: int = _field(
+  seed: int = fields.field(
+    0, 'Seed of everything random.', lower=0, upper=seeds.MAX_SEED
+  )
+  latent_size: int = fields.field(
     64, 'Latent dimensions; 0 for a decoder without a code.', lower=0
   )
-  encoder_widths: str = _field(
+  encoder_widths: str = fields.field(
     '16,32,32', 'Maps of the encoder at each halved resolution.'
   )
-  encoder_units: int = _field(450, 'Units of the dense layers.', lower=1)
-  posterior: str = _field(
+  encoder_units: int = fields.field(450, 'Units of the dense layers.', lower=1)
+  posterior: str = fields.field(
     'gaussian', 'Law of the code given an image.', choices=posteriors.POSTERIORS
   )
-  prior: str = _field('flow', 'Law of the code.', choices=priors.PRIORS)
-  flow_steps: int = _field(4, 'Autoregressive flows of the prior.', lower=1)
-  flow_units: int = _field(640, 'Hidden units of each MADE layer.', lower=1)
-  decoder: str = _field(
+  prior: str = fields.field('flow', 'Law of the code.', choices=priors.PRIORS)
+  flow_steps: int = fields.field(
+    4, 'Autoregressive flows of the prior.', lower=1
+  )
+  flow_units: int = fields.field(
+    640, 'Hidden units of each MADE layer.', lower=1
+  )
+  decoder: str = fields.field(
     'pixelcnn',
     'Network of the decoder, and what a pixel sees of the image.',
     choices=decoders.NETWORKS,
   )
-  decoder_features: int = _field(4, 'Maps from code to decoder.', lower=1)
-  decoder_units: int = _field(12, 'Maps of the decoder.', lower=1)
-  decoder_depth: int = _field(
+  decoder_features: int = fields.field(4, 'Maps from code to decoder.', lower=1)
+  decoder_units: int = fields.field(12, 'Maps of the decoder.', lower=1)
+  decoder_depth: int = fields.field(
     6, 'Masked convolutions, gated layers or residual blocks.', lower=2
   )
-  decoder_tied: bool = _field(
+  decoder_tied: bool = fields.field(
     False, 'Tie the masked convolutions, or the residual blocks.'
   )
-  vertical_filter: int = _field(
+  vertical_filter: int = fields.field(
     3, 'Size of the vertical filters of gated_pixelcnn, odd.', lower=3
   )
-  horizontal_filter: int = _field(
+  horizontal_filter: int = fields.field(
     3, 'Width of the horizontal filters of gated_pixelcnn, odd.', lower=3
   )
-  window: str = _field(
+  window: str = fields.field(
     '4x2',
     'Width x height of the window, in pixels or, downsampled, in blocks.',
   )
-  downsampling: int = _field(
+  downsampling: int = fields.field(
     2, 'Height and width of the blocks of downsampled_window.', lower=2
   )
-  pixel_law: str = _field(
+  pixel_law: str = fields.field(
     'bernoulli', 'Law of a pixel.', choices=pixel_laws.PIXEL_LAWS
   )
-  objective: str = _field(
+  objective: str = fields.field(
     'free_bits',
     'What is minimised.',
     choices=objectives.OBJECTIVES,
   )
-  free_bits: float = _field(
+  free_bits: float = fields.field(
     0.01,
     'Floor (soft: target) of the mean rate, in nats per data dimension; 0 for '
     'none.',
     lower=0.0,
   )
-  beta: float = _field(1.0, 'Price of a nat under --objective=beta.', lower=0.0)
-  importance_samples: int = _field(
+  beta: float = fields.field(
+    1.0, 'Price of a nat under --objective=beta.', lower=0.0
+  )
+  importance_samples: int = fields.field(
     8, 'Codes of each image under --objective=iwae.', lower=1
   )
-  kl_warmup_steps: int = _field(
+  kl_warmup_steps: int = fields.field(
     0, "Steps in which the rate's price grows from 0; 0 for none.", lower=0
   )
-  batch_size: int = _field(100, 'Images in a global batch.', lower=1)
-  max_epochs: float = _field(
+  batch_size: int = fields.field(100, 'Images in a global batch.', lower=1)
+  max_epochs: float = fields.field(
     60.0, 'Epochs to train; the learning-rate schedule spans them.', lower=0.0
   )
-  learning_rate: float = _field(0.002, 'Rate of Adamax.', lower=0.0)
-  learning_rate_schedule: str = _field(
+  validate_every_epochs: float = fields.field(
+    1.0,
+    'Epochs between validations, which the best weights, plateau and early '
+    'stopping go by; 0 for none.',
+    lower=0.0,
+  )
+  learning_rate: float = fields.field(0.002, 'Rate of Adamax.', lower=0.0)
+  learning_rate_schedule: str = fields.field(
     'linear',
     'How the rate goes.',
     choices=schedules.SCHEDULES,
   )
-  learning_rate_hold: float = _field(
+  learning_rate_hold: float = fields.field(
     0.5, 'Part of the run before the descent.', lower=0.0, upper=1.0
   )
-  plateau_patience: int = _field(
+  plateau_patience: int = fields.field(
     5, 'Validations without progress before the rate is halved.', lower=1
   )
-  early_stopping_patience: int = _field(
+  early_stopping_patience: int = fields.field(
     0, 'Validations without progress before the end; 0 for never.', lower=0
   )
-  gradient_clip_norm: float = _field(
+  gradient_clip_norm: float = fields.field(
     100.0, "Upper bound of the mean gradient's norm; 0 for none.", lower=0.0
   )
-  polyak_decay: float = _field(
+  polyak_decay: float = fields.field(
     0.998, 'Decay of the averaged weights.', lower=0.0, upper=1.0
   )
-  precision: str = _field(
+  precision: str = fields.field(
     'float32',
     'Arithmetic of the networks; laws and flows stay in float32.',
     choices=('float32', 'mixed_bfloat16', 'mixed_float16'),
@@ -141,7 +147,8 @@ class Config:
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      _check(field, getattr(self, field.name))
+      value = fields.checked(field, getattr(self, field.name))
+      object.__setattr__(self, field.name, value)
     try:
       positive = min(self.widths) > 0
     except ValueError:
@@ -152,6 +159,7 @@ class Config:
         f'{self.encoder_widths!r}.'
       )
     self._check_decoder()
+    self._check_validation()
     if self.objective == 'soft_free_bits' and not self.free_bits:
       raise ValueError(
         '`free_bits` must be more than 0 with --objective=soft_free_bits, '
@@ -162,6 +170,24 @@ class Config:
         '`flow_units` must be at least `latent_size - 1` = '
         f'{self.latent_size - 1}, got {self.flow_units}.'
       )
+
+  def _check_validation(self):
+    """Checks that what follows validation has something to follow."""
+    followers = {
+      '--learning_rate_schedule=plateau': self.learning_rate_schedule
+      == 'plateau',
+      '--early_stopping_patience': self.early_stopping_patience > 0,
+    }
+    for flag in [flag for flag, is_set in followers.items() if is_set]:
+      if self.trains_on_validation:
+        raise ValueError(
+          f"`train_on` must be 'train' with {flag}, got {self.train_on!r}: "
+          'validation images that are trained on do not tell when to stop.'
+        )
+      if not self.validate_every_epochs:
+        raise ValueError(
+          f'`validate_every_epochs` must be more than 0 with {flag}, got 0.'
+        )
 
   def _check_decoder(self):
     for name in ('vertical_filter', 'horizontal_filter'):
@@ -192,6 +218,11 @@ class Config:
         )
 
   @property
+  def trains_on_validation(self) -> bool:
+    """Whether validation images are trained on, and so tell nothing new."""
+    return self.train_on == 'train+validation'
+
+  @property
   def window_size(self) -> tuple[int, int]:
     """`window` as a pair of integers, width and height."""
     width, height = self.window.split('x')
@@ -201,27 +232,6 @@ class Config:
   def widths(self) -> tuple[int, ...]:
     """`encoder_widths` as a tuple of integers."""
     return tuple(int(w) for w in self.encoder_widths.split(','))
-
-
-def _check(field, value):
-  """Checks type, bounds and choices of one field."""
-  meta, kind = field.metadata, field.type
-  if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-    raise ValueError(
-      f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
-    )
-  if isinstance(meta['choices'], registry.Registry):
-    meta['choices'].check(value, field.name)
-  elif meta['choices'] and value not in meta['choices']:
-    raise ValueError(
-      f'`{field.name}` must be one of {meta["choices"]}, got {value!r}.'
-    )
-  low, high = meta['lower'], meta['upper']
-  # Written so that NaN, which fails every comparison, is caught as well.
-  if low is not None and not value >= low:
-    raise ValueError(f'`{field.name}` must be at least {low}, got {value!r}.')
-  if high is not None and not value <= high:
-    raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
 
 
 def save(config: Config, path: str | os.PathLike) -> None:
@@ -256,7 +266,9 @@ def load(path: str | os.PathLike) -> Config:
     ) from error
 
 
-def differences(old: Config, new: Config) -> list[str]:
+def differences(
+  old: Config, new: Config, free: Iterable[str] = ()
+) -> list[str]:
   """Says how two configs differ, one line a field.
 
   Where the learning rate knows nothing of the end of a run, that changes
@@ -265,11 +277,12 @@ def differences(old: Config, new: Config) -> list[str]:
   Args:
     old: `Config` of a run.
     new: `Config` asked for.
+    free: Names of further fields that may differ.
 
   Returns:
     A list of strings, empty for equal experiments.
   """
-  free = set()
+  free = set(free)
   if new.learning_rate_schedule in ('constant', 'plateau'):
     free.add('max_epochs')
   return [

@@ -178,6 +178,7 @@ def _train_a_little(steps=20):
     decoder_units=4,
     decoder_depth=2,
     batch_size=20,
+    validate_every_epochs=0,
   )
   losses: list[float] = []
   with tempfile.TemporaryDirectory() as folder:
@@ -185,9 +186,7 @@ def _train_a_little(steps=20):
       config,
       data,
       folder,
-      limits=limits.Limits(
-        max_steps=steps, steps_per_call=1, validate_every_epochs=0
-      ),
+      limits=limits.Limits(max_steps=steps, steps_per_call=1),
       # To compile would take most of the time.
       execution=train_step.Execution(xla='none'),
     )

@@ -18,9 +18,9 @@ from vlae_tf.training.callbacks import code_watch, metrics_log
 
 
 def _trainer(folder, changes=(), **kwargs):
-  kwargs = {'validate_every_epochs': 0, **kwargs}
+  changes = {'validate_every_epochs': 0, **dict(changes)}
   return loop.Trainer(
-    toys.small_config(**dict(changes)),
+    toys.small_config(**changes),
     toys.image_data(),
     folder,
     limits=limits.Limits(**kwargs),
@@ -30,8 +30,10 @@ def _trainer(folder, changes=(), **kwargs):
 
 def test_early_stopping_ends_the_run_for_good(tmp_path):
   # A rate of zero: no validation is better than the first.
-  changes = dict(early_stopping_patience=2, learning_rate=0.0)
-  options = dict(validate_every_epochs=1, steps_per_call=3)
+  changes = dict(
+    early_stopping_patience=2, learning_rate=0.0, validate_every_epochs=1
+  )
+  options = dict(steps_per_call=3)
   trainer = _trainer(tmp_path, changes, **options)
   assert trainer.run() == 'early stopping'
   assert trainer.step == 3 * 6
@@ -64,7 +66,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
 
 
 def test_the_best_checkpoint_can_be_restored(tmp_path):
-  trainer = _trainer(tmp_path, max_steps=12, validate_every_epochs=1)
+  trainer = _trainer(tmp_path, dict(validate_every_epochs=1), max_steps=12)
   trainer.run()
   best = workdirs.restore(tmp_path, 'best')
   assert best.step in (6, 12)

@@ -55,7 +55,7 @@ def _trainer(folder, max_steps, **kwargs):
     toys.small_config(),
     toys.image_data(),
     folder,
-    limits=limits.Limits(max_steps=max_steps, validate_every_epochs=0),
+    limits=limits.Limits(max_steps=max_steps),
     execution=train_step.Execution(xla='none', **kwargs),
     build=spatial_model,
   )

@@ -6,11 +6,11 @@ checkpoints/   the last ones: weights, averages, optimiser, all state
 best/          the averages at the best validation
 metrics.jsonl  scalars, one look a line
 logs/          TensorBoard
-eval/          one JSON a split
+eval/          scores, one JSON each
+environment.json   versions and devices it was last trained with
+train.lock     the process that trains in it, while one does
 """
 
-import hashlib
-import json
 import os
 import pathlib
 from typing import NamedTuple
@@ -19,9 +19,11 @@ from vlae_tf import builder
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.runs import checkpoints
-from vlae_tf.system import atomic
+from vlae_tf.runs import checkpoints, locks
+from vlae_tf.runs import facts as facts_lib
+from vlae_tf.system import atomic, notices
 
+CONFIG, METRICS = 'config.json', 'metrics.jsonl'
 # Directories of checkpoints.
 LAST, BEST = 'checkpoints', 'best'
 # The same by the words that users have for them.
@@ -40,37 +42,83 @@ class Run(NamedTuple):
   checkpoint: str  # A key of `CHECKPOINTS`.
 
 
-def claim(
+def check(
   workdir: str | os.PathLike,
   config: config_lib.Config,
-  data: data_lib.ImageData,
-  data_dir: str | os.PathLike | None = None,
+  facts: facts_lib.Facts,
 ) -> None:
-  """Makes a directory this experiment's, or checks that it is.
+  """Checks that a directory is this experiment's, or free; writes nothing.
 
   Args:
     workdir: Path of the directory.
     config: `Config` of the experiment.
-    data: `ImageData` that it is trained on.
-    data_dir: Root of the data sets, remembered for other commands.
+    facts: `Facts` of the images that it is trained on.
 
   Raises:
-    ValueError: The directory belongs to another experiment or to other images
-      (nothing is changed in it), or cannot be written.
+    ValueError: The directory belongs to another experiment or to other images,
+      its config or checkpoints are damaged, or another process trains in it.
   """
   workdir = pathlib.Path(workdir)
-  facts = {
-    'image_shape': list(data.image_shape),
-    'sha256': _fingerprint(data.split(config.train_on)),
-  }
-  if (workdir / 'config.json').exists():
+  for folder in (workdir, *(workdir / name for name in CHECKPOINTS.values())):
+    if folder.exists() and not folder.is_dir():
+      raise ValueError(f'`workdir` must be a directory, got the file {folder}.')
+  locks.check(workdir)
+  if (workdir / CONFIG).exists():
     _check_config(workdir, config)
-    _check_facts(workdir, facts)
+    if (workdir / facts_lib.NAME).exists():
+      _check_facts(workdir, facts)
     return
-  if data_dir is not None:
-    facts['data_dir'] = os.path.abspath(data_dir)
-  atomic.write_text(workdir / 'data.json', json.dumps(facts, indent=2) + '\n')
-  config_lib.save(config, workdir / 'config.json')
+  for name in CHECKPOINTS.values():
+    if any((workdir / name).glob('ckpt-*')):
+      raise ValueError(
+        f'`workdir` {workdir} holds checkpoints in {name}/ but no {CONFIG}, '
+        'so nobody knows whose they are. Choose another directory.'
+      )
+
+
+def claim(
+  workdir: str | os.PathLike,
+  config: config_lib.Config,
+  facts: facts_lib.Facts,
+) -> None:
+  """Makes a directory this experiment's, after `check`.
+
+  Args:
+    workdir: Path of the directory.
+    config: `Config` of the experiment.
+    facts: `Facts` of the images that it is trained on.
+
+  Raises:
+    ValueError: It cannot be written, or see `check`.
+  """
+  check(workdir, config, facts)
+  workdir = pathlib.Path(workdir)
+  is_new = not (workdir / CONFIG).exists()
+  # The data may have moved since, or the file be lost.
+  if is_new or facts_lib.is_outdated(workdir, facts):
+    facts_lib.write(workdir, facts)
+  if is_new:
+    config_lib.save(config, workdir / CONFIG)
+
+
+def start_afresh(workdir: str | os.PathLike) -> None:
+  """Keeps what an earlier start left, where no checkpoint goes on from it.
+
+  Args:
+    workdir: Directory of a run that starts from its first step.
+
+  Raises:
+    ValueError: It cannot be renamed.
+  """
+  workdir = pathlib.Path(workdir)
+  left = [workdir / name for name in (METRICS, BEST)]
+  moved = [(path, atomic.set_aside(path)) for path in left if path.exists()]
+  if moved:
+    names = ', '.join(f'{old.name} is now {new.name}' for old, new in moved)
+    notices.warn(
+      f'{workdir} holds no checkpoint to go on from, so training starts from '
+      f'step 0; what an earlier start left is kept: {names}.'
+    )
 
 
 def restore(
@@ -93,16 +141,15 @@ def restore(
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
   workdir = pathlib.Path(workdir)
-  config = config_lib.load(workdir / 'config.json')
-  facts = _read_facts(workdir)
+  config = config_lib.load(workdir / CONFIG)
+  facts = facts_lib.read(workdir)
   if which is None:
     which = 'best' if config.early_stopping_patience else 'last'
   if which not in CHECKPOINTS:
     raise ValueError(
       f'`checkpoint` must be one of {tuple(CHECKPOINTS)}, got {which!r}.'
     )
-  image_shape = tuple(facts['image_shape'])
-  model = build(config, image_shape)
+  model = build(config, facts.image_shape)
   step = checkpoints.Checkpoints(
     workdir / CHECKPOINTS[which], {'averages': model.variables}
   ).restore()
@@ -115,9 +162,9 @@ def restore(
     config,
     model,
     step,
-    image_shape,
-    facts.get('data_dir'),
-    facts['sha256'],
+    facts.image_shape,
+    facts.data_dir,
+    facts.sha256,
     which,
   )
 
@@ -138,7 +185,7 @@ def load_data(
     ValueError: The images are not there, or are others than those.
   """
   data = data_lib.load(run.config.dataset, data_dir or run.data_dir)
-  found = _fingerprint(data.split(run.config.train_on))
+  found = facts_lib.fingerprint(data, run.config)
   if found != run.fingerprint:
     raise ValueError(
       f'`dataset` {run.config.dataset} must be the images that the run was '
@@ -147,21 +194,13 @@ def load_data(
   return data
 
 
-def _fingerprint(images):
-  return hashlib.sha256(images.tobytes()).hexdigest()
-
-
-def _read_facts(workdir):
-  path = workdir / 'data.json'
-  try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
-    raise ValueError(f'Cannot read {path}: {error}') from error
-
-
 def _check_config(workdir, config):
-  there = config_lib.load(workdir / 'config.json')
-  lines = config_lib.differences(there, config)
+  there = config_lib.load(workdir / CONFIG)
+  free = ()
+  # Two paths may lead to the same images: their fingerprint is what counts.
+  if not {there.dataset, config.dataset} & set(data_lib.DATASETS):
+    free = ('dataset',)
+  lines = config_lib.differences(there, config, free)
   if lines:
     raise ValueError(
       f'`workdir` {workdir} belongs to another config ({"; ".join(lines)}). '
@@ -170,10 +209,11 @@ def _check_config(workdir, config):
 
 
 def _check_facts(workdir, facts):
-  there = _read_facts(workdir)
-  for name, here in facts.items():
-    if there.get(name) != here:
+  there = facts_lib.read(workdir)
+  for name in ('image_shape', 'sha256'):
+    old, new = getattr(there, name), getattr(facts, name)
+    if old != new:
       raise ValueError(
         f'`workdir` {workdir} was trained on other images: their {name} was '
-        f'{there.get(name)}, now it is {here}.'
+        f'{old}, now it is {new}.'
       )

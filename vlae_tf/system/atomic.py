@@ -1,5 +1,6 @@
 """Files that are there whole, or not at all."""
 
+import itertools
 import os
 import pathlib
 import tempfile
@@ -56,3 +57,26 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file in one step, see `write_bytes`."""
   write_bytes(path, text.encode('utf-8'))
+
+
+def set_aside(path: str | os.PathLike) -> pathlib.Path:
+  """Renames what is in the way to the first free `PATH.aside-NUMBER`.
+
+  Args:
+    path: Path of a file or directory.
+
+  Returns:
+    Its new path.
+
+  Raises:
+    ValueError: It cannot be renamed.
+  """
+  path = pathlib.Path(path)
+  numbers = itertools.count(1)
+  names = (path.with_name(f'{path.name}.aside-{n}') for n in numbers)
+  free = next(name for name in names if not os.path.lexists(name))
+  try:
+    os.replace(path, free)
+  except OSError as error:
+    raise ValueError(f'Cannot rename {path}: {error}.') from error
+  return free

@@ -17,6 +17,9 @@ STREAMS = {
   'test': 8,
 }
 
+# Greater ones would share their streams with smaller ones.
+MAX_SEED = 2**31 - 2
+
 
 def stream_seed(
   seed: int, stream: str, counter: int | tf.Tensor = 0

@@ -42,9 +42,6 @@ def _define_limits():
   flags.DEFINE_integer(
     'keep', 2, 'Last checkpoints to keep, besides the best.', lower_bound=1
   )
-  flags.DEFINE_float(
-    'validate_every_epochs', 1.0, 'Epochs, or 0 for never.', lower_bound=0
-  )
   flags.DEFINE_integer(
     'steps_per_call', 10, 'Steps between two reports.', lower_bound=1
   )
@@ -63,7 +60,6 @@ def limits(values: flags.FlagValues) -> limits_lib.Limits:
     max_minutes=values.max_minutes,
     checkpoint_every_steps=values.checkpoint_every_steps,
     keep=values.keep,
-    validate_every_epochs=values.validate_every_epochs,
     steps_per_call=values.steps_per_call,
     max_skipped_in_row=values.max_skipped_in_row,
   )

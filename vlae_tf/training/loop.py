@@ -2,7 +2,6 @@
 
 import math
 import os
-import pathlib
 import time
 from collections.abc import Iterable
 
@@ -13,16 +12,20 @@ from vlae_tf import builder
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import code_use, likelihood
+from vlae_tf.analysis import code_use
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.runs import checkpoints, workdirs
-from vlae_tf.system import notices
-from vlae_tf.training import guards, interruption, sizes, strategies
+from vlae_tf.runs import tenure
+from vlae_tf.training import (
+  guards,
+  interruption,
+  saving,
+  sizes,
+  strategies,
+  validation,
+)
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training.limits import Limits
-
-_VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 
 
 class Trainer:
@@ -72,10 +75,24 @@ class Trainer:
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
     self._workers = strategies.workers_of(self._strategy)
-    execution = execution or train_step.Execution()
-    execution.check(config, self._strategy.num_replicas_in_sync)
+    self._execution = execution or train_step.Execution()
+    self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
+    # Looked at first, and claimed last: a start that fails leaves it as it was.
+    self._tenure = tenure.Tenure(workdir, config, data, data_dir, self.is_chief)
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
+    self._build(build)
+    self._saver = saving.Saver(workdir, self.state, self.limits.keep)
+    self._tenure.begin()
+    self.resumed_from = self._restore_or_initialize()
+    replicas = self._strategy.num_replicas_in_sync
+    self._tenure.claim(
+      self.resumed_from is None, self._execution.described(replicas)
+    )
+    sizes.warn_of_repeats(config.batch_size, len(self._images))
+
+  def _build(self, build):
+    config, data = self.config, self._data
     with self._strategy.scope():
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
@@ -83,33 +100,17 @@ class Trainer:
     law = getattr(self.model.likelihood, 'pixel_law', None)
     if law is not None:
       pixel_laws.check_kind(law, data.kind)
-    if self.is_chief:
-      workdirs.claim(workdir, config, data, data_dir)
-    self._evaluator = likelihood.Evaluator(self.averages)
-    self._probe = code_use.CodeProbe(self.averages)
-    self.code: code_use.CodeUse | None = None  # Of the last validation.
+    self._validator = validation.Validator(self.averages, data)
     self._train_step = train_step.TrainStep(
-      self._strategy, self.state, config, execution
+      self._strategy, self.state, config, self._execution
     )
-    self._microbatch = execution.microbatch
     self._interruption = interruption.Interruption()
-    self._open_checkpoints(pathlib.Path(workdir))
-    self.resumed_from = self._restore_or_initialize()
-
-  def _open_checkpoints(self, workdir):
-    groups = self.state.groups()
-    self._last = checkpoints.Checkpoints(
-      workdir / workdirs.LAST, groups, self.limits.keep
-    )
-    self._best = checkpoints.Checkpoints(
-      workdir / workdirs.BEST, {'averages': groups['averages']}, keep=1
-    )
 
   def _restore_or_initialize(self):
     """What the chief reads or makes, all workers get."""
     found = None
     if self.is_chief:
-      found = self._last.restore()
+      found = self._saver.restore()
       if found is None:
         self.state.initialize(next(iter(self._local_batches([0], 1))))
     with self._workers.explained():
@@ -151,7 +152,8 @@ class Trainer:
   def size(self) -> str:
     """Weights and memory of the run, a string; see `sizes`."""
     replicas = self._strategy.num_replicas_in_sync
-    batch_size = self._microbatch or self.config.batch_size // replicas
+    in_memory = self._execution.microbatch
+    batch_size = in_memory or self.config.batch_size // replicas
     return sizes.describe(self.averages, self._data.image_shape, batch_size)
 
   @property
@@ -166,7 +168,8 @@ class Trainer:
       callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` comes every
         `steps_per_call` steps with the training scalars, `on_epoch_end` at
         every validation with its scalars; both are told the step. `params`
-        hold the first step, `initial`, and the last, `steps`.
+        hold the first step, `initial`, the last, `steps`, and what the curve
+        of `validation` is called.
 
     Returns:
       What ended it: 'finished', 'max_steps', 'max_minutes', 'early stopping' or
@@ -177,16 +180,20 @@ class Trainer:
         cannot be written, or another worker is gone.
     """
     told = keras.callbacks.CallbackList(list(callbacks), model=self.model)
-    told.set_params(dict(initial=self.step, steps=self.last_step))
+    curve = validation.name_of(self.config)
+    told.set_params(
+      dict(initial=self.step, steps=self.last_step, validation=curve)
+    )
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
-    told.on_train_begin()
-    try:
-      with self._interruption.watched(), self._workers.explained():
-        step = self._loop(told, time.monotonic() + seconds)
-        self._save(step)
-    finally:
-      told.on_train_end()
+    with self._tenure.held():
+      told.on_train_begin()
+      try:
+        with self._interruption.watched(), self._workers.explained():
+          step = self._loop(told, time.monotonic() + seconds)
+          self._save(step)
+      finally:
+        told.on_train_end()
     return self._reason(step)
 
   def _reason(self, step):
@@ -215,7 +222,7 @@ class Trainer:
         callbacks.on_epoch_end(step, self._validate_and_adapt(step))
       if _is_due(step, self.limits.checkpoint_every_steps):
         # A full disk may have room again at the next one.
-        _or_warn(self._save, step)
+        saving.or_warn(self._save, step)
     return step
 
   def _local_batches(self, replicas, num_replicas):
@@ -242,7 +249,7 @@ class Trainer:
 
   def _validation_period(self):
     """Steps between validations, 0 for none."""
-    epochs = self.limits.validate_every_epochs
+    epochs = self.config.validate_every_epochs
     return max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
 
   def _next_stop(self, step):
@@ -252,21 +259,21 @@ class Trainer:
 
   def _validate_and_adapt(self, step):
     """What validation says, the same on all workers, and what follows of it."""
-    result = self._workers.of_chief(self.validate, _VALIDATED)
+    result = self._workers.of_chief(self.validate, validation.SCALARS)
     is_best = self.state.observe_validation(result['val_elbo'])
-    if is_best and self.is_chief:
-      _or_warn(self._best.save, step)
+    # The best of images that are trained on would be the last.
+    if is_best and self.is_chief and not self.config.trains_on_validation:
+      saving.or_warn(self._saver.save_best, step)
     return result
 
   def _save(self, step):
-    if not self.is_chief:
-      return
-    if not guards.are_finite(self.state.variables_to_check()):
-      raise ValueError(
-        f'The weights at step {step} are not finite and so not saved; the last '
-        'good checkpoint is kept.'
-      )
-    self._last.save(step)
+    if self.is_chief:
+      self._saver.save(step)
+
+  @property
+  def code(self) -> code_use.CodeUse | None:
+    """How the code was used at the last validation."""
+    return self._validator.code
 
   def validate(self) -> dict[str, float]:
     """The bound on the validation images, one code each, averaged weights.
@@ -275,12 +282,7 @@ class Trainer:
       A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats, and of
       `val_active_units`.
     """
-    images = self._data.validation
-    estimates = self._evaluator(images, 'validation', kind=self._data.kind)
-    self.code = self._probe(images, kind=self._data.kind)
-    result = estimates.summary(self._data.image_shape)
-    result['active_units'] = float(self.code.active_units)
-    return {name: result[name.removeprefix('val_')] for name in _VALIDATED}
+    return self._validator()
 
 
 def _is_due(step, period):
@@ -289,10 +291,3 @@ def _is_due(step, period):
 
 def _as_floats(metrics):
   return {name: float(value) for name, value in metrics.items()}
-
-
-def _or_warn(save, step):
-  try:
-    save(step)
-  except ValueError as error:
-    notices.warn(error)

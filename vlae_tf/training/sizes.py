@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from vlae_tf import model as model_lib
+from vlae_tf.system import notices
 
 _MIB = 2**20
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
@@ -34,6 +35,20 @@ def describe(
     f'{weights:,} weights; a step of {batch_size} images needs about '
     f'{memory:,.0f} MiB on each device'
   )
+
+
+def warn_of_repeats(batch_size: int, num_images: int) -> None:
+  """Says so if a batch is larger than the data.
+
+  Args:
+    batch_size: Images in a global batch.
+    num_images: Images that are trained on.
+  """
+  if batch_size > num_images:
+    notices.warn(
+      f'--batch_size={batch_size} is more than the {num_images} training '
+      'images: a batch holds some of them several times.'
+    )
 
 
 def _values(model):

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
 from vlae_tf import config as config_lib
-from vlae_tf.training import gradients, updates
+from vlae_tf.training import gradients, parallelism, updates
 from vlae_tf.training import state as training_state
 
 # What XLA compiles, by the value of `--xla`; with several replicas, nothing.
@@ -49,10 +50,16 @@ class Execution:
     """
     if self.xla not in XLA_CHOICES:
       raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
+    if self.xla not in ('auto', 'none') and not _is_one_cpu(num_replicas):
+      raise ValueError(
+        "`xla` must be 'auto' or 'none' with GPUs or several replicas, where "
+        f'nothing is compiled by it yet, got {self.xla!r}.'
+      )
     if config.batch_size % num_replicas:
       raise ValueError(
         '`batch_size` must be divisible by the number of replicas, got '
-        f'{config.batch_size} for {num_replicas}.'
+        f'{config.batch_size} for {num_replicas}. Take a multiple of '
+        f'{num_replicas}, or fewer devices (CUDA_VISIBLE_DEVICES).'
       )
     part = config.batch_size // num_replicas
     if self.microbatch < 0 or (self.microbatch and part % self.microbatch):
@@ -66,6 +73,19 @@ class Execution:
         f'`parts` must divide the {in_memory} images in memory, got '
         f'{self.parts}.'
       )
+
+  def described(self, num_replicas: int) -> dict[str, Any]:
+    """All that decides the last digits of a step, for `environment.json`.
+
+    Args:
+      num_replicas: Number of replicas.
+
+    Returns:
+      A dictionary of plain numbers and strings.
+    """
+    cores = parallelism.num_cores()
+    here = dict(cores=cores, replicas=num_replicas)
+    return dataclasses.asdict(self) | here
 
 
 class TrainStep:
@@ -95,8 +115,8 @@ class TrainStep:
     execution.check(config, strategy.num_replicas_in_sync)
     self._strategy = strategy
     self._state = state
-    one_device = strategy.num_replicas_in_sync == 1 and not _has_gpu()
-    compiled = _COMPILED[execution.xla] if one_device else ()
+    one_cpu = _is_one_cpu(strategy.num_replicas_in_sync)
+    compiled = _COMPILED[execution.xla] if one_cpu else ()
     self._gradient = gradients.GlobalGradient(
       state.model,
       config,
@@ -158,5 +178,5 @@ class TrainStep:
     }
 
 
-def _has_gpu():
-  return bool(tf.config.list_logical_devices('GPU'))
+def _is_one_cpu(num_replicas):
+  return num_replicas == 1 and not tf.config.list_logical_devices('GPU')

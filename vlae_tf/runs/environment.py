@@ -1,0 +1,75 @@
+"""What a run is computed with: `environment.json`.
+
+Where that changes, a run that goes on is the same up to rounding and no longer
+to the bit.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from vlae_tf.system import atomic, notices
+
+NAME = 'environment.json'
+_PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
+
+
+def describe(execution: Mapping[str, Any]) -> dict[str, Any]:
+  """Versions and devices of this process.
+
+  Args:
+    execution: How a step is computed, plain numbers and strings by name.
+
+  Returns:
+    A dictionary that JSON can hold.
+  """
+  gpus = tf.config.list_physical_devices('GPU')
+  details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+  return {
+    'python': platform.python_version(),
+    **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    'processor': platform.machine(),
+    'gpus': [d.get('device_name', 'unknown') for d in details],
+    **execution,
+  }
+
+
+def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
+  """Writes the environment of a run, and says how it has changed.
+
+  Args:
+    workdir: Directory of the run.
+    here: What `describe` returned.
+
+  Raises:
+    ValueError: It cannot be written.
+  """
+  path = pathlib.Path(workdir) / NAME
+  there = _read(path)
+  changes = [
+    f'{name} was {there[name]}, is {here[name]}'
+    for name in here
+    if name in there and there[name] != here[name]
+  ]
+  if changes:
+    notices.warn(
+      f'{workdir} was trained elsewhere before ({"; ".join(changes)}): it goes '
+      'on as it would have there up to rounding, not to the bit.'
+    )
+  if there != here:
+    atomic.write_text(path, json.dumps(here, indent=2) + '\n')
+
+
+def _read(path):
+  """What the file says; nothing, if it is no such file."""
+  try:
+    there = json.loads(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return {}
+  return there if isinstance(there, dict) else {}
