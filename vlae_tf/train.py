@@ -5,6 +5,7 @@ The same command again goes on where it was stopped.
 
 from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
 
+import dataclasses
 import os
 import sys
 
@@ -12,6 +13,7 @@ from absl import flags
 
 from vlae_tf import config_flags
 from vlae_tf import data as data_lib
+from vlae_tf.data import directories
 from vlae_tf.training import flags as train_flags
 from vlae_tf.training import loop, strategies
 from vlae_tf.training.callbacks import (
@@ -30,16 +32,17 @@ train_flags.define()
 
 
 def main():
-  config = config_flags.parsed(FLAGS)
+  config = _with_absolute_path(config_flags.parsed(FLAGS))
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
   execution = train_flags.execution(FLAGS, config.batch_size)
-  strategy = strategies.create(FLAGS.strategy)
+  strategy = strategies.create(FLAGS.strategy, config.batch_size)
   data = data_lib.load(config.dataset, FLAGS.data_dir)
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
   limits = train_flags.limits(FLAGS)
+  root = directories.resolve_data_dir(FLAGS.data_dir)
   trainer = loop.Trainer(
-    config, data, workdir, FLAGS.data_dir, strategy, limits, execution
+    config, data, workdir, root, strategy, limits, execution
   )
   if trainer.resumed_from is not None:
     print(f'resumed from step {trainer.resumed_from}', flush=True)
@@ -50,6 +53,14 @@ def main():
   )
   print(f'{reason} at step {trainer.step}: {workdir}')
   sys.exit(trainer.exit_status)
+
+
+def _with_absolute_path(config):
+  """The config whose data set can be found from other directories, too."""
+  path = os.path.abspath(os.path.expanduser(config.dataset))
+  if config.dataset in data_lib.DATASETS or not os.path.exists(path):
+    return config
+  return dataclasses.replace(config, dataset=path)
 
 
 def _callbacks(trainer, data, workdir):

@@ -13,6 +13,7 @@ from vlae_tf.analysis import code_use
 from vlae_tf.distributions import reparameterized
 from vlae_tf.runs import workdirs
 from vlae_tf.training import limits, loop, sizes
+from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training.callbacks import code_watch, metrics_log
 
@@ -70,6 +71,49 @@ def test_the_best_checkpoint_can_be_restored(tmp_path):
   trainer.run()
   best = workdirs.restore(tmp_path, 'best')
   assert best.step in (6, 12)
+  assert (best.checkpoint, workdirs.restore(tmp_path).checkpoint) == (
+    'best',
+    'last',
+  )
+
+
+def test_images_that_are_trained_on_choose_no_best(tmp_path):
+  changes = dict(validate_every_epochs=1, train_on='train+validation')
+  trainer = _trainer(tmp_path, changes, max_steps=8)
+  log = metrics_log.MetricsLog(tmp_path)
+  trainer.run([log])
+  assert log.curve == 'validation_trained_on'
+  assert not (tmp_path / 'best').exists()
+
+
+def test_a_start_that_fails_leaves_no_trace(tmp_path, monkeypatch):
+  def fail(self, batch):
+    raise RuntimeError('out of memory')
+
+  monkeypatch.setattr(training_state.TrainingState, 'initialize', fail)
+  with pytest.raises(RuntimeError):
+    _trainer(tmp_path / 'run')
+  assert not list(tmp_path.rglob('*.json'))
+
+
+def test_a_batch_larger_than_the_data_is_said(tmp_path, capsys):
+  _trainer(tmp_path, dict(batch_size=64))
+  assert '64 is more than the 48 training images' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'name, value',
+  [('max_minutes', math.nan), ('max_steps', 0), ('keep', -1)],
+)
+def test_limits_out_of_bounds_are_named(name, value):
+  with pytest.raises(ValueError, match=f'`{name}` must be at least'):
+    limits.Limits(**{name: value})
+
+
+@pytest.mark.parametrize('xla', ['kernels', 'update', 'all'])
+def test_what_is_not_compiled_is_refused(xla):
+  with pytest.raises(ValueError, match=r'`xla` must be .* several replicas'):
+    train_step.Execution(xla=xla).check(toys.small_config(), 2)
 
 
 def test_rates_of_dimensions_sum_to_the_rate(tmp_path):

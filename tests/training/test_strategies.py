@@ -3,10 +3,12 @@
 import json
 import signal
 import socket
+import types
 
 import commands
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
 from training import processes, steps
@@ -113,6 +115,28 @@ def test_a_lost_worker_ends_its_peer_and_the_run_resumes(tmp_path):
     result = worker.finish()
     assert result.status == 0, result.stderr
     assert f'resumed from step {step}' in result.stdout
+
+
+@pytest.mark.parametrize(
+  'gpus, batch_size, taken',
+  [(3, 100, 2), (6, 100, 5), (7, 100, 5), (8, 100, 5), (8, 64, 8), (3, 7, 0)],
+)
+def test_auto_takes_as_many_gpus_as_divide_the_batch(
+  monkeypatch, capsys, gpus, batch_size, taken
+):
+  devices = [types.SimpleNamespace(name=f'GPU:{i}') for i in range(gpus)]
+  monkeypatch.setattr(tf.config, 'list_logical_devices', lambda kind: devices)
+  monkeypatch.setattr(tf.distribute, 'MirroredStrategy', lambda names: names)
+  made = strategies.create('auto', batch_size)
+  said = capsys.readouterr().err
+  if taken == gpus:
+    assert not said
+  else:
+    assert f'training on {max(taken, 1)} of {gpus} GPUs' in said
+  if taken:
+    assert made == [f'GPU:{i}' for i in range(taken)]
+  else:
+    assert made is tf.distribute.get_strategy()
 
 
 def test_unknown_strategies_are_refused():

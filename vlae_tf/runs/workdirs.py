@@ -196,7 +196,7 @@ def load_data(
 
 def _check_config(workdir, config):
   there = config_lib.load(workdir / CONFIG)
-  free = ()
+  free: tuple[str, ...] = ()
   # Two paths may lead to the same images: their fingerprint is what counts.
   if not {there.dataset, config.dataset} & set(data_lib.DATASETS):
     free = ('dataset',)

@@ -49,7 +49,8 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
   Raises:
     ValueError: It is of another type, out of bounds, or not finite.
   """
-  kind, meta = field.type, field.metadata
+  kind: Any = field.type
+  meta = field.metadata
   value = _converted(kind, value)
   # To Python, booleans are integers.
   if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):

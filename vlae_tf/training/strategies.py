@@ -18,13 +18,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from vlae_tf.system import notices
 
-def create(name: str = 'auto') -> tf.distribute.Strategy:
+
+def create(
+  name: str = 'auto', batch_size: int | None = None
+) -> tf.distribute.Strategy:
   """A strategy by name.
 
   Args:
-    name: 'auto' (all workers of `TF_CONFIG`, or all GPUs of this machine, or
+    name: 'auto' (all workers of `TF_CONFIG`, or the GPUs of this machine, or
       the one device there is), 'one_device', 'mirrored' or 'multi_worker'.
+    batch_size: Images in a global batch. 'auto' takes as many GPUs as divide
+      it, and says so where that is not all of them; by default all.
 
   Returns:
     A `tf.distribute.Strategy`.
@@ -36,7 +42,7 @@ def create(name: str = 'auto') -> tf.distribute.Strategy:
     raise ValueError(
       f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
     )
-  return STRATEGIES[name]()
+  return STRATEGIES[name](batch_size)
 
 
 def is_one_cpu(name: str) -> bool:
@@ -54,24 +60,54 @@ def is_one_cpu(name: str) -> bool:
   return one_device and not tf.config.list_physical_devices('GPU')
 
 
-def _auto():
+def most_that_divide(batch_size: int, num_devices: int) -> int:
+  """The greatest number of devices that divides a batch.
+
+  Args:
+    batch_size: Images in a global batch.
+    num_devices: Devices there are, at least 1.
+
+  Returns:
+    An integer in [1, num_devices].
+  """
+  counts = range(1, num_devices + 1)
+  return max(n for n in counts if batch_size % n == 0)
+
+
+def _auto(batch_size):
   if os.environ.get('TF_CONFIG'):
-    return _multi_worker()
-  several = len(tf.config.list_physical_devices('GPU')) > 1
-  return _mirrored() if several else _one_device()
+    return _multi_worker(batch_size)
+  gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
+  if len(gpus) < 2:
+    return _one_device(batch_size)
+  count = len(gpus)
+  if batch_size is not None:
+    count = most_that_divide(batch_size, len(gpus))
+  if count < len(gpus):
+    notices.warn(
+      f'training on {count} of {len(gpus)} GPUs: --batch_size={batch_size} '
+      f'cannot be divided among more of them. A multiple of {len(gpus)} uses '
+      'all.'
+    )
+  if count < 2:
+    return _one_device(batch_size)
+  return tf.distribute.MirroredStrategy(gpus[:count])
 
 
-def _one_device():
+def _one_device(batch_size):
+  del batch_size
   return tf.distribute.get_strategy()
 
 
-def _mirrored():
+def _mirrored(batch_size):
+  del batch_size
   kind = 'GPU' if tf.config.list_logical_devices('GPU') else 'CPU'
   devices = [d.name for d in tf.config.list_logical_devices(kind)]
   return tf.distribute.MirroredStrategy(devices)
 
 
-def _multi_worker():
+def _multi_worker(batch_size):
+  del batch_size
   _check_tf_config()
   return tf.distribute.MultiWorkerMirroredStrategy()
 

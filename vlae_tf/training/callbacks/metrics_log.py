@@ -6,12 +6,12 @@ import os
 import pathlib
 import time
 
-import keras
+from vlae_tf.runs import workdirs
+from vlae_tf.system import atomic
+from vlae_tf.training.callbacks import expendable
 
-from vlae_tf.system import atomic, notices
 
-
-class MetricsLog(keras.callbacks.Callback):
+class MetricsLog(expendable.Expendable):
   """Appends training and validation scalars, each with step and split.
 
   A run that goes on from a checkpoint first drops the lines beyond it, so every
@@ -24,38 +24,32 @@ class MetricsLog(keras.callbacks.Callback):
     Args:
       workdir: Directory of the run.
     """
-    super().__init__()
-    self._path = pathlib.Path(workdir) / 'metrics.jsonl'
-    self._warned = False
+    super().__init__(pathlib.Path(workdir) / workdirs.METRICS)
 
-  def on_train_begin(self, logs=None):
-    del logs
+  def begin(self) -> None:
     first = self.params['initial']
-    if not self._path.exists():
+    if not self.path.exists():
       return
-    lines = self._path.read_text(encoding='utf-8').splitlines()
+    try:
+      lines = self.path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError):
+      self.set_aside()
+      return
     kept = [line for line in lines if _step(line) <= first]
     if len(kept) < len(lines):
-      atomic.write_text(self._path, ''.join(f'{line}\n' for line in kept))
+      atomic.write_text(self.path, ''.join(f'{line}\n' for line in kept))
 
-  def on_train_batch_end(self, batch, logs=None):
-    self._append('train', batch, logs)
+  def look(self, step: int, values: dict[str, float]) -> None:
+    self._append('train', step, values)
 
-  def on_epoch_end(self, epoch, logs=None):
-    values = {name.removeprefix('val_'): v for name, v in logs.items()}
-    self._append('validation', epoch, values)
+  def validated(self, step: int, values: dict[str, float]) -> None:
+    self._append(self.curve, step, values)
 
   def _append(self, split, step, values):
     record = {'step': step, 'time': round(time.time(), 3), 'split': split}
     record |= {n: v if math.isfinite(v) else None for n, v in values.items()}
-    try:
-      with open(self._path, 'a', encoding='utf-8') as file:
-        file.write(json.dumps(record) + '\n')
-    except OSError as error:
-      # A full disk must not end what may go on when there is room again.
-      if not self._warned:
-        notices.warn(f'Cannot write {self._path}: {error}.')
-      self._warned = True
+    with open(self.path, 'a', encoding='utf-8') as file:
+      file.write(json.dumps(record) + '\n')
 
 
 def _step(line):

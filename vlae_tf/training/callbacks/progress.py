@@ -53,7 +53,9 @@ class Progress(keras.callbacks.Callback):
 
   def on_epoch_end(self, epoch, logs=None):
     values = {name.removeprefix('val_'): v for name, v in logs.items()}
-    self._write(f'step {epoch}: validation {describe(values)}')
+    # 'validation', or what it is besides.
+    curve = self.params.get('validation', 'validation').replace('_', ' ')
+    self._write(f'step {epoch}: {curve} {describe(values)}')
 
   def on_train_end(self, logs=None):
     del logs

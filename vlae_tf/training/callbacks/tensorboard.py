@@ -4,14 +4,15 @@ import dataclasses
 import os
 import pathlib
 import time
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from vlae_tf.analysis import pictures, sampling
 from vlae_tf.training import loop
+from vlae_tf.training.callbacks import expendable
 
 _IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
 # Pictures wait for two minutes, and take a twentieth of the time at most.
@@ -19,7 +20,7 @@ _SECONDS_BEFORE_IMAGES = 120.0
 _SHARE_OF_IMAGES = 0.05
 
 
-class TensorBoardLog(keras.callbacks.Callback):
+class TensorBoardLog(expendable.Expendable):
   """Writes scalars, hyper-parameters, histograms, samples, decompressions."""
 
   def __init__(
@@ -38,36 +39,35 @@ class TensorBoardLog(keras.callbacks.Callback):
         decompress.
       seed: Python integer, the same noise at every validation.
     """
-    super().__init__()
-    self._writer = tf.summary.create_file_writer(
-      str(pathlib.Path(workdir) / 'logs')
-    )
+    super().__init__(pathlib.Path(workdir) / 'logs')
+    self._writer: Any = None
     self._trainer = trainer
     self._images = images
     self._seed = seed
     self._next_images = time.monotonic() + _SECONDS_BEFORE_IMAGES
 
-  def on_train_begin(self, logs=None):
-    del logs
+  def begin(self) -> None:
+    if self.path.exists() and not self.path.is_dir():
+      self.set_aside()
+    self._writer = tf.summary.create_file_writer(str(self.path))
     with self._writer.as_default(self.params['initial']):
       hparams.hparams(dataclasses.asdict(self._trainer.config))
 
-  def on_train_batch_end(self, batch, logs=None):
-    self._scalars('train', batch, logs)
+  def look(self, step: int, values: dict[str, float]) -> None:
+    self._scalars('train', step, values)
 
-  def on_epoch_end(self, epoch, logs=None):
-    values = {name.removeprefix('val_'): v for name, v in logs.items()}
-    self._scalars('validation', epoch, values)
-    self._histograms(epoch)
+  def validated(self, step: int, values: dict[str, float]) -> None:
+    self._scalars(self.curve, step, values)
+    self._histograms(step)
     start = time.monotonic()
     if start >= self._next_images:
-      self._pictures(epoch)
+      self._pictures(step)
       end = time.monotonic()
       self._next_images = end + (end - start) / _SHARE_OF_IMAGES
 
-  def on_train_end(self, logs=None):
-    del logs
-    self._writer.close()
+  def end(self) -> None:
+    if self._writer is not None:
+      self._writer.close()
 
   def _scalars(self, group, step, values):
     with self._writer.as_default(step):
