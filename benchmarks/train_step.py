@@ -1,10 +1,11 @@
 """Times the training step against a reference, in turns.
 
-`python benchmarks/train_step.py --reference=PATH --out=FILE.json`
+`python benchmarks/train_step.py --out=FILE.json`
 
-The reference is a program that prints JSON with `images_per_s`. Ours is the
-paper-size step with its input pipeline, averages, clipping and guards. `ratio`
-is the median over rounds of our images/s over the reference's.
+The reference is a program that prints JSON with `images_per_s`, by default
+`plain_step.py` beside this file. Ours is the paper-size step with its input
+pipeline, averages, clipping and guards. `ratio` is the median over rounds of
+our images/s over the reference's.
 
 Beside it: `host_loop_share`, the part of the training loop's time, logs
 included, that is not the step's; `input_over_step`, how many times more
@@ -40,7 +41,11 @@ from vlae_tf.training.callbacks import metrics_log, tensorboard
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('reference', None, 'Program to compare with; none to skip.')
+flags.DEFINE_string(
+  'reference',
+  os.path.join(os.path.dirname(os.path.abspath(__file__)), 'plain_step.py'),
+  'Program to compare with; empty to skip.',
+)
 flags.DEFINE_string('out', None, 'JSON file to write.')
 flags.DEFINE_integer('batch', 100, 'Images in a step.', lower_bound=1)
 flags.DEFINE_integer('rounds', 5, 'Turns of each.', lower_bound=1)

@@ -2,17 +2,36 @@
 
 import importlib.util
 import json
+import math
 import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+import vlae_tf
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def _report():
-  path = ROOT / 'benchmarks' / 'report.py'
-  spec = importlib.util.spec_from_file_location('report', path)
+def _benchmark(name):
+  path = ROOT / 'benchmarks' / f'{name}.py'
+  spec = importlib.util.spec_from_file_location(name, path)
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   return module
+
+
+def _report():
+  return _benchmark('report')
+
+
+def test_the_yardstick_is_a_model_of_the_same_size():
+  plain = _benchmark('plain_step').PlainVLAE()
+  assert np.isfinite(float(plain(tf.zeros([2, 28, 28, 1]))))
+  ours = vlae_tf.build_model(vlae_tf.Config(), (28, 28, 1))
+  assert plain.count_params() == sum(
+    math.prod(v.shape) for v in ours.trainable_variables
+  )
 
 
 def test_readme_says_what_was_measured():

@@ -121,6 +121,17 @@ def test_other_images_of_the_same_path_are_refused(tmp_path):
     workdirs.load_data(run)
 
 
+def test_a_run_of_an_earlier_version_may_have_validated_as_it_liked(claimed):
+  other = toys.small_config(validate_every_epochs=10)
+  with pytest.raises(ValueError, match='validate_every_epochs: 1'):
+    workdirs.check(claimed, other, _facts())
+  path = claimed / 'config.json'
+  fields = json.loads(path.read_text())
+  del fields['validate_every_epochs']
+  path.write_text(json.dumps(fields))
+  workdirs.check(claimed, other, _facts())
+
+
 def test_unknown_checkpoints_are_refused(claimed):
   with pytest.raises(ValueError, match=r"'best'.*, got 'first'"):
     workdirs.restore(claimed, 'first')

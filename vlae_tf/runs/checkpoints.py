@@ -72,9 +72,10 @@ class Checkpoints:
       checkpoint_files.write(str(temporary / f'ckpt-{step}'), self._groups)
       _move_synced(temporary, self._directory)
     except (OSError, tf.errors.OpError) as error:
+      why = notices.brief(error)
       raise ValueError(
-        f'Cannot write a checkpoint to {self._directory}: {_brief(error)}. '
-        'The last good one is kept.'
+        f'Cannot write a checkpoint to {self._directory}: {why}. The last good '
+        'one is kept.'
       ) from error
     finally:
       shutil.rmtree(temporary, ignore_errors=True)
@@ -101,7 +102,7 @@ class Checkpoints:
         raise ValueError(f'Cannot use checkpoint {path}: {error}.') from error
       # Of all kinds: a file cut short gives an IndexError, for example.
       except Exception as error:
-        failures.append(f'{self._path(step)}: {_brief(error)}')
+        failures.append(f'{self._path(step)}: {notices.brief(error)}')
         continue
       for failure in failures:
         notices.warn(f'passed over a broken checkpoint, {failure}')
@@ -129,7 +130,3 @@ def _move_synced(source, target):
     with open(path, 'rb') as file:
       os.fsync(file.fileno())
     os.replace(path, target / path.name)
-
-
-def _brief(error):
-  return (str(error).splitlines() or [type(error).__name__])[0].rstrip('.')

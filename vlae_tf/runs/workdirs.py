@@ -196,10 +196,13 @@ def load_data(
 
 def _check_config(workdir, config):
   there = config_lib.load(workdir / CONFIG)
-  free: tuple[str, ...] = ()
+  free = set()
   # Two paths may lead to the same images: their fingerprint is what counts.
   if not {there.dataset, config.dataset} & set(data_lib.DATASETS):
-    free = ('dataset',)
+    free.add('dataset')
+  # Earlier versions did not write down how often they validated.
+  if '"validate_every_epochs"' not in (workdir / CONFIG).read_text('utf-8'):
+    free.add('validate_every_epochs')
   lines = config_lib.differences(there, config, free)
   if lines:
     raise ValueError(

@@ -245,7 +245,7 @@ class ManyWorkers(Workers):
     except tf.errors.OpError as error:
       raise ValueError(
         f'worker {self._id} lost touch with its peers ('
-        f'{str(error).splitlines()[0]}). Start the same command on all workers '
+        f'{notices.brief(error)}). Start the same command on all workers '
         'again: it goes on from the last checkpoint.'
       ) from error
 

@@ -71,6 +71,6 @@ class Expendable(keras.callbacks.Callback):
     # TensorFlow raises errors of many kinds, and none is worth the run.
     except Exception as error:
       if not self._warned:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        notices.warn(f'Cannot write {self.path}: {first}. Training goes on.')
+        why = notices.brief(error)
+        notices.warn(f'Cannot write {self.path}: {why}. Training goes on.')
       self._warned = True
