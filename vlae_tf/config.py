@@ -1,11 +1,7 @@
-"""The description of an experiment: a frozen dataclass, and JSON."""
+"""The description of an experiment."""
 
 import dataclasses
-import json
-import os
-import pathlib
 import re
-from collections.abc import Iterable
 
 from vlae_tf.components import (
   decoders,
@@ -15,7 +11,10 @@ from vlae_tf.components import (
   schedules,
 )
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.system import atomic, fields, seeds
+from vlae_tf.system import fields, seeds
+
+# What is beyond these is a slip of the keyboard, and would fill the memory.
+_LARGE, _WIDE, _DEEP = 2**16, 2**12, 2**8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,47 +42,68 @@ class Config:
     0, 'Seed of everything random.', lower=0, upper=seeds.MAX_SEED
   )
   latent_size: int = fields.field(
-    64, 'Latent dimensions; 0 for a decoder without a code.', lower=0
+    64,
+    'Latent dimensions; 0 for a decoder without a code.',
+    lower=0,
+    upper=_LARGE,
   )
   encoder_widths: str = fields.field(
     '16,32,32', 'Maps of the encoder at each halved resolution.'
   )
-  encoder_units: int = fields.field(450, 'Units of the dense layers.', lower=1)
+  encoder_units: int = fields.field(
+    450, 'Units of the dense layers.', lower=1, upper=_LARGE
+  )
   posterior: str = fields.field(
     'gaussian', 'Law of the code given an image.', choices=posteriors.POSTERIORS
   )
   prior: str = fields.field('flow', 'Law of the code.', choices=priors.PRIORS)
   flow_steps: int = fields.field(
-    4, 'Autoregressive flows of the prior.', lower=1
+    4, 'Autoregressive flows of the prior.', lower=1, upper=_DEEP
   )
   flow_units: int = fields.field(
-    640, 'Hidden units of each MADE layer.', lower=1
+    640, 'Hidden units of each MADE layer.', lower=1, upper=_LARGE
   )
   decoder: str = fields.field(
     'pixelcnn',
     'Network of the decoder, and what a pixel sees of the image.',
     choices=decoders.NETWORKS,
   )
-  decoder_features: int = fields.field(4, 'Maps from code to decoder.', lower=1)
-  decoder_units: int = fields.field(12, 'Maps of the decoder.', lower=1)
+  decoder_features: int = fields.field(
+    4, 'Maps from code to decoder.', lower=1, upper=_WIDE
+  )
+  decoder_units: int = fields.field(
+    12, 'Maps of the decoder.', lower=1, upper=_WIDE
+  )
   decoder_depth: int = fields.field(
-    6, 'Masked convolutions, gated layers or residual blocks.', lower=2
+    6,
+    'Masked convolutions, gated layers or residual blocks.',
+    lower=2,
+    upper=_DEEP,
   )
   decoder_tied: bool = fields.field(
     False, 'Tie the masked convolutions, or the residual blocks.'
   )
   vertical_filter: int = fields.field(
-    3, 'Size of the vertical filters of gated_pixelcnn, odd.', lower=3
+    3,
+    'Size of the vertical filters of gated_pixelcnn, odd.',
+    lower=3,
+    upper=_DEEP,
   )
   horizontal_filter: int = fields.field(
-    3, 'Width of the horizontal filters of gated_pixelcnn, odd.', lower=3
+    3,
+    'Width of the horizontal filters of gated_pixelcnn, odd.',
+    lower=3,
+    upper=_DEEP,
   )
   window: str = fields.field(
     '4x2',
     'Width x height of the window, in pixels or, downsampled, in blocks.',
   )
   downsampling: int = fields.field(
-    2, 'Height and width of the blocks of downsampled_window.', lower=2
+    2,
+    'Height and width of the blocks of downsampled_window.',
+    lower=2,
+    upper=_DEEP,
   )
   pixel_law: str = fields.field(
     'bernoulli', 'Law of a pixel.', choices=pixel_laws.PIXEL_LAWS
@@ -103,12 +123,14 @@ class Config:
     1.0, 'Price of a nat under --objective=beta.', lower=0.0
   )
   importance_samples: int = fields.field(
-    8, 'Codes of each image under --objective=iwae.', lower=1
+    8, 'Codes of each image under --objective=iwae.', lower=1, upper=_LARGE
   )
   kl_warmup_steps: int = fields.field(
     0, "Steps in which the rate's price grows from 0; 0 for none.", lower=0
   )
-  batch_size: int = fields.field(100, 'Images in a global batch.', lower=1)
+  batch_size: int = fields.field(
+    100, 'Images in a global batch.', lower=1, upper=_LARGE
+  )
   max_epochs: float = fields.field(
     60.0, 'Epochs to train; the learning-rate schedule spans them.', lower=0.0
   )
@@ -149,15 +171,7 @@ class Config:
     for field in dataclasses.fields(self):
       value = fields.checked(field, getattr(self, field.name))
       object.__setattr__(self, field.name, value)
-    try:
-      positive = min(self.widths) > 0
-    except ValueError:
-      positive = False
-    if not positive:
-      raise ValueError(
-        '`encoder_widths` must be positive integers and commas, got '
-        f'{self.encoder_widths!r}.'
-      )
+    self._check_encoder()
     self._check_decoder()
     self._check_validation()
     if self.objective == 'soft_free_bits' and not self.free_bits:
@@ -169,6 +183,18 @@ class Config:
       raise ValueError(
         '`flow_units` must be at least `latent_size - 1` = '
         f'{self.latent_size - 1}, got {self.flow_units}.'
+      )
+
+  def _check_encoder(self):
+    widths = self.encoder_widths
+    if not re.fullmatch('[1-9][0-9]*( *, *[1-9][0-9]*)*', widths):
+      raise ValueError(
+        '`encoder_widths` must be positive integers and commas, got '
+        f'{widths!r}.'
+      )
+    if max(self.widths) > _WIDE:
+      raise ValueError(
+        f'`encoder_widths` must be at most {_WIDE} each, got {widths!r}.'
       )
 
   def _check_validation(self):
@@ -198,6 +224,10 @@ class Config:
       raise ValueError(
         '`window` must be a width and a height such as 4x2, got '
         f'{self.window!r}.'
+      )
+    if max(self.window_size) > _DEEP:
+      raise ValueError(
+        f'`window` must be at most {_DEEP} wide and high, got {self.window!r}.'
       )
     if self.decoder_tied and self.decoder == 'gated_pixelcnn':
       raise ValueError(
@@ -232,61 +262,3 @@ class Config:
   def widths(self) -> tuple[int, ...]:
     """`encoder_widths` as a tuple of integers."""
     return tuple(int(w) for w in self.encoder_widths.split(','))
-
-
-def save(config: Config, path: str | os.PathLike) -> None:
-  """Writes a config as JSON, atomically."""
-  text = json.dumps(dataclasses.asdict(config), indent=2) + '\n'
-  atomic.write_text(path, text)
-
-
-def load(path: str | os.PathLike) -> Config:
-  """Reads a config from JSON.
-
-  Args:
-    path: Path of a `config.json`.
-
-  Returns:
-    A `Config`.
-
-  Raises:
-    ValueError: The file is missing, is not JSON or does not describe a config.
-  """
-  path = pathlib.Path(path)
-  try:
-    return Config(**json.loads(path.read_text(encoding='utf-8')))
-  except FileNotFoundError:
-    raise ValueError(
-      f'`workdir` must hold a trained model: there is no {path}. '
-      'Train one with python -m vlae_tf.train.'
-    ) from None
-  except (OSError, TypeError, ValueError) as error:
-    raise ValueError(
-      f'{path} is not a config of this version: {error}'
-    ) from error
-
-
-def differences(
-  old: Config, new: Config, free: Iterable[str] = ()
-) -> list[str]:
-  """Says how two configs differ, one line a field.
-
-  Where the learning rate knows nothing of the end of a run, that changes
-  nothing before it: there `max_epochs` may differ.
-
-  Args:
-    old: `Config` of a run.
-    new: `Config` asked for.
-    free: Names of further fields that may differ.
-
-  Returns:
-    A list of strings, empty for equal experiments.
-  """
-  free = set(free)
-  if new.learning_rate_schedule in ('constant', 'plateau'):
-    free.add('max_epochs')
-  return [
-    f'{f.name}: {getattr(old, f.name)!r} there, {getattr(new, f.name)!r} here'
-    for f in dataclasses.fields(Config)
-    if f.name not in free and getattr(old, f.name) != getattr(new, f.name)
-  ]

@@ -11,7 +11,7 @@ import tensorflow as tf
 import toys
 
 from training import processes
-from vlae_tf import config as config_lib
+from vlae_tf.runs import config_files
 
 STEPS = 300
 EVERY = 20
@@ -164,5 +164,5 @@ def test_configs_of_earlier_versions_are_read(uninterrupted, tmp_path):
   for name in ('objective', 'precision', 'beta', 'kl_warmup_steps'):
     del fields[name]
   (tmp_path / 'config.json').write_text(json.dumps(fields), encoding='utf-8')
-  config = config_lib.load(tmp_path / 'config.json')
+  config = config_files.load(tmp_path / 'config.json')
   assert (config.objective, config.precision) == ('free_bits', 'float32')

@@ -19,7 +19,7 @@ from vlae_tf import builder
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.runs import checkpoints, locks
+from vlae_tf.runs import checkpoints, config_files, locks
 from vlae_tf.runs import facts as facts_lib
 from vlae_tf.system import atomic, notices
 
@@ -98,7 +98,7 @@ def claim(
   if is_new or facts_lib.is_outdated(workdir, facts):
     facts_lib.write(workdir, facts)
   if is_new:
-    config_lib.save(config, workdir / CONFIG)
+    config_files.save(config, workdir / CONFIG)
 
 
 def start_afresh(workdir: str | os.PathLike) -> None:
@@ -141,7 +141,7 @@ def restore(
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
   workdir = pathlib.Path(workdir)
-  config = config_lib.load(workdir / CONFIG)
+  config = config_files.load(workdir / CONFIG)
   facts = facts_lib.read(workdir)
   if which is None:
     which = 'best' if config.early_stopping_patience else 'last'
@@ -195,7 +195,7 @@ def load_data(
 
 
 def _check_config(workdir, config):
-  there = config_lib.load(workdir / CONFIG)
+  there = config_files.load(workdir / CONFIG)
   free = set()
   # Two paths may lead to the same images: their fingerprint is what counts.
   if not {there.dataset, config.dataset} & set(data_lib.DATASETS):
@@ -203,7 +203,7 @@ def _check_config(workdir, config):
   # Earlier versions did not write down how often they validated.
   if '"validate_every_epochs"' not in (workdir / CONFIG).read_text('utf-8'):
     free.add('validate_every_epochs')
-  lines = config_lib.differences(there, config, free)
+  lines = config_files.differences(there, config, free)
   if lines:
     raise ValueError(
       f'`workdir` {workdir} belongs to another config ({"; ".join(lines)}). '
