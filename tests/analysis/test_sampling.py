@@ -53,6 +53,8 @@ def test_continuations_keep_what_is_given():
 class SharedCode:
   """`p(x|z) = prod{ Bernoulli(x[i]; logit = 3 z) }`, `z ~ N(0, 1)`."""
 
+  image_shape = (2, 3, 1)
+
   def posterior(self, image):
     # Not the posterior at all, as that of half an image may well be.
     mean = tf.zeros([len(image), 1]) - 1.0

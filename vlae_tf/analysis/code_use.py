@@ -15,8 +15,9 @@ import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
+from vlae_tf.analysis import inputs
 from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.system import checks, seeds
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -68,7 +69,7 @@ class CodeProbe:
       seed: Python integer.
     """
     self._model = model
-    self._seed = seed
+    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
 
   def __call__(
     self,
@@ -86,7 +87,11 @@ class CodeProbe:
 
     Returns:
       A `CodeUse`.
+
+    Raises:
+      ValueError: As `likelihood.Evaluator`.
     """
+    kind = inputs.check_kind(self._model, images, kind)
     batches = data_lib.evaluation_batches(
       images, _BATCH, split=split, kind=kind
     )
