@@ -19,8 +19,10 @@ import tensorflow as tf
 from vlae_tf.system import serialization
 
 _state = threading.local()
-# Distance of 1 to the next number.
+# What outputs that are all alike may differ by, in parts of their mean: of
+# sixteen bits the distance of neighbours, of more what sums of many lose.
 _ROUNDING = {'float16': 2.0**-10, 'bfloat16': 2.0**-7}
+_ROUNDING_OF_SUMS = 2.0**-18
 
 
 @contextlib.contextmanager
@@ -161,7 +163,7 @@ class WeightNorm(keras.layers.Layer):
     self.gain.assign(tf.ones_like(self.gain))
     y = self._linear(x, self.kernel)
     # Sixteen bits hold neither the sums nor the least variance.
-    rounding = _ROUNDING.get(y.dtype.name, 2.0**-23)
+    rounding = _ROUNDING.get(y.dtype.name, _ROUNDING_OF_SUMS)
     y = tf.cast(y, tf.float32)
     mean, variance = tf.nn.moments(y, list(range(len(y.shape) - 1)))
     # A unit that is constant on this batch, up to rounding, keeps its gain.
