@@ -8,8 +8,10 @@ import tensorflow_probability as tfp
 import toys
 
 from vlae_tf import components, distributions, model, nn
+from vlae_tf.analysis import code_use
 from vlae_tf.system import serialization
 
+tfb = tfp.bijectors
 tfd = tfp.distributions
 
 _SHAPE = (6, 5, 1)
@@ -30,7 +32,7 @@ class WidePrior(components.Prior):
 
 
 @serialization.register
-class LinearPosterior(components.Posterior):
+class MatrixPosterior(components.Posterior):
   """A Gaussian whose mean is linear in the image."""
 
   def build(self, input_shape):
@@ -65,7 +67,7 @@ class KerasPrior(keras.layers.Layer):
 
 
 def _own():
-  return model.VLAE(LinearPosterior(4), WidePrior(4), FlatLikelihood())
+  return model.VLAE(MatrixPosterior(4), WidePrior(4), FlatLikelihood())
 
 
 def test_a_model_of_ones_own_parts_trains_and_is_saved(tmp_path):
@@ -106,7 +108,7 @@ def test_a_model_of_ones_own_parts_trains_and_is_saved(tmp_path):
 )
 def test_what_cannot_be_a_part_is_refused(parts, message):
   given = dict(
-    posterior=LinearPosterior(4),
+    posterior=MatrixPosterior(4),
     prior=WidePrior(4),
     likelihood=FlatLikelihood(),
   )
@@ -175,6 +177,29 @@ def test_a_model_with_another_part_shares_the_others(tmp_path):
   assert [v.path for v in again.variables] == [v.path for v in other.variables]
   for a, b in zip(other(images, noise), again(images, noise)):
     np.testing.assert_array_equal(a, b)
+
+
+def test_rates_of_dimensions_are_those_of_the_prior_that_there_is():
+  vlae = _own()
+  vlae.build((None, *_SHAPE))
+  vlae.prior.scale.assign([0.2, 1.0, 3.0, 9.0])
+  image, noise = toys.binary_images(3), np.ones((3, 4), 'float32')
+  code = distributions.draw(vlae.posterior(image), tf.constant(noise))
+
+  def rates(prior):
+    return code_use.rates_per_dimension(
+      vlae.posterior(image), prior, code.value
+    )
+
+  total = tf.reduce_sum(rates(vlae.prior()), 1)
+  np.testing.assert_allclose(total, vlae.terms(code, image).rate, rtol=1e-4)
+  # Of what has no term for each number there is nothing to say.
+  stretched = tfd.TransformedDistribution(vlae.prior(), tfb.Scale(2.0))
+  mixed = tfd.MultivariateNormalTriL(
+    scale_tril=tf.linalg.band_part(tf.ones([4, 4]), -1, 0)
+  )
+  assert rates(stretched) is None
+  assert rates(mixed) is None
 
 
 def test_parts_of_other_images_are_refused():
