@@ -22,8 +22,8 @@ _PUBLIC = {
     NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES AutoregressiveDecoder
     AutoregressiveFlowPrior Beta DiagonalGaussianPosterior FreeBits
     GaussianPrior HalveOnPlateau HoldThenCosine HoldThenLinear
-    ImportanceWeighted NegativeELBO NoFeatures NoPosterior Objective
-    SoftFreeBits Terms WarmUp
+    ImportanceWeighted Likelihood NegativeELBO NoFeatures NoPosterior Objective
+    Posterior Prior SoftFreeBits Terms WarmUp
   """,
   'vlae_tf.data': """
     DATASETS PIXEL_KINDS ImageData bernoulli_means default_data_dir

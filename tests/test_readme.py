@@ -21,6 +21,9 @@ def test_python_snippets_run(tmp_path, monkeypatch):
     exec(compile(block, str(_README), 'exec'), namespace)
   assert namespace['elbo'].shape == namespace['log_likelihood'].shape == (4,)
   assert namespace['images'].shape == (2, 28, 28, 1)
+  linear, plain, x = (namespace[name] for name in ('linear', 'plain', 'x'))
+  assert linear(x).elbo.shape == plain(x).elbo.shape == (4,)
+  assert len(linear.weights) == len(plain.weights) + 1
 
 
 @pytest.mark.parametrize('folder', ['flags', 'run_scripts', 'vlae_tf', 'tests'])

@@ -24,6 +24,7 @@ filegroup(
         "benchmarks/*",
         "flags/*",
         "run_scripts/*",
+        "tests/**/*.json",
         "tests/**/*.py",
         "vlae_tf/**/*.py",
         "vlae_tf/py.typed",

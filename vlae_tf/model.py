@@ -7,20 +7,26 @@
      https://arxiv.org/abs/1611.02731
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-from vlae_tf.components import objectives
+from vlae_tf import fitting
+from vlae_tf.components import objectives, parts
+from vlae_tf.components import terms as terms_lib
 from vlae_tf.components.terms import Objective, Terms
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import serialization
+from vlae_tf.system import checks, seeds, serialization
 
+_PARTS = ('posterior', 'prior', 'likelihood', 'objective')
 _STATE = 'state_'  # Begins the keys of these in a saved model.
 
 
 @serialization.register
-class VLAE(keras.Model):
+class VLAE(fitting.Fitting):
   """Three laws: `posterior(x)`, `prior()` and `likelihood(z)` [1].
 
   Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
@@ -56,52 +62,130 @@ class VLAE(keras.Model):
     """Creates the model.
 
     Args:
-      posterior: Layer with `event_shape`, the shape of a code, from images
-        `[batch, height, width, channels]` to `q(z|x)`, which
-        `reparameterized.draw` must know.
-      prior: Layer without input that returns `p(z)`.
-      likelihood: Layer from codes `[..., *event_shape]` to `p(x|z)`.
+      posterior: `components.Posterior`: layer with `event_shape`, the shape of
+        a code, from images `[batch, height, width, channels]` to `q(z|x)`,
+        which `reparameterized.draw` must know.
+      prior: `components.Prior`: layer without input that returns `p(z)`.
+      likelihood: `components.Likelihood`: layer from codes `[...,
+        *event_shape]` to `p(x|z)`.
       objective: What training minimises; the negative ELBO by default.
       seed: Seed of the latent noise where a call is given none.
       name: Name of the model.
       **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: The posterior does not say the shape of a code, or the
-        objective lacks something.
+      ValueError: A part is not what a model can use, or prior and posterior
+        are of different codes.
     """
     super().__init__(name=name, **kwargs)
-    if not hasattr(posterior, 'event_shape'):
-      raise ValueError(
-        '`posterior` must have `event_shape`, the shape of a code, got '
-        f'{posterior!r} without it.'
-      )
+    parts.check_posterior(posterior)
+    parts.check_prior(prior, posterior.event_shape)
+    parts.check_likelihood(likelihood)
     if objective is None:
       objective = objectives.NegativeELBO()
     if not isinstance(objective, Objective):
       raise ValueError(
-        '`objective` must have all that `components.Objective` has, got '
-        f'{objective!r}.'
+        '`objective` must have all that `components.Objective` has, as '
+        f'`components.NegativeELBO` has it, got {objective!r}.'
       )
     self.posterior = posterior
     self.prior = prior
     self.likelihood = likelihood
     self.objective = objective
-    self._seeds = keras.random.SeedGenerator(seed, name='noise')
-    self._means = [
-      keras.metrics.Mean(name='distortion_nats'),
-      keras.metrics.Mean(name='rate_nats'),
-    ]
+    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
+
+  def __setattr__(self, name, value):
+    changed = name in _PARTS and getattr(self, name, None) is not value
+    if changed and getattr(self, 'built', False):
+      raise ValueError(
+        f'`{name}` of a built model must stay the layer that it is, '
+        f'{getattr(self, name)!r}, got {value!r}: '
+        f'`model.with_parts({name}=...)` makes another model.'
+      )
+    super().__setattr__(name, value)
 
   @property
   def event_shape(self) -> tuple[int, ...]:
     """Shape of a code, and of the noise that it is made of."""
     return tuple(self.posterior.event_shape)
 
+  @property
+  def image_shape(self) -> tuple[int | None, ...]:
+    """`(height, width, channels)` of the images that it was built for.
+
+    Raises:
+      ValueError: It is not built.
+    """
+    if not self.built:
+      raise ValueError(
+        '`model` must be built, `model.build((None, height, width, channels))`'
+        f', got {self.name!r} without variables.'
+      )
+    return self._image_shape
+
+  def with_parts(
+    self,
+    *,
+    posterior: keras.layers.Layer | None = None,
+    prior: keras.layers.Layer | None = None,
+    likelihood: keras.layers.Layer | None = None,
+    objective: Objective | None = None,
+  ) -> 'VLAE':
+    """A model with some parts replaced, which shares the others' variables.
+
+    >>> from vlae_tf import build_model, components, Config
+    >>> model = build_model(Config(latent_size=5), (8, 8, 1))
+    >>> other = model.with_parts(prior=components.GaussianPrior(5))
+    >>> other.posterior is model.posterior
+    True
+
+    Args:
+      posterior: As in the constructor; that of this model by default.
+      prior: As `posterior`.
+      likelihood: As `posterior`.
+      objective: As `posterior`.
+
+    Returns:
+      A `VLAE`, built if this one is, not compiled.
+
+    Raises:
+      ValueError: The parts do not fit each other.
+    """
+    other = VLAE(
+      self.posterior if posterior is None else posterior,
+      self.prior if prior is None else prior,
+      self.likelihood if likelihood is None else likelihood,
+      self.objective if objective is None else objective,
+      seed=self._seed,
+      name=self.name,
+    )
+    if self.built:
+      other.build((None, *self.image_shape))
+    return other
+
   def build(self, input_shape):
-    self.posterior.build(input_shape)
-    self.prior.build()
-    self.likelihood.build((None, *self.event_shape))
+    if len(input_shape) != 4:
+      raise ValueError(
+        '`input_shape` must be (batch, height, width, channels), got '
+        f'{tuple(input_shape)}.'
+      )
+    self._image_shape = tuple(input_shape[1:])
+    own = getattr(self.likelihood, 'image_shape', self._image_shape)
+    if not tf.TensorShape(own).is_compatible_with(self._image_shape):
+      raise ValueError(
+        '`input_shape` must be that of the images of `likelihood`, '
+        f'{tuple(own)}, got {self._image_shape}.'
+      )
+    _build(self.posterior, (None, *self._image_shape))
+    _build(self.prior, None)
+    _build(self.likelihood, (None, *self.event_shape))
+
+  def __call__(self, image, noise=None, **kwargs):
+    self._check_images('image', image)
+    if noise is not None:
+      checks.shaped('noise', noise, (image.shape[0], *self.event_shape))
+    return super().__call__(image, noise, **kwargs)
 
   def call(self, image, noise=None):
     """Terms of the bound, from one draw of the code for each image.
@@ -115,8 +199,31 @@ class VLAE(keras.Model):
       `Terms`.
     """
     if noise is None:
-      shape = tf.concat([tf.shape(image)[:1], self.event_shape], 0)
-      noise = keras.random.normal(shape, seed=self._seeds)
+      return self.draw_terms(image)
+    return self._terms_of(image, noise)
+
+  def draw_terms(self, image, num_samples: Sequence[int] = ()) -> Terms:
+    """Terms of the bound, from fresh draws of the code for each image.
+
+    Args:
+      image: As in `call`.
+      num_samples: Shape of the draws of each image.
+
+    Returns:
+      `Terms` of shape `[*num_samples, batch]`.
+    """
+    total, rows = terms_lib.rows_of_replica(tf.shape(image)[0])
+    shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
+    noise = rows(keras.random.normal(shape, seed=self._seeds))
+    if num_samples:
+      axes = range(len(noise.shape))
+      images = len(num_samples)
+      noise = tf.transpose(
+        noise, [*axes[1 : images + 1], 0, *axes[images + 1 :]]
+      )
+    return self._terms_of(image, noise)
+
+  def _terms_of(self, image, noise):
     code = reparameterized.draw(self.posterior(image), noise)
     return self.terms(code, image)
 
@@ -130,7 +237,13 @@ class VLAE(keras.Model):
 
     Returns:
       `Terms` of shape `[..., batch]`.
+
+    Raises:
+      ValueError: Codes or images are not of the model's shapes.
     """
+    self._check_images('image', image)
+    shape = (image.shape[0], *self.event_shape)
+    checks.ends_in('code.value', code.value, shape)
     return Terms(
       distortion=-self.likelihood(code.value).log_prob(image),
       rate=code.log_prob - self.prior().log_prob(code.value),
@@ -144,20 +257,24 @@ class VLAE(keras.Model):
     Args:
       image: As in `call`, an eager `Tensor`.
       noise: As in `call`.
+
+    Raises:
+      ValueError: The images are not of the model's shape, not in [0, 1], or
+        the noise is not of the codes' shape.
     """
+    self._check_images('image', image)
+    checks.unit_interval('image', image)
     if not self.built:
       self.build(image.shape)
     with weight_norm.data_dependent_initialization():
       self(image, noise)
 
-  def compute_loss(
-    self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-  ):
-    """What `fit` minimises: the objective of a batch's `Terms`."""
-    del x, y, sample_weight, training
-    for metric, term in zip(self._means, y_pred):
-      metric.update_state(term)
-    return self.objective.loss(y_pred, self.optimizer.iterations)
+  def _check_images(self, name, image):
+    checks.images(name, image, self._image_shape if self.built else None)
+
+  def check_all_images(self, name: str, x: Any) -> None:
+    """Checks what `fit` is given, as far as it can be looked at."""
+    checks.many_images(name, x, self._image_shape if self.built else None)
 
   def save_own_variables(self, store):
     super().save_own_variables(store)
@@ -177,3 +294,9 @@ class VLAE(keras.Model):
     """Variables that Keras would not save, as they are of no layer."""
     objective = {v.name: v for v in self.objective.variables}
     return {'noise': self._seeds.state} | objective
+
+
+def _build(part, input_shape):
+  """Builds a part that has no variables yet."""
+  if not getattr(part, 'built', False):
+    part.build(input_shape)

@@ -53,6 +53,8 @@ def test_continuations_keep_what_is_given():
 class SharedCode:
   """`p(x|z) = prod{ Bernoulli(x[i]; logit = 3 z) }`, `z ~ N(0, 1)`."""
 
+  image_shape = (2, 3, 1)
+
   def posterior(self, image):
     # Not the posterior at all, as that of half an image may well be.
     mean = tf.zeros([len(image), 1]) - 1.0
@@ -97,3 +99,40 @@ def test_continuations_follow_the_law_given_the_prefix():
 def test_no_more_pixels_are_given_than_there_are():
   with pytest.raises(ValueError, match=r'`num_given` must be in \[0, 30\]'):
     sampling.complete(toys.small_model(), toys.binary_images(1), 31)
+
+
+@pytest.mark.parametrize(
+  'changes, message',
+  [
+    (dict(proposals=1), '`proposals` must be at least 2, got 1'),
+    (dict(draws=0), '`draws` must be at least 1, got 0'),
+    (dict(draws=1.5), '`draws` must be an integer, got 1.5'),
+    (dict(num_given=-1), r'`num_given` must be in \[0, 30\], got -1'),
+    (dict(seed=-1), r'`seed` must be in \[0, 2147483646\], got -1'),
+    (dict(images=np.zeros((2, 5, 6, 1))), r'\[batch, 6, 5, 1\], got \(2, 5'),
+    (dict(images=np.zeros((6, 5, 1))), r'\[batch, 6, 5, 1\], got \(6, 5, 1'),
+    (dict(images=np.zeros((1, 6, 5, 1), bool)), 'float dtype .* got bool'),
+    (dict(images=np.full((1, 6, 5, 1), 2.0)), r'in \[0, 1\] .* 2.0 to 2.0'),
+    (dict(images=np.zeros((0, 6, 5, 1))), '`images` must not be empty'),
+  ],
+)
+def test_bad_completions_are_refused(changes, message):
+  given = dict(images=toys.binary_images(1), num_given=3)
+  with pytest.raises(ValueError, match=message):
+    sampling.complete(toys.small_model(), **(given | changes))
+
+
+def test_two_proposals_are_enough():
+  images = toys.binary_images(1)
+  drawn = sampling.complete(toys.small_model(), images, 3, proposals=2)
+  assert drawn.shape == (1, *images.shape)
+
+
+def test_bad_samples_and_decompressions_are_refused():
+  vlae = toys.small_model()
+  with pytest.raises(ValueError, match='`num` must be at least 1, got 0'):
+    sampling.sample_prior(vlae, 0)
+  with pytest.raises(ValueError, match='`draws` must be at least 1, got 0'):
+    sampling.decompress(vlae, toys.binary_images(1), draws=0)
+  with pytest.raises(ValueError, match='got values from nan to nan'):
+    sampling.decompress(vlae, toys.binary_images(1) * np.nan)

@@ -128,6 +128,16 @@ def test_seeds_splits_and_examples_have_numbers_of_their_own():
   assert len({i.tobytes() for b in batches for i in b['image']}) == 4
 
 
+@pytest.mark.parametrize('split', ['train', 'train+validation'])
+def test_what_is_scored_is_not_what_was_trained_on(split):
+  # Step and index are numbers alike: the streams have to differ.
+  images = np.full([3, 16, 16, 1], 0.5, np.float32)
+  scored = data.fixed_binarization(images, split)
+  steps = _take(data.training_batches(images, 1, 0), 3)
+  for image, step in zip(scored, steps, strict=True):
+    assert 0.3 < np.mean(image == step['image'][0]) < 0.7
+
+
 @pytest.mark.parametrize('batch_size', [1, 4, 10, 99])
 def test_evaluation_does_not_depend_on_the_batch_size(batch_size):
   images = _grey(10)

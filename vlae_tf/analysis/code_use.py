@@ -15,8 +15,9 @@ import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.analysis import inputs
+from vlae_tf.distributions import autoregressive_shift, reparameterized
+from vlae_tf.system import checks, seeds
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -33,8 +34,8 @@ class CodeUse:
 
   Attributes:
     rates: Mean rate of each of the code's numbers in nats, array of shape
-      `[size]`, whose sum is the mean rate; `None` for a posterior in which
-      they depend on each other.
+      `[size]`, whose sum is the mean rate; `None` where they depend on each
+      other in the posterior, or in the noise of the prior.
     variances: Variance over images of each number's posterior centre, which of
       a Gaussian is its mean, `[size]`.
   """
@@ -68,7 +69,7 @@ class CodeProbe:
       seed: Python integer.
     """
     self._model = model
-    self._seed = seed
+    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
 
   def __call__(
     self,
@@ -86,7 +87,11 @@ class CodeProbe:
 
     Returns:
       A `CodeUse`.
+
+    Raises:
+      ValueError: As `likelihood.Evaluator`.
     """
+    kind = inputs.check_kind(self._model, images, kind)
     batches = data_lib.evaluation_batches(
       images, _BATCH, split=split, kind=kind
     )
@@ -112,7 +117,7 @@ class CodeProbe:
 def rates_per_dimension(
   posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor
 ) -> tf.Tensor | None:
-  """`log q(z[i]|x) - log N(eps[i]; 0, 1)` with `z = f(eps)`.
+  """`log q(z[i]|x) - log p(eps[i])` with `z = f(eps)`.
 
   Of the two readings of an autoregressive flow, an AF prior on `z` and an IAF
   posterior on `eps`, this takes the second, whose prior has a term for each
@@ -121,23 +126,29 @@ def rates_per_dimension(
 
   Args:
     posterior: `q(z|x)`, batch shape `[batch]`.
-    prior: `p(z)`, a standard normal or a volume-keeping flow from one.
+    prior: `p(z)`, a product over the numbers of a code or a volume-keeping
+      flow from one.
     z: Codes, `[batch, *event_shape]`.
 
   Returns:
-    A `Tensor` of shape `[batch, size]`, in nats; `None` where the posterior is
-    no product over the numbers of a code.
+    A `Tensor` of shape `[batch, size]`, in nats; `None` where posterior or
+    prior is not known to be of that kind.
   """
   log_q = reparameterized.log_prob_of_dimensions(posterior, z)
   if log_q is None:
     return None
-  eps = _flat(z)
+  log_p = reparameterized.log_prob_of_dimensions(prior, z)
+  if log_p is not None:
+    return _flat(log_q) - _flat(log_p)
   bijector = getattr(prior, 'bijector', None)
-  if bijector is not None:
-    eps = _flat(bijector.inverse(tf.identity(z)))
-    place = tf.argsort(_origin(bijector, z.shape[1:]))
-    eps = tf.gather(eps, place, axis=-1)
-  return _flat(log_q) - tfd.Normal(0.0, 1.0).log_prob(eps)
+  if bijector is None:
+    return None
+  eps = bijector.inverse(tf.identity(z))
+  log_p = reparameterized.log_prob_of_dimensions(prior.distribution, eps)
+  if log_p is None or not all(map(_keeps_volumes, _steps(bijector))):
+    return None
+  place = tf.argsort(_origin(bijector, z.shape[1:]))
+  return _flat(log_q) - tf.gather(_flat(log_p), place, axis=-1)
 
 
 def _flat(x):
@@ -147,11 +158,20 @@ def _flat(x):
   return tf.reshape(x, [tf.shape(x)[0], x.shape[1:].num_elements()])
 
 
+def _steps(bijector):
+  return getattr(bijector, 'bijectors', [bijector])
+
+
+def _keeps_volumes(step):
+  kept = (tfb.Permute, tfb.Reshape, autoregressive_shift.AutoregressiveShift)
+  return isinstance(step, kept)
+
+
 def _origin(bijector, event_shape):
   """Which number of `z` each of `eps` was made from, shape `[size]`."""
   size = event_shape.num_elements()
   origin = tf.reshape(tf.range(size, dtype=tf.float32), event_shape)
-  for step in getattr(bijector, 'bijectors', [bijector]):
+  for step in _steps(bijector):
     if isinstance(step, (tfb.Permute, tfb.Reshape)):
       origin = step.inverse(origin)
   return tf.reshape(origin, [size])

@@ -17,8 +17,9 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
+from vlae_tf.analysis import inputs
 from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.system import checks, seeds
 
 # Codes decoded at a time: this, not the number of samples, decides the memory.
 LANES = 256
@@ -129,15 +130,14 @@ class Evaluator:
       seed: Python integer that decides the codes.
 
     Raises:
-      ValueError: `num_samples` is less than 1.
+      ValueError: `num_samples` is less than 1, or `seed` is no seed.
     """
-    if num_samples < 1:
-      raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
+    checks.integer('num_samples', num_samples, 1)
     self._model = model
     if not math.prod(model.event_shape):
       num_samples = 1  # Without a code, one is exact.
     self._num_samples = num_samples
-    self._seed = seed
+    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
     # A divisor, so that chunks hold no more than the samples asked for.
     self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
@@ -161,7 +161,12 @@ class Evaluator:
 
     Returns:
       `Estimates`.
+
+    Raises:
+      ValueError: The images are not of the model's shape, or not of a kind
+        that its pixels have a law for.
     """
+    kind = inputs.check_kind(self._model, images, kind)
     batch_size = max(1, LANES // self._chunk)
     parts = []
     for batch in data_lib.evaluation_batches(
@@ -187,10 +192,17 @@ class Evaluator:
     Returns:
       A tuple of `log_prob`, `elbo`, `rate`, `distortion`, each of shape
       `[batch]`, see `Estimates`.
+
+    Raises:
+      ValueError: There are not as many numbers as images.
     """
-    return self._compiled(
-      tf.convert_to_tensor(image), tf.convert_to_tensor(index)
-    )
+    image, index = tf.convert_to_tensor(image), tf.convert_to_tensor(index)
+    if not index.dtype.is_integer or index.shape != image.shape[:1]:
+      raise ValueError(
+        f'`index` must be integers of shape {image.shape[:1]}, got '
+        f'{index.dtype.name} of shape {index.shape}.'
+      )
+    return self._compiled(image, index)
 
   def _estimate(self, image, index):
     q = self._model.posterior(image)

@@ -4,8 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import model as model_lib
+from vlae_tf.analysis import inputs
 from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.system import checks, seeds
 
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
@@ -20,12 +21,16 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
 
   Args:
     model: Built `VLAE`.
-    num: Number of images.
+    num: Number of images, at least 1.
     seed: Python integer.
 
   Returns:
     An array of shape `[num, height, width, channels]`.
+
+  Raises:
+    ValueError: `num` is less than 1, or the model is not built.
   """
+  checks.integer('num', num, 1)
   code_seed, image_seed = _two_seeds(seed)
   z = model.prior().sample(num, seed=code_seed)
   return model.likelihood(z).sample(seed=image_seed).numpy()
@@ -38,13 +43,18 @@ def decompress(
 
   Args:
     model: Built `VLAE`.
-    images: Array of shape `[num, height, width, channels]`.
-    draws: Draws from each code.
+    images: Float array of shape `[num, height, width, channels]` in [0, 1].
+    draws: Draws from each code, at least 1.
     seed: Python integer.
 
   Returns:
     An array of shape `[draws, num, height, width, channels]`.
+
+  Raises:
+    ValueError: `draws` is less than 1, or the images are not the model's.
   """
+  checks.integer('draws', draws, 1)
+  inputs.check_pixels(model, images)
   z, image_seed = _codes(model, images, seed)
   return model.likelihood(z).sample(draws, seed=image_seed).numpy()
 
@@ -66,9 +76,9 @@ def complete(
 
   Args:
     model: Built `VLAE`.
-    images: Array of shape `[num, height, width, channels]`.
+    images: Float array of shape `[num, height, width, channels]` in [0, 1].
     num_given: How many pixels of each are known.
-    draws: Continuations of each image.
+    draws: Continuations of each image, at least 1.
     seed: Python integer.
     proposals: Codes that are weighed for each image, at least 2.
 
@@ -76,13 +86,15 @@ def complete(
     An array of shape `[draws, num, height, width, channels]`.
 
   Raises:
-    ValueError: More pixels are given than there are, or less than none.
+    ValueError: More pixels are given than there are, or less than none; a
+      number is too small, or the images are not the model's.
   """
+  inputs.check_pixels(model, images)
   height, width = images.shape[1:3]
-  if not 0 <= num_given <= height * width:
-    raise ValueError(
-      f'`num_given` must be in [0, {height * width}], got {num_given}.'
-    )
+  checks.integer('num_given', num_given, 0, height * width)
+  checks.integer('draws', draws, 1)
+  checks.integer('proposals', proposals, 2)
+  images = np.asarray(images)
   given = (np.arange(height * width) < num_given).reshape(height, width)
   code_seed, image_seed = _two_seeds(seed)
   z = []

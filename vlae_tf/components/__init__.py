@@ -5,15 +5,11 @@ from vlae_tf.components.decoders import (
   NETWORKS,
   NoFeatures,
 )
-from vlae_tf.components.objectives import (
-  Beta,
-  FreeBits,
-  ImportanceWeighted,
-  NegativeELBO,
-  OBJECTIVES,
-  SoftFreeBits,
-  WarmUp,
-)
+from vlae_tf.components.elbo import Beta, NegativeELBO
+from vlae_tf.components.free_bits import FreeBits, SoftFreeBits
+from vlae_tf.components.importance_weighted import ImportanceWeighted
+from vlae_tf.components.objectives import OBJECTIVES
+from vlae_tf.components.parts import Likelihood, Posterior, Prior
 from vlae_tf.components.posteriors import (
   DiagonalGaussianPosterior,
   NoPosterior,
@@ -31,6 +27,7 @@ from vlae_tf.components.schedules import (
   SCHEDULES,
 )
 from vlae_tf.components.terms import Objective, Terms
+from vlae_tf.components.warm_up import WarmUp
 
 __all__ = [
   'NETWORKS',
@@ -48,10 +45,13 @@ __all__ = [
   'HoldThenCosine',
   'HoldThenLinear',
   'ImportanceWeighted',
+  'Likelihood',
   'NegativeELBO',
   'NoFeatures',
   'NoPosterior',
   'Objective',
+  'Posterior',
+  'Prior',
   'SoftFreeBits',
   'Terms',
   'WarmUp',

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vlae_tf.components import parts
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 from vlae_tf.nn import residual
 from vlae_tf.nn.causal import network as causal_network
@@ -24,7 +25,7 @@ NETWORKS = registry.Registry('decoder')
 
 
 @serialization.register
-class AutoregressiveDecoder(keras.layers.Layer):
+class AutoregressiveDecoder(parts.Likelihood):
   """`p(x|z) = prod{ p(x[i] | window(x[0:i]), features(z)) }` [1].
 
   Maps codes `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
@@ -35,7 +36,6 @@ class AutoregressiveDecoder(keras.layers.Layer):
   >>> network = window_cnn.WindowCNN(1, window=(3, 2), units=4, depth=2)
   >>> law = pixel_laws.BernoulliPixel()
   >>> decoder = AutoregressiveDecoder(1, generator, network, law)
-  >>> decoder.build((None, 2))
   >>> decoder(tf.zeros([3, 2])).log_prob(tf.ones([3, 6, 6, 1])).shape
   TensorShape([3])
   """
@@ -66,6 +66,11 @@ class AutoregressiveDecoder(keras.layers.Layer):
     self._generator = generator
     self._network = network
     self._pixel_law = pixel_law
+
+  @property
+  def image_shape(self) -> tuple[int, ...]:
+    """`(height, width, channels)` of the images it is a law of."""
+    return (*self._generator.output_size, self._channels)
 
   @property
   def network(self) -> causal_network.CausalNetwork:

@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from vlae_tf.components import parts
 from vlae_tf.distributions import gaussians
 from vlae_tf.nn import residual, weight_norm
 from vlae_tf.system import registry, serialization
@@ -30,7 +31,7 @@ MAX_LOG_SCALE = 8.0
 
 
 @serialization.register
-class DiagonalGaussianPosterior(keras.layers.Layer):
+class DiagonalGaussianPosterior(parts.Posterior):
   """`q(z|x) = prod{ N(z[i]; mean_i(x), scale_i(x)) }` [1].
 
   Maps images `[batch, height, width, channels]` to a `tfd.Distribution` of
@@ -62,8 +63,7 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
     Raises:
       ValueError: `event_shape` is not a shape.
     """
-    super().__init__(name=name, **kwargs)
-    self.event_shape = gaussians.as_event_shape(event_shape)
+    super().__init__(event_shape, name=name, **kwargs)
     size = math.prod(self.event_shape)
     self._encoder = residual.Encoder() if encoder is None else encoder
     self._mean = weight_norm.WeightNormDense(size, name='mean')
@@ -90,13 +90,11 @@ class DiagonalGaussianPosterior(keras.layers.Layer):
 
 
 @serialization.register
-class NoPosterior(keras.layers.Layer):
+class NoPosterior(parts.Posterior):
   """The posterior of a model without a code: a code of no dimension.
 
   Rate and noise have no element, so the bound is the likelihood itself.
   """
-
-  event_shape = (0,)
 
   def __init__(self, name: str = 'posterior', **kwargs):
     """Creates the layer.
@@ -105,7 +103,7 @@ class NoPosterior(keras.layers.Layer):
       name: Name of the layer.
       **kwargs: Arguments of `keras.layers.Layer`.
     """
-    super().__init__(name=name, **kwargs)
+    super().__init__(0, name=name, **kwargs)
 
   def call(self, image):
     mean = tf.zeros([tf.shape(image)[0], 0])

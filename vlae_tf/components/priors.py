@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow_probability as tfp
 
+from vlae_tf.components import parts
 from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.nn import made
 from vlae_tf.system import registry, serialization
@@ -25,7 +26,7 @@ PRIORS = registry.Registry('prior')
 
 
 @serialization.register
-class GaussianPrior(keras.layers.Layer):
+class GaussianPrior(parts.Prior):
   """`p(z) = N(z; 0, I)` of event shape `event_shape`.
 
   >>> prior = GaussianPrior(2)
@@ -46,15 +47,7 @@ class GaussianPrior(keras.layers.Layer):
     Raises:
       ValueError: `event_shape` is not a shape.
     """
-    super().__init__(name=name, **kwargs)
-    self.event_shape = gaussians.as_event_shape(event_shape)
-
-  def build(self, input_shape=None):
-    """Creates the variables, of which a Gaussian has none."""
-
-  def __call__(self):
-    # Keras's own `__call__` fails on a layer without input.
-    return self.call()
+    super().__init__(event_shape, name=name, **kwargs)
 
   def call(self):
     return gaussians.standard_gaussian(self.event_shape)
@@ -69,7 +62,6 @@ class AutoregressiveFlowPrior(GaussianPrior):
   ([1], Eqs 12-14).
 
   >>> prior = AutoregressiveFlowPrior(4, steps=2, hidden=(8, 8))
-  >>> prior.build()
   >>> z = prior().sample(3, seed=1)
   >>> z.shape, prior().log_prob(z).shape
   (TensorShape([3, 4]), TensorShape([3]))
@@ -110,6 +102,7 @@ class AutoregressiveFlowPrior(GaussianPrior):
 
   def bijector(self) -> tfb.Bijector:
     """The flow `f` from noise, a vector, to codes."""
+    self.build_once()
     reverse = list(reversed(range(self._size)))
     steps = []
     for network in self._networks:

@@ -7,8 +7,8 @@
      https://arxiv.org/abs/1611.02731
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -34,6 +34,46 @@ class Terms(NamedTuple):
     return -self.distortion - self.rate
 
 
+def over_replicas(tensors: Any) -> Any:
+  """Sums over the replicas of a `tf.distribute` strategy, without a gradient.
+
+  Args:
+    tensors: Nest of `Tensor`s of this replica.
+
+  Returns:
+    The sums, the same on every replica; of the only one, the tensors.
+  """
+  tensors = tf.nest.map_structure(tf.stop_gradient, tensors)
+  replicas = tf.distribute.get_replica_context()
+  if replicas is None or replicas.num_replicas_in_sync == 1:
+    return tensors
+  return replicas.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def rows_of_replica(
+  num: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+  """Which rows of a global batch are those of this replica.
+
+  Args:
+    num: Integer `Tensor` of shape `[]`, the images of this replica.
+
+  Returns:
+    How many there are over all replicas, and a function that takes this
+    replica's rows of as many.
+  """
+  replicas = tf.distribute.get_replica_context()
+  if replicas is None or replicas.num_replicas_in_sync == 1:
+    return num, lambda x: x
+  place = tf.range(replicas.num_replicas_in_sync)
+  own = tf.cast(replicas.replica_id_in_sync_group, tf.int32)
+  # In float32, which every device can sum.
+  counts = tf.where(place == own, tf.cast(num, tf.float32), 0.0)
+  counts = tf.cast(over_replicas(counts), tf.int32)
+  start = tf.reduce_sum(tf.where(place < own, counts, 0))
+  return tf.reduce_sum(counts), lambda x: x[start : start + num]
+
+
 @runtime_checkable
 class Objective(Protocol):
   """What training minimises: a distortion and a function of the mean rate.
@@ -46,6 +86,11 @@ class Objective(Protocol):
   @property
   def num_samples(self) -> int:
     """Codes of each image in a step."""
+    ...
+
+  @property
+  def floor(self) -> float:
+    """Mean rate that it holds up by itself, in nats; 0 for none."""
     ...
 
   @property
@@ -87,5 +132,14 @@ class Objective(Protocol):
     ...
 
   def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
-    """The loss of a whole batch of `Terms`, in nats, with its gradient."""
+    """The loss of a global batch, in nats, whose state stays as it is.
+
+    Args:
+      terms: `Terms` of this replica's images.
+      step: Steps taken before.
+
+    Returns:
+      A `Tensor` of shape `[]`. Over the replicas, values and gradients sum to
+      those of the whole batch.
+    """
     ...

@@ -18,12 +18,13 @@ from vlae_tf.system import seeds
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
 _FOREVER = np.iinfo(np.int64).max
-# The three streams keep one image's bits apart in the three splits.
+# Streams keep one image's bits apart in the three splits, and from those that
+# it is trained on.
 _EVALUATION_STREAMS = {
-  'train': 'binarize',
+  'train': 'scored_train',
   'validation': 'validation',
   'test': 'test',
-  'train+validation': 'binarize',
+  'train+validation': 'scored_train',
 }
 
 

@@ -7,7 +7,6 @@
      https://arxiv.org/abs/1601.06759
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -17,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import pixel_laws
+from vlae_tf.distributions import drawing, pixel_laws
 from vlae_tf.nn.causal import naive, updates
+from vlae_tf.system import checks
 
 tfd = tfp.distributions
 
@@ -111,8 +111,8 @@ class AutoregressiveImage(tfd.Distribution):
     Raises:
       ValueError: The image is not of the features' size.
     """
+    checks.ends_in('image', image, self.event_shape)
     image = tf.convert_to_tensor(image, self.dtype)
-    _check_event('image', image, self.event_shape)
     batch = tf.broadcast_dynamic_shape(
       tf.shape(image)[:-3], tf.shape(self._features)[:-3]
     )
@@ -138,6 +138,11 @@ class AutoregressiveImage(tfd.Distribution):
       `[channels]`.
     """
     return self._pixel_law.distribution(self.params(image))
+
+  def log_prob(self, value, name='log_prob', **kwargs):
+    # TFP would make numbers of any kind floats.
+    checks.ends_in('value', value, self.event_shape)
+    return super().log_prob(value, name=name, **kwargs)
 
   def _log_prob(self, image):
     image = tf.convert_to_tensor(image, self.dtype)
@@ -212,16 +217,19 @@ class AutoregressiveImage(tfd.Distribution):
     """
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
     noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
-    _check_event('uniforms', uniforms, noise_shape)
+    checks.ends_in('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
     noise = _flat_batch(uniforms, batch)
-    update: updates.Update = _Draw(self._pixel_law)
+    update: updates.Update = drawing.draw(self._pixel_law)
     if given is not None:
+      checks.ends_in('given', given, self.event_shape)
       given = tf.convert_to_tensor(given, self.dtype)
-      _check_event('given', given, self.event_shape)
       mask = _as_mask(given_mask, self.event_shape)
       mask = tf.broadcast_to(mask, tf.shape(noise[..., :1]))
-      noise, update = (noise, _flat_batch(given, batch), mask), _Copy(update)
+      noise, update = (
+        (noise, _flat_batch(given, batch), mask),
+        drawing.copy(update),
+      )
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
     static = uniforms.shape[:-1].concatenate(self._channels)
@@ -238,38 +246,6 @@ class AutoregressiveImage(tfd.Distribution):
     if method == 'naive' or self._unroll is None:
       return functools.partial(naive.unroll, self._network, self._channels)
     return self._unroll
-
-
-@dataclasses.dataclass(frozen=True)
-class _Draw:
-  """Draws pixels. Equal ones share what is compiled for them."""
-
-  pixel_law: pixel_laws.PixelLaw
-
-  def __call__(self, uniforms, params, state, front):
-    del front
-    return self.pixel_law.quantile(params, uniforms), state
-
-
-@dataclasses.dataclass(frozen=True)
-class _Copy:
-  """Copies the pixels that are given, draws the others."""
-
-  draw: updates.Update
-
-  def __call__(self, noise, params, state, front):
-    uniforms, given, mask = noise
-    drawn, state = self.draw(uniforms, params, state, front)
-    return tf.where(mask > 0, given, drawn), state
-
-
-def _check_event(name, x, event_shape):
-  """Checks the last three axes, as far as they are known."""
-  if not x.shape[-3:].is_compatible_with(event_shape):
-    raise ValueError(
-      f'`{name}` must have shape [..., {", ".join(map(str, event_shape))}], '
-      f'got {x.shape}.'
-    )
 
 
 def _as_mask(mask, event_shape):

@@ -160,6 +160,7 @@ class CategoricalPixel:
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
     """The law of `params`, logits of shape `[..., channels * levels]`."""
+    params = tf.convert_to_tensor(params)
     return tfd.Independent(
       tfd.FiniteDiscrete(
         self._values(params.dtype), self._logits(params), atol=_TOLERANCE
@@ -169,6 +170,7 @@ class CategoricalPixel:
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """The first level that more than `uniforms` of the probability is up to."""
+    params = tf.convert_to_tensor(params)
     logits = self._logits(params)
     weights = tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True))
     sums = tf.cumsum(weights, axis=-1)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import serialization
+from vlae_tf.system import checks, serialization
 
 
 def hidden_degrees(event_size: int, units: int) -> np.ndarray:
@@ -98,6 +98,7 @@ class MADE(keras.layers.Layer):
       size = layer.units
 
   def call(self, x):
+    checks.ends_in('x', x, (self._event_size,))
     for layer in self._layers_[:-1]:
       x = tf.nn.relu(layer(x))
     return self._output_scale * self._layers_[-1](x)
@@ -121,7 +122,13 @@ class MADE(keras.layers.Layer):
     Returns:
       The `Tensor` `x` of shape `[batch, d]` for which
       `x = update(noise, self(x))`.
+
+    Raises:
+      ValueError: The noise is of another shape.
     """
+    checks.shaped('noise', noise, (None, self._event_size))
+    if not self.built:
+      self.build((None, self._event_size))
     kernels = [layer.kernel for layer in self._layers_]
     # Inputs and units are sorted by degree: a chunk is a slice of each.
     degrees = [np.arange(self._event_size) + 1, *self._degrees]

@@ -19,6 +19,10 @@ import tensorflow as tf
 from vlae_tf.system import serialization
 
 _state = threading.local()
+# What outputs that are all alike may differ by, in parts of their mean: of
+# sixteen bits the distance of neighbours, of more what sums of many lose.
+_ROUNDING = {'float16': 2.0**-10, 'bfloat16': 2.0**-7}
+_ROUNDING_OF_SUMS = 2.0**-18
 
 
 @contextlib.contextmanager
@@ -158,9 +162,12 @@ class WeightNorm(keras.layers.Layer):
   def _initialize_from(self, x):
     self.gain.assign(tf.ones_like(self.gain))
     y = self._linear(x, self.kernel)
+    # Sixteen bits hold neither the sums nor the least variance.
+    rounding = _ROUNDING.get(y.dtype.name, _ROUNDING_OF_SUMS)
+    y = tf.cast(y, tf.float32)
     mean, variance = tf.nn.moments(y, list(range(len(y.shape) - 1)))
-    # A unit that is constant on this batch keeps its gain.
-    constant = variance < 1e-10
+    # A unit that is constant on this batch, up to rounding, keeps its gain.
+    constant = variance < 1e-10 + (rounding * mean) ** 2
     deviation = tf.sqrt(tf.where(constant, 1.0, variance))
     self.gain.assign(self.init_scale / deviation)
     self.bias.assign(-mean * self.init_scale / deviation)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from vlae_tf.system import checks
+
 # Every stream of random numbers has a number of its own, so that no two uses
 # of one user seed ever share their bits.
 STREAMS = {
@@ -15,7 +17,10 @@ STREAMS = {
   'initialize': 6,
   'validation': 7,
   'test': 8,
+  'scored_train': 9,
 }
+# The seed of a stream is a number modulo 2**31 - 1.
+MAX_SEED = 2**31 - 2
 
 # Greater ones would share their streams with smaller ones.
 MAX_SEED = 2**31 - 2
@@ -27,13 +32,21 @@ def stream_seed(
   """Returns the stateless seed of draw number `counter` of a stream.
 
   Args:
-    seed: Python integer, the user's seed.
+    seed: Python integer in [0, 2**31 - 2], the user's seed.
     stream: One of the keys of `STREAMS`.
     counter: Integer or integer `Tensor` of shape `[]`: step, epoch, index.
 
   Returns:
     An int32 `Tensor` of shape `[2]` for TensorFlow's stateless random ops.
+
+  Raises:
+    ValueError: The seed is not in [0, 2**31 - 2], or there is no such stream.
   """
+  seed = checks.integer('seed', seed, 0, MAX_SEED)
+  if stream not in STREAMS:
+    raise ValueError(
+      f'`stream` must be one of {tuple(STREAMS)}, got {stream!r}.'
+    )
   # Large odd multipliers keep (seed, stream) pairs apart modulo 2**31.
   base = (seed * 1_000_003 + STREAMS[stream] * 7_919) % (2**31 - 1)
   return tf.stack([tf.constant(base, tf.int32), tf.cast(counter, tf.int32)])

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import model as model_lib
+from vlae_tf.components import terms as terms_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import seeds
+from vlae_tf.system import notices, seeds
 from vlae_tf.training import parallelism
 
 
@@ -79,6 +80,9 @@ class GlobalGradient:
       # Traced once for all parts.
       self._shares = tf.function(self._shares_of, autograph=False)
     self._parts = parts
+    # Numbers of the weights that have been seen to have a gradient.
+    self._reached: set[int] = set()
+    self._warned = False
 
   def __call__(
     self,
@@ -94,22 +98,28 @@ class GlobalGradient:
       loss_scale: Factor on what is differentiated, and so on the gradients.
 
     Returns:
-      A list of gradients, summed over the replicas, and a `Tensor` of shape
-      `[3]`: the means of distortion, rate and bound over the global batch.
+      A list of gradients, summed over the replicas, zero for weights that are
+      not used, and a `Tensor` of shape `[3]`: the means of distortion, rate and
+      bound over the global batch.
     """
     samples = self._model.objective.num_samples
     noise = latent_noise(self._config, batch, self._model.event_shape, samples)
     compute = self._accumulated if self._microbatch else self._at_once
     gradients, means = compute(batch['image'], noise, step, loss_scale)
-    return _over_replicas(gradients), means
+    self._warn_of_unused()
+    return terms_lib.over_replicas(gradients), means
 
   def _at_once(self, image, noise, step, loss_scale):
     with tf.GradientTape() as tape:
       distortion, rate, bound = self._sums(image, noise)
-      means = _over_replicas(tf.stack([distortion, rate, bound]))
+      means = terms_lib.over_replicas(tf.stack([distortion, rate, bound]))
       weight = self._model.objective.rate_weight(means[1], step)
       loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
-    return tape.gradient(loss, self._model.trainable_variables), means
+    weights = self._model.trainable_variables
+    gradients = self._reaching(tape.gradient(loss, weights))
+    return [
+      tf.zeros(w.shape) if g is None else g for w, g in zip(weights, gradients)
+    ], means
 
   def _accumulated(self, image, noise, step, loss_scale):
     """As `_at_once`, with one microbatch in memory at a time."""
@@ -122,7 +132,7 @@ class GlobalGradient:
       by_distortion = self._plus(by_distortion, tape, distortion)
       by_rate = self._plus(by_rate, tape, rate)
       means += tf.stack(shares)
-    means = _over_replicas(means)
+    means = terms_lib.over_replicas(means)
     weight = self._model.objective.rate_weight(means[1], step)
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
 
@@ -140,7 +150,23 @@ class GlobalGradient:
 
   def _plus(self, sums, tape, target):
     more = tape.gradient(target, self._model.trainable_variables)
+    more = self._reaching(more)
     return [s if m is None else s + m for s, m in zip(sums, more)]
+
+  def _reaching(self, gradients):
+    """The gradients, having taken note of those that there are."""
+    self._reached |= {k for k, g in enumerate(gradients) if g is not None}
+    return gradients
+
+  def _warn_of_unused(self):
+    """Says once which weights nothing that is minimised depends on."""
+    weights = self._model.trainable_variables
+    unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
+    if unused and not self._warned:
+      self._warned = True
+      notices.warn(
+        f'the objective does not depend on {", ".join(unused)}: not trained.'
+      )
 
   def _sums(self, image, noise):
     """What images add to the global means: distortion, rate, bound."""
@@ -174,7 +200,8 @@ class _Kernels:
   """The kernels of all weight-normalised layers, computed at once."""
 
   def __init__(self, model, num_functions):
-    self.layers = weight_norm.layers_of(model)
+    # One that nobody calls has no weights.
+    self.layers = [la for la in weight_norm.layers_of(model) if la.built]
     sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
     self._groups = parallelism.balanced(sizes, max(1, num_functions))
     self._compute = [self._computing(group) for group in self._groups]
@@ -190,14 +217,3 @@ class _Kernels:
       for k, kernel in zip(group, compute()):
         kernels[k] = kernel
     return kernels
-
-
-def _over_replicas(tensors):
-  """Sums over replicas, without a gradient; the one replica's own as it is."""
-  replicas = tf.distribute.get_replica_context()
-  if replicas.num_replicas_in_sync == 1:
-    return tf.nest.map_structure(tf.stop_gradient, tensors)
-  return replicas.all_reduce(
-    tf.distribute.ReduceOp.SUM,
-    tf.nest.map_structure(tf.stop_gradient, tensors),
-  )

@@ -1,0 +1,55 @@
+"""How the pixels of a front are decided: drawn from their laws, or copied.
+
+Functions that are equal share what is compiled for them.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from vlae_tf.distributions import pixel_laws
+from vlae_tf.nn.causal import updates
+
+
+def draw(pixel_law: pixel_laws.PixelLaw) -> updates.Update:
+  """Draws pixels from uniform noise.
+
+  Args:
+    pixel_law: Law of a pixel given its parameters.
+
+  Returns:
+    An `updates.Update` whose noise is uniform.
+  """
+  return _Draw(pixel_law)
+
+
+def copy(update: updates.Update) -> updates.Update:
+  """Copies the pixels that are given, and decides the others.
+
+  Args:
+    update: What decides the others.
+
+  Returns:
+    An `updates.Update` whose noise is that of `update`, images, and a mask that
+    is positive where their pixels are given.
+  """
+  return _Copy(update)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draw:
+  pixel_law: pixel_laws.PixelLaw
+
+  def __call__(self, uniforms, params, state, front):
+    del front
+    return self.pixel_law.quantile(params, uniforms), state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+  draw: updates.Update
+
+  def __call__(self, noise, params, state, front):
+    uniforms, given, mask = noise
+    drawn, state = self.draw(uniforms, params, state, front)
+    return tf.where(mask > 0, given, drawn), state

@@ -1,0 +1,200 @@
+"""Checks of what users give: each names the argument, the rule and what came.
+
+What a shape and a dtype say is checked before anything is computed, inside a
+`tf.function` as well; values only where they are there to be looked at.
+"""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def integer(
+  name: str, value: Any, low: int = 0, high: int | None = None
+) -> int:
+  """Checks an integer and its bounds.
+
+  Args:
+    name: What to call it in a message.
+    value: What a user gave.
+    low: The least that is allowed.
+    high: The most that is allowed; `None` for no bound.
+
+  Returns:
+    A Python integer.
+
+  Raises:
+    ValueError: It is none, or out of bounds.
+  """
+  try:
+    number = operator.index(value)
+  except TypeError:
+    number = None
+  if number is None or isinstance(value, (bool, np.bool_)):
+    raise ValueError(f'`{name}` must be an integer, got {value!r}.')
+  if number < low or (high is not None and number > high):
+    bounds = f'at least {low}' if high is None else f'in [{low}, {high}]'
+    raise ValueError(f'`{name}` must be {bounds}, got {value}.')
+  return number
+
+
+def shape_of(name: str, x: Any) -> tf.TensorShape:
+  """The static shape of an array, a `Tensor` or the spec of one.
+
+  Args:
+    name: What to call it in a message.
+    x: What a user gave.
+
+  Returns:
+    A `tf.TensorShape`.
+
+  Raises:
+    ValueError: It has none.
+  """
+  if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
+    raise ValueError(
+      f'`{name}` must be an array or a `Tensor`, got {type(x).__name__}.'
+    )
+  return tf.TensorShape(x.shape)
+
+
+def floating(name: str, x: Any) -> None:
+  """Checks that numbers are of a float dtype.
+
+  Args:
+    name: What to call them in a message.
+    x: Array, `Tensor` or `tf.TensorSpec`.
+
+  Raises:
+    ValueError: They are not.
+  """
+  shape_of(name, x)
+  if not tf.as_dtype(x.dtype).is_floating:
+    raise ValueError(
+      f'`{name}` must be of a float dtype, got {tf.as_dtype(x.dtype).name}.'
+    )
+
+
+def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
+  """Checks the last axes of numbers, and that these are floats.
+
+  Args:
+    name: What to call them in a message.
+    x: Array, `Tensor` or `tf.TensorSpec`.
+    shape: The last axes; `None` for any size.
+
+  Raises:
+    ValueError: They are others.
+  """
+  found = shape_of(name, x)
+  floating(name, x)
+  if not shape or found.rank is None:
+    return
+  if found.rank < len(shape) or not found[-len(shape) :].is_compatible_with(
+    shape
+  ):
+    raise ValueError(
+      f'`{name}` must have shape [..., {_axes(shape)}], got {found}.'
+    )
+
+
+def shaped(name: str, x: Any, shape: Sequence[int | None]) -> None:
+  """Checks all axes of numbers, and that these are floats.
+
+  Args:
+    name: What to call them in a message.
+    x: Array, `Tensor` or `tf.TensorSpec`.
+    shape: The axes; `None` for any size.
+
+  Raises:
+    ValueError: They are others.
+  """
+  found = shape_of(name, x)
+  floating(name, x)
+  if not found.is_compatible_with(shape):
+    raise ValueError(f'`{name}` must have shape [{_axes(shape)}], got {found}.')
+
+
+def images(
+  name: str, x: Any, image_shape: Sequence[int | None] | None = None
+) -> None:
+  """Checks rank, size and dtype of images.
+
+  Args:
+    name: What to call them in a message.
+    x: Array, `Tensor` or `tf.TensorSpec`.
+    image_shape: `(height, width, channels)`, where it is known.
+
+  Raises:
+    ValueError: They are not float of shape `[batch, height, width, channels]`.
+  """
+  found = shape_of(name, x)
+  axes = ('batch', *(image_shape or ('height', 'width', 'channels')))
+  expected = (None, *(image_shape or (None, None, None)))
+  if not found.is_compatible_with(expected):
+    raise ValueError(f'`{name}` must have shape [{_axes(axes)}], got {found}.')
+  if not tf.as_dtype(x.dtype).is_floating:
+    raise ValueError(
+      f'`{name}` must be of a float dtype with pixels in [0, 1], as '
+      '`data.fixed_binarization` makes them, got '
+      f'{tf.as_dtype(x.dtype).name}.'
+    )
+
+
+def unit_interval(name: str, x: Any) -> None:
+  """Checks that there are numbers, all in [0, 1], where they can be seen.
+
+  Args:
+    name: What to call them in a message.
+    x: Array or `Tensor`; one of a graph is let pass.
+
+  Raises:
+    ValueError: There are none, one is beyond the bounds, or one is NaN.
+  """
+  if tf.is_tensor(x) and not isinstance(x, tf.__internal__.EagerTensor):
+    return
+  values = np.asarray(x)
+  if not values.size:
+    raise ValueError(f'`{name}` must not be empty, got shape {values.shape}.')
+  low, high = values.min(), values.max()
+  # Written so that NaN, which fails every comparison, is caught as well.
+  if not (low >= 0 and high <= 1):
+    raise ValueError(
+      f'`{name}` must have values in [0, 1] and no NaN, got values from {low} '
+      f'to {high}.'
+    )
+
+
+def many_images(
+  name: str, x: Any, image_shape: Sequence[int | None] | None = None
+) -> None:
+  """Checks all of an array, or the first batch of a `tf.data.Dataset`.
+
+  Args:
+    name: What to call them in a message.
+    x: What `fit` is given; what is neither is let pass.
+    image_shape: `(height, width, channels)`, where it is known.
+
+  Raises:
+    ValueError: They are no images in [0, 1].
+  """
+  if isinstance(x, tf.data.Dataset):
+    images(name, _first(x.element_spec), image_shape)
+    for batch in x.take(1):
+      unit_interval(name, _first(batch))
+  elif isinstance(x, np.ndarray) or tf.is_tensor(x):
+    images(name, x, image_shape)
+    unit_interval(name, x)
+
+
+def _first(element):
+  """The images of an element of a data set, or of its spec."""
+  return keras.utils.unpack_x_y_sample_weight(element)[0]
+
+
+def _axes(shape):
+  return ', '.join('?' if n is None else str(n) for n in shape)
