@@ -82,7 +82,7 @@ def _read(path):
     return file.read()
 
 
-def _execute(command, args, paths, environment, prepare):
+def _execute(command, args, paths, environment, prepare=None):
   for target, path in zip((1, 2), paths):
     os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), target)
   os.environ.update(environment)

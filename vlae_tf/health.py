@@ -70,7 +70,7 @@ def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
   """
   yield _versions()
   yield from _devices()
-  yield from _data_sets(data_dir)
+  yield from data_sets(data_dir)
   yield _disk()
   yield _self_test()
 
@@ -134,8 +134,15 @@ def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
   return 'a card and all libraries are there; look at: nvidia-smi'
 
 
-def _data_sets(data_dir):
-  """One finding for each: what is missing is downloaded when it is needed."""
+def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
+  """Where the data sets are; what is missing is downloaded when it is needed.
+
+  Args:
+    data_dir: Root of the data sets, see `data.load`.
+
+  Yields:
+    A `Finding` for the root and one for each data set.
+  """
   try:
     root = directories.resolve_data_dir(data_dir)
   except ValueError as error:

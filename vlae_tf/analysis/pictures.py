@@ -149,6 +149,8 @@ def encode_png(
   buffer = io.BytesIO()
   about = PngImagePlugin.PngInfo()
   if text is not None:
+    # A path need not be text.
+    text = text.encode('utf-8', 'replace').decode('utf-8')
     about.add_text('Description', text)
   image = Image.fromarray(_enlarged(picture, scale))
   image.save(buffer, format='PNG', pnginfo=about)
@@ -168,7 +170,7 @@ def check_png_path(path: str | os.PathLike) -> None:
     raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
   try:
     atomic.check_writable(path)
-  except ValueError as error:
+  except (OSError, ValueError) as error:
     raise ValueError(f'`out` must be a file to write: {error}') from error
 
 

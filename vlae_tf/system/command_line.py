@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import pathlib
 import re
 import sys
@@ -13,6 +14,7 @@ from vlae_tf.system import devices, presets, registry
 
 # What TensorFlow can tell from its neighbour as a seed, see `seeds`.
 _LARGEST_SEED = 2**31 - 2
+_SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
 _HELP = ('help', 'helpshort', 'h', '?')
 
 
@@ -66,14 +68,14 @@ def check_workdir(workdir: str) -> None:
   Raises:
     ValueError: There is none; the message suggests the nearest.
   """
-  path = pathlib.Path(workdir)
-  if path.is_dir():
+  # `pathlib` raises for names that are too long.
+  if os.path.isdir(workdir):
     return
-  near = ''
-  if path.parent.is_dir():
+  near, path = '', pathlib.Path(workdir)
+  if os.path.isdir(path.parent):
     others = [p.name for p in path.parent.iterdir() if p.is_dir()]
     near = registry.suggestion(path.name, others)
-  what = 'the file' if path.exists() else 'nothing at'
+  what = 'the file' if os.path.exists(workdir) else 'nothing at'
   raise ValueError(
     f'`workdir` must be the directory of a run, got {what} {workdir}.{near} '
     'Train one with python -m vlae_tf.train.'
@@ -114,7 +116,7 @@ def _parse(argv, doc):
   if _asks_for_help(argv[1:]):
     print(doc.strip(), '', *_help_lines(), sep='\n')
     sys.exit(0)
-  known = [name for name in ('preset', 'flagfile') if name in flags.FLAGS]
+  known = [*_SPECIAL, *(n for n in ('preset',) if n in flags.FLAGS)]
   try:
     rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], known)])[1:]
     if rest:
@@ -171,17 +173,30 @@ def _check_value(flag):
 
 
 def _in_our_words(error):
-  """An error of absl, with the choices and the nearest of them."""
-  pattern = r'flag --(\w+)=(.*): value should be one of <(.*)>'
-  found = re.fullmatch(pattern, str(error))
+  """An error of absl: the flag, what it must be, what came, the nearest."""
+  found = re.fullmatch(r'flag --(\w+)=(.*?): (.*)', str(error), re.DOTALL)
   if not found:
     return error
-  name, value, choices = found.groups()
-  near = registry.suggestion(value, choices.split('|'))
-  return (
-    f'--{name} must be one of {choices.replace("|", ", ")}, got {value!r}.'
-    f'{near}'
-  )
+  name, value, problem = found.groups()
+  if 'other than None' in problem:
+    return f'--{name} must be given.'
+  choices = re.fullmatch('value should be one of <(.*)>', problem)
+  bounds = re.fullmatch('.* is not (an? )?(.*)', problem)
+  near = ''
+  if choices:
+    names = choices[1].split('|')
+    needed, near = (
+      f'one of {", ".join(names)}',
+      registry.suggestion(value, names),
+    )
+  elif flags.FLAGS[name].boolean:
+    needed = 'true or false'
+  elif bounds:
+    needed = f'{bounds[1] or ""}{bounds[2]}'
+  else:
+    kind = flags.FLAGS[name].flag_type()
+    needed = 'an integer' if kind == 'int' else f'a {kind}'
+  return f'--{name} must be {needed}, got {value!r}.{near}'
 
 
 def _guarded(main):
@@ -211,10 +226,9 @@ def _errors_of_one_line():
 def _fail(error):
   """Prints an error in one line, arguments by the names of their flags."""
   message = ' '.join(str(error).split())
+  names = {*flags.FLAGS, *_SPECIAL}
   message = re.sub(
-    r'`(\w+)`',
-    lambda m: f'--{m[1]}' if m[1] in flags.FLAGS else m[0],
-    message,
+    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in names else m[0], message
   )
   with contextlib.suppress(OSError):
     print(f'error: {message}', file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ it and TensorFlow; this module needs nothing but Python.
 import contextlib
 import functools
 import importlib
+import io
 import os
 import signal
 import sys
@@ -148,7 +149,10 @@ def _run(name):
 
 
 def _open_streams():
-  """Opens standard streams that are closed: a file would take their numbers."""
+  """Opens standard streams that are closed: a file would take their numbers.
+
+  What cannot be encoded, such as a path in another encoding, is escaped.
+  """
   for number in range(3):
     try:
       os.fstat(number)
@@ -156,6 +160,9 @@ def _open_streams():
       os.open(os.devnull, os.O_RDWR)
   sys.stdout = sys.stdout or open(1, 'w', closefd=False)
   sys.stderr = sys.stderr or open(2, 'w', closefd=False)
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
 
 
 # What `pip install` makes commands of.
