@@ -95,11 +95,6 @@ def _beside_test_images(run):
   height, width, _ = run.image_shape
   if given is None:
     given = height // 2 * width
-  if given > height * width:
-    raise ValueError(
-      f'`num_given` must be at most the {height * width} pixels of an image, '
-      f'got {given}.'
-    )
   originals = _test_images(run)
   what = f'{_count(len(originals), "test image")} (framed), each with '
   if FLAGS.mode == 'decompress':

@@ -126,7 +126,7 @@ _BAD_FLAGS = [
   (
     'sample',
     ['--workdir={run}', _OUT, '--mode=complete', '--num_given=43'],
-    '--num_given must be at most the 42 pixels of an image, got 43',
+    '--num_given must be in [0, 42], got 43',
   ),
   (
     'sample',
