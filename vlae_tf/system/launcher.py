@@ -10,14 +10,18 @@ import importlib
 import io
 import os
 import signal
+import socket
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 128 + signal.SIGINT  # What shells give for Ctrl-C.
 _CLOSED_PIPE = 128 + signal.SIGPIPE
+_PATIENCE = 1.0  # Seconds that Ctrl-C may wait.
 
 
 class _Process:
@@ -44,6 +48,25 @@ class _Process:
     self.interrupted = True
     self.watch(self.leave_at_once)
     raise KeyboardInterrupt
+
+  def hurry(self) -> None:
+    """Starts a thread that ends the process if Ctrl-C would have to wait.
+
+    Python calls handlers between two of its own instructions; a call of
+    TensorFlow that compiles takes many seconds.
+    """
+    self.wakeup = socket.socketpair()
+    self.wakeup[1].setblocking(False)
+    signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=self._hurry, daemon=True).start()
+
+  def _hurry(self):
+    while number := self.wakeup[0].recv(1):
+      time.sleep(_PATIENCE)
+      # Not so if it was called, or if a training run has its own.
+      is_waiting = signal.getsignal(signal.SIGINT) == self.raise_interrupt
+      if is_waiting and number[0] == signal.SIGINT:
+        self.leave_at_once(signal.SIGINT, None)
 
   def say_interrupted(self) -> None:
     """Says it once."""
@@ -141,6 +164,7 @@ def _run(name):
   module = importlib.import_module(name)
   command_line = importlib.import_module('vlae_tf.system.command_line')
   _process.watch(_process.raise_interrupt)
+  _process.hurry()
   try:
     command_line.run(module.main, module.define_flags, module.__doc__)
   except SystemExit as end:
@@ -162,7 +186,8 @@ def _open_streams():
   sys.stderr = sys.stderr or open(2, 'w', closefd=False)
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors='backslashreplace')
+      with contextlib.suppress(OSError):  # It was redirected meanwhile.
+        stream.reconfigure(errors='backslashreplace')
 
 
 # What `pip install` makes commands of.
