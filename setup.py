@@ -34,12 +34,20 @@ setuptools.setup(
   # Presets are data, not modules: at the top level of a checkout.
   package_dir={'vlae_tf.presets': 'flags'},
   package_data={'vlae_tf': ['py.typed'], 'vlae_tf.presets': ['*.flags']},
+  entry_points={
+    'console_scripts': [
+      'vlae-train = vlae_tf.system.launcher:train',
+      'vlae-evaluate = vlae_tf.system.launcher:evaluate',
+      'vlae-sample = vlae_tf.system.launcher:sample',
+      'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
+      'vlae-doctor = vlae_tf.system.launcher:doctor',
+    ]
+  },
   python_requires='>=3.10',
   install_requires=[
     'absl-py>=2.1',
     'importlib_resources',  # TFDS needs it, and does not install it.
     'keras>=3.10,<4',
-    'matplotlib>=3.8',
     'numpy>=1.26',
     'pillow>=10',
     # TFDS imports files that protobuf 6.31.1 made, and does not say so.

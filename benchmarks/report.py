@@ -7,6 +7,8 @@ typed by hand: `evaluate`, the training log and the benchmarks wrote them.
 import json
 import pathlib
 
+from vlae_tf.runs import scores
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'results'
 BEGIN, END = '<!-- results -->', '<!-- end of results -->'
@@ -49,8 +51,9 @@ def _read(name):
 
 
 def _omniglot():
-  full = _read('omniglot/test.json')
-  part = _read('omniglot/test_part.json')
+  found = scores.read(RESULTS / 'omniglot')
+  full = max(found, key=lambda score: score['num_images'])
+  part = max(found, key=lambda score: score['num_samples'])
   run = _read('omniglot/training.json')
   return f"""\
 `flags/omniglot.flags`: the paper's model on OMNIGLOT 28x28, reconstructed Burda

@@ -9,7 +9,10 @@ same network for every pixel) over the engine's, each inside one `tf.function`.
 convolutions, in images/s of `log_prob` and its gradient, by number of maps.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+
+if __name__ == '__main__':
+  launcher.import_tensorflow()
 
 import json
 import os
@@ -26,7 +29,7 @@ from vlae_tf.components import priors
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 from vlae_tf.nn.causal import convolution
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
-from vlae_tf.system import atomic
+from vlae_tf.system import atomic, command_line
 
 FLAGS = flags.FLAGS
 

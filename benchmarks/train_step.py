@@ -13,7 +13,10 @@ images/s the input pipeline gives by itself than the step takes;
 `checkpoint_stall_s`.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+
+if __name__ == '__main__':
+  launcher.import_tensorflow()
 
 import dataclasses
 import json
@@ -33,7 +36,7 @@ from absl import flags
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
 from vlae_tf.runs import checkpoints
-from vlae_tf.system import atomic
+from vlae_tf.system import atomic, command_line
 from vlae_tf.training import guards, limits, loop, parallelism
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 workdir=runs/digits
 bash run_scripts/install.sh
 .venv/bin/python -m vlae_tf.train --preset=quickstart --workdir="$workdir"
-.venv/bin/python -m vlae_tf.evaluate --workdir="$workdir" --num_samples=128
+.venv/bin/python -m vlae_tf.evaluate --workdir="$workdir"
 .venv/bin/python -m vlae_tf.sample --workdir="$workdir" --mode=prior \
   --num=64 --out="$workdir/samples.png"
 .venv/bin/python -m vlae_tf.sample --workdir="$workdir" --mode=decompress \
@@ -16,7 +16,7 @@ bash run_scripts/install.sh
 cat <<END
 
 The results are in $PWD/$workdir:
-  eval/test.json       scores of the 300 test images
+  eval/                scores of the 300 test images, 128 codes each
   samples.png          images drawn from the model
   decompressions.png   test images (framed), each with draws from its code
   logs/                curves: .venv/bin/tensorboard --logdir $workdir/logs

@@ -8,14 +8,19 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import tempfile
+import time
 from typing import NamedTuple
+
+from vlae_tf.system import launcher
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(
   [
-    'vlae_tf.system.command_line',
+    'tensorflow',
+    'tensorflow_probability',
     'keras',
     'tensorflow_datasets',
     'sklearn.datasets',
@@ -31,24 +36,53 @@ class Result(NamedTuple):
   stderr: str
 
 
-def run(command, *args, timeout=300, **environment):
-  """Runs `python -m vlae_tf.COMMAND args...`."""
+def run(
+  command, *args, timeout=300, prepare=None, interrupt_at=None, **environment
+):
+  """Runs `python -m vlae_tf.COMMAND args...`.
+
+  Args:
+    command: Name of the command, or of another module for the launcher.
+    *args: Arguments.
+    timeout: Seconds.
+    prepare: Function of a module, called in the process before all else.
+    interrupt_at: What has to stand on its standard output for Ctrl-C.
+    **environment: Variables to set.
+
+  Returns:
+    A `Result`.
+  """
   with tempfile.TemporaryDirectory() as folder:
     paths = [os.path.join(folder, name) for name in ('out', 'err')]
     process = _context.Process(
-      target=_execute, args=(command, args, paths, environment)
+      target=_execute, args=(command, args, paths, environment, prepare)
     )
     process.start()
+    if interrupt_at:
+      _await(paths[0], interrupt_at, timeout)
+      os.kill(process.pid, signal.SIGINT)
     process.join(timeout)
-    assert process.exitcode is not None, f'{command} ran longer than {timeout}'
-    texts = []
-    for path in paths:
-      with open(path, encoding='utf-8') as file:
-        texts.append(file.read())
-  return Result(process.exitcode, *texts)
+    if process.exitcode is None:
+      process.kill()
+      raise TimeoutError(f'{command} ran longer than {timeout} s')
+    return Result(process.exitcode, *map(_read, paths))
 
 
-def _execute(command, args, paths, environment):
+def _await(path, text, timeout):
+  end = time.monotonic() + timeout
+  while text not in _read(path):
+    assert time.monotonic() < end, _read(path)
+    time.sleep(0.02)
+
+
+def _read(path):
+  if not os.path.exists(path):
+    return ''
+  with open(path, encoding='utf-8') as file:
+    return file.read()
+
+
+def _execute(command, args, paths, environment, prepare=None):
   for target, path in zip((1, 2), paths):
     os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), target)
   os.environ.update(environment)
@@ -57,5 +91,10 @@ def _execute(command, args, paths, environment):
   sys.stderr = os.fdopen(2, 'w', closefd=False)
   with contextlib.ExitStack() as stack:
     stack.callback(sys.stderr.flush)
-    stack.callback(sys.stdout.flush)
+    if prepare:
+      prepare()
+    else:
+      stack.callback(sys.stdout.flush)
+    if '.' in command:
+      launcher.launch(command)
     runpy.run_module(f'vlae_tf.{command}', run_name='__main__')

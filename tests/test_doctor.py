@@ -9,21 +9,48 @@ from vlae_tf import health
 
 
 def test_a_healthy_machine_passes(tmp_path):
-  (tmp_path / 'originals' / 'omniglot').mkdir(parents=True)
   result = commands.run('doctor', f'--data_dir={tmp_path}')
   assert result.status == 0, result
   lines = result.stdout.splitlines()
   assert all(line.startswith('ok  ') for line in lines)
   names = [line[5:].split(':')[0] for line in lines]
   assert names[:2] == ['versions', 'devices']
-  assert names[-3:] == ['data', 'disk', 'self test']
+  assert names[-2:] == ['disk', 'self test']
   assert 'tensorflow 2.' in lines[0]
-  assert 'originals/omniglot' in lines[-3]
+
+
+def test_every_data_set_is_listed_by_the_name_that_one_types(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+  root = tmp_path / 'root'
+  (root / 'tfds' / 'mnist' / '3.0.1').mkdir(parents=True)
+  (root / 'tfds' / 'mnist' / '3.0.1' / 'dataset_info.json').touch()
+  (root / 'tfds' / 'binarized_mnist').mkdir()  # Begun, not finished.
+  (root / 'originals').mkdir()
+  (root / 'originals' / 'chardata.mat').touch()
+  found = {f.name: f.text for f in health.data_sets(root)}
+  missing = f'not there: the first use downloads it to {root}'
+  assert found == {
+    'data': f'in {root}',
+    '--dataset=digits': 'embedded',
+    '--dataset=static_mnist': missing,
+    '--dataset=dynamic_mnist': f'prepared in {root}/tfds/mnist',
+    '--dataset=omniglot': f'original file {root}/originals/chardata.mat, to '
+    'be prepared',
+    '--dataset=caltech101': missing,
+  }
+
+
+def test_a_root_that_is_a_file_fails(tmp_path):
+  (tmp_path / 'file').touch()
+  (finding,) = health.data_sets(tmp_path / 'file')
+  assert not finding.is_good and 'must be a directory' in finding.text
 
 
 def test_a_loss_that_does_not_fall_fails_the_self_test(monkeypatch):
   monkeypatch.setattr(health, '_train_a_little', lambda: [5.0, 6.0])
-  finding = health.examine()[-1]
+  *_, finding = health.examine()
   assert finding.name == 'self test'
   assert not finding.is_good
   assert finding.line().startswith('FAIL self test: loss 5.0 -> 6.0')

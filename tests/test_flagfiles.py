@@ -17,6 +17,7 @@ import json, sys
 from vlae_tf import train
 from vlae_tf.system import presets
 FLAGS, results = train.FLAGS, {}
+train.define_flags()
 for preset in ['', *sys.argv[1:]]:
   FLAGS.unparse_flags()
   for name in FLAGS:

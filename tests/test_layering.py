@@ -9,7 +9,7 @@ import pytest
 import source_tree
 
 _MAX_FILE_LINES = 300
-_MAX_COMMAND_LINES = 60  # In functions: flags are declarations.
+_MAX_COMMAND_LINES = 60  # In functions; those of flags are declarations.
 _MAX_FUNCTION_LINES = 40  # Without signature and docstring.
 _FILES = source_tree.files('vlae_tf')
 _MODULES = [f for f in _FILES if not f.endswith('__init__')]
@@ -92,7 +92,7 @@ def test_files_are_short(file):
     functions = [
       node
       for node in source_tree.parse(file).body
-      if isinstance(node, _FUNCTIONS)
+      if isinstance(node, _FUNCTIONS) and node.name != 'define_flags'
     ]
     lines = sum(node.end_lineno - node.lineno + 1 for node in functions)
     assert lines <= _MAX_COMMAND_LINES

@@ -7,21 +7,21 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import pytest
 import setuptools
 import source_tree
 from packaging import requirements, version
 
-from vlae_tf.system import presets
+from vlae_tf.system import launcher, presets
 
 # Declared, not imported: TFDS needs the first two, TensorBoard's writer the
-# third; the fourth is for notebooks; the others are run.
+# third; the others are run.
 _NOT_IMPORTED = {
   'importlib-resources',
   'protobuf',
   'tensorboard',
-  'matplotlib',
   'mypy',
   'ruff',
   'pytest-xdist',
@@ -185,6 +185,41 @@ def test_every_module_and_preset_is_installed(installed):
   data = {f'vlae_tf/presets/{path.name}' for path in presets}
   assert files == modules | data | {'vlae_tf/py.typed'}
   assert len(data) > 5
+
+
+def test_there_is_a_script_for_every_command(setup):
+  scripts = dict(
+    script.split(' = ') for script in setup['entry_points']['console_scripts']
+  )
+  commands = {
+    file.removeprefix('vlae_tf/')
+    for file in source_tree.files('vlae_tf')
+    if source_tree.is_command(file)
+  }
+  assert scripts == {
+    f'vlae-{name.replace("_", "-")}': f'vlae_tf.system.launcher:{name}'
+    for name in commands
+  }
+  for name in commands:
+    assert getattr(launcher, name).args == (f'vlae_tf.{name}',)
+
+
+def test_a_source_distribution_is_the_repository(tmp_path):
+  listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard']
+  try:
+    tracked = subprocess.check_output(listed, cwd=source_tree.ROOT, text=True)
+  except (OSError, subprocess.CalledProcessError):
+    pytest.skip('no git here')
+  names = {n for n in tracked.split('\n') if (source_tree.ROOT / n).is_file()}
+  for name in names:
+    (tmp_path / 'source' / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source_tree.ROOT / name, tmp_path / 'source' / name)
+  command = [sys.executable, 'setup.py', '-q', 'sdist', f'-d{tmp_path}']
+  subprocess.run(command, cwd=tmp_path / 'source', check=True, timeout=120)
+  (archive,) = tmp_path.glob('*.tar.gz')
+  with tarfile.open(archive) as contents:
+    there = {name.partition('/')[2] for name in contents.getnames()}
+  assert names - there == set()
 
 
 def test_installed_presets_are_found_from_anywhere(installed, tmp_path):

@@ -229,7 +229,8 @@ def test_a_run_of_the_first_format_scores_as_before(first_run):
     '--num_samples=4',
   )
   assert result.status == 0, result.stderr
-  scores = json.loads((workdir / 'eval' / 'test.json').read_text())
+  path = workdir / 'eval' / 'test_40_images_4_codes.json'
+  scores = json.loads(path.read_text())
   # By the version that trained it.
   expected = dict(nll=95.9766, elbo=-96.6725, rate=9.4842, step=31_642)
   for name, value in expected.items():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from vlae_tf import config as config_lib
 from vlae_tf import model
 from vlae_tf.components import decoders, objectives, posteriors, priors
+from vlae_tf.system import devices
 
 
 class ModelBuilder(Protocol):
@@ -46,6 +47,7 @@ def build_model(
   Returns:
     A `VLAE` whose variables exist.
   """
+  devices.configure()
   vlae = model.VLAE(
     posteriors.create(config),
     priors.create(config),

@@ -1,6 +1,7 @@
 """Every field of a `Config` as a flag."""
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from absl import flags
@@ -16,10 +17,16 @@ def _help(meta):
   return meta['help']
 
 
-def define() -> None:
-  """Defines an absl flag for every field of `Config`."""
+def define(names: Collection[str] | None = None) -> None:
+  """Defines absl flags for fields of `Config`.
+
+  Args:
+    names: Names of the fields; all by default.
+  """
   for field in dataclasses.fields(config.Config):
     name, meta = field.name, field.metadata
+    if names is not None and name not in names:
+      continue
     default: Any = field.default
     bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
     if meta['choices']:
@@ -41,8 +48,10 @@ def parsed(values: flags.FlagValues) -> config.Config:
     values: The `absl.flags.FLAGS` of a program that called `define`.
 
   Returns:
-    A `Config`.
+    A `Config`; what has no flag is at its default.
   """
-  names = [field.name for field in dataclasses.fields(config.Config)]
+  names = [
+    f.name for f in dataclasses.fields(config.Config) if f.name in values
+  ]
   fields: dict[str, Any] = {name: values[name].value for name in names}
   return config.Config(**fields)

@@ -4,25 +4,29 @@ Says what is there, what is missing and the line that mends it; exits with
 status 1 if training would fail.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.doctor()
 
 import sys
 
 from absl import flags
 
 from vlae_tf import health
+from vlae_tf.system import command_line
 
 FLAGS = flags.FLAGS
 
-command_line.define_data_dir()
+
+def define_flags():
+  """Defines the flags of this command."""
+  command_line.define_data_dir()
 
 
 def main():
-  findings = health.examine(FLAGS.data_dir)
-  for finding in findings:
+  is_good = True
+  for finding in health.examine(FLAGS.data_dir):
     print(finding.line(), flush=True)
-  sys.exit(0 if all(f.is_good for f in findings) else 1)
-
-
-if __name__ == '__main__':
-  command_line.run(main)
+    is_good &= finding.is_good
+  sys.exit(0 if is_good else 1)

@@ -1,51 +1,70 @@
 """Scores a run: `python -m vlae_tf.evaluate --workdir=W --split=test`.
 
-Prints a table and writes `W/eval/SPLIT.json`.
+Prints a table and writes `W/eval/SPLIT_N_images_K_codes.json`.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
 
-import json
-import os
+if __name__ == '__main__':
+  launcher.evaluate()
 
 from absl import flags
-from tqdm import tqdm
 
-from vlae_tf import data as data_lib
 from vlae_tf.analysis import likelihood
-from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import scores, workdirs
+from vlae_tf.system import command_line, notices, progress
 
 FLAGS = flags.FLAGS
 
-command_line.define_workdir()
-command_line.define_data_dir()
-flags.DEFINE_enum(
-  'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
-)
-flags.DEFINE_integer('num_samples', 4096, 'Codes of each image.', lower_bound=1)
-flags.DEFINE_integer('max_images', None, 'Score the first ones.', lower_bound=1)
-flags.DEFINE_integer('seed', 0, 'Seed of the codes.', lower_bound=0)
+
+def define_flags():
+  """Defines the flags of this command."""
+  command_line.define_workdir()
+  command_line.define_checkpoint()
+  command_line.define_data_dir()
+  command_line.define_seed('Seed of the codes.')
+  flags.DEFINE_enum(
+    'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
+  )
+  flags.DEFINE_integer(
+    'num_samples',
+    128,
+    'Codes of each image: the more, the tighter the bound on its likelihood, '
+    'and the longer it takes.',
+    lower_bound=1,
+    upper_bound=1_000_000,
+  )
+  flags.DEFINE_integer(
+    'max_images', None, 'Score the first ones; all by default.', lower_bound=1
+  )
 
 
 def main():
-  run = workdirs.restore(FLAGS.workdir)
-  data = data_lib.load(run.config.dataset, FLAGS.data_dir or run.data_dir)
-  images = data.split(FLAGS.split)[: FLAGS.max_images]
+  command_line.check_workdir(FLAGS.workdir)
+  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  data = images_lib.load(run, FLAGS.data_dir)
+  images = _chosen(data.split(FLAGS.split))
   evaluator = likelihood.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
-  with tqdm(total=len(images), unit='image', disable=None) as bar:
-    estimates = evaluator(images, FLAGS.split, bar.update, data.kind)
+  with progress.Meter(len(images), 'image') as meter:
+    estimates = evaluator(images, FLAGS.split, meter.advance, data.kind)
   result = estimates.summary(run.image_shape) | {
     'step': run.step,
+    'checkpoint': run.checkpoint,
     'dataset': run.config.dataset,
     'train_on': run.config.train_on,
     'split': FLAGS.split,
     'seed': FLAGS.seed,
   }
-  path = os.path.join(FLAGS.workdir, 'eval', f'{FLAGS.split}.json')
-  atomic.write_text(path, json.dumps(result, indent=2) + '\n')
-  print(likelihood.table(result))
+  path = scores.write(FLAGS.workdir, result)
+  print(images_lib.label(FLAGS.workdir, run))
+  print(f'{likelihood.table(result)}\nwrote {path}')
 
 
-if __name__ == '__main__':
-  command_line.run(main)
+def _chosen(images):
+  if (FLAGS.max_images or 0) > len(images):
+    notices.warn(
+      f'--max_images={FLAGS.max_images} is more than the {len(images)} of '
+      f'--split={FLAGS.split}: all are scored'
+    )
+  return images[: FLAGS.max_images]

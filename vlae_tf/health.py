@@ -1,5 +1,7 @@
 """What `doctor` looks at: versions, devices, data, disk, and a short run."""
 
+from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+
 import ctypes
 import importlib.metadata
 import math
@@ -9,7 +11,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -18,6 +20,7 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
+from vlae_tf.data import directories, sources
 from vlae_tf.training import limits, loop
 from vlae_tf.training import step as train_step
 
@@ -56,22 +59,20 @@ class Finding(NamedTuple):
     return f'{mark} {self.name}: {self.text}'
 
 
-def examine(data_dir: str | os.PathLike | None = None) -> list[Finding]:
+def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
   """Looks at everything, the short run last.
 
   Args:
     data_dir: Root of the data sets, see `data.load`.
 
-  Returns:
-    A list of `Finding`s.
+  Yields:
+    `Finding`s.
   """
-  return [
-    _versions(),
-    *_devices(),
-    *_data_sets(data_dir),
-    _disk(),
-    _self_test(),
-  ]
+  yield _versions()
+  yield from _devices()
+  yield from data_sets(data_dir)
+  yield _disk()
+  yield _self_test()
 
 
 def _versions():
@@ -133,16 +134,26 @@ def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
   return 'a card and all libraries are there; look at: nvidia-smi'
 
 
-def _data_sets(data_dir):
-  root = pathlib.Path(data_dir or data_lib.default_data_dir())
-  text = 'digits (embedded)'
-  if root.is_dir():
-    found = [*root.glob('tfds/[!.]*'), *root.glob('originals/[!.]*')]
-    names = sorted(str(path.relative_to(root)) for path in found)
-    text += f'; in {root}: {", ".join(names) or "nothing"}'
-  else:
-    text += f'; there is no {root} yet, the others are downloaded to it'
-  yield Finding('data', text)
+def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
+  """Where the data sets are; what is missing is downloaded when it is needed.
+
+  Args:
+    data_dir: Root of the data sets, see `data.load`.
+
+  Yields:
+    A `Finding` for the root and one for each data set.
+  """
+  try:
+    root = directories.resolve_data_dir(data_dir)
+  except ValueError as error:
+    yield Finding('data', str(error), False)
+    return
+  there = '' if root.is_dir() else ', which is not there yet'
+  yield Finding('data', f'in {root}{there}')
+  for name in sources.DATASETS:
+    place = sources.place(name, root)
+    text = place or f'not there: the first use downloads it to {root}'
+    yield Finding(f'--dataset={name}', text)
 
 
 def _disk():

@@ -7,6 +7,8 @@
      https://arxiv.org/abs/1611.02731
 """
 
+from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+
 from collections.abc import Sequence
 from typing import Any
 

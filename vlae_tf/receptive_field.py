@@ -5,36 +5,90 @@ and its sizes in place of a trained model. In Python it is a function of a
 network, `vlae_tf.receptive_field`.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.receptive_field()
 
 from absl import flags
 
 from vlae_tf import config_flags
 from vlae_tf.analysis import field_probe, pictures
 from vlae_tf.components import decoders
+from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
+from vlae_tf.system import command_line, progress
 
 FLAGS = flags.FLAGS
 
+# Fields of a config that a decoder's network may be made of.
+_SIZES = (
+  'decoder_units',
+  'decoder_depth',
+  'decoder_tied',
+  'vertical_filter',
+  'horizontal_filter',
+  'window',
+  'downsampling',
+)
 
-def _network():
-  if FLAGS.workdir is not None:
-    return workdirs.restore(FLAGS.workdir).model.likelihood.network
-  config = config_flags.parsed(FLAGS)
-  network = decoders.NETWORKS[config.decoder](config, 1)
-  network.build((None, None, None, 1), (None, None, None, 1))
-  return network
+
+def define_flags():
+  """Defines the flags of this command."""
+  command_line.define_workdir(required=False)
+  command_line.define_checkpoint()
+  config_flags.define(('decoder', *_SIZES))
+  flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
 
 def main():
+  _check_flags()
+  network, name = _network()
+  with progress.Meter(field_probe.num_images(network), 'image') as meter:
+    field = field_probe.find(network, progress=meter.advance)
+  text = f'{name}: {field_probe.describe(field)}'
+  pictures.save_png(FLAGS.out, field_probe.draw(field), scale=1, text=text)
+  print(f'{text}; wrote {FLAGS.out}')
+
+
+def _check_flags():
+  """Refuses what would be passed over, before anything is computed."""
+  sizes = command_line.given('decoder', *_SIZES)
+  if FLAGS.workdir is not None:
+    if sizes:
+      raise ValueError(
+        f'{sizes[0]} must not be given with --workdir: the run has its own.'
+      )
+    command_line.check_workdir(FLAGS.workdir)
+  elif not command_line.given('decoder'):
+    raise ValueError('`workdir` or `decoder` must be given.')
+  elif command_line.given('checkpoint'):
+    raise ValueError('`checkpoint` must not be given without --workdir.')
   pictures.check_png_path(FLAGS.out)
-  field = field_probe.find(_network())
-  pictures.save_png(FLAGS.out, field_probe.draw(field), scale=1)
-  print(f'{field_probe.describe(field)}; wrote {FLAGS.out}')
 
 
-if __name__ == '__main__':
-  flags.DEFINE_string('workdir', None, 'Directory of a trained run.')
-  flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
-  config_flags.define()
-  command_line.run(main)
+def _network():
+  """The network, and what it is called."""
+  if FLAGS.workdir is not None:
+    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+    name = images_lib.label(FLAGS.workdir, run)
+    return run.model.likelihood.network, name
+  config = _Watched(config_flags.parsed(FLAGS))
+  network = decoders.NETWORKS[config.decoder](config, 1)
+  for flag in command_line.given(*_SIZES):
+    # `window` is read as `window_size`.
+    if not any(name.startswith(flag[2:]) for name in config.read):
+      raise ValueError(f'{flag} says nothing of --decoder={config.decoder}.')
+  network.build((None, None, None, 1), (None, None, None, 1))
+  return network, config.decoder
+
+
+class _Watched:
+  """A config that knows what was read of it."""
+
+  def __init__(self, config):
+    self._config, self.read = config, set()
+
+  def __getattr__(self, name):
+    self.read.add(name)
+    return getattr(self._config, name)

@@ -3,7 +3,10 @@
 The same command again goes on where it was stopped.
 """
 
-from vlae_tf.system import command_line  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.train()
 
 import dataclasses
 import os
@@ -14,6 +17,7 @@ from absl import flags
 from vlae_tf import config_flags
 from vlae_tf import data as data_lib
 from vlae_tf.data import directories
+from vlae_tf.system import command_line
 from vlae_tf.training import flags as train_flags
 from vlae_tf.training import loop, strategies
 from vlae_tf.training.callbacks import (
@@ -25,10 +29,13 @@ from vlae_tf.training.callbacks import (
 
 FLAGS = flags.FLAGS
 
-config_flags.define()
-command_line.define_preset()
-command_line.define_data_dir()
-train_flags.define()
+
+def define_flags():
+  """Defines the flags of this command."""
+  config_flags.define()
+  command_line.define_preset()
+  command_line.define_data_dir()
+  train_flags.define()
 
 
 def main():
@@ -73,10 +80,6 @@ def _callbacks(trainer, data, workdir):
     tensorboard.TensorBoardLog(workdir, trainer, preview),
   ]
   if trainer.config.latent_size:
-    floor = getattr(trainer.model.objective, 'floor', 0.0)
+    floor = trainer.model.objective.floor
     callbacks.append(code_watch.CodeWatch(floor))
   return callbacks
-
-
-if __name__ == '__main__':
-  command_line.run(main)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import toys
 from PIL import Image
+from toys import networks
 
 import vlae_tf
 from vlae_tf.analysis import field_probe
@@ -39,6 +40,44 @@ def test_canvas_grows_with_the_field():
   assert {(-1, dj) for dj in range(-12, 13)} <= set(field.offsets)
 
 
+@pytest.mark.parametrize('name', sorted(networks.MAKERS))
+def test_a_larger_canvas_shows_no_more(name, monkeypatch):
+  network = toys.make_network(name)
+  field = field_probe.find(network)
+  box = field_probe._canvas(network)
+  monkeypatch.setattr(
+    field_probe, '_canvas', lambda _: tuple(size + 9 for size in box)
+  )
+  assert field_probe.find(network) == field
+
+
+def test_the_canvas_is_no_larger_than_the_graph_reaches():
+  network = toys.build_network(window_cnn.WindowCNN(1, (9, 4), 4, 2))
+  # Four rows above, four pixels to either side, and one beyond.
+  assert field_probe._canvas(network) == (5, 5, 1, 5)
+
+
+def test_a_wide_window_is_found_at_once():
+  network = toys.build_network(window_cnn.WindowCNN(1, (31, 31), 2, 2))
+  calls = []
+  field = field_probe.find(network, progress=calls.append)
+  assert field.num_pixels == 31 * 31 + 15
+  assert sum(calls) == field_probe.num_images(network) == 2
+
+
+@pytest.mark.parametrize(
+  'offsets, text',
+  [
+    ((), '0 pixels, 0 wide, 0 high'),
+    (((-1, 0),), '1 pixel, 1 wide, 1 high (1 row above)'),
+    (((0, -2), (0, -1)), '2 pixels, 2 wide, 1 high (its own)'),
+    (((-2, 1), (0, -1)), '2 pixels, 3 wide, 3 high (2 rows above and its own)'),
+  ],
+)
+def test_the_rows_are_told_apart(offsets, text):
+  assert field_probe.describe(field_probe.ReceptiveField(offsets)) == text
+
+
 def test_factorised_network_has_an_empty_field():
   field = field_probe.find(toys.make_network('factorised'))
   assert (field.num_pixels, field.width, field.height) == (0, 0, 0)
@@ -55,7 +94,10 @@ def test_picture_has_a_color_for_each_kind_of_pixel():
   'flags, numbers',
   [
     (['--decoder=pixelcnn'], '69 pixels, 13 wide, 7 high'),
-    (['--decoder=window', '--window=3x1'], '4 pixels, 3 wide, 2 high'),
+    (
+      ['--decoder=window', '--window=3x1'],
+      '3 wide, 2 high (1 row above and its own)',
+    ),
   ],
 )
 def test_command_draws_a_decoder(tmp_path, flags, numbers):
@@ -68,8 +110,11 @@ def test_command_draws_a_decoder(tmp_path, flags, numbers):
 
 def test_command_says_what_is_wrong_in_one_line(tmp_path):
   result = commands.run(
-    'receptive_field', '--window=4', f'--out={tmp_path / "field.png"}'
+    'receptive_field',
+    '--decoder=window',
+    '--window=4',
+    f'--out={tmp_path / "field.png"}',
   )
   assert result.status != 0
   assert len(result.stderr.strip().splitlines()) == 1
-  assert '`window` must be a width and a height' in result.stderr
+  assert '--window must be a width and a height' in result.stderr

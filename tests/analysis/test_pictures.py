@@ -38,6 +38,46 @@ def test_png_keeps_every_pixel():
   np.testing.assert_array_equal(np.asarray(decoded)[::3, ::3], picture)
 
 
+def _ink(strip):
+  return (strip < 128).all(-1)
+
+
+@pytest.mark.parametrize('width', [1, 60, 119, 500])
+def test_a_caption_is_whole_below_the_picture(width):
+  picture = np.full([20, width, 3], 200, np.uint8)
+  text = 'a_run_with_a_long_name_' * 3 + ', step 14,607 (best): 64 samples'
+  whole = pictures.captioned(picture, text, scale=2)
+  np.testing.assert_array_equal(
+    whole[:40, : 2 * width], picture.repeat(2, 0).repeat(2, 1)
+  )
+  strip = whole[40:]
+  assert strip.shape[1] == max(2 * width, 240)
+  # Nothing touches the edges: no letter is cut off.
+  ink = _ink(strip)
+  assert not ink[[0, -1]].any() and not ink[:, [0, -1]].any()
+  # As much ink as on one line, where all fits.
+  line = _ink(pictures.text_strip(text, 3000))
+  assert abs(int(ink.sum()) - int(line.sum())) <= 0.1 * line.sum()
+
+
+def test_words_the_font_lacks_do_not_fail():
+  strip = pictures.text_strip('läuf_実験 \u202e', 300)
+  assert _ink(strip).any()
+
+
+@pytest.mark.parametrize('text', ['plain, seed 0', 'läuf', '実験'])
+def test_a_png_says_what_it_shows(text):
+  picture = np.zeros([2, 2, 3], np.uint8)
+  image = Image.open(io.BytesIO(pictures.encode_png(picture, text=text)))
+  assert image.text == {'Description': text}
+
+
+@pytest.mark.parametrize('path', ['a.jpg', '/proc/a/b.png'])
+def test_a_path_that_cannot_be_is_named_as_out(path):
+  with pytest.raises(ValueError, match=rf'`out` must .*{path}'):
+    pictures.check_png_path(path)
+
+
 def test_two_channels_have_no_colour():
   with pytest.raises(ValueError, match='1 or 3 channels'):
     pictures.grid(np.zeros([1, 2, 2, 2]))

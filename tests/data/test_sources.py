@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn import datasets
 
 from vlae_tf import data
-from vlae_tf.data import directories
+from vlae_tf.data import directories, sources
 
 
 def test_digits_come_without_any_file(no_network, tmp_path):
@@ -125,3 +125,31 @@ def _fake_catalogue_set(folder):
   }
   builder.info._disable_shuffling = True
   builder.download_and_prepare(download_dir=folder / 'downloads')
+
+
+def test_a_place_is_found_where_the_images_are_read(root, no_network):
+  assert sources.place('static_mnist', root) == ''
+  _fake_catalogue_set(root / 'tfds')
+  assert sources.place('static_mnist', root) == (
+    f'prepared in {root}/tfds/binarized_mnist'
+  )
+  with pytest.raises(ValueError, match=r"`dataset` must be.*'nothing'"):
+    sources.place('nothing', root)
+
+
+def test_the_root_of_a_run_is_given_then_remembered_then_the_default(
+  tmp_path, monkeypatch, capsys
+):
+  given, remembered, default = (tmp_path / name for name in 'abc')
+  monkeypatch.setenv('VLAE_TF_DATA_DIR', str(default))
+  for folder in (given, remembered):
+    folder.mkdir()
+  assert directories.root_of_run(given, remembered) == given
+  assert directories.root_of_run(None, remembered) == remembered
+  assert directories.root_of_run(None, None) == default
+  assert capsys.readouterr().err == ''
+  assert directories.root_of_run(None, tmp_path / 'gone') == default
+  said = capsys.readouterr().err
+  assert said.startswith('warning: ') and f'{tmp_path}/gone' in said
+  with pytest.raises(ValueError, match=r'`data_dir` must be a dir.*nothing at'):
+    directories.root_of_run(tmp_path / 'typo', remembered)

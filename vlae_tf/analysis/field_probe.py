@@ -1,16 +1,23 @@
 """What a network sees of the image: found by probing gradients, and drawn."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
+from vlae_tf.analysis import pictures
 from vlae_tf.nn.causal import network as causal_network
 
-_CELL = 16  # Side of a drawn pixel.
+_CELL = 16  # Side of a drawn pixel, of fields that are not large.
+_SIDE = 1600  # Of the picture of one that is.
 _SEEN, _PIXEL = (70, 130, 200), (255, 140, 0)
 _BLIND, _LATER = (255, 255, 255), (150, 150, 150)
+# A gradient that is zero by chance, or too small for float32, at one image is
+# not so at all; each costs a pass.
+_IMAGES, _IMAGES_OF_LARGE, _LARGE = 8, 2, 33**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +45,30 @@ class ReceptiveField:
     """Width of the smallest box that holds all pixels seen."""
     return self._extent(1)
 
+  @property
+  def rows_above(self) -> int:
+    """Number of rows seen above the pixel's own, to the highest."""
+    return -min((di for di, _ in self.offsets), default=0)
+
+  @property
+  def sees_own_row(self) -> bool:
+    """Whether pixels of the pixel's own row are seen."""
+    return any(di == 0 for di, _ in self.offsets)
+
   def _extent(self, axis):
     positions = [offset[axis] for offset in self.offsets]
     return max(positions) - min(positions) + 1 if positions else 0
 
 
 def find(
-  network: causal_network.CausalNetwork, seed: int = 0
+  network: causal_network.CausalNetwork,
+  seed: int = 0,
+  progress: Callable[[int], Any] | None = None,
 ) -> ReceptiveField:
   """Finds the exact receptive field, by gradients at random images.
+
+  How far the network can see at most, its graph says: that decides how large
+  the images are. What it does see of that, the gradients say.
 
   >>> from vlae_tf import nn
   >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
@@ -57,37 +79,63 @@ def find(
   Args:
     network: Built `CausalNetwork`.
     seed: Python integer that decides the images and features.
+    progress: Optional callable that is called with 1 after each image, of
+      `num_images`.
 
   Returns:
     A `ReceptiveField`.
   """
-  reach = 8
-  while True:
-    seen = _seen_from_center(network, reach, seed)
-    offsets = [(int(i), int(j)) for i, j in np.argwhere(seen) - reach]
-    # What touches the canvas's edge may go on beyond it.
-    if not any(reach in map(abs, offset) for offset in offsets):
-      return ReceptiveField(tuple(sorted(offsets)))
-    reach *= 2
+  top, left, bottom, right = _canvas(network)
+  seen = np.zeros([top + bottom + 1, left + right + 1], bool)
+  for k in range(num_images(network)):
+    seen |= _seen_from(network, (top, left), seen.shape, seed, k)
+    if progress is not None:
+      progress(1)
+  edges = (seen[0], seen[-1], seen[:, 0], seen[:, -1])
+  # Beyond what the graph allows is a margin, in which nothing may be seen.
+  assert not any(map(np.any, edges)), 'the graph is not that of the network'
+  offsets = np.argwhere(seen) - (top, left)
+  return ReceptiveField(tuple((int(i), int(j)) for i, j in offsets))
 
 
-def _seen_from_center(network, reach, seed, images=8):
-  """Which pixels of a canvas with `reach` around its center pixel are seen."""
-  shape = [images, 2 * reach + 1, 2 * reach + 1]
+def num_images(network: causal_network.CausalNetwork) -> int:
+  """Number of images at which `find` computes gradients."""
+  top, left, bottom, right = _canvas(network)
+  large = (top + bottom + 1) * (left + right + 1) > _LARGE
+  return _IMAGES_OF_LARGE if large else _IMAGES
+
+
+def _canvas(network):
+  """Pixels above, left of, below and right of one, to one beyond its reach."""
+  schedule = network.schedule
+  boxes: dict[Any, tuple[int, int, int, int]] = {schedule.image: (0, 0, 0, 0)}
+  for node, source, (di, dj) in schedule.edges():
+    if source in boxes and node is not schedule.image:
+      top, left, bottom, right = boxes[source]
+      box = (top - di, left - dj, bottom + di, right + dj)
+      before = boxes.get(node, box)
+      boxes[node] = tuple(map(max, before, box))  # type: ignore[assignment]
+  box = boxes.get(schedule.output, (0, 0, 0, 0))
+  # The pixel itself is on the canvas, even if it sees the row above alone.
+  return tuple(max(size, 0) + 1 for size in box)
+
+
+def _seen_from(network, pixel, size, seed, k):
+  """Which pixels of a canvas the parameters of one depend on, at image `k`."""
   image, features = (
-    tf.random.stateless_normal([*shape, maps], [seed, k])
-    for k, maps in enumerate([network.image_maps, network.feature_maps])
+    tf.random.stateless_normal([1, *size, maps], [seed, 3 * k + i])
+    for i, maps in enumerate([network.image_maps, network.feature_maps])
   )
   with tf.GradientTape() as tape:
     tape.watch(image)
-    center = network(image, features)[:, reach, reach]
+    params = network(image, features)[0, pixel[0], pixel[1]]
     # Weights of their own keep parameters from cancelling.
     loss = tf.reduce_sum(
-      center * tf.random.stateless_normal(center.shape, [seed, 2])
+      params * tf.random.stateless_normal(params.shape, [seed, 3 * k + 2])
     )
   gradient = tape.gradient(loss, image)
   if gradient is None:
-    return np.zeros(shape[1:], bool)
+    return np.zeros(size, bool)
   return (gradient.numpy() != 0).any((0, 3))
 
 
@@ -102,34 +150,33 @@ def draw(field: ReceptiveField) -> np.ndarray:
   """
   offsets = np.array([*field.offsets, (0, 0)])
   (top, left), (bottom, right) = offsets.min(0) - 1, offsets.max(0) + 1
-  size = ((right - left + 1) * _CELL, (bottom - top + 1) * _CELL)
-  picture = Image.new('RGB', size)
+  rows, columns = bottom - top + 1, right - left + 1
+  cell = max(3, min(_CELL, _SIDE // max(rows, columns)))
+  picture = Image.new('RGB', (columns * cell, rows * cell))
   canvas = ImageDraw.Draw(picture)
+  seen = set(field.offsets)
   for i in range(top, bottom + 1):
     for j in range(left, right + 1):
-      x, y = (j - left) * _CELL, (i - top) * _CELL
-      box = (x, y, x + _CELL - 2, y + _CELL - 2)
-      canvas.rectangle(box, fill=_color(field, (i, j)))
-  return _with_title(np.asarray(picture), describe(field))
+      x, y = (j - left) * cell, (i - top) * cell
+      box = (x, y, x + cell - 2, y + cell - 2)
+      canvas.rectangle(box, fill=_color(seen, (i, j)))
+  return pictures.captioned(np.asarray(picture), describe(field), scale=1)
 
 
-def _color(field, offset):
+def _color(seen, offset):
   if offset == (0, 0):
     return _PIXEL
-  if offset in field.offsets:
+  if offset in seen:
     return _SEEN
   return _BLIND if offset < (0, 0) else _LATER
 
 
-def _with_title(picture, text):
-  width = max(picture.shape[1], 7 * len(text))
-  title = Image.new('RGB', (width, 20), (255, 255, 255))
-  ImageDraw.Draw(title).text((4, 4), text, fill=(0, 0, 0))
-  missing = width - picture.shape[1]
-  picture = np.pad(picture, [(0, 0), (0, missing), (0, 0)], constant_values=255)
-  return np.concatenate([np.asarray(title), picture])
-
-
 def describe(field: ReceptiveField) -> str:
   """A field's numbers as a line of text."""
-  return f'{field.num_pixels} pixels, {field.width} wide, {field.height} high'
+  above = field.rows_above
+  rows = [f'{above} {"row" if above == 1 else "rows"} above'] if above else []
+  if field.sees_own_row:
+    rows.append('its own')
+  pixels = 'pixel' if field.num_pixels == 1 else 'pixels'
+  text = f'{field.num_pixels} {pixels}, {field.width} wide, {field.height} high'
+  return f'{text} ({" and ".join(rows)})' if rows else text

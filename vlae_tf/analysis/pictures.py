@@ -5,11 +5,13 @@ import math
 import os
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from vlae_tf.system import atomic
 
-_BACKGROUND = 96
+_BACKGROUND, _PAPER = 96, 255
+_FONT_SIZE, _LINE_HEIGHT, _GAP = 14, 18, 6  # In pixels of the file.
+_LEAST_CAPTION_WIDTH = 240
 _FRAME = np.array([255, 140, 0], np.uint8)  # Around originals.
 
 
@@ -61,19 +63,97 @@ def beside(
   return np.concatenate(rows)
 
 
-def encode_png(picture: np.ndarray, scale: int = 2) -> bytes:
+def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
+  """A picture, enlarged by whole pixels, above a strip with a text.
+
+  The text is broken into lines; a picture that is too narrow for words gets
+  room on its right.
+
+  Args:
+    picture: Uint8 array of shape `[height, width, 3]`.
+    text: What it shows.
+    scale: Integer factor of the picture; letters keep their size.
+
+  Returns:
+    A uint8 array of shape `[rows, columns, 3]`.
+  """
+  picture = _enlarged(picture, scale)
+  width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
+  missing = width - picture.shape[1]
+  picture = np.pad(
+    picture, ((0, 0), (0, missing), (0, 0)), constant_values=_PAPER
+  )
+  return np.concatenate([picture, text_strip(text, width)])
+
+
+def text_strip(text: str, width: int) -> np.ndarray:
+  """Black text on white, broken into as many lines as it needs.
+
+  Args:
+    text: A text; what the font lacks becomes a question mark.
+    width: Width in pixels.
+
+  Returns:
+    A uint8 array of shape `[rows, width, 3]`.
+  """
+  font = _font()
+  # The bitmap font of Pillow knows no others.
+  text = text.encode('latin-1', 'replace').decode('latin-1')
+  lines = _broken(text, lambda part: font.getlength(part) <= width - 2 * _GAP)
+  size = (width, len(lines) * _LINE_HEIGHT + 2 * _GAP)
+  strip = Image.new('RGB', size, (_PAPER,) * 3)
+  for i, line in enumerate(lines):
+    place = (_GAP, _GAP + i * _LINE_HEIGHT)
+    ImageDraw.Draw(strip).text(place, line, fill=(0, 0, 0), font=font)
+  return np.asarray(strip)
+
+
+def _font():
+  """Pillow's own: of this size since 10.1, if it was built with FreeType."""
+  try:
+    return ImageFont.load_default(size=_FONT_SIZE)
+  except (TypeError, ImportError):
+    return ImageFont.load_default()
+
+
+def _broken(text, fits):
+  """The lines of a text; a word that does not fit is broken, too."""
+  lines = ['']
+  for word in text.split():
+    joined = f'{lines[-1]} {word}'.lstrip()
+    if fits(joined):
+      lines[-1] = joined
+      continue
+    if lines[-1]:
+      lines.append('')
+    for letter in word:
+      if lines[-1] and not fits(lines[-1] + letter):
+        lines.append('')
+      lines[-1] += letter
+  return lines
+
+
+def encode_png(
+  picture: np.ndarray, scale: int = 2, text: str | None = None
+) -> bytes:
   """PNG bytes of a picture, enlarged by whole pixels.
 
   Args:
     picture: Uint8 array of shape `[height, width, 3]`.
     scale: Integer factor.
+    text: What it shows, for the file's `Description`.
 
   Returns:
     Bytes.
   """
-  picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
   buffer = io.BytesIO()
-  Image.fromarray(picture).save(buffer, format='PNG')
+  about = PngImagePlugin.PngInfo()
+  if text is not None:
+    # A path need not be text.
+    text = text.encode('utf-8', 'replace').decode('utf-8')
+    about.add_text('Description', text)
+  image = Image.fromarray(_enlarged(picture, scale))
+  image.save(buffer, format='PNG', pnginfo=about)
   return buffer.getvalue()
 
 
@@ -87,19 +167,29 @@ def check_png_path(path: str | os.PathLike) -> None:
     ValueError: It does not end in .png, or its directory cannot be written.
   """
   if not str(path).lower().endswith('.png'):
-    raise ValueError(f'`out` must end in .png, got {path!r}.')
-  atomic.check_writable(path)
+    raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
+  try:
+    atomic.check_writable(path)
+  except (OSError, ValueError) as error:
+    raise ValueError(f'`out` must be a file to write: {error}') from error
 
 
 def save_png(
-  path: str | os.PathLike, picture: np.ndarray, scale: int = 2
+  path: str | os.PathLike,
+  picture: np.ndarray,
+  scale: int = 2,
+  text: str | None = None,
 ) -> None:
   """Writes a picture to a PNG file, atomically; see `encode_png`.
 
   Raises:
     ValueError: The path cannot be written.
   """
-  atomic.write_bytes(path, encode_png(picture, scale))
+  atomic.write_bytes(path, encode_png(picture, scale, text))
+
+
+def _enlarged(picture, scale):
+  return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _with_margin(row, width=4):

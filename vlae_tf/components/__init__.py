@@ -1,5 +1,7 @@
 """The parts of a model, what training minimises, and the rate it learns at."""
 
+from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+
 from vlae_tf.components.decoders import (
   AutoregressiveDecoder,
   NETWORKS,

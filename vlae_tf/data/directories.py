@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from vlae_tf.system import notices
+
 ENVIRONMENT_VARIABLE = 'VLAE_TF_DATA_DIR'
 
 
@@ -35,6 +37,38 @@ def resolve_data_dir(
   if root.exists() and not root.is_dir():
     raise ValueError(f'`data_dir` must be a directory, got the file {root}.')
   return root
+
+
+def root_of_run(
+  given: str | os.PathLike | None, remembered: str | os.PathLike | None
+) -> pathlib.Path:
+  """Returns the root of all data for a command on a trained run.
+
+  Args:
+    given: What the user says now, or `None`.
+    remembered: The root when the run was trained, or `None`. If it is gone,
+      that is said, and the default is taken.
+
+  Returns:
+    The `pathlib.Path` given, else that remembered, else the default.
+
+  Raises:
+    ValueError: What is given is no directory.
+  """
+  if given is not None:
+    root = pathlib.Path(given).expanduser()
+    if not root.is_dir():
+      what = 'the file' if root.exists() else 'nothing at'
+      raise ValueError(f'`data_dir` must be a directory, got {what} {root}.')
+    return root
+  if remembered:
+    if os.path.isdir(remembered):
+      return pathlib.Path(remembered)
+    notices.warn(
+      f'the data of this run was in {remembered}, which is gone: looking in '
+      f'{default_data_dir()}'
+    )
+  return resolve_data_dir()
 
 
 def cache_dir() -> pathlib.Path:

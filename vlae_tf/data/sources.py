@@ -3,28 +3,82 @@
 import os
 import pathlib
 
-from vlae_tf.data import directories
-from vlae_tf.data.caltech101_silhouettes import load_caltech101
+from vlae_tf.data import (
+  availability,
+  caltech101_silhouettes,
+  directories,
+  omniglot_burda,
+)
 from vlae_tf.data.digits import load_digits
 from vlae_tf.data.files import load_files
 from vlae_tf.data.image_data import ImageData
 from vlae_tf.data.mnist import load_dynamic_mnist, load_static_mnist
-from vlae_tf.data.omniglot_burda import load_omniglot
 from vlae_tf.system import registry
 
 DATASETS = registry.Registry('dataset')
-for _name, _description, _loader in (
-  ('digits', "scikit-learn's handwritten digits as 28x28 grey", load_digits),
-  ('static_mnist', "Larochelle's binarised MNIST", load_static_mnist),
-  ('dynamic_mnist', 'grey MNIST', load_dynamic_mnist),
-  ('omniglot', 'OMNIGLOT 28x28, split of Burda et al.', load_omniglot),
+_FINDERS: dict[str, availability.Finder] = {}
+for _name, _description, _loader, _finder in (
+  (
+    'digits',
+    "scikit-learn's handwritten digits as 28x28 grey",
+    load_digits,
+    availability.embedded,
+  ),
+  (
+    'static_mnist',
+    "Larochelle's binarised MNIST",
+    load_static_mnist,
+    availability.of_catalogue('binarized_mnist'),
+  ),
+  (
+    'dynamic_mnist',
+    'grey MNIST',
+    load_dynamic_mnist,
+    availability.of_catalogue('mnist'),
+  ),
+  (
+    'omniglot',
+    'OMNIGLOT 28x28, split of Burda et al.',
+    omniglot_burda.load_omniglot,
+    availability.of_original(
+      omniglot_burda.OmniglotBurda.name, omniglot_burda.ORIGINAL
+    ),
+  ),
   (
     'caltech101',
     'Caltech-101 silhouettes 28x28, object = 1',
-    load_caltech101,
+    caltech101_silhouettes.load_caltech101,
+    availability.of_original(
+      caltech101_silhouettes.Caltech101Silhouettes.name,
+      caltech101_silhouettes.ORIGINAL,
+    ),
   ),
 ):
   DATASETS.register(_name, _description)(_loader)
+  _FINDERS[_name] = _finder
+
+
+def is_embedded(name: str) -> bool:
+  """Whether a data set needs no root of data."""
+  return _FINDERS.get(name) is availability.embedded
+
+
+def place(name: str, data_dir: str | os.PathLike | None = None) -> str:
+  """Where a data set is; neither loads it nor asks the network.
+
+  Args:
+    name: One of `DATASETS`.
+    data_dir: Root of all data; by default that of `default_data_dir`.
+
+  Returns:
+    A few words, or '' if it would have to be downloaded.
+
+  Raises:
+    ValueError: If there is none of that name.
+  """
+  DATASETS.check(name)
+  root = directories.resolve_data_dir(data_dir)
+  return _FINDERS[name](root) if name in _FINDERS else ''
 
 
 def load(

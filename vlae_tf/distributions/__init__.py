@@ -1,5 +1,7 @@
 """Laws and bijectors that own no network, and how to draw from them."""
 
+from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+
 from vlae_tf.distributions.autoregressive_image import AutoregressiveImage
 from vlae_tf.distributions.autoregressive_shift import AutoregressiveShift
 from vlae_tf.distributions.gaussians import (

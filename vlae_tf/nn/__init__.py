@@ -1,5 +1,7 @@
 """Networks as Keras layers; none of them computes a likelihood."""
 
+from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+
 from vlae_tf.nn.causal.network import CausalNetwork
 from vlae_tf.nn.causal.session import Session
 from vlae_tf.nn.causal.updates import Front, Update

@@ -1,56 +1,28 @@
-"""What the commands share: quiet start, flags, and errors of one line."""
+"""What the commands share: flags, their help, and errors of one line."""
 
 import contextlib
+import math
 import os
+import pathlib
+import re
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
 
-from vlae_tf.system import presets
+from vlae_tf.system import devices, presets, registry
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-# The samplers' products are small. On a CPU, XLA hands every product to a
-# library of threads, unless told not to: at batch 1 that took a third of the
-# time. What the user sets comes last and so wins.
-os.environ['XLA_FLAGS'] = ' '.join(
-  ['--xla_cpu_multi_thread_eigen=false', os.environ.get('XLA_FLAGS', '')]
-)
+# What TensorFlow can tell from its neighbour as a seed, see `seeds`.
+_LARGEST_SEED = 2**31 - 2
+_SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
+_HELP = ('help', 'helpshort', 'h', '?')
 
 
-@contextlib.contextmanager
-def _held_stderr():
-  """Holds back file descriptor 2; shows it after all if something fails."""
-  sys.stderr.flush()
-  saved = os.dup(2)
-  with tempfile.TemporaryFile() as held:
-    os.dup2(held.fileno(), 2)
-    try:
-      yield
-    except BaseException:
-      held.seek(0)
-      os.write(saved, held.read())
-      raise
-    finally:
-      sys.stderr.flush()
-      os.dup2(saved, 2)
-      os.close(saved)
-
-
-# TensorFlow greets on standard error while it is imported, whatever its log
-# level; a command's standard error is for what concerns its user.
-with _held_stderr():
-  import tensorflow as tf  # noqa: F401
-  import tensorflow_probability  # noqa: F401
-
-
-logging.set_verbosity(logging.WARNING)
-
-
-def define_workdir() -> None:
+def define_workdir(required: bool = True) -> None:
   """Defines `--workdir`, which every command but `train` reads alone."""
-  flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
+  flags.DEFINE_string(
+    'workdir', None, 'Directory of the run.', required=required
+  )
 
 
 def define_data_dir() -> None:
@@ -62,6 +34,24 @@ def define_data_dir() -> None:
   )
 
 
+def define_checkpoint() -> None:
+  """Defines `--checkpoint`."""
+  flags.DEFINE_enum(
+    'checkpoint',
+    None,
+    ['last', 'best'],
+    'The last one, or the best by validation; by default the best of runs '
+    'with early stopping, the last of others.',
+  )
+
+
+def define_seed(help: str) -> None:
+  """Defines `--seed`, with these words of help."""
+  flags.DEFINE_integer(
+    'seed', 0, help, lower_bound=0, upper_bound=_LARGEST_SEED
+  )
+
+
 def define_preset() -> None:
   """Defines `--preset`, for commands that take all flags of an experiment."""
   flags.DEFINE_enum(
@@ -69,45 +59,177 @@ def define_preset() -> None:
   )
 
 
-def run(main: Callable[[], None]) -> None:
+def check_workdir(workdir: str) -> None:
+  """Checks that there is such a directory.
+
+  Args:
+    workdir: Value of `--workdir`.
+
+  Raises:
+    ValueError: There is none; the message suggests the nearest.
+  """
+  # `pathlib` raises for names that are too long.
+  if os.path.isdir(workdir):
+    return
+  near, path = '', pathlib.Path(workdir)
+  if os.path.isdir(path.parent):
+    others = [p.name for p in path.parent.iterdir() if p.is_dir()]
+    near = registry.suggestion(path.name, others)
+  what = 'the file' if os.path.exists(workdir) else 'nothing at'
+  raise ValueError(
+    f'`workdir` must be the directory of a run, got {what} {workdir}.{near} '
+    'Train one with python -m vlae_tf.train.'
+  )
+
+
+def given(*names: str) -> list[str]:
+  """Which of these flags the user gave, as `--NAME`."""
+  return [f'--{name}' for name in names if flags.FLAGS[name].present]
+
+
+def run(
+  main: Callable[[], None],
+  define_flags: Callable[[], None] = lambda: None,
+  doc: str | None = None,
+) -> None:
   """Runs a command: parses its flags and turns `ValueError` into one line.
 
   Args:
     main: Function without arguments.
+    define_flags: Defines the flags; of a command that has not done so.
+    doc: What the command is, for its help.
   """
-  _list_flags_in_help()
-  app.run(lambda _: _guarded(main), flags_parser=_parse)
+  define_flags()
+  flags.DEFINE_bool(
+    'tf32',
+    False,
+    'Let GPUs round what they multiply to 10 bits: faster, and no float32.',
+  )
+  logging.set_verbosity(logging.WARNING)
+  app.run(
+    lambda _: _guarded(main),
+    flags_parser=lambda argv: _parse(argv, doc or ''),
+  )
 
 
-def _list_flags_in_help():
-  """Has `--help` list our flags; absl's shows those of one module alone."""
-  for module, defined in flags.FLAGS.flags_by_module_dict().items():
-    if module.startswith('vlae_tf.'):
-      for flag in defined:
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-
-def _parse(argv):
-  known = [name for name in ('preset', 'flagfile') if name in flags.FLAGS]
+def _parse(argv, doc):
+  if _asks_for_help(argv[1:]):
+    print(doc.strip(), '', *_help_lines(), sep='\n')
+    sys.exit(0)
+  known = [*_SPECIAL, *(n for n in ('preset',) if n in flags.FLAGS)]
   try:
     rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], known)])[1:]
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
+    for flag in _own_flags():
+      _check_value(flag)
   except (flags.Error, ValueError) as error:
-    _fail(f'{error} (--help lists the flags)')
-  if flags.FLAGS.help or flags.FLAGS.helpshort or flags.FLAGS.helpfull:
-    return argv
+    _fail(f'{_in_our_words(error)} (--help lists the flags)')
   return argv[:1]
 
 
+def _asks_for_help(args):
+  before = args[: args.index('--')] if '--' in args else args
+  return any(a.startswith('-') and a.lstrip('-') in _HELP for a in before)
+
+
+def _own_flags() -> Iterator[flags.Flag]:
+  """Flags of the command, not those of absl and what else is imported."""
+  for module, defined in flags.FLAGS.flags_by_module_dict().items():
+    if module.startswith('vlae_tf.') or module == sys.argv[0]:
+      yield from defined
+
+
+def _help_lines():
+  """The flags and what each is, those that must be given first."""
+  known = sorted(_own_flags(), key=lambda f: (not _is_required(f), f.name))
+  for flag in known:
+    about = [flag.help]
+    if flag.default is not None:
+      about.append(f'(default: {flag.default_as_str})')
+    if flag.parser.syntactic_help:
+      about.append(f'({flag.parser.syntactic_help})')
+    if _is_required(flag):
+      about.append('(required)')
+    name = f'--[no]{flag.name}' if flag.boolean else f'--{flag.name}'
+    yield flags.text_wrap(f'{name}: {" ".join(about)}', 80, '    ', '  ')
+
+
+def _is_required(flag):
+  # The validator of `required=True` alone says so of `None`.
+  return any('other than None' in v.message for v in flag.validators)
+
+
+def _check_value(flag):
+  """Checks what absl lets pass."""
+  if not flag.present:
+    return
+  if flag.value == '':
+    raise ValueError(f'`{flag.name}` must not be empty.')
+  if isinstance(flag.value, float) and not math.isfinite(flag.value):
+    raise ValueError(
+      f'`{flag.name}` must be a finite number, got {flag.value}.'
+    )
+
+
+def _in_our_words(error):
+  """An error of absl: the flag, what it must be, what came, the nearest."""
+  found = re.fullmatch(r'flag --(\w+)=(.*?): (.*)', str(error), re.DOTALL)
+  if not found:
+    return error
+  name, value, problem = found.groups()
+  if 'other than None' in problem:
+    return f'--{name} must be given.'
+  choices = re.fullmatch('value should be one of <(.*)>', problem)
+  bounds = re.fullmatch('.* is not (an? )?(.*)', problem)
+  near = ''
+  if choices:
+    names = choices[1].split('|')
+    needed, near = (
+      f'one of {", ".join(names)}',
+      registry.suggestion(value, names),
+    )
+  elif flags.FLAGS[name].boolean:
+    needed = 'true or false'
+  elif bounds:
+    needed = f'{bounds[1] or ""}{bounds[2]}'
+  else:
+    kind = flags.FLAGS[name].flag_type()
+    needed = 'an integer' if kind == 'int' else f'a {kind}'
+  return f'--{name} must be {needed}, got {value!r}.{near}'
+
+
 def _guarded(main):
-  try:
+  with _errors_of_one_line():
+    devices.configure(flags.FLAGS.tf32)
     main()
-  except ValueError as error:
+
+
+@contextlib.contextmanager
+def _errors_of_one_line():
+  try:
+    yield
+  except BrokenPipeError:
+    raise
+  except (OSError, ValueError) as error:
     _fail(error)
+  except MemoryError as error:
+    _fail(f'not enough memory: {error}')
+  except Exception as error:
+    # TensorFlow's, whose name is all that this module needs of it.
+    if type(error).__name__ != 'ResourceExhaustedError':
+      raise
+    first = str(error).partition('\n')[0]
+    _fail(f'not enough memory: {first}')
 
 
 def _fail(error):
+  """Prints an error in one line, arguments by the names of their flags."""
   message = ' '.join(str(error).split())
-  print(f'error: {message}', file=sys.stderr)
+  names = {*flags.FLAGS, *_SPECIAL}
+  message = re.sub(
+    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in names else m[0], message
+  )
+  with contextlib.suppress(OSError):
+    print(f'error: {message}', file=sys.stderr, flush=True)
   sys.exit(1)

@@ -4,10 +4,11 @@ absl looks for a nested flagfile from the working directory alone. Here what is
 included is found from anywhere, and all is said before absl parses a flag.
 """
 
-import difflib
 import os
 import pathlib
 from collections.abc import Sequence
+
+from vlae_tf.system import registry
 
 _DIRECTIVES = ('preset', 'flagfile')
 _COMMENTS = ('#', '//')
@@ -40,7 +41,7 @@ def path(name: str) -> pathlib.Path:
   if name not in names():
     raise ValueError(
       f'`preset` must be one of {", ".join(names())}, got {name!r}.'
-      f'{_suggestion(name, names())}'
+      f'{registry.suggestion(name, names())}'
     )
   return folder() / f'{name}.flags'
 
@@ -102,12 +103,7 @@ def _nearest(file):
   """What someone who asks for a file that is not there may have meant."""
   if file.stem in names():
     return f' Did you mean --preset={file.stem}?'
-  return _suggestion(file.name, [f.name for f in file.parent.glob('*')])
-
-
-def _suggestion(wrong, right):
-  near = difflib.get_close_matches(wrong, right, 1)
-  return f' Did you mean {near[0]!r}?' if near else ''
+  return registry.suggestion(file.name, [f.name for f in file.parent.glob('*')])
 
 
 def _lines(file, files):

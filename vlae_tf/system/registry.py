@@ -1,10 +1,24 @@
 """Names of components, each typed once: where it is registered."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 _Maker = TypeVar('_Maker', bound=Callable[..., Any])
+
+
+def suggestion(wrong: str, right: Iterable[str]) -> str:
+  """A sentence for the end of a message: what someone may have meant.
+
+  Args:
+    wrong: What was given.
+    right: What could have been.
+
+  Returns:
+    A string that begins with a space, empty if nothing is near.
+  """
+  near = difflib.get_close_matches(wrong, list(right), 1)
+  return f' Did you mean {near[0]!r}?' if near else ''
 
 
 class Registry(Mapping[str, Callable[..., Any]]):
@@ -76,11 +90,9 @@ class Registry(Mapping[str, Callable[..., Any]]):
     """
     if name in self._makers:
       return
-    near = difflib.get_close_matches(str(name), self._makers, 1)
-    suggestion = f' Did you mean {near[0]!r}?' if near else ''
     raise ValueError(
       f'`{argument or self.kind}` must be one of {", ".join(self)}, got '
-      f'{name!r}.{suggestion}'
+      f'{name!r}.{suggestion(str(name), self._makers)}'
     )
 
   def __getitem__(self, name: str) -> Callable[..., Any]:

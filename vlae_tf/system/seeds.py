@@ -22,9 +22,6 @@ STREAMS = {
 # The seed of a stream is a number modulo 2**31 - 1.
 MAX_SEED = 2**31 - 2
 
-# Greater ones would share their streams with smaller ones.
-MAX_SEED = 2**31 - 2
-
 
 def stream_seed(
   seed: int, stream: str, counter: int | tf.Tensor = 0

@@ -1,0 +1,199 @@
+"""Every command, on real data and on a small run."""
+
+import json
+import os
+import shutil
+
+import commands
+import numpy as np
+import pytest
+from PIL import Image
+
+from vlae_tf.runs import scores
+
+SMALL = (
+  '--dataset=digits',
+  '--latent_size=8',
+  '--encoder_widths=4,8',
+  '--encoder_units=16',
+  '--flow_steps=2',
+  '--flow_units=32',
+  '--decoder_units=4',
+  '--decoder_depth=3',
+  '--xla=none',
+)
+
+
+@pytest.fixture(scope='module')
+def workdir(tmp_path_factory):
+  """A run on digits, one epoch long."""
+  path = tmp_path_factory.mktemp('run')
+  result = commands.run('train', *SMALL, '--max_epochs=1', f'--workdir={path}')
+  assert result.status == 0, result.stderr
+  return path
+
+
+def files(path):
+  """All files below a path, with their bytes."""
+  return {p: p.read_bytes() for p in sorted(path.rglob('*')) if p.is_file()}
+
+
+def assert_fails(result, *words):
+  """One line on stderr, with these words; no traceback; not zero."""
+  assert result.status not in (0, None)
+  lines = result.stderr.strip().splitlines()
+  assert len(lines) == 1, result.stderr
+  for word in words:
+    assert word in lines[0]
+
+
+def test_train_writes_its_run(workdir):
+  config = json.loads((workdir / 'config.json').read_text())
+  assert config['dataset'] == 'digits'
+  assert config['latent_size'] == 8
+  assert (workdir / 'checkpoints').is_dir()
+  assert list((workdir / 'logs').glob('events*'))
+
+
+def test_train_resumes_by_the_same_command(tmp_path):
+  command = ('train', *SMALL, '--max_epochs=1', f'--workdir={tmp_path}')
+  first = commands.run(*command, '--max_steps=5')
+  assert 'max_steps at step 5' in first.stdout
+  second = commands.run(*command)
+  assert second.status == 0, second.stderr
+  assert 'resumed from step 5' in second.stdout
+  assert 'finished at step 13' in second.stdout
+
+
+def test_train_ends_a_preset_by_the_clock(tmp_path):
+  result = commands.run(
+    'train',
+    '--preset=quickstart',
+    *SMALL,
+    f'--workdir={tmp_path}',
+    '--max_minutes=0',
+  )
+  assert result.status == 0, result.stderr
+  assert 'max_minutes at step 0' in result.stdout
+  assert json.loads((tmp_path / 'config.json').read_text())['max_epochs'] == 30
+
+
+def test_train_refuses_a_directory_of_another_config(workdir):
+  before = files(workdir)
+  result = commands.run(
+    'train', *SMALL, '--max_epochs=1', '--seed=7', f'--workdir={workdir}'
+  )
+  assert_fails(result, 'seed: 0 there, 7 here', str(workdir))
+  assert files(workdir) == before
+
+
+def _copy(run, to, best=False):
+  """A run to write into; `best` gives it a best checkpoint."""
+  shutil.copytree(run, to)
+  if best:
+    shutil.copytree(to / 'checkpoints', to / 'best')
+  return to
+
+
+def _evaluate(run, *args, **environment):
+  return commands.run(
+    'evaluate', f'--workdir={run}', '--num_samples=4', *args, **environment
+  )
+
+
+def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'a_run')
+  result = _evaluate(run)
+  assert result.status == 0 and result.stderr == ''
+  path = run / 'eval' / 'test_4_images_4_codes.json'
+  written = json.loads(path.read_text())
+  expected = dict(num_images=4, num_samples=4, step=2, checkpoint='last')
+  assert {name: written[name] for name in expected} == expected
+  for key in ('nll', 'elbo', 'rate', 'distortion', 'rate_bits'):
+    assert f'{written[key]:.4f}' in result.stdout
+  assert written['elbo'] < 0 < written['nll_stderr']
+  first, *_, last = result.stdout.splitlines()
+  assert (first, last) == ('a_run, step 2 (last)', f'wrote {path}')
+  before = path.read_bytes()
+  assert _evaluate(run).stdout == result.stdout
+  # A quick score of the best checkpoint leaves the full one alone.
+  shutil.copytree(run / 'checkpoints', run / 'best')
+  quick = _evaluate(run, '--max_images=2', '--seed=1', '--checkpoint=best')
+  assert quick.stdout.startswith('a_run, step 2 (best)\n')
+  names = {p.name for p in (run / 'eval').iterdir()}
+  assert names == {path.name, 'test_2_images_4_codes_seed_1_best.json'}
+  assert path.read_bytes() == before
+  assert scores.fullest(run)['num_images'] == 4
+
+
+def test_more_images_than_there_are_is_said(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  result = _evaluate(run, '--max_images=100')
+  assert result.status == 0
+  assert result.stderr == (
+    'warning: --max_images=100 is more than the 4 of --split=test: all are '
+    'scored\n'
+  )
+
+
+def test_other_images_than_those_of_the_training_are_refused(
+  small_run, tmp_path
+):
+  run = _copy(small_run, tmp_path / 'run')
+  config = json.loads((run / 'config.json').read_text())
+  (run / 'config.json').write_text(json.dumps(config | {'dataset': 'digits'}))
+  result = _evaluate(run)
+  assert_fails(result, '`dataset` digits must be the images')
+
+
+CAPTIONS = [
+  ((), '64 samples of the prior'),
+  (
+    ('--mode=decompress',),
+    '4 test images (framed), each with 3 draws from its code',
+  ),
+  (
+    ('--mode=complete', '--num=1', '--draws=1'),
+    '1 test image (framed), each with 1 continuation of its first 21 pixels',
+  ),
+]
+
+
+@pytest.mark.parametrize('args, what', CAPTIONS)
+def test_sample_writes_the_same_captioned_picture_for_a_seed(
+  small_run, tmp_path, args, what
+):
+  pictures = []
+  for seed in (0, 0, 1):
+    out = tmp_path / f'{len(pictures)}.png'
+    result = commands.run(
+      'sample',
+      f'--workdir={small_run}',
+      *args,
+      f'--seed={seed}',
+      f'--out={out}',
+    )
+    assert result.status == 0, result.stderr
+    image = Image.open(out)
+    text = f'run, step 2 (last): {what}, seed {seed}'
+    assert image.text == {'Description': text}
+    assert result.stdout == f'{text}; wrote {out}\n'
+    pictures.append(np.asarray(image))
+    # The caption is the white strip below.
+    assert (pictures[-1][-3:] == 255).all()
+  np.testing.assert_array_equal(pictures[0], pictures[1])
+  # The images differ, not the caption alone.
+  assert (pictures[0] != pictures[2])[:-60].any()
+
+
+def test_a_run_without_checkpoint_is_named(tmp_path, small_run):
+  for name in ('config.json', 'data.json'):
+    os.link(small_run / name, tmp_path / name)
+  result = commands.run('evaluate', f'--workdir={tmp_path}')
+  assert_fails(result, 'checkpoint', str(tmp_path))
+
+
+def test_a_damaged_config_is_named(tmp_path):
+  (tmp_path / 'config.json').write_text('{"dataset": 3}')
+  result = commands.run('evaluate', f'--workdir={tmp_path}')
+  assert_fails(result, 'config.json', 'dataset')

@@ -1,0 +1,88 @@
+"""Scores of a run, a file for each way to have them: `eval/SPLIT_....json`."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from vlae_tf.system import atomic, notices
+
+_FOLDER = 'eval'
+_NEEDED = ('num_images', 'num_samples')
+
+
+def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
+  """Writes a score, in place of an earlier one of the same settings alone.
+
+  Args:
+    workdir: Path of the run's directory.
+    result: Dictionary of JSON's types with `split`, `num_images`,
+      `num_samples`, `seed` and `checkpoint`.
+
+  Returns:
+    Path of the file, `eval/test_8070_images_128_codes.json` in the directory;
+    a seed that is not 0 and a checkpoint that is not the last are named, too.
+
+  Raises:
+    ValueError: The path cannot be written.
+  """
+  name = (
+    f'{result["split"]}_{result["num_images"]}_images_'
+    f'{result["num_samples"]}_codes'
+  )
+  if result['seed']:
+    name += f'_seed_{result["seed"]}'
+  if result['checkpoint'] != 'last':
+    name += f'_{result["checkpoint"]}'
+  path = os.path.join(workdir, _FOLDER, f'{name}.json')
+  atomic.write_text(path, json.dumps(result, indent=2) + '\n')
+  return path
+
+
+def fullest(
+  workdir: str | os.PathLike, split: str = 'test'
+) -> dict[str, Any] | None:
+  """The score of most images, of these that of most codes, then most steps.
+
+  Args:
+    workdir: Path of the run's directory.
+    split: Name of the images that were scored.
+
+  Returns:
+    A dictionary as it was written, or `None` if there is none.
+  """
+  return max(
+    read(os.path.join(workdir, _FOLDER), split),
+    key=lambda r: (r['num_images'], r['num_samples'], r.get('step', 0)),
+    default=None,
+  )
+
+
+def read(
+  folder: str | os.PathLike, split: str = 'test'
+) -> list[dict[str, Any]]:
+  """All scores of a split in a folder; a file that is no score is said.
+
+  Args:
+    folder: Path; `test.json`, as version 0.1.0 wrote, is a score as well.
+    split: Name of the images that were scored.
+
+  Returns:
+    A list of dictionaries in the order of the files' names.
+  """
+  found = []
+  folder = pathlib.Path(folder)
+  for path in sorted(
+    [*folder.glob(f'{split}.json'), *folder.glob(f'{split}_*.json')]
+  ):
+    try:
+      result = json.loads(path.read_text(encoding='utf-8'))
+      if all(isinstance(result[name], int) for name in _NEEDED):
+        found.append(result)
+        continue
+      error: object = f'its {" and ".join(_NEEDED)} must be integers'
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+      error = problem
+    notices.warn(f'{path} is not a score and is passed over ({error!r}).')
+  return found

@@ -1,0 +1,123 @@
+"""How far something is: a bar on a terminal, lines elsewhere."""
+
+import sys
+import time
+from typing import TextIO
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Meter:
+  """Shows what is done of a total, how fast it goes and when it ends.
+
+  >>> with Meter(3, 'image', file=sys.stdout, patient=False) as meter:
+  ...   for _ in range(3):
+  ...     meter.advance(1)  # doctest: +ELLIPSIS
+  image 1/3 ...
+  image 3/3 ETA 0:00 ... images/s
+  """
+
+  def __init__(
+    self,
+    total: int,
+    unit: str,
+    initial: int = 0,
+    speed: tuple[float, str] | None = None,
+    file: TextIO | None = None,
+    patient: bool = True,
+  ):
+    """Creates it; the clock starts with the first step, which may compile.
+
+    Args:
+      total: Number of steps that there are.
+      unit: Name of a step.
+      initial: Number of those that were done before.
+      speed: How many of what a step is, `(100, 'image')`; steps by default.
+      file: Where to write; standard error by default.
+      patient: Whether to say nothing in the first ten seconds, and nothing at
+        all if that is the end; on a terminal there is a bar at once.
+    """
+    self._file = sys.stderr if file is None else file
+    self._unit = unit
+    self._per_step, self._counted = speed if speed else (1.0, unit)
+    self._bar = tqdm(
+      total=total,
+      initial=initial,
+      file=self._file,
+      unit=unit,
+      disable=not self._file.isatty(),
+      dynamic_ncols=True,
+    )
+    self._total, self._done = total, initial
+    self._origin: tuple[float, int] | None = None
+    self._next = time.monotonic() + _SECONDS_BETWEEN_LINES * patient
+    self._last_line = not patient
+
+  def __enter__(self) -> 'Meter':
+    return self
+
+  def __exit__(self, *_) -> None:
+    self.close()
+
+  def advance(self, steps: int) -> None:
+    """Shows that so many more steps are done."""
+    self.show(self._done + steps)
+
+  def show(self, done: int, text: str = '') -> None:
+    """Shows how many steps are done, and a text.
+
+    Args:
+      done: Number of steps.
+      text: What else to say of them.
+    """
+    now = time.monotonic()
+    self._done = done
+    if self._origin is None:
+      self._origin = now, done
+    if not self._bar.disable:
+      self._bar.set_postfix_str(f'{self._speed(now)}{text}', False)
+      self._bar.update(done - self._bar.n)
+    elif now >= self._next or (self._last_line and done >= self._total):
+      self._next = now + _SECONDS_BETWEEN_LINES
+      self._last_line = True
+      state = f'{self._unit} {done}/{self._total} {self._eta(now)}'
+      self.write(f'{state}{self._speed(now)}{text}'.rstrip())
+
+  def write(self, text: str) -> None:
+    """Writes a line, above the bar if there is one."""
+    if self._bar.disable:
+      print(text, file=self._file, flush=True)
+    else:
+      self._bar.write(text, file=self._file)
+
+  def close(self) -> None:
+    """Ends the bar's line."""
+    self._bar.close()
+
+  def _since_origin(self, now):
+    assert self._origin is not None
+    return max(now - self._origin[0], 1e-9), self._done - self._origin[1]
+
+  def _speed(self, now):
+    seconds, steps = self._since_origin(now)
+    if not steps:
+      return ''
+    speed = self._per_step * steps / seconds
+    return f'{_short(speed)} {self._counted}s/s '
+
+  def _eta(self, now):
+    seconds, steps = self._since_origin(now)
+    if not steps:
+      return ''
+    left = round(seconds / steps * (self._total - self._done))
+    hours, left = divmod(left, 3600)
+    minutes, seconds = divmod(left, 60)
+    if hours:
+      return f'ETA {hours}:{minutes:02d}:{seconds:02d} '
+    return f'ETA {minutes}:{seconds:02d} '
+
+
+def _short(speed):
+  return f'{speed:.0f}' if speed >= 10 else f'{speed:.2g}'
