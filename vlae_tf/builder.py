@@ -8,7 +8,7 @@ import tensorflow as tf
 from vlae_tf import config as config_lib
 from vlae_tf import model
 from vlae_tf.components import decoders, objectives, posteriors, priors
-from vlae_tf.system import devices
+from vlae_tf.system import checks, devices
 
 
 class ModelBuilder(Protocol):
@@ -46,7 +46,17 @@ def build_model(
 
   Returns:
     A `VLAE` whose variables exist.
+
+  Raises:
+    ValueError: One of them is none.
   """
+  if not isinstance(config, config_lib.Config):
+    raise ValueError(f'`config` must be a `Config`, got {config!r}.')
+  if len(image_shape) != 3:
+    raise ValueError(
+      f'`image_shape` must be (height, width, channels), got {image_shape}.'
+    )
+  image_shape = [checks.integer('image_shape', n, 1) for n in image_shape]
   devices.configure()
   vlae = model.VLAE(
     posteriors.create(config),

@@ -246,9 +246,12 @@ class VLAE(fitting.Fitting):
     self._check_images('image', image)
     shape = (image.shape[0], *self.event_shape)
     checks.ends_in('code.value', code.value, shape)
+    likelihood, prior = self.likelihood(code.value), self.prior()
+    parts.check_law('likelihood', likelihood)
+    parts.check_law('prior', prior)
     return Terms(
-      distortion=-self.likelihood(code.value).log_prob(image),
-      rate=code.log_prob - self.prior().log_prob(code.value),
+      distortion=-likelihood.log_prob(image),
+      rate=code.log_prob - prior.log_prob(code.value),
     )
 
   def initialize(

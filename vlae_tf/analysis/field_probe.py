@@ -84,7 +84,12 @@ def find(
 
   Returns:
     A `ReceptiveField`.
+
+  Raises:
+    ValueError: It is no such network.
   """
+  if not isinstance(network, causal_network.CausalNetwork):
+    raise ValueError(f'`network` must be a `CausalNetwork`, got {network!r}.')
   top, left, bottom, right = _canvas(network)
   seen = np.zeros([top + bottom + 1, left + right + 1], bool)
   for k in range(num_images(network)):

@@ -26,6 +26,8 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
   Returns:
     A uint8 array of shape `[rows, columns, 3]`.
   """
+  if not len(images):
+    raise ValueError('`images` must not be empty, got none.')
   tiles = [_tile(image) for image in images]
   columns = columns or math.ceil(math.sqrt(len(tiles)))
   blank = np.full_like(tiles[0], _BACKGROUND)

@@ -8,6 +8,9 @@ from vlae_tf.analysis import inputs
 from vlae_tf.distributions import reparameterized
 from vlae_tf.system import checks, seeds
 
+# Images drawn at a time, which decides the memory.
+_AT_ONCE = 512
+
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
   """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
@@ -31,9 +34,11 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
     ValueError: `num` is less than 1, or the model is not built.
   """
   checks.integer('num', num, 1)
-  code_seed, image_seed = _two_seeds(seed)
-  z = model.prior().sample(num, seed=code_seed)
-  return model.likelihood(z).sample(seed=image_seed).numpy()
+  images = []
+  for part, code_seed, image_seed in _parts(num, 1, seed):
+    z = model.prior().sample(part.stop - part.start, seed=code_seed)
+    images.append(model.likelihood(z).sample(seed=image_seed).numpy())
+  return np.concatenate(images)
 
 
 def decompress(
@@ -55,8 +60,11 @@ def decompress(
   """
   checks.integer('draws', draws, 1)
   inputs.check_pixels(model, images)
-  z, image_seed = _codes(model, images, seed)
-  return model.likelihood(z).sample(draws, seed=image_seed).numpy()
+  drawn = []
+  for part, code_seed, image_seed in _parts(len(images), draws, seed):
+    z = _codes(model, images[part], code_seed)
+    drawn.append(model.likelihood(z).sample(draws, seed=image_seed).numpy())
+  return np.concatenate(drawn, axis=1)
 
 
 def complete(
@@ -96,15 +104,16 @@ def complete(
   checks.integer('proposals', proposals, 2)
   images = np.asarray(images)
   given = (np.arange(height * width) < num_given).reshape(height, width)
-  code_seed, image_seed = _two_seeds(seed)
-  z = []
-  for i, image in enumerate(images):
-    image_code_seed = tf.random.experimental.stateless_fold_in(code_seed, i)
-    z.append(
-      _codes_of_part(model, image, given, draws, proposals, image_code_seed)
-    )
-  law = model.likelihood(tf.stack(z, axis=1))
-  return law.complete(images, given, seed=image_seed).numpy()
+  drawn = []
+  for part, code_seed, image_seed in _parts(len(images), draws, seed):
+    z = []
+    for i, image in enumerate(images[part]):
+      its_seed = tf.random.experimental.stateless_fold_in(code_seed, i)
+      z.append(_codes_of_part(model, image, given, draws, proposals, its_seed))
+    law = model.likelihood(tf.stack(z, axis=1))
+    rest = law.complete(images[part], given, seed=image_seed)
+    drawn.append(rest.numpy())
+  return np.concatenate(drawn, axis=1)
 
 
 def _codes_of_part(model, image, given, draws, proposals, seed):
@@ -127,13 +136,18 @@ def _codes_of_part(model, image, given, draws, proposals, seed):
 
 
 def _codes(model, images, seed):
-  """One code of each image, and a seed for what follows."""
-  code_seed, image_seed = _two_seeds(seed)
+  """One code of each image."""
   q = model.posterior(tf.convert_to_tensor(images))
   shape = [len(images), *model.event_shape]
-  noise = tf.random.stateless_normal(shape, code_seed)
-  return reparameterized.draw(q, noise).value, image_seed
+  noise = tf.random.stateless_normal(shape, seed)
+  return reparameterized.draw(q, noise).value
 
 
-def _two_seeds(seed):
-  return [seeds.stream_seed(seed, 'sample', i) for i in range(2)]
+def _parts(num, draws, seed):
+  """Slices of images that fit the memory, each with seeds for two uses."""
+  size = max(1, _AT_ONCE // draws)
+  for k, start in enumerate(range(0, num, size)):
+    pair = [seeds.stream_seed(seed, 'sample', i) for i in range(2)]
+    if k:
+      pair = [tf.random.experimental.stateless_fold_in(s, k) for s in pair]
+    yield slice(start, min(start + size, num)), *pair

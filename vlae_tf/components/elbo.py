@@ -7,6 +7,7 @@
      Learning Representations_, 2017.
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -93,8 +94,8 @@ class Beta(NegativeELBO):
     Args:
       beta: Price of a nat of the code, at least 0.
     """
-    if not beta >= 0:
-      raise ValueError(f'`beta` must be at least 0, got {beta}.')
+    if not 0 <= beta < math.inf:
+      raise ValueError(f'`beta` must be at least 0 and finite, got {beta}.')
     self.beta = beta
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:

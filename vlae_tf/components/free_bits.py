@@ -10,6 +10,8 @@
      https://arxiv.org/abs/1611.02731 (Appendix C)
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -36,8 +38,8 @@ class FreeBits(NegativeELBO):
     Args:
       floor: Nats of the code that cost nothing, at least 0.
     """
-    if not floor >= 0:
-      raise ValueError(f'`floor` must be at least 0, got {floor}.')
+    if not 0 <= floor < math.inf:
+      raise ValueError(f'`floor` must be at least 0 and finite, got {floor}.')
     self.floor = floor
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
@@ -63,8 +65,10 @@ class SoftFreeBits(NegativeELBO):
     Args:
       target: Mean rate to hold, in nats, more than 0.
     """
-    if not target > 0:
-      raise ValueError(f'`target` must be more than 0, got {target}.')
+    if not 0 < target < math.inf:
+      raise ValueError(
+        f'`target` must be more than 0 and finite, got {target}.'
+      )
     self.target = target
     self.floor = target
     # Of a global mean, replicas compute the same.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from vlae_tf.components.elbo import NegativeELBO
 from vlae_tf.components.terms import Terms
-from vlae_tf.system import serialization
+from vlae_tf.system import checks, serialization
 
 
 @serialization.register
@@ -33,9 +33,7 @@ class ImportanceWeighted(NegativeELBO):
     Args:
       num_samples: Codes of each image, at least 1.
     """
-    if num_samples < 1:
-      raise ValueError(f'`num_samples` must be at least 1, got {num_samples}.')
-    self.num_samples = num_samples
+    self.num_samples = checks.integer('num_samples', num_samples, 1)
 
   def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
     """As `NegativeELBO.parts`; their sum is worth the negative bound."""

@@ -189,6 +189,22 @@ def check_likelihood(likelihood: Any) -> None:
     )
 
 
+def check_law(name: str, law: Any) -> None:
+  """Checks that a part returned a law.
+
+  Args:
+    name: Name of the part.
+    law: What it returned.
+
+  Raises:
+    ValueError: It has no density.
+  """
+  if not hasattr(law, 'log_prob'):
+    raise ValueError(
+      f'`{name}` must return a `tfd.Distribution`, got {type(law).__name__}.'
+    )
+
+
 def _built_for(layer):
   """The shape of one input that a layer was built for, or `None`."""
   shape = (layer.get_build_config() or {}).get('input_shape')

@@ -17,7 +17,7 @@ import tensorflow_probability as tfp
 from vlae_tf.components import parts
 from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.nn import made
-from vlae_tf.system import registry, serialization
+from vlae_tf.system import checks, registry, serialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -87,9 +87,11 @@ class AutoregressiveFlowPrior(GaussianPrior):
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: `event_shape` is not a shape, or a hidden layer is too small.
+      ValueError: `event_shape` is not a shape, there is no step, or a hidden
+        layer is too small.
     """
     super().__init__(event_shape, name=name, **kwargs)
+    checks.integer('steps', steps, 1)
     self._size = math.prod(self.event_shape)
     self._networks = [
       made.MADE(self._size, hidden, name=f'made_{i}') for i in range(steps)

@@ -109,18 +109,17 @@ class AutoregressiveImage(tfd.Distribution):
       A `Tensor` of shape `[..., height, width, num_params]`.
 
     Raises:
-      ValueError: The image is not of the features' size.
+      ValueError: The image is not of the features' size, or its leading axes
+        do not fit theirs.
     """
     checks.ends_in('image', image, self.event_shape)
     image = tf.convert_to_tensor(image, self.dtype)
+    static = _broadcast(image.shape[:-3], self._features.shape[:-3])
     batch = tf.broadcast_dynamic_shape(
       tf.shape(image)[:-3], tf.shape(self._features)[:-3]
     )
     params = self._network(
       _flat_batch(image, batch), _flat_batch(self._features, batch)
-    )
-    static = tf.broadcast_static_shape(
-      image.shape[:-3], self._features.shape[:-3]
     )
     # A network in sixteen bits leaves the law in its own precision.
     params, params_shape = tf.cast(params, self.dtype), params.shape[1:]
@@ -246,6 +245,17 @@ class AutoregressiveImage(tfd.Distribution):
     if method == 'naive' or self._unroll is None:
       return functools.partial(naive.unroll, self._network, self._channels)
     return self._unroll
+
+
+def _broadcast(images, batch):
+  """The static shape of images' leading axes with the law's batch axes."""
+  try:
+    return tf.broadcast_static_shape(images, batch)
+  except ValueError as error:
+    raise ValueError(
+      f'`image` must have leading axes that broadcast with the batch {batch} '
+      f'of the law, got {images}.'
+    ) from error
 
 
 def _as_mask(mask, event_shape):

@@ -140,6 +140,8 @@ def restore(
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
+  if not isinstance(workdir, str | os.PathLike):
+    raise ValueError(f'`workdir` must be a path, got {workdir!r}.')
   workdir = pathlib.Path(workdir)
   config = config_files.load(workdir / CONFIG)
   facts = facts_lib.read(workdir)

@@ -68,9 +68,13 @@ class Trainer:
         twice, for the weights and for their averages.
 
     Raises:
-      ValueError: The directory belongs to another config, or the batch cannot
-        be divided among the replicas.
+      ValueError: The directory belongs to another config, somebody trains in
+        it, or the batch cannot be divided among the replicas.
     """
+    if not isinstance(data, data_lib.ImageData):
+      raise ValueError(
+        f'`data` must be an `ImageData`, got {type(data).__name__}.'
+      )
     self.config = config
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
