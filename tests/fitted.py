@@ -8,6 +8,7 @@ import toys
 from vlae_tf import builder
 
 _IMAGE_SHAPE = (4, 4, 1)
+_SMALLEST = dict(prior='gaussian', encoder_widths='4', decoder='factorised')
 
 
 def record(path, objectives, replicas):
@@ -35,11 +36,12 @@ def record(path, objectives, replicas):
 
 
 def _fit(strategy, changes):
-  # Of eleven images, the last batch is divided into three and two.
+  # Of eleven images, the last batch is divided into three and two. Of the first
+  # Keras wants equal parts.
   images = toys.binary_images(11, _IMAGE_SHAPE)
   keras.utils.set_random_seed(0)
   with strategy.scope():
-    config = toys.small_config(prior='gaussian', encoder_widths='4', **changes)
+    config = toys.small_config(**_SMALLEST, **changes)
     vlae = builder.build_model(config, _IMAGE_SHAPE)
     # With the noise that `fit` will begin with.
     rates = vlae.with_parts()(images[:6]).rate

@@ -14,7 +14,6 @@ from vlae_tf.components import importance_weighted
 # Nats of the floor, between the mean rates of the replicas' first images.
 _FLOOR = 0.05
 OBJECTIVES = {
-  'elbo': dict(free_bits=0.0),
   'floor': dict(free_bits=_FLOOR / 16),
   'soft': dict(objective='soft_free_bits', free_bits=10.0),
   'iwae': dict(objective='iwae', importance_samples=3),
