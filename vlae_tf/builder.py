@@ -8,7 +8,7 @@ import tensorflow as tf
 from vlae_tf import config as config_lib
 from vlae_tf import model
 from vlae_tf.components import decoders, objectives, posteriors, priors
-from vlae_tf.system import checks, devices
+from vlae_tf.system import checks
 
 
 class ModelBuilder(Protocol):
@@ -57,7 +57,6 @@ def build_model(
       f'`image_shape` must be (height, width, channels), got {image_shape}.'
     )
   image_shape = [checks.integer('image_shape', n, 1) for n in image_shape]
-  devices.configure()
   vlae = model.VLAE(
     posteriors.create(config),
     priors.create(config),

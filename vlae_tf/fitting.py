@@ -1,4 +1,4 @@
-"""How Keras trains and scores a model of three laws, on one device or many."""
+"""What Keras and users of a model of three laws need around the laws."""
 
 from typing import Any
 
@@ -6,29 +6,60 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.components import terms as terms_lib
+from vlae_tf.system import checks, devices, seeds
+
+_PARTS = ('posterior', 'prior', 'likelihood', 'objective')
+_STATE = 'state_'  # Begins the keys of these in a saved model.
 
 
 class Fitting(keras.Model):
   """A Keras model whose `fit` minimises the objective of its `Terms`.
 
-  A sub-class has `objective`, `draw_terms` and `check_all_images`.
+  It checks its images, keeps its parts and is saved with all of its state. A
+  sub-class has `objective` and `draw_terms`, and sets `_image_shape` when it is
+  built.
   """
 
   objective: terms_lib.Objective
+  _image_shape: tuple[int | None, ...]
 
-  def __init__(self, *args, **kwargs):
+  def __init__(self, *args, seed: int = 0, **kwargs):
+    # Likelihoods are float32, however it comes to compute.
+    devices.configure()
     super().__init__(*args, **kwargs)
+    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
     self._means = [
       keras.metrics.Mean(name='distortion_nats'),
       keras.metrics.Mean(name='rate_nats'),
     ]
 
+  def __setattr__(self, name, value):
+    changed = name in _PARTS and getattr(self, name, None) is not value
+    if changed and getattr(self, 'built', False):
+      raise ValueError(
+        f'`{name}` of a built model must stay the layer that it is, '
+        f'{getattr(self, name)!r}, got {value!r}: '
+        f'`model.with_parts({name}=...)` makes another model.'
+      )
+    super().__setattr__(name, value)
+
+  @property
+  def image_shape(self) -> tuple[int | None, ...]:
+    """`(height, width, channels)` of the images that it was built for.
+
+    Raises:
+      ValueError: It is not built.
+    """
+    if not self.built:
+      raise ValueError(
+        '`model` must be built, `model.build((None, height, width, channels))`'
+        f', got {self.name!r} without variables.'
+      )
+    return self._image_shape
+
   def draw_terms(self, image: tf.Tensor, num_samples=()) -> terms_lib.Terms:
     """Terms of the bound, from fresh draws of the code for each image."""
-    raise NotImplementedError
-
-  def check_all_images(self, name: str, x: Any) -> None:
-    """Checks what `fit` is given, as far as it can be looked at."""
     raise NotImplementedError
 
   def compute_loss(
@@ -93,3 +124,29 @@ class Fitting(keras.Model):
     if not kwargs.get('_use_cached_eval_dataset'):
       self.check_all_images('x', x)
     return super().evaluate(x, *args, **kwargs)
+
+  def _check_images(self, name, image):
+    checks.images(name, image, self._image_shape if self.built else None)
+
+  def check_all_images(self, name: str, x: Any) -> None:
+    """Checks what `fit` is given, as far as it can be looked at."""
+    checks.many_images(name, x, self._image_shape if self.built else None)
+
+  def save_own_variables(self, store):
+    super().save_own_variables(store)
+    for name, variable in self._state().items():
+      store[_STATE + name] = variable
+
+  def load_own_variables(self, store):
+    keys = list(store.keys())
+    own = {key: store[key] for key in keys if not key.startswith(_STATE)}
+    super().load_own_variables(own)
+    # Weights of a model with another objective are weights as well.
+    for name, variable in self._state().items():
+      if _STATE + name in keys:
+        variable.assign(store[_STATE + name])
+
+  def _state(self):
+    """Variables that Keras would not save, as they are of no layer."""
+    objective = {v.name: v for v in self.objective.variables}
+    return {'noise': self._seeds.state} | objective

@@ -10,7 +10,6 @@
 from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,10 +20,7 @@ from vlae_tf.components import terms as terms_lib
 from vlae_tf.components.terms import Objective, Terms
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import checks, seeds, serialization
-
-_PARTS = ('posterior', 'prior', 'likelihood', 'objective')
-_STATE = 'state_'  # Begins the keys of these in a saved model.
+from vlae_tf.system import checks, serialization
 
 
 @serialization.register
@@ -79,7 +75,7 @@ class VLAE(fitting.Fitting):
       ValueError: A part is not what a model can use, or prior and posterior
         are of different codes.
     """
-    super().__init__(name=name, **kwargs)
+    super().__init__(seed=seed, name=name, **kwargs)
     parts.check_posterior(posterior)
     parts.check_prior(prior, posterior.event_shape)
     parts.check_likelihood(likelihood)
@@ -94,37 +90,11 @@ class VLAE(fitting.Fitting):
     self.prior = prior
     self.likelihood = likelihood
     self.objective = objective
-    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
-    self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
-
-  def __setattr__(self, name, value):
-    changed = name in _PARTS and getattr(self, name, None) is not value
-    if changed and getattr(self, 'built', False):
-      raise ValueError(
-        f'`{name}` of a built model must stay the layer that it is, '
-        f'{getattr(self, name)!r}, got {value!r}: '
-        f'`model.with_parts({name}=...)` makes another model.'
-      )
-    super().__setattr__(name, value)
 
   @property
   def event_shape(self) -> tuple[int, ...]:
     """Shape of a code, and of the noise that it is made of."""
     return tuple(self.posterior.event_shape)
-
-  @property
-  def image_shape(self) -> tuple[int | None, ...]:
-    """`(height, width, channels)` of the images that it was built for.
-
-    Raises:
-      ValueError: It is not built.
-    """
-    if not self.built:
-      raise ValueError(
-        '`model` must be built, `model.build((None, height, width, channels))`'
-        f', got {self.name!r} without variables.'
-      )
-    return self._image_shape
 
   def with_parts(
     self,
@@ -273,32 +243,6 @@ class VLAE(fitting.Fitting):
       self.build(image.shape)
     with weight_norm.data_dependent_initialization():
       self(image, noise)
-
-  def _check_images(self, name, image):
-    checks.images(name, image, self._image_shape if self.built else None)
-
-  def check_all_images(self, name: str, x: Any) -> None:
-    """Checks what `fit` is given, as far as it can be looked at."""
-    checks.many_images(name, x, self._image_shape if self.built else None)
-
-  def save_own_variables(self, store):
-    super().save_own_variables(store)
-    for name, variable in self._state().items():
-      store[_STATE + name] = variable
-
-  def load_own_variables(self, store):
-    keys = list(store.keys())
-    own = {key: store[key] for key in keys if not key.startswith(_STATE)}
-    super().load_own_variables(own)
-    # Weights of a model with another objective are weights as well.
-    for name, variable in self._state().items():
-      if _STATE + name in keys:
-        variable.assign(store[_STATE + name])
-
-  def _state(self):
-    """Variables that Keras would not save, as they are of no layer."""
-    objective = {v.name: v for v in self.objective.variables}
-    return {'noise': self._seeds.state} | objective
 
 
 def _build(part, input_shape):

@@ -121,7 +121,10 @@ def test_configs_choose_objectives(changes, kind):
 @pytest.mark.parametrize(
   'create, message',
   [
-    (lambda: objectives.FreeBits(-1.0), '`floor` must be at least 0, got -1'),
+    (
+      lambda: objectives.FreeBits(-1.0),
+      '`floor` must be at least 0 and finite, got -1',
+    ),
     (lambda: objectives.SoftFreeBits(0.0), '`target` must be more than 0'),
     (lambda: objectives.Beta(float('nan')), '`beta` must be at least 0'),
     (lambda: objectives.WarmUp(None, 0), '`steps` must be at least 1, got 0'),
