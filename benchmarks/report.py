@@ -129,7 +129,7 @@ times a plain Keras step without them; `mixed_bfloat16` \
 takes {100 * step['host_loop_share']:.1f}% of the time, a checkpoint stalls it \
 for {step['checkpoint_stall_s']:.2f} s, and the input pipeline
 gives {step['input_over_step']:.0f} times what the step takes \
-(`benchmarks/train_step.py`, against `benchmarks/plain_step.py`).
+(`benchmarks/train_step.py`, the plain step `benchmarks/plain_step.py`).
 """
 
 

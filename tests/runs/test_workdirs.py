@@ -145,6 +145,13 @@ def test_runs_with_early_stopping_go_by_their_best(tmp_path, patience, folder):
     workdirs.restore(tmp_path)
 
 
+def test_who_asks_for_the_best_is_told_what_there_is(claimed):
+  (claimed / 'checkpoints').mkdir()
+  (claimed / 'checkpoints/ckpt-1.index').touch()
+  with pytest.raises(ValueError, match="`checkpoint` must be 'last', got 'b"):
+    workdirs.restore(claimed, 'best')
+
+
 def test_a_fresh_start_keeps_what_was_left(claimed, capsys):
   (claimed / 'metrics.jsonl').write_text('lines')
   (claimed / 'best').mkdir()

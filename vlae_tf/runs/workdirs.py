@@ -156,10 +156,7 @@ def restore(
     workdir / CHECKPOINTS[which], {'averages': model.variables}
   ).restore()
   if step is None:
-    raise ValueError(
-      f'`workdir` {workdir} must hold a checkpoint, found none in '
-      f'{CHECKPOINTS[which]}/. Train longer.'
-    )
+    raise ValueError(_without_checkpoint(workdir, which))
   return Run(
     config,
     model,
@@ -194,6 +191,19 @@ def load_data(
       f'trained on, of SHA-256 {run.fingerprint}, got others, of {found}.'
     )
   return data
+
+
+def _without_checkpoint(workdir, which):
+  """What to say where there is no checkpoint of a kind."""
+  if which == 'best' and any((workdir / LAST).glob('*.index')):
+    return (
+      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in best/, "
+      'which validation fills, on images that are not trained on.'
+    )
+  return (
+    f'`workdir` {workdir} must hold a checkpoint, found none in '
+    f'{CHECKPOINTS[which]}/. Train longer.'
+  )
 
 
 def _check_config(workdir, config):
