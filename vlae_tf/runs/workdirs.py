@@ -197,8 +197,8 @@ def _without_checkpoint(workdir, which):
   """What to say where there is no checkpoint of a kind."""
   if which == 'best' and any((workdir / LAST).glob('*.index')):
     return (
-      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in best/, "
-      'which validation fills, on images that are not trained on.'
+      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
+      'best/, which validation fills, on images that are not trained on.'
     )
   return (
     f'`workdir` {workdir} must hold a checkpoint, found none in '
