@@ -86,6 +86,8 @@ def _execute(command, args, paths, environment, prepare=None):
   for target, path in zip((1, 2), paths):
     os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), target)
   os.environ.update(environment)
+  # Whoever runs the tests in the background may ignore it.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   sys.argv = [command, *map(str, args)]
   sys.stdout = os.fdopen(1, 'w', closefd=False)
   sys.stderr = os.fdopen(2, 'w', closefd=False)

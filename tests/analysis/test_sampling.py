@@ -29,7 +29,10 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
   draws = sampling.decompress(vlae, images, draws=400)
   assert draws.shape == (400, 3, 6, 5, 1)
   # The first pixel depends on the code alone: its frequency is its law's mean.
-  z, _ = sampling._codes(vlae, images, 0)
+  parts = sampling._parts(3, 400, seed=0)
+  z = np.concatenate(
+    [sampling._codes(vlae, images[part], seed) for part, seed, _ in parts]
+  )
   law = vlae.likelihood(z).conditionals(images)
   mean = law.mean().numpy()[:, 0, 0, 0]
   error = np.sqrt(mean * (1 - mean) / 400)

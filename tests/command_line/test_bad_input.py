@@ -19,7 +19,11 @@ _BAD_FLAGS = [
   ),
   ('train', ['--dataset={tmp}/no/such.npz'], '--dataset must *'),
   ('train', ['--dataset='], '--dataset must not be empty'),
-  ('train', ['--latent_size=-1'], '--latent_size must be a non-negative int*'),
+  (
+    'train',
+    ['--latent_size=-1'],
+    '--latent_size must be an integer in the range*',
+  ),
   ('train', ['--latent_size=x'], "--latent_size must be an integer, got 'x'"),
   ('train', ['--learning_rate=nan'], '--learning_rate * finite * got nan'),
   ('train', ['--max_minutes=inf'], '--max_minutes must be a finite number'),

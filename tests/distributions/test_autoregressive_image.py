@@ -155,7 +155,7 @@ def test_completion_keeps_what_is_given(method):
 def test_bad_arguments_are_errors():
   law = make_law('pixelcnn', 2, 5, 6)
   image, mask = tf.zeros([2, 5, 6, 1]), np.ones([5, 6], bool)
-  with pytest.raises(ValueError, match=r'`image` must have shape .*5, 6, 1'):
+  with pytest.raises(ValueError, match=r'`value` must have shape .*5, 6, 1'):
     law.log_prob(tf.zeros([2, 6, 6, 1]))
   with pytest.raises(ValueError, match='`uniforms` must have shape'):
     law.sample_from_uniforms(tf.zeros([2, 5, 5, 1]))

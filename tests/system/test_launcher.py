@@ -32,6 +32,8 @@ def test_ctrl_c_while_tensorflow_is_imported_is_one_line():
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
+    # Whoever runs the tests in the background may ignore it.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   _while_tensorflow_is_imported(process)
   assert process.communicate(timeout=60) == ('', 'interrupted\n')

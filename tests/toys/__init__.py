@@ -1,6 +1,6 @@
 """Small models, networks and images: the one set that all tests share."""
 
-from toys.configs import FLAGS, SIZES, small_config
+from toys.configs import FLAGS, SIZES, small_config, SMALLEST
 from toys.data import binary_images, image_data
 from toys.exact import LinearGaussian
 from toys.models import random_model, small_model
@@ -20,6 +20,7 @@ __all__ = [
   'FLAGS',
   'MAKERS',
   'SIZES',
+  'SMALLEST',
   'LinearGaussian',
   'binary_images',
   'build_network',

@@ -19,7 +19,7 @@ from vlae_tf.training.callbacks import code_watch, metrics_log
 
 
 def _trainer(folder, changes=(), **kwargs):
-  changes = {'validate_every_epochs': 0, **dict(changes)}
+  changes = {**toys.SMALLEST, 'validate_every_epochs': 0, **dict(changes)}
   return loop.Trainer(
     toys.small_config(**changes),
     toys.image_data(),
@@ -103,7 +103,7 @@ def test_a_batch_larger_than_the_data_is_said(tmp_path, capsys):
 
 @pytest.mark.parametrize(
   'name, value',
-  [('max_minutes', math.nan), ('max_steps', 0), ('keep', -1)],
+  [('max_minutes', math.nan), ('max_steps', -1), ('keep', -1)],
 )
 def test_limits_out_of_bounds_are_named(name, value):
   with pytest.raises(ValueError, match=f'`{name}` must be at least'):
@@ -117,7 +117,7 @@ def test_what_is_not_compiled_is_refused(xla):
 
 
 def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
-  trainer = _trainer(tmp_path, max_steps=2)
+  trainer = _trainer(tmp_path, dict(prior='flow'), max_steps=2)
   trainer.run()
   model, images = trainer.model, tf.round(toys.image_data().validation)
   q = model.posterior(images)
@@ -130,7 +130,7 @@ def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
 
 def test_noise_is_counted_to_the_code_it_became(tmp_path):
   """Near the identity, `eps[i]` is near `z[i]` whatever was reversed."""
-  model = _trainer(tmp_path, dict(flow_steps=2)).model
+  model = _trainer(tmp_path, dict(prior='flow', flow_steps=2)).model
   for variable in model.prior.trainable_variables:
     variable.assign(0 * variable.value)
   images = tf.round(toys.image_data().validation)

@@ -15,7 +15,11 @@ from training import processes, steps
 from vlae_tf.training import strategies
 
 # A floor that is passed within the first steps, and a norm that clips.
-CHANGES = (('free_bits', 0.03), ('gradient_clip_norm', 20.0))
+CHANGES = (
+  ('free_bits', 0.03),
+  ('gradient_clip_norm', 20.0),
+  ('prior', 'gaussian'),
+)
 
 
 @pytest.fixture(scope='module')

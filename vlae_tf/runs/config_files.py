@@ -30,7 +30,10 @@ def load(path: str | os.PathLike) -> config_lib.Config:
   """
   path = pathlib.Path(path)
   try:
-    return config_lib.Config(**json.loads(path.read_text(encoding='utf-8')))
+    fields = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(fields, dict):
+      raise ValueError(f'it must hold a JSON object, got {fields!r}.')
+    return config_lib.Config(**fields)
   except FileNotFoundError:
     raise ValueError(
       f'`workdir` must hold a trained model: there is no {path}. '

@@ -19,6 +19,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.system import atomic
 
 NAME = 'data.json'
+_NEEDED = {'image_shape', 'sha256'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +90,17 @@ def read(workdir: pathlib.Path) -> Facts:
   """
   path = workdir / NAME
   try:
-    return Facts(**json.loads(path.read_text(encoding='utf-8')))
+    fields = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(fields, dict) or not fields.keys() >= _NEEDED:
+      raise ValueError(
+        f'it must hold {" and ".join(sorted(_NEEDED))}, got {fields!r}'
+      )
+    return Facts(**fields)
   except (OSError, ValueError, TypeError) as error:
+    why = str(error).rstrip('.')
     raise ValueError(
-      f'Cannot read {path}: {error} Remove what is there; the train command '
-      'of this run writes it anew.'
+      f'Cannot read {path}: {why}. Remove what is there; the train command of '
+      'this run writes it anew.'
     ) from error
 
 

@@ -28,7 +28,8 @@ class Limits:
   max_skipped_in_row: int = 20
 
   def __post_init__(self):
-    least = {f.name: 1 for f in dataclasses.fields(self)} | {'max_minutes': 0}
+    least = {f.name: 1 for f in dataclasses.fields(self)}
+    least |= {'max_steps': 0, 'max_minutes': 0}
     for name, bound in least.items():
       value = getattr(self, name)
       # Written so that NaN, which fails every comparison, is caught as well.
