@@ -9,7 +9,7 @@ import tensorflow as tf
 import toys
 
 import vlae_tf
-from vlae_tf import components
+from vlae_tf import components, nn
 from vlae_tf.analysis import pictures, sampling
 
 
@@ -38,6 +38,12 @@ def model():
       'data',
     ),
     (lambda: vlae_tf.receptive_field(3), 'network'),
+    (lambda: vlae_tf.receptive_field(nn.PixelCNN(1, 4, 2)), 'network'),
+    (
+      lambda: nn.PixelCNN(1, 4, 2).unroll(tf.zeros([1, 3, 3, 1]), None, None),
+      'network',
+    ),
+    (lambda: nn.PixelCNN(1, 4, 2).start(tf.zeros([1, 3, 3, 1])), 'network'),
     (lambda: pictures.grid(np.zeros([0, 4, 4, 1])), 'images'),
   ],
 )

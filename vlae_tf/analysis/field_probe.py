@@ -88,8 +88,11 @@ def find(
   Raises:
     ValueError: It is no such network.
   """
-  if not isinstance(network, causal_network.CausalNetwork):
-    raise ValueError(f'`network` must be a `CausalNetwork`, got {network!r}.')
+  right = isinstance(network, causal_network.CausalNetwork) and network.built
+  if not right:
+    raise ValueError(
+      f'`network` must be a `CausalNetwork` that is built, got {network!r}.'
+    )
   top, left, bottom, right = _canvas(network)
   seen = np.zeros([top + bottom + 1, left + right + 1], bool)
   for k in range(num_images(network)):

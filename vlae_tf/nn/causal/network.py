@@ -48,13 +48,22 @@ class CausalNetwork(keras.layers.Layer):
 
   @property
   def image_maps(self) -> int:
-    """Channels of the image."""
+    """Channels of the image; raises `ValueError` before it is built."""
+    self._check_built()
     return self._image.maps
 
   @property
   def feature_maps(self) -> int:
-    """Maps of the features."""
+    """Maps of the features; raises `ValueError` before it is built."""
+    self._check_built()
     return self._features.maps
+
+  def _check_built(self):
+    if not self.built:
+      raise ValueError(
+        '`network` must be built, `network.build(image_shape, features_shape)`'
+        f', got {self.name!r} without variables.'
+      )
 
   @property
   def num_compiled(self) -> int:
