@@ -49,6 +49,20 @@ def test_many_samples_give_the_exact_likelihood():
   assert np.abs(difference).max() < 0.15
 
 
+def test_codes_beyond_a_chunk_are_new_ones():
+  """Four times as many halve the spread, also where they are many chunks."""
+  toy = toys.LinearGaussian()
+  images = toy.sample(200)
+  spreads = []
+  for num_samples in (250, 1000):
+    evaluator = likelihood.Evaluator(toy.model(), num_samples)
+    elbo = evaluator.estimate(images, np.arange(200))[1].numpy()
+    # Less the exact likelihood, it is the same for all images but for noise.
+    spreads.append(np.std(elbo - toy.log_prob(images)))
+  assert num_samples > likelihood.LANES
+  assert 0.4 < spreads[1] / spreads[0] < 0.6
+
+
 def test_elbo_is_exact_minus_divergence():
   toy = toys.LinearGaussian()
   images = toy.sample(200)
