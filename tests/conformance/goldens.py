@@ -114,9 +114,9 @@ _COMPUTE = {
 def _cases(field):
   """The configs of a field, each name in one of them at least."""
   if field == 'decoder':
-    # Their law is of no matter here.
-    law = dict(pixel_law=cases.config().pixel_law)
-    found = [dataclasses.replace(c, **law) for c in cases.network_configs()]
+    # Their law is of no matter here. Layers between the first and the last are.
+    same = dict(pixel_law=cases.config().pixel_law, decoder_depth=4)
+    found = [dataclasses.replace(c, **same) for c in cases.network_configs()]
   elif field == 'objective':
     found = cases.of_each(field) + cases.of_each(field, kl_warmup_steps=10)
   else:
