@@ -1,11 +1,13 @@
 """GPUs multiply float32 in float32 and leave memory to others."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from vlae_tf import builder
+from vlae_tf import builder, data
 from vlae_tf import config as config_lib
 from vlae_tf.system import devices
+from vlae_tf.training import strategies
 
 _is_tf32 = tf.config.experimental.tensor_float_32_execution_enabled
 
@@ -25,8 +27,13 @@ def _build():
   builder.build_model(config_lib.Config(latent_size=2, **small), (4, 4, 1))
 
 
-def test_float32_is_float32_in_a_model_of_python():
-  _build()
+def _make_a_batch():
+  data.fixed_binarization(np.zeros([1, 4, 4, 1], bool), 'test')
+
+
+@pytest.mark.parametrize('first', [_build, _make_a_batch, strategies.create])
+def test_float32_is_float32_whatever_comes_first(first):
+  first()
   assert not _is_tf32()
 
 

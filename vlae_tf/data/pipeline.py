@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.data.image_data import check_dtype, pixel_kind
-from vlae_tf.system import seeds
+from vlae_tf.system import devices, seeds
 
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
@@ -177,6 +177,7 @@ def fixed_binarization(
 
 def _on_host(images, kind):
   """Images as a tensor in the memory of the host, and their kind."""
+  devices.configure()  # The first operation starts all devices.
   with tf.device('CPU:0'):
     images = tf.constant(images)
   return images, pixel_kind(images, kind)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from vlae_tf.system import notices
+from vlae_tf.system import devices, notices
 
 
 def create(
@@ -42,6 +42,7 @@ def create(
     raise ValueError(
       f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
     )
+  devices.configure()  # To count devices is to start them.
   return STRATEGIES[name](batch_size)
 
 
