@@ -7,6 +7,7 @@ import shutil
 import commands
 import numpy as np
 import pytest
+import toys
 from PIL import Image
 
 from vlae_tf.runs import scores
@@ -197,3 +198,25 @@ def test_a_damaged_config_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('{"dataset": 3}')
   result = commands.run('evaluate', f'--workdir={tmp_path}')
   assert_fails(result, 'config.json', 'dataset')
+
+
+def test_train_remembers_where_its_images_are(tmp_path, monkeypatch):
+  """Also where the environment or the working directory said so."""
+  images = np.random.default_rng(0).integers(0, 2, (40, 6, 7)).astype(bool)
+  np.savez(tmp_path / 'mine.npz', images)
+  monkeypatch.chdir(tmp_path)
+  result = commands.run(
+    'train',
+    *toys.FLAGS,
+    '--dataset=mine.npz',
+    '--batch_size=4',
+    '--max_minutes=0',
+    '--xla=none',
+    '--workdir=run',
+    VLAE_TF_DATA_DIR=str(tmp_path / 'root'),
+  )
+  assert result.status == 0, result.stderr
+  config = json.loads((tmp_path / 'run/config.json').read_text())
+  assert config['dataset'] == str(tmp_path / 'mine.npz')
+  facts = json.loads((tmp_path / 'run/data.json').read_text())
+  assert facts['data_dir'] == str(tmp_path / 'root')

@@ -88,13 +88,13 @@ def find(
   Raises:
     ValueError: It is no such network.
   """
-  right = isinstance(network, causal_network.CausalNetwork) and network.built
-  if not right:
+  is_network = isinstance(network, causal_network.CausalNetwork)
+  if not is_network or not network.built:
     raise ValueError(
       f'`network` must be a `CausalNetwork` that is built, got {network!r}.'
     )
-  top, left, bottom, right = _canvas(network)
-  seen = np.zeros([top + bottom + 1, left + right + 1], bool)
+  top, left, *_ = _canvas(network)
+  seen = np.zeros(_size(network), bool)
   for k in range(num_images(network)):
     seen |= _seen_from(network, (top, left), seen.shape, seed, k)
     if progress is not None:
@@ -108,9 +108,14 @@ def find(
 
 def num_images(network: causal_network.CausalNetwork) -> int:
   """Number of images at which `find` computes gradients."""
+  rows, columns = _size(network)
+  return _IMAGES_OF_LARGE if rows * columns > _LARGE else _IMAGES
+
+
+def _size(network):
+  """Rows and columns of the canvas."""
   top, left, bottom, right = _canvas(network)
-  large = (top + bottom + 1) * (left + right + 1) > _LARGE
-  return _IMAGES_OF_LARGE if large else _IMAGES
+  return top + bottom + 1, left + right + 1
 
 
 def _canvas(network):

@@ -34,21 +34,6 @@ class GaussianPrior(parts.Prior):
   -1.838
   """
 
-  def __init__(
-    self, event_shape: int | Sequence[int], name: str = 'prior', **kwargs
-  ):
-    """Creates the layer.
-
-    Args:
-      event_shape: Shape of a code, or its number of dimensions.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is not a shape.
-    """
-    super().__init__(event_shape, name=name, **kwargs)
-
   def call(self):
     return gaussians.standard_gaussian(self.event_shape)
 
