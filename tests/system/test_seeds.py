@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from vlae_tf.system import seeds
 
@@ -38,3 +39,12 @@ def test_seeds_of_users_and_streams_are_apart():
     for seed, stream in itertools.product((0, 1, 2, 2**31 - 2), seeds.STREAMS)
   }
   assert len(found) == 4 * len(seeds.STREAMS)
+
+
+@pytest.mark.parametrize('seed', [0, 7, 2**30, seeds.MAX_SEED])
+def test_a_tensor_is_as_good_a_seed_as_an_integer(seed):
+  for stream in ('sample', 'importance'):
+    expected = seeds.stream_seed(seed, stream, 3)
+    for dtype in (tf.int32, tf.int64):
+      found = seeds.stream_seed(tf.constant(seed, dtype), stream, 3)
+      np.testing.assert_array_equal(found, expected)

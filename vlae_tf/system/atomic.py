@@ -1,9 +1,12 @@
-"""Files that are there whole, or not at all."""
+"""Files and directories that are there whole, or not at all."""
 
+import contextlib
 import itertools
 import os
 import pathlib
+import shutil
 import tempfile
+from collections.abc import Iterator
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -57,6 +60,91 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file in one step, see `write_bytes`."""
   write_bytes(path, text.encode('utf-8'))
+
+
+def check_new_directory(
+  path: str | os.PathLike, overwrite: bool, marker: str
+) -> None:
+  """Checks, before long work, that `new_directory` can make a directory.
+
+  Args:
+    path: Path of the directory.
+    overwrite: Whether one of the same kind may be replaced.
+    marker: Name of a file that every directory of this kind holds.
+
+  Raises:
+    ValueError: It is there and may not be replaced, or cannot be written.
+  """
+  path = pathlib.Path(path)
+  if os.path.lexists(path):
+    if not overwrite:
+      raise ValueError(
+        f'`out` must be a new directory, got {path}, which is there already. '
+        'It is kept; --overwrite replaces it.'
+      )
+    if path.is_symlink() or not (path / marker).is_file():
+      raise ValueError(
+        f'`out` must be new, or a directory that holds {marker}, to be '
+        f'replaced with --overwrite, got {path}. It is kept.'
+      )
+  try:
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent):
+      pass
+  except OSError as error:
+    raise ValueError(f'`out` must be a path to write: {error}.') from error
+
+
+@contextlib.contextmanager
+def new_directory(
+  path: str | os.PathLike, overwrite: bool, marker: str
+) -> Iterator[pathlib.Path]:
+  """Makes a directory in one step: filled beside its place, then renamed.
+
+  If anything fails, nothing is left of it, and what was there stays.
+
+  Args:
+    path: Path of the directory.
+    overwrite: As in `check_new_directory`.
+    marker: As in `check_new_directory`; the new one has to hold it, too.
+
+  Yields:
+    The directory to fill.
+
+  Raises:
+    ValueError: See `check_new_directory`; or the disk does not take it.
+  """
+  check_new_directory(path, overwrite, marker)
+  path = pathlib.Path(path).absolute()
+  temporary = pathlib.Path(
+    tempfile.mkdtemp(dir=path.parent, prefix='.writing-')
+  )
+  try:
+    filled = temporary / path.name
+    filled.mkdir()
+    yield filled
+    assert (filled / marker).is_file(), f'{marker} is missing'
+    _sync(filled)
+    # Somebody may have made one meanwhile.
+    check_new_directory(path, overwrite, marker)
+    if path.exists():
+      os.replace(path, temporary / f'{path.name}.old')
+    os.replace(filled, path)
+  except OSError as error:
+    raise ValueError(f'Cannot write {path}: {error}.') from error
+  finally:
+    old = temporary / f'{path.name}.old'
+    if old.exists() and not path.exists():
+      os.replace(old, path)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(directory):
+  """Has the disk hold all files of a directory."""
+  for file in directory.rglob('*'):
+    if file.is_file():
+      with open(file, 'rb') as opened:
+        os.fsync(opened.fileno())
 
 
 def set_aside(path: str | os.PathLike) -> pathlib.Path:

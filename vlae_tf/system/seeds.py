@@ -24,12 +24,18 @@ MAX_SEED = 2**31 - 2
 
 
 def stream_seed(
-  seed: int, stream: str, counter: int | tf.Tensor = 0
+  seed: int | tf.Tensor, stream: str, counter: int | tf.Tensor = 0
 ) -> tf.Tensor:
   """Returns the stateless seed of draw number `counter` of a stream.
 
+  >>> stream_seed(7, 'sample', 1).numpy().tolist()
+  [7039616, 1]
+  >>> stream_seed(tf.constant(7), 'sample', 1).numpy().tolist()
+  [7039616, 1]
+
   Args:
-    seed: Python integer in [0, 2**31 - 2], the user's seed.
+    seed: The user's seed in [0, 2**31 - 2], a Python integer or an integer
+      `Tensor` of shape `[]`, whose bounds whoever made it has checked.
     stream: One of the keys of `STREAMS`.
     counter: Integer or integer `Tensor` of shape `[]`: step, epoch, index.
 
@@ -39,14 +45,17 @@ def stream_seed(
   Raises:
     ValueError: The seed is not in [0, 2**31 - 2], or there is no such stream.
   """
-  seed = checks.integer('seed', seed, 0, MAX_SEED)
   if stream not in STREAMS:
     raise ValueError(
       f'`stream` must be one of {tuple(STREAMS)}, got {stream!r}.'
     )
+  if tf.is_tensor(seed):
+    seed = tf.cast(seed, tf.int64)
+  else:
+    seed = checks.integer('seed', seed, 0, MAX_SEED)
   # Large odd multipliers keep (seed, stream) pairs apart modulo 2**31.
   base = (seed * 1_000_003 + STREAMS[stream] * 7_919) % (2**31 - 1)
-  return tf.stack([tf.constant(base, tf.int32), tf.cast(counter, tf.int32)])
+  return tf.stack([tf.cast(base, tf.int32), tf.cast(counter, tf.int32)])
 
 
 def uniform_per_example(
