@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.analysis import likelihood
+from vlae_tf.analysis import importance, likelihood
 
 
 def log_weights(toy, images, num_samples, seed=0):
@@ -59,7 +59,7 @@ def test_codes_beyond_a_chunk_are_new_ones():
     elbo = evaluator.estimate(images, np.arange(200))[1].numpy()
     # Less the exact likelihood, it is the same for all images but for noise.
     spreads.append(np.std(elbo - toy.log_prob(images)))
-  assert num_samples > likelihood.LANES
+  assert num_samples > importance.LANES
   assert 0.4 < spreads[1] / spreads[0] < 0.6
 
 
@@ -111,7 +111,7 @@ def test_no_more_codes_than_lanes_are_decoded_at_once(num_samples):
   evaluator = likelihood.Evaluator(vlae, num_samples)
   evaluator.estimate(toy.sample(1), np.arange(1))
   (shape,) = seen
-  assert shape[0] <= likelihood.LANES
+  assert shape[0] <= importance.LANES
   assert num_samples % shape[0] == 0
 
 

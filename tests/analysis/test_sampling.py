@@ -8,8 +8,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import toys
 
-from vlae_tf.analysis import sampling
+from vlae_tf.analysis import drawing, sampling
 from vlae_tf.distributions import autoregressive_image, pixel_laws
+from vlae_tf.system import seeds
 
 tfd = tfp.distributions
 
@@ -29,9 +30,16 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
   draws = sampling.decompress(vlae, images, draws=400)
   assert draws.shape == (400, 3, 6, 5, 1)
   # The first pixel depends on the code alone: its frequency is its law's mean.
-  parts = sampling._parts(3, 400, seed=0)
-  z = np.concatenate(
-    [sampling._codes(vlae, images[part], seed) for part, seed, _ in parts]
+  of_codes = seeds.stream_seed(0, 'sample', 0)
+  # With so many draws, every image is a part with a seed of its own.
+  fold = tf.random.experimental.stateless_fold_in
+  part_seeds = [of_codes, fold(of_codes, 1), fold(of_codes, 2)]
+  z = tf.concat(
+    [
+      drawing.codes(vlae, images[i : i + 1], seed)
+      for i, seed in enumerate(part_seeds)
+    ],
+    0,
   )
   law = vlae.likelihood(z).conditionals(images)
   mean = law.mean().numpy()[:, 0, 0, 0]
@@ -57,6 +65,7 @@ class SharedCode:
   """`p(x|z) = prod{ Bernoulli(x[i]; logit = 3 z) }`, `z ~ N(0, 1)`."""
 
   image_shape = (2, 3, 1)
+  event_shape = (1,)
 
   def posterior(self, image):
     # Not the posterior at all, as that of half an image may well be.

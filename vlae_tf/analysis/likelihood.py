@@ -17,12 +17,8 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import inputs
-from vlae_tf.distributions import reparameterized
+from vlae_tf.analysis import importance, inputs
 from vlae_tf.system import checks, seeds
-
-# Codes decoded at a time: this, not the number of samples, decides the memory.
-LANES = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +134,6 @@ class Evaluator:
       num_samples = 1  # Without a code, one is exact.
     self._num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
-    # A divisor, so that chunks hold no more than the samples asked for.
-    self._chunk = max(n for n in range(1, LANES + 1) if num_samples % n == 0)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
 
   def __call__(
@@ -167,7 +161,7 @@ class Evaluator:
         that its pixels have a law for.
     """
     kind = inputs.check_kind(self._model, images, kind)
-    batch_size = max(1, LANES // self._chunk)
+    batch_size = importance.LANES // importance.chunk_size(self._num_samples)
     parts = []
     for batch in data_lib.evaluation_batches(
       images, batch_size, split=split, kind=kind
@@ -179,9 +173,7 @@ class Evaluator:
     log_prob, elbo, rate, distortion = columns
     return Estimates(log_prob, elbo, rate, distortion, self._num_samples)
 
-  def estimate(
-    self, image: tf.Tensor, index: tf.Tensor
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+  def estimate(self, image: tf.Tensor, index: tf.Tensor) -> importance.Estimate:
     """Estimates for one batch, in memory that the samples do not add to.
 
     Args:
@@ -190,8 +182,7 @@ class Evaluator:
         decide their codes.
 
     Returns:
-      A tuple of `log_prob`, `elbo`, `rate`, `distortion`, each of shape
-      `[batch]`, see `Estimates`.
+      An `importance.Estimate`.
 
     Raises:
       ValueError: There are not as many numbers as images.
@@ -205,30 +196,6 @@ class Evaluator:
     return self._compiled(image, index)
 
   def _estimate(self, image, index):
-    q = self._model.posterior(image)
-    batch = tf.shape(index)[0]
-    log_sum = tf.fill([batch], -math.inf)
-    rate, distortion = tf.zeros([batch]), tf.zeros([batch])
-    for chunk in tf.range(self._num_samples // self._chunk):
-      code = reparameterized.draw(q, self._noise(index, chunk))
-      terms = self._model.terms(code, image)  # [chunk, batch]
-      log_sum = tf.reduce_logsumexp(
-        tf.concat([log_sum[None], terms.elbo], 0), axis=0
-      )
-      rate += tf.reduce_sum(terms.rate, 0)
-      distortion += tf.reduce_sum(terms.distortion, 0)
-    rate, distortion = rate / self._num_samples, distortion / self._num_samples
-    log_prob = log_sum - math.log(self._num_samples)
-    return log_prob, -rate - distortion, rate, distortion
-
-  def _noise(self, index, chunk):
-    """Noise of shape `[chunk, batch, *event_shape]`, of each image its own."""
-    shape = [self._chunk, *self._model.event_shape]
-
-    def of_image(i):
-      seed = seeds.stream_seed(self._seed, 'importance', i)
-      seed = tf.random.experimental.stateless_fold_in(seed, chunk)
-      return tf.random.stateless_normal(shape, seed)
-
-    noise = tf.map_fn(of_image, index, fn_output_signature=tf.float32)
-    return tf.transpose(noise, [1, 0, *range(2, 1 + len(shape))])
+    return importance.estimate(
+      self._model, image, index, self._num_samples, self._seed
+    )

@@ -4,12 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import inputs
-from vlae_tf.distributions import reparameterized
+from vlae_tf.analysis import drawing, inputs
 from vlae_tf.system import checks, seeds
-
-# Images drawn at a time, which decides the memory.
-_AT_ONCE = 512
 
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
@@ -34,11 +30,8 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
     ValueError: `num` is less than 1, or the model is not built.
   """
   checks.integer('num', num, 1)
-  images = []
-  for part, code_seed, image_seed in _parts(num, 1, seed):
-    z = model.prior().sample(part.stop - part.start, seed=code_seed)
-    images.append(model.likelihood(z).sample(seed=image_seed).numpy())
-  return np.concatenate(images)
+  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  return drawing.samples(model, num, seed).numpy()
 
 
 def decompress(
@@ -60,11 +53,9 @@ def decompress(
   """
   checks.integer('draws', draws, 1)
   inputs.check_pixels(model, images)
-  drawn = []
-  for part, code_seed, image_seed in _parts(len(images), draws, seed):
-    z = _codes(model, images[part], code_seed)
-    drawn.append(model.likelihood(z).sample(draws, seed=image_seed).numpy())
-  return np.concatenate(drawn, axis=1)
+  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  images = tf.convert_to_tensor(images)
+  return drawing.decompressions(model, images, draws, seed).numpy()
 
 
 def complete(
@@ -77,10 +68,9 @@ def complete(
 ) -> np.ndarray:
   """Continues images of which only the first pixels in raster order are known.
 
-  The code comes from `p(z | given pixels)`, by sampling-importance-resampling:
-  half of the proposals are the prior's, half the posterior's for the image
-  with the rest blank; each is weighted by what it makes of the given pixels.
-  The pixels follow from `p(rest | given pixels, z)`, exactly.
+  The code comes from `p(z | given pixels)`, by sampling-importance-resampling,
+  see `drawing.completions`; the pixels from `p(rest | given pixels, z)`,
+  exactly.
 
   Args:
     model: Built `VLAE`.
@@ -102,52 +92,8 @@ def complete(
   checks.integer('num_given', num_given, 0, height * width)
   checks.integer('draws', draws, 1)
   checks.integer('proposals', proposals, 2)
-  images = np.asarray(images)
-  given = (np.arange(height * width) < num_given).reshape(height, width)
-  drawn = []
-  for part, code_seed, image_seed in _parts(len(images), draws, seed):
-    z = []
-    for i, image in enumerate(images[part]):
-      its_seed = tf.random.experimental.stateless_fold_in(code_seed, i)
-      z.append(_codes_of_part(model, image, given, draws, proposals, its_seed))
-    law = model.likelihood(tf.stack(z, axis=1))
-    rest = law.complete(images[part], given, seed=image_seed)
-    drawn.append(rest.numpy())
-  return np.concatenate(drawn, axis=1)
-
-
-def _codes_of_part(model, image, given, draws, proposals, seed):
-  """Codes of shape `[draws, *event_shape]` from `p(z | given pixels)`."""
-  prior, half = model.prior(), proposals // 2
-  q = model.posterior((image * given[..., None])[None])
-  seeds_ = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-  of_posterior = q.sample(half, seed=seeds_[1])[:, 0]
-  z = tf.concat([prior.sample(half, seed=seeds_[0]), of_posterior], 0)
-  of_pixels = model.likelihood(z).conditionals(image).log_prob(image)
-  log_prior = prior.log_prob(tf.identity(z))
-  # Of the equal mixture of both proposals, up to a constant.
-  log_posterior = q.log_prob(z[:, None])[:, 0]
-  log_proposal = tf.reduce_logsumexp([log_prior, log_posterior], axis=0)
-  log_weight = (
-    tf.reduce_sum(of_pixels * given, [-2, -1]) + log_prior - log_proposal
-  )
-  chosen = tf.random.stateless_categorical(log_weight[None], draws, seeds_[2])
-  return tf.gather(z, chosen[0])
-
-
-def _codes(model, images, seed):
-  """One code of each image."""
-  q = model.posterior(tf.convert_to_tensor(images))
-  shape = [len(images), *model.event_shape]
-  noise = tf.random.stateless_normal(shape, seed)
-  return reparameterized.draw(q, noise).value
-
-
-def _parts(num, draws, seed):
-  """Slices of images that fit the memory, each with seeds for two uses."""
-  size = max(1, _AT_ONCE // draws)
-  for k, start in enumerate(range(0, num, size)):
-    pair = [seeds.stream_seed(seed, 'sample', i) for i in range(2)]
-    if k:
-      pair = [tf.random.experimental.stateless_fold_in(s, k) for s in pair]
-    yield slice(start, min(start + size, num)), *pair
+  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  given = np.arange(height * width).reshape(height, width) < num_given
+  images = tf.convert_to_tensor(images)
+  drawn = drawing.completions(model, images, given, draws, seed, proposals)
+  return drawn.numpy()
