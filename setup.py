@@ -41,6 +41,7 @@ setuptools.setup(
       'vlae-sample = vlae_tf.system.launcher:sample',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
+      'vlae-export = vlae_tf.system.launcher:export',
     ]
   },
   python_requires='>=3.10',

@@ -41,7 +41,7 @@ def chunk_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
   Returns:
     One of the same kind: chunks hold no more than the samples asked for.
   """
-  if not tf.is_tensor(num_samples):
+  if isinstance(num_samples, int):
     return max(n for n in range(1, LANES + 1) if num_samples % n == 0)
   sizes = tf.range(1, LANES + 1, dtype=num_samples.dtype)
   return tf.reduce_max(tf.where(num_samples % sizes == 0, sizes, 1))
@@ -144,7 +144,7 @@ def _noise(model, index, k, chunk, seed):
     of_chunk = tf.random.experimental.stateless_fold_in(of_it, k)
     return tf.random.stateless_normal(shape, of_chunk)
 
-  static = None if tf.is_tensor(chunk) else chunk
+  static = chunk if isinstance(chunk, int) else None
   noise = tf.map_fn(
     of_image,
     index,

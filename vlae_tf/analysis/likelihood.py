@@ -128,7 +128,7 @@ class Evaluator:
     Raises:
       ValueError: `num_samples` is less than 1, or `seed` is no seed.
     """
-    checks.integer('num_samples', num_samples, 1)
+    num_samples = checks.integer('num_samples', num_samples, 1)
     self._model = model
     if not math.prod(model.event_shape):
       num_samples = 1  # Without a code, one is exact.

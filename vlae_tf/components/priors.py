@@ -98,11 +98,14 @@ class AutoregressiveFlowPrior(GaussianPrior):
     steps = steps[:-1]
     if len(self.event_shape) > 1:
       steps = [tfb.Reshape(self.event_shape, [self._size]), *steps]
-    return tfb.Chain(steps)
+    # TFP would name it after all of its steps, in every operation.
+    return tfb.Chain(steps, name='flow')
 
   def call(self):
     noise = gaussians.standard_gaussian((self._size,))
-    return tfd.TransformedDistribution(noise, self.bijector())
+    return tfd.TransformedDistribution(
+      noise, self.bijector(), name='flow_prior'
+    )
 
 
 @PRIORS.register('flow', 'autoregressive flows, the paper')

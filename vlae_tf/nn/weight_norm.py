@@ -48,8 +48,10 @@ def given_kernels(
 ) -> Iterator[None]:
   """Lets layers use effective kernels that were computed all at once.
 
+  Other layers compute theirs.
+
   Args:
-    layers: List of `WeightNorm` layers, all those called inside.
+    layers: List of `WeightNorm` layers.
     kernels: List of their `kernel`s, in the same order.
   """
   _state.kernels = {id(layer): k for layer, k in zip(layers, kernels)}
@@ -125,8 +127,8 @@ class WeightNorm(keras.layers.Layer):
   @property
   def kernel(self) -> tf.Tensor:
     """The effective kernel `g v / |v|`, shape of `v`."""
-    given = getattr(_state, 'kernels', None)
-    if given is not None:
+    given = getattr(_state, 'kernels', None) or {}
+    if id(self) in given:
       return tf.cast(given[id(self)], self.compute_dtype)
     v = self._masked_v()
     square = tf.reduce_sum(v * v, self._norm_axes, keepdims=True)

@@ -1,0 +1,161 @@
+"""A model as a SavedModel: what runs where TensorFlow does, and nothing else.
+
+DIR/saved_model.pb, DIR/variables/   TensorFlow's
+DIR/assets.extra/signatures.json     what goes in and comes out, with units
+DIR/README.md                        the same for people
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+import vlae_tf
+from vlae_tf import model as model_lib
+from vlae_tf.exporting import signatures
+from vlae_tf.nn import weight_norm
+from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.system import atomic
+
+MARKER = 'saved_model.pb'
+_FACTS = 'assets.extra/signatures.json'  # Where servers keep what is not run.
+_DEFAULT = 'encode'
+
+
+def write(
+  model: model_lib.VLAE,
+  directory: str | os.PathLike,
+  about: Mapping[str, Any] | None = None,
+  overwrite: bool = False,
+) -> None:
+  """Writes a model with all signatures, whole or not at all.
+
+  Args:
+    model: Built `VLAE`.
+    directory: Path of a directory that is not there yet.
+    about: Plain facts of JSON's types to keep with it.
+    overwrite: Whether a SavedModel that is there may be replaced.
+
+  Raises:
+    ValueError: The directory is there, or cannot be written.
+  """
+  with atomic.new_directory(directory, overwrite, MARKER) as folder:
+    functions, variables = _traced(model)
+    module = tf.Module()
+    module.weights = variables
+    functions['serving_default'] = functions[_DEFAULT]
+    tf.saved_model.save(module, str(folder), signatures=functions)
+    _describe(model, folder, dict(about or {}))
+
+
+def _traced(model):
+  """Concrete functions by signature, and the variables that they read."""
+  layers = _frozen_layers(model)
+  # Computed once, not at every call; masks would be in the graph many times.
+  kernels = [tf.Variable(layer.kernel, trainable=False) for layer in layers]
+  with weight_norm.given_kernels(layers, kernels):
+    functions = {
+      name: signatures.SIGNATURES[name].bind(model).get_concrete_function()
+      for name in signatures.SIGNATURES
+    }
+  own = [variable.value for variable in model.variables]
+  return functions, list(_read(functions.values(), [*kernels, *own]))
+
+
+def _frozen_layers(model):
+  """Layers whose kernels are made plain.
+
+  Those that XLA compiles pixel by pixel compute their own, and so the very
+  numbers that they have in Python.
+  """
+  compiled = {
+    id(inner)
+    for layer in model._flatten_layers()
+    if isinstance(layer, causal_network.CausalNetwork)
+    for inner in weight_norm.layers_of(layer)
+  }
+  return [
+    layer
+    for layer in weight_norm.layers_of(model)
+    if layer.built and id(layer) not in compiled
+  ]
+
+
+def _read(functions: Iterable[Any], variables):
+  """Those of some variables that functions capture."""
+  handles = {id(x) for function in functions for x in function.captured_inputs}
+  return (v for v in variables if id(v.handle) in handles)
+
+
+def _describe(model, folder, about):
+  fields = {
+    'vlae_tf': vlae_tf.__version__,
+    'tensorflow': tf.__version__,
+    'image_shape': list(model.image_shape),
+    'about': about,
+    'signatures': _documented(model),
+  }
+  (folder / _FACTS).parent.mkdir()
+  text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
+  (folder / _FACTS).write_text(text, 'utf-8')
+  (folder / 'README.md').write_text(_readme(fields), 'utf-8')
+
+
+def _documented(model):
+  """Names, shapes, dtypes and words of all that goes in and comes out."""
+  documented = {}
+  for name in signatures.SIGNATURES:
+    signature = signatures.SIGNATURES[name]
+    documented[name] = {'text': signature.text} | {
+      side: {
+        key: {
+          'dtype': field.dtype,
+          'shape': field.spec(key, model).shape.as_list(),
+          'text': field.text,
+        }
+        for key, field in getattr(signature, side).items()
+      }
+      for side in ('inputs', 'outputs')
+    }
+  return documented
+
+
+_INTRODUCTION = """# A Variational Lossy Autoencoder as a SavedModel
+
+{facts}
+
+It runs wherever TensorFlow does; neither vlae_tf nor Keras nor TensorFlow
+Probability is needed.
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load('.').signatures
+images = model['sample'](num=tf.constant(4), seed=tf.constant(0))['images']
+code = model['encode'](images=images)['mean']
+```
+
+Of sizes, `?` is any number. The first call of a signature that draws images
+compiles for that number of images, which takes seconds.
+"""
+
+
+def _readme(fields):
+  facts = [f'- {key}: {value}' for key, value in fields['about'].items()]
+  lines = [_INTRODUCTION.format(facts='\n'.join(facts))]
+  for name, signature in fields['signatures'].items():
+    lines += [f'## {name}', '', f'{signature["text"]}.', '']
+    lines += ['| | name | type | shape | |', '|---|---|---|---|---|']
+    for side in ('inputs', 'outputs'):
+      rows = signature[side].items()
+      lines += [_row(side[:-3], key, field) for key, field in rows]
+    lines.append('')
+  return '\n'.join(lines)
+
+
+def _row(side, key, field):
+  axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
+  text = field['text'].replace('|', '\\|')
+  return f'| {side} | `{key}` | {field["dtype"]} | `[{axes}]` | {text} |'
