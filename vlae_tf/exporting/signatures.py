@@ -82,8 +82,12 @@ class Signature:
       raises `tf.errors.InvalidArgumentError` for inputs out of bounds.
     """
 
+    specs = [f.spec(name, model) for name, f in self.inputs.items()]
+
     def call(*args):
-      given = dict(zip(self.inputs, args, strict=True))
+      # A loaded signature lets tensors of any shape pass.
+      shaped = [tf.ensure_shape(x, s.shape) for x, s in zip(args, specs)]
+      given = dict(zip(self.inputs, shaped, strict=True))
       with tf.control_dependencies(_checks(given, model)):
         given = {name: tf.identity(x) for name, x in given.items()}
       values = self.compute(model, **given)
@@ -96,7 +100,6 @@ class Signature:
         )
       }
 
-    specs = [f.spec(name, model) for name, f in self.inputs.items()]
     return tf.function(call, input_signature=specs)
 
 

@@ -1,0 +1,243 @@
+"""Serves an exported model over HTTP, with nothing but TensorFlow.
+
+    python examples/serve.py --export=DIR --port=8501
+    curl localhost:8501/v1/models/vlae
+    curl localhost:8501/v1/models/vlae/metadata
+    curl localhost:8501/v1/models/vlae:predict \
+      -d '{"signature_name": "sample", "inputs": {"num": 2, "seed": 0}}'
+
+Requests and answers have the format of TensorFlow Serving's REST interface,
+so that its model server can take the place of this one:
+https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+import http.server
+import json
+import math
+import sys
+from typing import Any
+
+import tensorflow as tf
+from absl import app, flags
+
+_EXPORT = flags.DEFINE_string('export', None, 'Directory.', required=True)
+_PORT = flags.DEFINE_integer('port', 8501, 'Port; 0 for a free one.')
+_HOST = flags.DEFINE_string('host', '127.0.0.1', 'Address to listen on.')
+_NAME = flags.DEFINE_string('name', 'vlae', 'Name of the model.')
+
+_LARGEST_REQUEST = 2**28  # In bytes.
+
+
+class BadRequestError(ValueError):
+  """What a client sent is not what the model takes."""
+
+
+class Model:
+  """The signatures of a SavedModel, asked in JSON's types."""
+
+  def __init__(self, directory: str, name: str):
+    self._model = tf.saved_model.load(directory)  # Holds the variables.
+    self._signatures = self._model.signatures
+    self.name = name
+
+  def metadata(self) -> dict[str, Any]:
+    """What goes into each signature and comes out of it."""
+    described = {
+      name: {
+        'inputs': {k: _info(s) for k, s in _inputs(signature).items()},
+        'outputs': {
+          k: _info(s) for k, s in signature.structured_outputs.items()
+        },
+        'method_name': 'tensorflow/serving/predict',
+      }
+      for name, signature in self._signatures.items()
+    }
+    return {
+      'model_spec': {'name': self.name, 'signature_name': '', 'version': '1'},
+      'metadata': {'signature_def': {'signature_def': described}},
+    }
+
+  def predict(self, request: Any) -> dict[str, Any]:
+    """Answers a request, in its format: columns, or a row for each image."""
+    if not isinstance(request, dict):
+      raise BadRequestError('the request must be a JSON object')
+    name = request.get('signature_name', 'serving_default')
+    if name not in self._signatures:
+      known = ', '.join(sorted(self._signatures))
+      raise BadRequestError(f'signature_name must be one of {known}: {name!r}')
+    if ('inputs' in request) == ('instances' in request):
+      raise BadRequestError('there must be one of inputs and instances')
+    signature = self._signatures[name]
+    specs = _inputs(signature)
+    by_rows = 'instances' in request
+    given = (
+      _columns(request['instances'], specs)
+      if by_rows
+      else (_named(request['inputs'], specs))
+    )
+    outputs = signature(**_tensors(given, specs))
+    values = {key: value.numpy().tolist() for key, value in outputs.items()}
+    if by_rows:
+      return {'predictions': _rows(values)}
+    alone = len(values) == 1
+    return {'outputs': next(iter(values.values())) if alone else values}
+
+
+def _inputs(signature):
+  return signature.structured_input_signature[1]
+
+
+def _info(spec):
+  sizes = [{'size': str(-1 if n is None else n)} for n in spec.shape]
+  dtype = (
+    f'DT_{"FLOAT" if spec.dtype == tf.float32 else spec.dtype.name.upper()}'
+  )
+  return {
+    'dtype': dtype,
+    'tensor_shape': {'dim': sizes, 'unknown_rank': False},
+    'name': spec.name,
+  }
+
+
+def _named(inputs, specs):
+  """Inputs by name; the only one may come without."""
+  if isinstance(inputs, dict):
+    return inputs
+  if len(specs) != 1:
+    raise BadRequestError(f'inputs must name {", ".join(specs)}')
+  return {next(iter(specs)): inputs}
+
+
+def _columns(instances, specs):
+  """Inputs by name from a row for each image."""
+  scalars = [name for name, spec in specs.items() if not spec.shape.rank]
+  if scalars:
+    raise BadRequestError(
+      f'{", ".join(scalars)} is no row of an image: send inputs, not instances'
+    )
+  if not isinstance(instances, list) or not instances:
+    raise BadRequestError('instances must be a list of rows')
+  if all(isinstance(row, dict) for row in instances):
+    names = instances[0].keys()
+    if any(row.keys() != names for row in instances):
+      raise BadRequestError('instances must all have the same names')
+    return {name: [row[name] for row in instances] for name in names}
+  return _named(instances, specs)
+
+
+def _rows(values):
+  if len(values) == 1:
+    return next(iter(values.values()))
+  return [dict(zip(values, row)) for row in zip(*values.values(), strict=True)]
+
+
+def _tensors(given, specs):
+  if given.keys() != specs.keys():
+    raise BadRequestError(
+      f'inputs must be {", ".join(specs)}: got {", ".join(given) or "none"}'
+    )
+  tensors = {}
+  for name, spec in specs.items():
+    axes = ', '.join('?' if n is None else str(n) for n in spec.shape)
+    wanted = f'{name} must be {spec.dtype.name} of shape [{axes}]'
+    try:
+      tensor = tf.constant(given[name], spec.dtype)
+    except (TypeError, ValueError) as error:
+      raise BadRequestError(f'{wanted}: got something else') from error
+    if not spec.shape.is_compatible_with(tensor.shape):
+      raise BadRequestError(f'{wanted}: got {tensor.shape}')
+    tensors[name] = tensor
+  return tensors
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+  """Routes of TensorFlow Serving's REST interface."""
+
+  model: Model
+  protocol_version = 'HTTP/1.1'
+
+  def do_GET(self) -> None:
+    """State of the model, or its metadata."""
+    if self.path.rstrip('/') == self._base():
+      state = {'version': '1', 'state': 'AVAILABLE'}
+      status = {'error_code': 'OK', 'error_message': ''}
+      self._answer(200, {'model_version_status': [state | {'status': status}]})
+    elif self.path == f'{self._base()}/metadata':
+      self._answer(200, self.model.metadata())
+    else:
+      self._answer(404, {'error': f'no {self.path}; try {self._base()}'})
+
+  def do_POST(self) -> None:
+    """Predictions."""
+    size = self.headers.get('Content-Length', '')
+    if not size.isdecimal() or int(size) > _LARGEST_REQUEST:
+      self.close_connection = True
+      self._answer(413, {'error': f'at most {_LARGEST_REQUEST} bytes'})
+      return
+    body = self.rfile.read(int(size))
+    if self.path != f'{self._base()}:predict':
+      self._answer(
+        404, {'error': f'no {self.path}; try {self._base()}:predict'}
+      )
+      return
+    try:
+      self._answer(200, self.model.predict(json.loads(body)))
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+      self._answer(400, {'error': _brief(error)})
+
+  def log_message(self, format: str, *args: Any) -> None:
+    """Keeps quiet."""
+
+  def _base(self):
+    return f'/v1/models/{self.model.name}'
+
+  def _answer(self, status, answer):
+    body = json.dumps(_finite(answer)).encode()
+    self.send_response(status)
+    self.send_header('Content-Type', 'application/json')
+    self.send_header('Content-Length', str(len(body)))
+    self.end_headers()
+    self.wfile.write(body)
+
+
+def _brief(error):
+  """The line of an error that says what was wrong."""
+  lines = str(error).splitlines()
+  said = [line.strip() for line in lines if 'assertion failed' in line]
+  return [*said, *lines, 'bad request'][0]
+
+
+def _finite(value):
+  """JSON has no infinities: they become strings."""
+  if isinstance(value, dict):
+    return {k: _finite(v) for k, v in value.items()}
+  if isinstance(value, list):
+    return [_finite(v) for v in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return str(value)
+  return value
+
+
+def main(argv: list[str]) -> None:
+  """Serves until it is stopped."""
+  if argv[1:]:
+    raise app.UsageError(f'unexpected argument {argv[1]!r}')
+  try:
+    Handler.model = Model(_EXPORT.value, _NAME.value)
+    server = http.server.ThreadingHTTPServer(
+      (_HOST.value, _PORT.value), Handler
+    )
+  except (OSError, OverflowError) as error:
+    sys.exit(f'error: {error}')
+  url = (
+    f'http://{_HOST.value}:{server.server_address[1]}/v1/models/{_NAME.value}'
+  )
+  print(f'serving {_EXPORT.value} at {url}', flush=True)
+  try:
+    server.serve_forever()
+  except KeyboardInterrupt:
+    sys.exit(130)
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,55 @@
+"""Small models that are exported, and what is asked of them."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import toys
+
+from vlae_tf import model as model_lib
+from vlae_tf.exporting import saved_model
+
+_MOST = 100
+MODELS = {
+  'paper': {},
+  'three channels of levels': dict(
+    pixel_law='categorical',
+    decoder='window',
+    window='2x2',
+    prior='gaussian',
+    image_shape=(4, 3, 3),
+  ),
+  'without a code': dict(latent_size=0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+  """A model, where it is exported, and what it is asked."""
+
+  model: model_lib.VLAE
+  directory: pathlib.Path
+  images: np.ndarray
+  codes: np.ndarray
+  mask: np.ndarray
+  sizes: tuple[int, ...]  # Of the batches.
+
+
+def make(name: str, folder: pathlib.Path) -> Export:
+  """Exports one of `MODELS` into a folder."""
+  model = toys.small_model(**MODELS[name])
+  rng = np.random.default_rng(0)
+  levels = rng.integers(0, 2, (_MOST, *model.image_shape))
+  if 'levels' in name:
+    levels = rng.integers(0, 256, levels.shape) / 255
+  height, width, _ = model.image_shape
+  directory = folder / 'export'
+  saved_model.write(model, directory, {'run': name})
+  return Export(
+    model,
+    directory,
+    levels.astype('float32'),
+    rng.standard_normal((_MOST, *model.event_shape)).astype('float32'),
+    np.arange(height * width).reshape(height, width) < height * width // 2,
+    (1, 7, _MOST) if name == 'paper' else (7,),
+  )

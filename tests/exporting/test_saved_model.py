@@ -1,0 +1,237 @@
+"""An exported model answers as the Python model does, without our packages."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+from exporting import exports
+
+from vlae_tf.analysis import drawing, encoding, importance, sampling
+from vlae_tf.exporting import saved_model, signatures
+from vlae_tf.system import seeds
+
+_HERE = pathlib.Path(__file__).parent
+_SEED = 5
+_DRAWN = ('decode/', 'sample/', 'reconstruct/', 'complete/')
+
+
+@pytest.fixture(scope='module')
+def paper(tmp_path_factory):
+  """An export of the paper's model, small."""
+  return exports.make('paper', tmp_path_factory.mktemp('paper'))
+
+
+@pytest.fixture(scope='module')
+def loaded(paper):
+  """Its signatures."""
+  return tf.saved_model.load(str(paper.directory)).signatures
+
+
+def _of_python(export):
+  """What `bare.answers` gives, from the functions for Python."""
+  model, found = export.model, {}
+  for n in export.sizes:
+    x = export.images[:n]
+
+    def note(name, values, n=n):
+      found.update(
+        {f'{name}/{n}/{k}': np.asarray(v) for k, v in values.items()}
+      )
+
+    note('encode', encoding.encode(model, tf.constant(x))._asdict())
+    law = model.likelihood(tf.constant(export.codes[:n]))
+    images = law.sample(seed=seeds.stream_seed(_SEED, 'sample', 1))
+    means = law.conditionals(images).mean()
+    note('decode', dict(images=images, pixel_means=means))
+
+    def estimate(index, num, seed, x=x):
+      return importance.estimate_in_groups(model, x, index, num, seed)
+
+    each = estimate(tf.range(n), 1, _SEED)._asdict()
+    note('elbo', {k: each[k] for k in ('elbo', 'rate', 'distortion')})
+    many = estimate(tf.range(n), 300 if n < 10 else 30, _SEED)
+    note('log_prob', dict(log_prob=many.log_prob))
+    alike = estimate(tf.zeros(n, tf.int32), 16, 0).log_prob
+    bits = -alike / np.log(2) / np.prod(model.image_shape)
+    note('score', dict(bits_per_dim=bits))
+    note('sample', dict(images=sampling.sample_prior(model, n, _SEED)))
+    again = sampling.decompress(model, x, 1, _SEED)[0]
+    note('reconstruct', dict(images=again))
+    given = int(export.mask.sum())
+    rest = sampling.complete(model, x, given, 1, _SEED)[0]
+    note('complete', dict(images=rest))
+  return found
+
+
+def _of_bare_process(export, folder, threads):
+  """What `bare.answers` gives in a process of its own."""
+  given, out = folder / 'given.npz', folder / f'out_{threads}.npz'
+  np.savez(
+    given,
+    images=export.images,
+    codes=export.codes,
+    mask=export.mask,
+    sizes=export.sizes,
+  )
+  environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+  command = [sys.executable, _HERE / 'bare.py', export.directory, given, out]
+  subprocess.run(
+    [*command, str(threads)], check=True, env=environment, cwd=folder
+  )
+  return dict(np.load(out))
+
+
+def _assert_same(found, expected):
+  assert found.keys() == expected.keys()
+  for name, value in expected.items():
+    assert found[name].shape == value.shape, name
+    if name.startswith(_DRAWN) and name.endswith('/images'):
+      np.testing.assert_array_equal(found[name], value, err_msg=name)
+    else:
+      np.testing.assert_allclose(
+        found[name], value, rtol=1e-5, atol=1e-5, err_msg=name
+      )
+
+
+def test_it_answers_as_in_python_on_one_and_two_threads(paper, tmp_path):
+  expected = _of_python(paper)
+  for threads in (1, 2):
+    _assert_same(_of_bare_process(paper, tmp_path, threads), expected)
+
+
+@pytest.mark.parametrize('name', list(exports.MODELS)[1:])
+def test_other_models_answer_as_in_python(name, tmp_path):
+  export = exports.make(name, tmp_path)
+  _assert_same(_of_bare_process(export, tmp_path, 2), _of_python(export))
+
+
+def test_kernels_are_stored_once_and_masks_not_at_all(paper, loaded):
+  """The graph holds neither; weights that are not read are left out."""
+  read = tf.train.load_checkpoint(
+    str(paper.directory / 'variables' / 'variables')
+  )
+  shapes = read.get_variable_to_shape_map()
+  stored = sum(int(np.prod(s)) for k, s in shapes.items() if 'weights' in k)
+  trained = sum(int(np.prod(v.shape)) for v in paper.model.variables)
+  assert stored <= trained
+  graph = loaded['encode'].graph.as_graph_def()
+  nodes = [
+    *graph.node,
+    *(n for f in graph.library.function for n in f.node_def),
+  ]
+  constants = [n.ByteSize() for n in nodes if n.op == 'Const']
+  assert max(constants) < 10_000
+
+
+def test_more_images_than_are_drawn_at_once(paper, loaded):
+  """Parts have seeds of their own, here as in Python."""
+  num = drawing.AT_ONCE + 3
+  drawn = loaded['sample'](num=tf.constant(num), seed=tf.constant(2))['images']
+  expected = sampling.sample_prior(paper.model, num, 2)
+  np.testing.assert_array_equal(drawn, expected)
+  assert (expected[: drawing.AT_ONCE][:3] != expected[-3:]).any()
+
+
+def test_a_score_is_of_the_image_alone(paper, loaded):
+  x = tf.constant(paper.images[:5])
+  together = loaded['score'](images=x)['bits_per_dim'].numpy()
+  alone = loaded['score'](images=x[3:4])['bits_per_dim'].numpy()
+  np.testing.assert_allclose(together[3:4], alone, rtol=1e-6)
+  equal = tf.repeat(x[:1], 3, 0)
+  same = loaded['score'](images=equal)['bits_per_dim'].numpy()
+  np.testing.assert_allclose(same, same[:1].repeat(3), rtol=1e-6)
+
+
+_BAD = [
+  ('encode', dict(images=np.full((2, 6, 5, 1), 2.0)), r'\[batch, 6, 5, 1\]'),
+  (
+    'score',
+    dict(images=np.full((2, 6, 5, 1), np.nan)),
+    r'in \[0, 1\] and no NaN',
+  ),
+  ('elbo', dict(images=np.zeros((1, 6, 5, 1)), seed=-1), '`seed` must be in'),
+  ('sample', dict(num=0, seed=0), r'`num` must be in \[1, '),
+  ('sample', dict(num=2**30, seed=0), r'`num` must be in \[1, '),
+  (
+    'log_prob',
+    dict(images=np.zeros((1, 6, 5, 1)), num_samples=0, seed=0),
+    r'`num_samples` must be in \[1, ',
+  ),
+  ('decode', dict(codes=np.full((1, 4), np.inf), seed=0), '`codes` must be'),
+]
+
+
+@pytest.mark.parametrize('name, inputs, message', _BAD)
+def test_inputs_out_of_bounds_are_refused(loaded, name, inputs, message):
+  function = loaded[name]
+  specs = function.structured_input_signature[1]
+  tensors = {k: tf.constant(v, specs[k].dtype) for k, v in inputs.items()}
+  with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    function(**tensors)
+
+
+_OF_IMAGES = [
+  n for n, s in signatures.SIGNATURES.items() if 'images' in s.inputs
+]
+
+
+@pytest.mark.parametrize('name', _OF_IMAGES)
+def test_images_of_another_size_are_refused_with_the_size_wanted(loaded, name):
+  function = loaded[name]
+  specs = function.structured_input_signature[1]
+  others = {
+    k: tf.ones(s.shape, s.dtype) for k, s in specs.items() if k != 'images'
+  }
+  wanted = r'expected shape \[\?,6,5,1\]'
+  for shape in ([2, 5, 6, 1], [2, 6, 5, 3], [0, 30], [6, 5, 1]):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=wanted):
+      function(images=tf.zeros(shape), **others)
+  with pytest.raises(tf.errors.InvalidArgumentError, match='float'):
+    function(images=tf.zeros([2, 6, 5, 1], tf.uint8), **others)
+
+
+def test_what_it_says_of_itself_is_so(paper, loaded):
+  path = paper.directory / 'assets.extra' / 'signatures.json'
+  told = json.loads(path.read_text())
+  assert told['about'] == {'run': 'paper'}
+  assert set(told['signatures']) == set(loaded) - {'serving_default'}
+  readme = (paper.directory / 'README.md').read_text()
+  for name, signature in told['signatures'].items():
+    specs = {
+      'inputs': loaded[name].structured_input_signature[1],
+      'outputs': loaded[name].structured_outputs,
+    }
+    for side, of_side in specs.items():
+      assert set(signature[side]) == set(of_side)
+      for key, spec in of_side.items():
+        field = signature[side][key]
+        assert field['shape'] == spec.shape.as_list()
+        assert field['dtype'] == spec.dtype.name
+        assert f'| `{key}` | {field["dtype"]} |' in readme
+
+
+def test_a_model_in_sixteen_bits_is_exported(tmp_path):
+  model = toys.small_model(precision='mixed_bfloat16')
+  saved_model.write(model, tmp_path / 'export')
+  loaded = tf.saved_model.load(str(tmp_path / 'export')).signatures
+  x = tf.constant(toys.binary_images(3))
+  found = loaded['encode'](images=x)['mean']
+  expected = encoding.encode(model, x).mean
+  np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02)
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+  def full(*args, **kwargs):
+    raise OSError(28, 'No space left on device')
+
+  model = toys.random_model(toys.small_config(**toys.SMALLEST), (6, 5, 1))
+  monkeypatch.setattr(tf.saved_model, 'save', full)
+  with pytest.raises(ValueError, match='No space left'):
+    saved_model.write(model, tmp_path / 'export')
+  assert not list(tmp_path.iterdir())
