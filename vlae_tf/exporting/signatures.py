@@ -15,7 +15,6 @@ from vlae_tf import model as model_lib
 from vlae_tf.analysis import drawing, encoding, importance
 from vlae_tf.system import seeds
 
-
 # Sizes that are the model's, by name, among the numbers of a shape.
 _IMAGE, _CODE = 'image', 'code'
 _SCORE_SAMPLES = 16

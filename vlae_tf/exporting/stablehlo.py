@@ -1,0 +1,97 @@
+"""`encode` and `elbo` as StableHLO, for compilers that are not TensorFlow.
+
+As random numbers differ between compilers, `elbo` is given its noise.
+
+DIR/NAME.stablehlo   MLIR bytecode, weights inside, one batch size
+DIR/signatures.json  what goes in and comes out, in order
+"""
+
+import functools
+import inspect
+import json
+import os
+
+import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
+
+from vlae_tf import model as model_lib
+from vlae_tf.analysis import encoding
+from vlae_tf.nn import weight_norm
+from vlae_tf.system import atomic, checks
+
+MARKER = 'encode.stablehlo'
+
+
+def _encode(model, images):
+  return encoding.encode(model, images)._asdict()
+
+
+def _elbo(model, images, noise):
+  terms = model(images, noise)
+  return dict(elbo=terms.elbo, rate=terms.rate, distortion=terms.distortion)
+
+
+_COMPUTATIONS = {'encode': _encode, 'elbo': _elbo}
+
+
+def write(
+  model: model_lib.VLAE,
+  directory: str | os.PathLike,
+  batch_size: int = 1,
+  overwrite: bool = False,
+) -> None:
+  """Writes two signatures, whole or not at all.
+
+  Inputs and outputs come in the order of `signatures.json`. Inputs are not
+  checked, as StableHLO has nothing for that.
+
+  Args:
+    model: Built `VLAE`.
+    directory: Path of a directory that is not there yet.
+    batch_size: Number of images, at least 1.
+    overwrite: Whether an export of this kind may be replaced.
+
+  Raises:
+    ValueError: The directory is there, or cannot be written.
+  """
+  checks.integer('batch_size', batch_size, 1)
+  with atomic.new_directory(directory, overwrite, MARKER) as folder:
+    described = {}
+    for name, compute in _COMPUTATIONS.items():
+      function, specs, outputs = _frozen(model, compute, batch_size)
+      (folder / f'{name}.stablehlo').write_bytes(_lowered(function, specs))
+      described[name] = {
+        'inputs': {s.name: s.shape.as_list() for s in specs},
+        'outputs': outputs,
+      }
+    text = json.dumps(described, indent=2) + '\n'
+    (folder / 'signatures.json').write_text(text, 'utf-8')
+
+
+def _frozen(model, compute, batch_size):
+  """A computation with constants for weights; inputs, names of outputs."""
+  sizes = {'images': model.image_shape, 'noise': model.event_shape}
+  specs = [
+    tf.TensorSpec([batch_size, *sizes[name]], tf.float32, name)
+    for name in list(inspect.signature(compute).parameters)[1:]
+  ]
+  layers = [x for x in weight_norm.layers_of(model) if x.built]
+  kernels = [layer.kernel for layer in layers]
+  with weight_norm.given_kernels(layers, kernels):
+    function = tf.function(functools.partial(compute, model))
+    concrete = function.get_concrete_function(*specs)
+  # Loops stay loops: XLA does not know what they would be lowered to.
+  frozen = convert_to_constants.convert_variables_to_constants_v2(
+    concrete, lower_control_flow=False
+  )
+  # A dictionary's values come in the order of its keys.
+  return frozen, specs, sorted(concrete.structured_outputs)
+
+
+def _lowered(function, specs):
+  """A function as bytecode."""
+  compiled = tf.function(
+    lambda *args: function(*args), input_signature=specs, jit_compile=True
+  )
+  lower = compiled.experimental_get_compiler_ir(*specs)
+  return lower(stage='stablehlo_serialized', platform_name='CPU')
