@@ -86,8 +86,8 @@ def table(result: Mapping[str, Any]) -> str:
     ('NLL', 'nll', 'nats', result['nll_stderr']),
     ('ELBO', 'elbo', 'nats', result['elbo_stderr']),
     ('gap NLL to -ELBO', 'gap', 'nats', result['gap_stderr']),
-    ('rate', 'rate', 'nats', None),
-    ('distortion', 'distortion', 'nats', None),
+    ('rate', 'rate', 'nats', result['rate_stderr']),
+    ('distortion', 'distortion', 'nats', result['distortion_stderr']),
     ('bits in the code', 'rate_bits', 'bits', None),
     ('NLL', 'bits_per_dim', 'bits/dim', None),
   ]

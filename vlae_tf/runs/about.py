@@ -3,6 +3,7 @@
 | key | value |
 |---|---|
 | `dataset`, `train_on` | as in its config; of a path, its last part alone |
+| `dataset_words` | what was registered of the data set |
 | `data_sha256` | of the images that were trained on |
 | `steps`, `batch_size` | how long, and how many images a step |
 | `planned_epochs` | `max_epochs` of its config |
@@ -18,6 +19,7 @@ import os
 import pathlib
 from typing import Any
 
+from vlae_tf.data import DATASETS
 from vlae_tf.runs import environment, scores, workdirs
 from vlae_tf.system import notices
 
@@ -34,8 +36,10 @@ def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
   Returns:
     A dictionary of JSON's types.
   """
+  name = run.config.dataset
   found = {
-    'dataset': os.path.basename(os.path.normpath(run.config.dataset)),
+    'dataset': os.path.basename(os.path.normpath(name)),
+    'dataset_words': DATASETS.description(name) if name in DATASETS else None,
     'train_on': run.config.train_on,
     'data_sha256': run.fingerprint,
     'steps': run.step,

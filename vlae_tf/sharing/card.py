@@ -84,7 +84,8 @@ def results(about: Mapping[str, Any]) -> str:
     'other unit is named; `+-` is a standard error over images. NLL is '
     'estimated by importance sampling, an upper bound in expectation that more '
     'codes tighten; the rate is the KL divergence of the posterior from the '
-    'prior, estimated from the same codes.'
+    'prior, estimated from the same codes. Grey test images are binarised '
+    'once and for all.'
   )
 
 
@@ -194,6 +195,7 @@ def _model(described):
 def _protocol(about):
   names = {
     'dataset': 'data set',
+    'dataset_words': 'which is',
     'train_on': 'trained on the split',
     'num_train': 'images trained on',
     'data_sha256': 'SHA-256 of the images trained on',

@@ -25,6 +25,11 @@ from vlae_tf.sharing import tensors
 FORMAT, VERSION = 'vlae_tf', 1
 # Files of weights.
 TENSORS, KERAS = 'model.safetensors', 'model.weights.h5'
+# What a card shows of a score.
+_NUMBERS = (
+  *('nll', 'nll_stderr', 'elbo', 'elbo_stderr', 'gap', 'gap_stderr'),
+  *('rate', 'rate_stderr', 'rate_bits', 'bits_per_dim'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,9 +175,8 @@ def _is_score(score):
   if not isinstance(score, Mapping):
     return False
   counts = [score.get(name) for name in ('num_images', 'num_samples')]
-  numbers = [v for k, v in score.items() if k not in ('split', 'checkpoint')]
   return all(type(n) is int for n in counts) and all(
-    isinstance(v, int | float | None) for v in numbers
+    isinstance(score.get(name), int | float | None) for name in _NUMBERS
   )
 
 
