@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import resource
 import shutil
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_where_the_images_were_is_nobodys_business(written):
   path, _ = written
   for name in ('config.json', 'README.md'):
     assert 'someone' not in (path / name).read_text()
-  assert vlae_tf.from_pretrained(path).config.dataset == 'scans'
+  assert vlae_tf.from_pretrained(path).config.dataset == 'path/to/scans'
 
 
 def test_half_of_the_bytes_give_the_nearest_weights(tmp_path):
@@ -181,6 +182,36 @@ def test_weights_that_are_no_numbers_are_not_shared(tmp_path):
   with pytest.raises(ValueError, match=f'finite weights .*{weight.path}'):
     model.save_pretrained(tmp_path / 'shared')
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+  'fills', ['model.safetensors', 'model.weights.h5', 'its end']
+)
+def test_a_disk_that_fills_up_at_any_file_costs_nothing(
+  shared, written, fills, capfd
+):
+  """HDF5 by itself fails at each open object, and may end the process."""
+  before = {p: p.read_bytes() for p in shared.iterdir()}
+  sizes = [
+    len(before[shared / name])
+    for name in ('model.safetensors', 'model.weights.h5')
+  ]
+  assert sizes[0] < sizes[1]
+  limit = {
+    'model.safetensors': sizes[0] // 2,
+    'model.weights.h5': sizes[0] + 1,
+    'its end': sizes[1] - 1,
+  }[fills]
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+  try:
+    with pytest.raises(ValueError, match=r'Cannot write .*File too large\.$'):
+      written[1].save_pretrained(shared, overwrite=True)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  assert {p: p.read_bytes() for p in shared.iterdir()} == before
+  assert [p.name for p in shared.parent.iterdir()] == ['shared']
+  assert capfd.readouterr().err == ''
 
 
 def test_a_model_without_variables_is_not_shared(tmp_path):

@@ -218,6 +218,6 @@ class Fitting(keras.Model):
 
 
 def _shareable(config):
-  """Fields of a config; of a path of images, its last part alone."""
-  name = os.path.basename(os.path.normpath(config.dataset))
-  return dataclasses.asdict(config) | {'dataset': name}
+  """Fields of a config, without the place of own images."""
+  dataset = description.without_place(config.dataset)
+  return dataclasses.asdict(config) | {'dataset': dataset}

@@ -33,7 +33,7 @@ def test_what_is_there_is_told(tmp_path):
   scores.write(tmp_path, _score())
   run = _run(dataset='/home/me/scans/', max_epochs=3, batch_size=50)
   assert about.of_run(tmp_path, run) == {
-    'dataset': 'scans',
+    'dataset': 'path/to/scans',
     'train_on': 'train',
     'data_sha256': 'b80e',
     'steps': 7,

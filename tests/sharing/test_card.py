@@ -52,13 +52,13 @@ def _header(text):
 
 
 def test_the_header_is_what_model_hubs_read():
-  header = _header(card.text('"a": [name]', _DESCRIBED))
+  header = _header(card.text('it\'s "a": [name]', _DESCRIBED))
   assert header['license'] == 'apache-2.0'
   assert header['library_name'] == 'vlae_tf'
   assert header['datasets'] == ['omniglot']
   assert 'keras' in header['tags']
   (model,) = header['model-index']
-  assert model['name'] == '"a": [name]'
+  assert model['name'] == 'it\'s "a": [name]'
   full, part = model['results']
   assert full['dataset'] == dict(type='omniglot', name='omniglot', split='test')
   found = {m['type']: m['value'] for m in full['metrics']}
@@ -108,9 +108,10 @@ def test_what_the_data_lack_is_said_to_be_unknown():
 def test_limits_are_those_of_the_data():
   text = card.text('omniglot', _DESCRIBED)
   assert 'Burda' in text and 'Validation images were trained on' in text
-  about = _ABOUT | {'dataset': 'mine', 'train_on': 'train'}
+  about = _ABOUT | {'dataset': 'path/to/omniglot', 'train_on': 'train'}
   text = card.text('mine', dataclasses.replace(_DESCRIBED, about=about))
   assert 'Burda' not in text and 'Validation images were' not in text
+  assert 'datasets' not in _header(text)
 
 
 def test_no_number_is_typed_by_hand():

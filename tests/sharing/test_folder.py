@@ -157,6 +157,8 @@ def test_other_files_are_passed_over(shared):
     (dict(files={'../x': {'bytes': 1, 'sha256': ''}}), '`files` must give'),
     (dict(files={'model.safetensors': {'bytes': 1}}), '`files` must give'),
     (dict(about=[]), '`about` must be a JSON object'),
+    (dict(about={'environment': 3}), '`about` must have for `environment`'),
+    (dict(about={'dataset': 3}), '`about` must have for `dataset`'),
     (
       dict(about={'scores': [dict(num_images=1, num_samples=1, nll='3')]}),
       '`about` must have for `scores`',
@@ -243,9 +245,7 @@ def test_a_path_below_a_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('value', [float('nan'), {1, 2}, b'bytes'])
-def test_what_json_has_not_is_refused_before_anything_is_written(
-  tmp_path, value
-):
+def test_what_json_has_not_is_refused_and_nothing_is_left(tmp_path, value):
   described = description.Description(
     '0.1.0', (4, 3, 1), (2,), 6, about={'minutes': value}
   )

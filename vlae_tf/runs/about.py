@@ -2,7 +2,7 @@
 
 | key | value |
 |---|---|
-| `dataset`, `train_on` | as in its config; of a path, its last part alone |
+| `dataset`, `train_on` | as in its config, but for the place of own images |
 | `dataset_words` | what was registered of the data set |
 | `data_sha256` | of the images that were trained on |
 | `steps`, `batch_size` | how long, and how many images a step |
@@ -21,6 +21,7 @@ from typing import Any
 
 from vlae_tf.data import DATASETS
 from vlae_tf.runs import environment, scores, workdirs
+from vlae_tf.sharing import description
 from vlae_tf.system import notices
 
 _SPLITS = ('test', 'validation', 'train')
@@ -38,7 +39,7 @@ def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
   """
   name = run.config.dataset
   found = {
-    'dataset': os.path.basename(os.path.normpath(name)),
+    'dataset': description.without_place(name),
     'dataset_words': DATASETS.description(name) if name in DATASETS else None,
     'train_on': run.config.train_on,
     'data_sha256': run.fingerprint,

@@ -131,7 +131,7 @@ def _header(name, described):
       'keras',
     ],
   }
-  if dataset:
+  if dataset and '/' not in dataset:  # Of own images, hubs know nothing.
     fields['datasets'] = [dataset]
   if about.get('scores'):
     fields['model-index'] = [{'name': name, 'results': _index(about)}]

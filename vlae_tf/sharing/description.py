@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,7 +72,7 @@ class Description:
         f'{self.weights_dtype!r}.'
       )
     self._check_files()
-    self._check_scores()
+    self._check_about()
 
   def _check_files(self):
     for name, said in self.files.items():
@@ -88,7 +89,15 @@ class Description:
           f'{said!r} of {name!r}.'
         )
 
-  def _check_scores(self):
+  def _check_about(self):
+    for name, kind, words in (
+      ('dataset', str, 'a string'),
+      ('environment', Mapping, 'a JSON object'),
+    ):
+      if not isinstance(self.about.get(name), kind | None):
+        raise ValueError(
+          f'`about` must have for `{name}` {words}, got {self.about[name]!r}.'
+        )
     scores = self.about.get('scores', [])
     right = isinstance(scores, list) and all(map(_is_score, scores))
     if not right:
@@ -101,6 +110,23 @@ class Description:
 def package_version() -> str:
   """The version of this package."""
   return importlib.import_module('vlae_tf').__version__
+
+
+def without_place(dataset: str) -> str:
+  """What to call images: where they lie is nobody's business.
+
+  >>> without_place('omniglot'), without_place('/home/me/omniglot/')
+  ('omniglot', 'path/to/omniglot')
+
+  Args:
+    dataset: Field of a `Config`.
+
+  Returns:
+    The name of a data set, or of a path its last part behind `path/to/`, so
+    that own images are not taken for those of a known name.
+  """
+  last = os.path.basename(os.path.normpath(dataset))
+  return dataset if last == dataset else f'path/to/{last}'
 
 
 def to_json(description: Description) -> str:

@@ -21,6 +21,7 @@ from vlae_tf.system import atomic
 
 CONFIG, CARD = 'config.json', 'README.md'
 _NAMES = (CONFIG, TENSORS, KERAS, CARD)
+_OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
 # Files that run what is in them when somebody loads them: pickles and what
 # holds such, programs, and Keras and TensorFlow's formats of whole models.
 _UNSAFE = frozenset(
@@ -93,11 +94,22 @@ def write(
     (new / TENSORS).write_bytes(weights)
     files = {TENSORS: description.of_file(weights)}
     if save_keras:
+      _check_room(new / KERAS, values)
       save_keras(str(new / KERAS))
       files[KERAS] = description.of_file((new / KERAS).read_bytes())
     described = dataclasses.replace(described, files=files)
     (new / CARD).write_text(card.text(name, described), 'utf-8')
     (new / CONFIG).write_text(description.to_json(described), 'utf-8')
+
+
+def _check_room(path, values):
+  """Checks that the disk takes a file of Keras.
+
+  On a full one, HDF5 writes pages to standard error and may end the process.
+  """
+  size = sum(v.nbytes for v in values.values())
+  path.write_bytes(bytes(size + _OVERHEAD * (len(values) + 16)))
+  path.unlink()
 
 
 def read(directory: str | os.PathLike) -> description.Description:
