@@ -12,7 +12,7 @@ import safetensors.numpy
 import toys
 
 import vlae_tf
-from vlae_tf import data, nn, pretrained
+from vlae_tf import components, data, nn, pretrained
 from vlae_tf.analysis import likelihood
 from vlae_tf.components import posteriors, priors
 
@@ -89,6 +89,20 @@ def test_where_the_images_were_is_nobodys_business(written):
   for name in ('config.json', 'README.md'):
     assert 'someone' not in (path / name).read_text()
   assert vlae_tf.from_pretrained(path).config.dataset == 'path/to/scans'
+
+
+def test_the_folder_says_in_words_what_the_config_names(written):
+  path, _ = written
+  fields = json.loads((path / 'config.json').read_text())
+  for field, names in (
+    ('decoder', components.NETWORKS),
+    ('prior', components.PRIORS),
+    ('objective', components.OBJECTIVES),
+  ):
+    words = names.description(fields['config'][field])
+    assert fields['parts'][field] == words
+    assert words in (path / 'README.md').read_text()
+  assert fields['vlae_tf_version'] == vlae_tf.__version__
 
 
 def test_half_of_the_bytes_give_the_nearest_weights(tmp_path):
