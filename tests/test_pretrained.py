@@ -15,6 +15,7 @@ import vlae_tf
 from vlae_tf import components, data, nn, pretrained
 from vlae_tf.analysis import likelihood
 from vlae_tf.components import posteriors, priors
+from vlae_tf.sharing import card
 
 _SHAPE = (6, 5, 1)
 
@@ -320,6 +321,7 @@ def test_what_is_shipped_says_what_it_is(name):
   assert known.expected.startswith(f'{nll} nats')
   text = (known.directory / 'README.md').read_text()
   assert nll in text
+  assert text == card.text(name, known.description)  # Of this version.
   size = sum(path.stat().st_size for path in known.directory.iterdir())
   assert size < 600 * 1024
   # Nothing of where it was made.
