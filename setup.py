@@ -33,7 +33,10 @@ setuptools.setup(
   ],
   # Presets are data, not modules: at the top level of a checkout.
   package_dir={'vlae_tf.presets': 'flags'},
-  package_data={'vlae_tf': ['py.typed'], 'vlae_tf.presets': ['*.flags']},
+  package_data={
+    'vlae_tf': ['py.typed', 'pretrained_models/*/*'],
+    'vlae_tf.presets': ['*.flags'],
+  },
   entry_points={
     'console_scripts': [
       'vlae-train = vlae_tf.system.launcher:train',
@@ -53,6 +56,7 @@ setuptools.setup(
     'pillow>=10',
     # TFDS imports files that protobuf 6.31.1 made, and does not say so.
     'protobuf>=6.31.1',
+    'safetensors>=0.4.3',
     'scikit-learn>=1.4',
     'scipy>=1.11.1',
     'tensorboard>=2.20',  # `tf.summary` raises without it.
@@ -69,6 +73,7 @@ setuptools.setup(
       'packaging',
       'pytest>=8',
       'pytest-xdist',
+      'pyyaml',
       'ruff>=0.17',
       'setuptools',
     ],

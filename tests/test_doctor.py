@@ -1,11 +1,12 @@
 """The doctor names what is there, what is missing and what mends it."""
 
 import re
+import shutil
 
 import commands
 import pytest
 
-from vlae_tf import health
+from vlae_tf import health, pretrained
 
 
 def test_a_healthy_machine_passes(tmp_path):
@@ -46,6 +47,31 @@ def test_a_root_that_is_a_file_fails(tmp_path):
   (tmp_path / 'file').touch()
   (finding,) = health.data_sets(tmp_path / 'file')
   assert not finding.is_good and 'must be a directory' in finding.text
+
+
+def test_every_model_that_comes_along_is_listed_with_its_score():
+  found = {f.name: f for f in health.models()}
+  assert list(found) == [f'pretrained {n!r}' for n in pretrained.names()]
+  for name in pretrained.names():
+    finding = found[f'pretrained {name!r}']
+    score = pretrained.find(name).score
+    assert finding.is_good
+    assert re.search(
+      rf'[\d,]+ weights, trained on \w+; NLL {score["nll"]:.2f} \+- '
+      rf'{score["nll_stderr"]:.2f} nats \(300 test images, 128 codes each\)$',
+      finding.text,
+    )
+
+
+@pytest.mark.parametrize('file', ['model.safetensors', 'config.json'])
+def test_a_damaged_model_fails(tmp_path, monkeypatch, file):
+  shutil.copytree(pretrained.find('digits').directory, tmp_path / 'digits')
+  monkeypatch.setattr(pretrained, '_SHIPPED', tmp_path)
+  assert all(f.is_good for f in health.models())
+  (tmp_path / 'digits' / file).write_bytes(b'{')
+  (finding,) = health.models()
+  assert not finding.is_good
+  assert re.search(rf"^FAIL pretrained 'digits': .*{file}", finding.line())
 
 
 def test_a_loss_that_does_not_fall_fails_the_self_test(monkeypatch):

@@ -1,5 +1,6 @@
 """Each preset in `flags/` is its difference from its parent, and no more."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 import source_tree
 
+from vlae_tf import config_flags
 from vlae_tf.system import presets
 
 _FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
@@ -70,6 +72,12 @@ def test_a_flagfile_of_a_checkout_is_the_preset_of_its_name(monkeypatch):
   for name in _NAMES:
     path = f'--flagfile=flags/{name}.flags'
     assert presets.expand([path]) == presets.expand([f'--preset={name}']) != []
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_a_preset_is_the_same_experiment_without_a_command(name, values):
+  fields = dataclasses.asdict(config_flags.of_preset(name))
+  assert fields == {field: values[name][field] for field in fields}
 
 
 def test_the_defaults_are_the_papers_run(values):

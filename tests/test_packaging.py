@@ -178,13 +178,15 @@ def installed(tmp_path_factory):
   return root / 'installed'
 
 
-def test_every_module_and_preset_is_installed(installed):
+def test_every_module_preset_and_model_is_installed(installed):
   files = {str(p.relative_to(installed)) for p in installed.rglob('*.*')}
   modules = {f'{file}.py' for file in source_tree.files('vlae_tf')}
   presets = (source_tree.ROOT / 'flags').glob('*.flags')
   data = {f'vlae_tf/presets/{path.name}' for path in presets}
-  assert files == modules | data | {'vlae_tf/py.typed'}
-  assert len(data) > 5
+  shared = (source_tree.ROOT / 'vlae_tf/pretrained_models').rglob('*.*')
+  models = {str(path.relative_to(source_tree.ROOT)) for path in shared}
+  assert files == modules | data | models | {'vlae_tf/py.typed'}
+  assert len(data) > 5 and len(models) >= 3
 
 
 def test_there_is_a_script_for_every_command(setup):

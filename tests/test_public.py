@@ -15,8 +15,8 @@ import vlae_tf
 
 _PUBLIC = {
   'vlae_tf': """
-    VLAE Config Run Terms Trainer __version__ build_model receptive_field
-    restore
+    VLAE Config Run Terms Trainer __version__ build_model
+    from_preset from_pretrained receptive_field restore
   """,
   'vlae_tf.components': """
     NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES AutoregressiveDecoder

@@ -27,6 +27,7 @@ filegroup(
         "tests/**/*.json",
         "tests/**/*.py",
         "vlae_tf/**/*.py",
+        "vlae_tf/pretrained_models/**",
         "vlae_tf/py.typed",
     ]),
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
   from vlae_tf.components.terms import Terms
   from vlae_tf.config import Config
   from vlae_tf.model import VLAE
+  from vlae_tf.pretrained import from_preset, from_pretrained
   from vlae_tf.runs.workdirs import restore, Run
   from vlae_tf.training.loop import Trainer
 
@@ -28,6 +29,8 @@ _HOMES = {
   'Trainer': 'training.loop:Trainer',
   'VLAE': 'model:VLAE',
   'build_model': 'builder:build_model',
+  'from_preset': 'pretrained:from_preset',
+  'from_pretrained': 'pretrained:from_pretrained',
   'receptive_field': 'analysis.field_probe:find',
   'restore': 'runs.workdirs:restore',
 }
@@ -39,6 +42,8 @@ __all__ = [
   'Trainer',
   '__version__',
   'build_model',
+  'from_preset',
+  'from_pretrained',
   'receptive_field',
   'restore',
 ]

@@ -66,4 +66,5 @@ def build_model(
   )
   with tf.name_scope('vlae'):
     vlae.build((None, *image_shape))
+  vlae.config = config
   return vlae

@@ -7,7 +7,7 @@ from typing import Any
 from absl import flags
 
 from vlae_tf import config
-from vlae_tf.system import registry
+from vlae_tf.system import presets, registry
 
 
 def _help(meta):
@@ -17,12 +17,16 @@ def _help(meta):
   return meta['help']
 
 
-def define(names: Collection[str] | None = None) -> None:
+def define(
+  names: Collection[str] | None = None, values: flags.FlagValues | None = None
+) -> None:
   """Defines absl flags for fields of `Config`.
 
   Args:
     names: Names of the fields; all by default.
+    values: Where to define them; where absl defines flags by default.
   """
+  where: Any = {} if values is None else {'flag_values': values}
   for field in dataclasses.fields(config.Config):
     name, meta = field.name, field.metadata
     if names is not None and name not in names:
@@ -30,15 +34,17 @@ def define(names: Collection[str] | None = None) -> None:
     default: Any = field.default
     bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
     if meta['choices']:
-      flags.DEFINE_enum(name, default, list(meta['choices']), _help(meta))
+      flags.DEFINE_enum(
+        name, default, list(meta['choices']), _help(meta), **where
+      )
     elif field.type is bool:
-      flags.DEFINE_bool(name, default, meta['help'])
+      flags.DEFINE_bool(name, default, meta['help'], **where)
     elif field.type is int:
-      flags.DEFINE_integer(name, default, meta['help'], **bounds)
+      flags.DEFINE_integer(name, default, meta['help'], **bounds, **where)
     elif field.type is float:
-      flags.DEFINE_float(name, default, meta['help'], **bounds)
+      flags.DEFINE_float(name, default, meta['help'], **bounds, **where)
     else:
-      flags.DEFINE_string(name, default, meta['help'])
+      flags.DEFINE_string(name, default, meta['help'], **where)
 
 
 def parsed(values: flags.FlagValues) -> config.Config:
@@ -55,3 +61,25 @@ def parsed(values: flags.FlagValues) -> config.Config:
   ]
   fields: dict[str, Any] = {name: values[name].value for name in names}
   return config.Config(**fields)
+
+
+def of_preset(name: str) -> config.Config:
+  """The `Config` of a preset; of its flags, those of a run say nothing here.
+
+  >>> of_preset('omniglot_gaussian_prior').prior
+  'gaussian'
+
+  Args:
+    name: What follows `--preset=`.
+
+  Returns:
+    A `Config`.
+
+  Raises:
+    ValueError: There is none of that name; the message suggests the nearest.
+  """
+  presets.path(name)
+  values = flags.FlagValues()
+  define(values=values)
+  values(['', *presets.expand([f'--preset={name}'])], known_only=True)
+  return parsed(values)

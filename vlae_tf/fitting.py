@@ -1,12 +1,19 @@
 """What Keras and users of a model of three laws need around the laws."""
 
+import dataclasses
+import math
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from vlae_tf import config as config_lib
 from vlae_tf.components import terms as terms_lib
-from vlae_tf.system import checks, devices, seeds
+from vlae_tf.sharing import description, folder, tensors
+from vlae_tf.system import checks, devices, fields, seeds
+from vlae_tf.system import variables as variables_lib
 
 _PARTS = ('posterior', 'prior', 'likelihood', 'objective')
 _STATE = 'state_'  # Begins the keys of these in a saved model.
@@ -15,9 +22,9 @@ _STATE = 'state_'  # Begins the keys of these in a saved model.
 class Fitting(keras.Model):
   """A Keras model whose `fit` minimises the objective of its `Terms`.
 
-  It checks its images, keeps its parts and is saved with all of its state. A
-  sub-class has `objective` and `draw_terms`, and sets `_image_shape` when it is
-  built.
+  It checks its images, keeps its parts, is saved with all of its state and is
+  shared. A sub-class has `objective`, `event_shape` and `draw_terms`, and sets
+  `_image_shape` when it is built.
   """
 
   objective: terms_lib.Objective
@@ -27,6 +34,8 @@ class Fitting(keras.Model):
     # Likelihoods are float32, however it comes to compute.
     devices.configure()
     super().__init__(*args, **kwargs)
+    # What `build_model` was given; `None` for a model of other parts.
+    self.config: config_lib.Config | None = None
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
     self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
     self._means = [
@@ -57,6 +66,11 @@ class Fitting(keras.Model):
         f', got {self.name!r} without variables.'
       )
     return self._image_shape
+
+  @property
+  def event_shape(self) -> tuple[int, ...]:
+    """Shape of a code."""
+    raise NotImplementedError
 
   def draw_terms(self, image: tf.Tensor, num_samples=()) -> terms_lib.Terms:
     """Terms of the bound, from fresh draws of the code for each image."""
@@ -150,3 +164,60 @@ class Fitting(keras.Model):
     """Variables that Keras would not save, as they are of no layer."""
     objective = {v.name: v for v in self.objective.variables}
     return {'noise': self._seeds.state} | objective
+
+  def save_pretrained(
+    self,
+    directory: str | os.PathLike,
+    *,
+    about: Mapping[str, Any] | None = None,
+    dtype: str = 'float32',
+    keras_weights: bool = True,
+    overwrite: bool = False,
+  ) -> None:
+    """Writes the folder that `vlae_tf.from_pretrained` reads.
+
+    Args:
+      directory: Path of a new folder; see `sharing.folder` for what is in it.
+      about: Data, training and scores for the card, see `runs.about.of_run`.
+      dtype: 'float32' for the weights as they are, 'float16' for half of the
+        bytes.
+      keras_weights: Whether to add `model.weights.h5`, at full precision.
+      overwrite: Whether the folder of another shared model may be replaced.
+
+    Raises:
+      ValueError: The model is not built, its weights are not finite (in that
+        dtype), the folder is there or cannot be written, or `about` is not
+        what JSON has.
+    """
+    tensors.check_dtype(dtype)
+    image_shape: Any = self.image_shape
+    if None in image_shape:
+      raise ValueError(
+        '`model` must be built for images of one size to be shared, got '
+        f'{image_shape}.'
+      )
+    config = None if self.config is None else _shareable(self.config)
+    described = description.Description(
+      vlae_tf_version=description.package_version(),
+      image_shape=image_shape,
+      code_shape=self.event_shape,
+      num_weights=sum(math.prod(v.shape) for v in self.trainable_variables),
+      config=config,
+      parts=fields.words(self.config) if self.config else {},
+      weights_dtype=dtype,
+      about={} if about is None else about,
+    )
+    by_path = variables_lib.keyed(self.variables)
+    folder.write(
+      directory,
+      described,
+      {path: v.numpy() for path, v in by_path.items()},
+      self.save_weights if keras_weights else None,
+      overwrite,
+    )
+
+
+def _shareable(config):
+  """Fields of a config, without the place of own images."""
+  dataset = description.without_place(config.dataset)
+  return dataclasses.asdict(config) | {'dataset': dataset}

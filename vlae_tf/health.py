@@ -1,4 +1,4 @@
-"""What `doctor` looks at: versions, devices, data, disk, and a short run."""
+"""What `doctor` looks at: versions, devices, data, models, disk, a run."""
 
 from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
 
@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
+from vlae_tf import pretrained
 from vlae_tf.data import directories, sources
 from vlae_tf.training import limits, loop
 from vlae_tf.training import step as train_step
@@ -71,6 +72,7 @@ def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
   yield _versions()
   yield from _devices()
   yield from data_sets(data_dir)
+  yield from models()
   yield _disk()
   yield _self_test()
 
@@ -154,6 +156,28 @@ def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
     place = sources.place(name, root)
     text = place or f'not there: the first use downloads it to {root}'
     yield Finding(f'--dataset={name}', text)
+
+
+def models() -> Iterator[Finding]:
+  """The models that come with the package, and whether they are whole.
+
+  Yields:
+    A `Finding` for each.
+  """
+  for name in pretrained.names():
+    title = f'pretrained {name!r}'
+    try:
+      known = pretrained.check(name)
+    except ValueError as error:
+      yield Finding(title, f'{error} Install vlae_tf anew.', False)
+      continue
+    described = known.description
+    text = (
+      f'{described.num_weights:,} weights, trained on '
+      f'{described.about.get("dataset", "unknown images")}; NLL '
+      f'{known.expected}'
+    )
+    yield Finding(title, text)
 
 
 def _disk():

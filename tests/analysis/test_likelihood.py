@@ -138,6 +138,8 @@ def test_summary_has_the_units_it_says():
   assert summary['nll_stderr'] == pytest.approx(2.0)
   assert summary['gap'] == 2.0
   assert summary['elbo'] == -14.0
+  assert summary['rate_stderr'] == pytest.approx(1.0)
+  assert summary['distortion_stderr'] == pytest.approx(2.0)
   assert summary['rate_bits'] == pytest.approx(5 / math.log(2))
   assert summary['bits_per_dim'] == pytest.approx(12 / math.log(2) / 6)
 

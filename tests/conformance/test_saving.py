@@ -7,7 +7,7 @@ import tensorflow as tf
 import toys
 
 from conformance import cases
-from vlae_tf import data
+from vlae_tf import data, pretrained
 from vlae_tf.components import objectives, schedules
 from vlae_tf.nn import weight_norm
 from vlae_tf.runs import workdirs
@@ -53,6 +53,17 @@ def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
   run = workdirs.restore(tmp_path)
   assert (run.config, run.step) == (case, 0)
   check_same(trainer.averages, run.model, case)
+
+
+@cases.each_model
+def test_a_model_comes_back_from_the_folder_that_it_is_shared_in(
+  case, tmp_path
+):
+  model = cases.shared_model(case)
+  model.save_pretrained(tmp_path / 'shared')
+  again = pretrained.from_pretrained(tmp_path / 'shared')
+  assert again.config == case
+  check_same(model, again, case)
 
 
 @cases.each_network

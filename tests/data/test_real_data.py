@@ -9,6 +9,7 @@ import scipy.io
 import source_tree
 
 from vlae_tf import data
+from vlae_tf.data import sources
 
 pytestmark = pytest.mark.real_data
 
@@ -29,7 +30,7 @@ def test_sizes_and_types(name, real_data_dir, no_network):
   assert loaded.train.dtype == dtype
   assert loaded.kind == ('binary' if dtype is bool else 'grey')
   assert loaded.name == name
-  assert loaded.image_shape == (28, 28, 1)
+  assert loaded.image_shape == (28, 28, 1) == sources.image_shape(name)
   readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
   row = re.search(rf'^\| `{name}` \|.*$', readme, re.MULTILINE)[0]
   assert row.endswith(f'| {" / ".join(f"{size:,}" for size in sizes)} |')

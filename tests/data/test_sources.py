@@ -18,12 +18,18 @@ def test_digits_come_without_any_file(no_network, tmp_path):
   digits = data.load('digits', tmp_path / 'nowhere')
   sizes = [len(digits.split(s)) for s in ('train', 'validation', 'test')]
   assert sizes == [1297, 200, 300]
-  assert digits.image_shape == (28, 28, 1)
+  assert digits.image_shape == (28, 28, 1) == sources.image_shape('digits')
   assert (digits.name, digits.kind) == ('digits', 'grey')
   assert digits.train.dtype == np.uint8
   assert digits.train.min() == 0
   assert digits.train.max() > 200
   assert not (tmp_path / 'nowhere').exists()
+
+
+@pytest.mark.parametrize('name', ['scans', 'path/to/images.npz'])
+def test_the_shape_of_other_images_is_not_guessed(name):
+  with pytest.raises(ValueError, match=rf"`image_shape` must be .*'{name}'"):
+    sources.image_shape(name)
 
 
 def test_digits_keep_their_shapes_and_labels():

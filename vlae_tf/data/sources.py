@@ -17,6 +17,7 @@ from vlae_tf.system import registry
 
 DATASETS = registry.Registry('dataset')
 _FINDERS: dict[str, availability.Finder] = {}
+_IMAGE_SHAPES: dict[str, tuple[int, int, int]] = {}
 for _name, _description, _loader, _finder in (
   (
     'digits',
@@ -56,11 +57,35 @@ for _name, _description, _loader, _finder in (
 ):
   DATASETS.register(_name, _description)(_loader)
   _FINDERS[_name] = _finder
+  _IMAGE_SHAPES[_name] = (28, 28, 1)
 
 
 def is_embedded(name: str) -> bool:
   """Whether a data set needs no root of data."""
   return _FINDERS.get(name) is availability.embedded
+
+
+def image_shape(name: str) -> tuple[int, int, int]:
+  """Shape of the images of a data set; loads nothing.
+
+  >>> image_shape('omniglot')
+  (28, 28, 1)
+
+  Args:
+    name: One of `DATASETS` of this package.
+
+  Returns:
+    `(height, width, channels)`.
+
+  Raises:
+    ValueError: It is another, of which only the images tell.
+  """
+  if name not in _IMAGE_SHAPES:
+    raise ValueError(
+      f'`image_shape` must be given for images of {name!r}: without a look at '
+      f'them, that of {", ".join(_IMAGE_SHAPES)} alone is known.'
+    )
+  return _IMAGE_SHAPES[name]
 
 
 def place(name: str, data_dir: str | os.PathLike | None = None) -> str:

@@ -17,39 +17,18 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
+from vlae_tf.system.variables import keyed, some
+
 FORMAT_VERSION = 2
 
 Groups: TypeAlias = Mapping[str, Sequence[keras.Variable]]
 
 _VERSION = 'format_version'
 _FIRST_FORMAT = '{}/values/{}/.ATTRIBUTES/VARIABLE_VALUE'
-_SHOWN = 3  # Names in a message.
 
 
 class MismatchError(ValueError):
   """A checkpoint that is whole, and another model's or a later version's."""
-
-
-def keyed(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
-  """Variables by the names that they have in a checkpoint.
-
-  Args:
-    variables: Keras variables.
-
-  Returns:
-    A dictionary from `variable.path`, in the same order.
-
-  Raises:
-    ValueError: Two of them have the same path.
-  """
-  by_path: dict[str, keras.Variable] = {}
-  for variable in variables:
-    if by_path.setdefault(variable.path, variable) is not variable:
-      raise ValueError(
-        '`variables` must have paths of their own, got two of '
-        f'{variable.path}. Give every layer a name that its siblings have not.'
-      )
-  return by_path
 
 
 def check_same_paths(
@@ -68,8 +47,8 @@ def check_same_paths(
   if ours.keys() != theirs.keys():
     raise ValueError(
       'A model must give its variables the same paths whenever it is built, as '
-      f'checkpoints go by them; got {_some(ours.keys() - theirs.keys())} from '
-      f'one build and {_some(theirs.keys() - ours.keys())} from the next. Give '
+      f'checkpoints go by them; got {some(ours.keys() - theirs.keys())} from '
+      f'one build and {some(theirs.keys() - ours.keys())} from the next. Give '
       "every layer a name: Dense(8, name='hidden')."
     )
 
@@ -133,8 +112,8 @@ def _by_path(group, variables, there):
   of_group = {name for name in there if name.startswith(f'{group}/')}
   if here.keys() != of_group:
     raise MismatchError(
-      f'it is of another model: {_some(here.keys() - of_group)} not in it, '
-      f'{_some(of_group - here.keys())} in it alone'
+      f'it is of another model: {some(here.keys() - of_group)} not in it, '
+      f'{some(of_group - here.keys())} in it alone'
     )
   return here
 
@@ -170,10 +149,3 @@ def _check_types(reader, names):
 def _type(dtype_and_shape):
   dtype, shape = dtype_and_shape
   return f'{dtype} {list(shape)}'
-
-
-def _some(names):
-  """The first few of a set of names, in words."""
-  first = sorted(names)[:_SHOWN]
-  rest = len(names) - len(first)
-  return ', '.join(first) + (f' and {rest} more' if rest else '') or 'nothing'

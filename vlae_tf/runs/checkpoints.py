@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from vlae_tf.runs import checkpoint_files
 from vlae_tf.system import notices
+from vlae_tf.system import variables as variables_lib
 
 
 class Checkpoints:
@@ -41,7 +42,7 @@ class Checkpoints:
     if keep < 1:
       raise ValueError(f'`keep` must be at least 1, got {keep}.')
     for variables in groups.values():
-      checkpoint_files.keyed(variables)
+      variables_lib.keyed(variables)
     self._directory = pathlib.Path(directory)
     self._groups = groups
     self._keep = keep

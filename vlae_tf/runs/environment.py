@@ -51,7 +51,7 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
     ValueError: It cannot be written.
   """
   path = pathlib.Path(workdir) / NAME
-  there = _read(path)
+  there = read(workdir)
   changes = [
     f'{name} was {there[name]}, is {here[name]}'
     for name in here
@@ -66,8 +66,16 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
     atomic.write_text(path, json.dumps(here, indent=2) + '\n')
 
 
-def _read(path):
-  """What the file says; nothing, if it is no such file."""
+def read(workdir: str | os.PathLike) -> dict[str, Any]:
+  """What the file of a run says; nothing, if there is no such file.
+
+  Args:
+    workdir: Directory of the run.
+
+  Returns:
+    A dictionary as `describe` returned it.
+  """
+  path = pathlib.Path(workdir) / NAME
   try:
     there = json.loads(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):

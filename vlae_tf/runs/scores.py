@@ -8,7 +8,7 @@ from typing import Any
 
 from vlae_tf.system import atomic, notices
 
-_FOLDER = 'eval'
+FOLDER = 'eval'
 _NEEDED = ('num_images', 'num_samples')
 
 
@@ -35,7 +35,7 @@ def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
     name += f'_seed_{result["seed"]}'
   if result['checkpoint'] != 'last':
     name += f'_{result["checkpoint"]}'
-  path = os.path.join(workdir, _FOLDER, f'{name}.json')
+  path = os.path.join(workdir, FOLDER, f'{name}.json')
   atomic.write_text(path, json.dumps(result, indent=2) + '\n')
   return path
 
@@ -53,10 +53,15 @@ def fullest(
     A dictionary as it was written, or `None` if there is none.
   """
   return max(
-    read(os.path.join(workdir, _FOLDER), split),
-    key=lambda r: (r['num_images'], r['num_samples'], r.get('step', 0)),
+    read(os.path.join(workdir, FOLDER), split),
+    key=fullness,
     default=None,
   )
+
+
+def fullness(score: Mapping[str, Any]) -> tuple[int, int, int]:
+  """What scores are compared by: images, codes, steps."""
+  return score['num_images'], score['num_samples'], score.get('step', 0)
 
 
 def read(

@@ -63,7 +63,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def check_new_directory(
-  path: str | os.PathLike, overwrite: bool, marker: str
+  path: str | os.PathLike, overwrite: bool, marker: str, argument: str = 'out'
 ) -> None:
   """Checks, before long work, that `new_directory` can make a directory.
 
@@ -71,6 +71,7 @@ def check_new_directory(
     path: Path of the directory.
     overwrite: Whether one of the same kind may be replaced.
     marker: Name of a file that every directory of this kind holds.
+    argument: What the path was given as.
 
   Raises:
     ValueError: It is there and may not be replaced, or cannot be written.
@@ -79,25 +80,27 @@ def check_new_directory(
   if os.path.lexists(path):
     if not overwrite:
       raise ValueError(
-        f'`out` must be a new directory, got {path}, which is there already. '
-        'It is kept; --overwrite replaces it.'
+        f'`{argument}` must be a new directory, got {path}, which is there '
+        'already. It is kept; `overwrite` replaces it.'
       )
     if path.is_symlink() or not (path / marker).is_file():
       raise ValueError(
-        f'`out` must be new, or a directory that holds {marker}, to be '
-        f'replaced with --overwrite, got {path}. It is kept.'
+        f'`{argument}` must be new, or a directory that holds {marker}, to be '
+        f'replaced with `overwrite`, got {path}. It is kept.'
       )
   try:
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent):
       pass
   except OSError as error:
-    raise ValueError(f'`out` must be a path to write: {error}.') from error
+    raise ValueError(
+      f'`{argument}` must be a path to write: {error}.'
+    ) from error
 
 
 @contextlib.contextmanager
 def new_directory(
-  path: str | os.PathLike, overwrite: bool, marker: str
+  path: str | os.PathLike, overwrite: bool, marker: str, argument: str = 'out'
 ) -> Iterator[pathlib.Path]:
   """Makes a directory in one step: filled beside its place, then renamed.
 
@@ -107,6 +110,7 @@ def new_directory(
     path: Path of the directory.
     overwrite: As in `check_new_directory`.
     marker: As in `check_new_directory`; the new one has to hold it, too.
+    argument: As in `check_new_directory`.
 
   Yields:
     The directory to fill.
@@ -114,7 +118,7 @@ def new_directory(
   Raises:
     ValueError: See `check_new_directory`; or the disk does not take it.
   """
-  check_new_directory(path, overwrite, marker)
+  check_new_directory(path, overwrite, marker, argument)
   path = pathlib.Path(path).absolute()
   temporary = pathlib.Path(
     tempfile.mkdtemp(dir=path.parent, prefix='.writing-')
@@ -126,7 +130,7 @@ def new_directory(
     assert (filled / marker).is_file(), f'{marker} is missing'
     _sync(filled)
     # Somebody may have made one meanwhile.
-    check_new_directory(path, overwrite, marker)
+    check_new_directory(path, overwrite, marker, argument)
     if path.exists():
       os.replace(path, temporary / f'{path.name}.old')
     os.replace(filled, path)

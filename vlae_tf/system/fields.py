@@ -73,6 +73,24 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
   return value
 
 
+def words(instance: Any) -> dict[str, str]:
+  """What was registered about the names that the fields of a dataclass have.
+
+  Args:
+    instance: Of a dataclass with fields made by `field`.
+
+  Returns:
+    Descriptions by the names of the fields whose choices are registered.
+  """
+  return {
+    field.name: field.metadata['choices'].description(
+      getattr(instance, field.name)
+    )
+    for field in dataclasses.fields(instance)
+    if isinstance(field.metadata.get('choices'), registry.Registry)
+  }
+
+
 def _converted(kind, value):
   if isinstance(value, bool | np.bool_):
     return bool(value)

@@ -1,0 +1,93 @@
+"""What a run's directory tells of a model: for its card, and for `config.json`.
+
+| key | value |
+|---|---|
+| `dataset`, `train_on` | as in its config, but for the place of own images |
+| `dataset_words` | what was registered of the data set |
+| `data_sha256` | of the images that were trained on |
+| `steps`, `batch_size` | how long, and how many images a step |
+| `planned_epochs` | `max_epochs` of its config |
+| `checkpoint` | 'last' or 'best' |
+| `minutes` | from the first to the last line of `metrics.jsonl` |
+| `environment` | `environment.json` |
+| `scores` | of these very weights, the fullest of the test images first |
+"""
+
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+from vlae_tf.data import DATASETS
+from vlae_tf.runs import environment, scores, workdirs
+from vlae_tf.sharing import description
+from vlae_tf.system import notices
+
+_SPLITS = ('test', 'validation', 'train')
+
+
+def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
+  """The facts of a run; what its directory does not tell is left out.
+
+  Args:
+    workdir: Directory of the run.
+    run: What `restore` read from it.
+
+  Returns:
+    A dictionary of JSON's types.
+  """
+  name = run.config.dataset
+  found = {
+    'dataset': description.without_place(name),
+    'dataset_words': DATASETS.description(name) if name in DATASETS else None,
+    'train_on': run.config.train_on,
+    'data_sha256': run.fingerprint,
+    'steps': run.step,
+    'planned_epochs': run.config.max_epochs,
+    'batch_size': run.config.batch_size,
+    'checkpoint': run.checkpoint,
+    'minutes': _minutes(pathlib.Path(workdir) / workdirs.METRICS),
+    'environment': environment.read(workdir) or None,
+    'scores': _scores(workdir, run),
+  }
+  return {name: v for name, v in found.items() if v is not None}
+
+
+def _minutes(path):
+  """Time that the log spans, pauses included; `None` without a log."""
+  try:
+    lines = path.read_text(encoding='utf-8').splitlines()
+    first, last = (json.loads(lines[k])['time'] for k in (0, -1))
+    return round((last - first) / 60, 1)
+  except (OSError, ValueError, LookupError, TypeError):
+    return None
+
+
+def _scores(workdir, run):
+  """Scores of the very weights, numbers that JSON has not as `None`."""
+  own, others = [], 0
+  for split in _SPLITS:
+    found = scores.read(os.path.join(workdir, scores.FOLDER), split)
+    mine = [score for score in found if _is_of(score, run)]
+    others += len(found) - len(mine)
+    own += sorted(mine, key=scores.fullness, reverse=True)
+  if others:
+    notices.warn(
+      f'{others} scores in {workdir} are of other weights than those of step '
+      f'{run.step} ({run.checkpoint}) and are left out.'
+    )
+  # The data set is said once, and not by where it was.
+  return [
+    {k: _finite(v) for k, v in score.items() if k != 'dataset'} for score in own
+  ]
+
+
+def _is_of(score, run):
+  same = score.get('checkpoint', run.checkpoint) == run.checkpoint
+  return same and score.get('step') == run.step
+
+
+def _finite(value):
+  bad = isinstance(value, float) and not math.isfinite(value)
+  return None if bad else value

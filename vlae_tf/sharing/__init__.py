@@ -1,0 +1,1 @@
+"""The folder that a model is shared in: weights, sums, card."""
