@@ -7,10 +7,11 @@ import pytest
 from vlae_tf.system import atomic
 
 _MARKER = 'kind.json'
+_KIND = atomic.Kind(_MARKER, (_MARKER, 'inner'))
 
 
 def _write(path, text='new', overwrite=False):
-  with atomic.new_directory(path, overwrite, _MARKER) as folder:
+  with atomic.new_directory(path, _KIND, overwrite) as folder:
     (folder / _MARKER).write_text(text)
     (folder / 'inner').mkdir()
     (folder / 'inner' / 'weights').write_text(text)
@@ -31,14 +32,21 @@ def test_what_is_there_is_kept(tmp_path):
 
 def test_what_is_there_is_replaced_if_asked_to(tmp_path):
   _write(tmp_path / 'b', 'old')
-  (tmp_path / 'b' / 'more').write_text('old')
   _write(tmp_path / 'b', overwrite=True)
   assert (tmp_path / 'b' / _MARKER).read_text() == 'new'
   assert sorted(os.listdir(tmp_path / 'b')) == ['inner', _MARKER]
   assert os.listdir(tmp_path) == ['b']
 
 
-@pytest.mark.parametrize('kind', ['home', 'file', 'link'])
+_OTHERS = {
+  'home': f'has no {_MARKER}',
+  'file': 'is no directory',
+  'link': 'is no directory',
+  'guest': 'holds letters, too',
+}
+
+
+@pytest.mark.parametrize('kind', _OTHERS)
 def test_what_is_of_another_kind_is_never_replaced(tmp_path, kind):
   path = tmp_path / 'b'
   if kind == 'home':
@@ -46,10 +54,13 @@ def test_what_is_of_another_kind_is_never_replaced(tmp_path, kind):
     (path / 'letters').write_text('dear')
   elif kind == 'file':
     path.write_text('dear')
+  elif kind == 'guest':
+    _write(path)
+    (path / 'letters').write_text('dear')
   else:
     _write(tmp_path / 'c')
     path.symlink_to(tmp_path / 'c')
-  with pytest.raises(ValueError, match=f'that holds {_MARKER}.*It is kept'):
+  with pytest.raises(ValueError, match=f'{_OTHERS[kind]}. It is kept'):
     _write(path, overwrite=True)
   assert path.exists()
 
@@ -59,7 +70,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
   _write(tmp_path / 'b', 'old')
   expected = ValueError if isinstance(error, OSError) else KeyboardInterrupt
   with pytest.raises(expected):
-    with atomic.new_directory(tmp_path / 'b', True, _MARKER) as folder:
+    with atomic.new_directory(tmp_path / 'b', _KIND, True) as folder:
       (folder / _MARKER).write_text('half')
       raise error
   assert (tmp_path / 'b' / _MARKER).read_text() == 'old'
@@ -86,4 +97,4 @@ def test_a_failed_renaming_brings_the_old_one_back(tmp_path, monkeypatch):
 def test_a_path_below_a_file_is_refused(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(ValueError, match='`out` must be a path to write'):
-    atomic.check_new_directory(tmp_path / 'file' / 'b', False, _MARKER)
+    atomic.check_new_directory(tmp_path / 'file' / 'b', _KIND, False)

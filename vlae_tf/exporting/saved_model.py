@@ -19,8 +19,15 @@ from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.system import atomic
 
-MARKER = 'saved_model.pb'
 _FACTS = 'assets.extra/signatures.json'  # Where servers keep what is not run.
+_README = 'README.md'
+KIND = atomic.Kind(
+  _FACTS,
+  (
+    *('saved_model.pb', 'fingerprint.pb', 'variables', 'assets'),
+    *('assets.extra', _README),
+  ),
+)
 _DEFAULT = 'encode'
 
 
@@ -41,7 +48,7 @@ def write(
   Raises:
     ValueError: The directory is there, or cannot be written.
   """
-  with atomic.new_directory(directory, overwrite, MARKER) as folder:
+  with atomic.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model)
     module = tf.Module()
     module.weights = variables
@@ -100,7 +107,7 @@ def _describe(model, folder, about):
   (folder / _FACTS).parent.mkdir()
   text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
   (folder / _FACTS).write_text(text, 'utf-8')
-  (folder / 'README.md').write_text(_readme(fields), 'utf-8')
+  (folder / _README).write_text(_readme(fields), 'utf-8')
 
 
 def _documented(model):
@@ -143,7 +150,11 @@ compiles for that number of images, which takes seconds.
 
 
 def _readme(fields):
-  facts = [f'- {key}: {value}' for key, value in fields['about'].items()]
+  facts = [
+    f'- {key}: {value}'
+    for key, value in fields['about'].items()
+    if not isinstance(value, dict | list)
+  ]
   lines = [_INTRODUCTION.format(facts='\n'.join(facts))]
   for name, signature in fields['signatures'].items():
     lines += [f'## {name}', '', f'{signature["text"]}.', '']

@@ -19,7 +19,10 @@ from vlae_tf.analysis import encoding
 from vlae_tf.nn import weight_norm
 from vlae_tf.system import atomic, checks
 
-MARKER = 'encode.stablehlo'
+_FACTS = 'signatures.json'
+KIND = atomic.Kind(
+  'encode.stablehlo', ('encode.stablehlo', 'elbo.stablehlo', _FACTS)
+)
 
 
 def _encode(model, images):
@@ -55,7 +58,7 @@ def write(
     ValueError: The directory is there, or cannot be written.
   """
   checks.integer('batch_size', batch_size, 1)
-  with atomic.new_directory(directory, overwrite, MARKER) as folder:
+  with atomic.new_directory(directory, KIND, overwrite) as folder:
     described = {}
     for name, compute in _COMPUTATIONS.items():
       function, specs, outputs = _frozen(model, compute, batch_size)
@@ -65,7 +68,7 @@ def write(
         'outputs': outputs,
       }
     text = json.dumps(described, indent=2) + '\n'
-    (folder / 'signatures.json').write_text(text, 'utf-8')
+    (folder / _FACTS).write_text(text, 'utf-8')
 
 
 def _frozen(model, compute, batch_size):

@@ -14,9 +14,9 @@ NOT_MEASURED = 'not measured'
 _PAPER = 'https://arxiv.org/abs/1611.02731'
 # What a score of these images does not mean.
 _LIMITS_OF_DATA = {
-  'omniglot': 'OMNIGLOT 28x28 is the split of Burda et al.; their division of '
-  'the training images into training and validation is not published, so it '
-  'is reconstructed. Compare scores of the test images alone.',
+  'omniglot': 'OMNIGLOT 28x28 comes in the split of Burda et al.; a file that '
+  'was reconstructed from the 105x105 drawings has its drawers, and other '
+  'pixels. The SHA-256 above tells which one this is.',
   'digits': "scikit-learn's digits are 8x8, enlarged to 28x28: easy images, "
   'and scores of them compare with nothing published.',
   'dynamic_mnist': 'Scores of MNIST depend on how it is binarised: compare '

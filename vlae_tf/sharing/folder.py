@@ -20,7 +20,7 @@ from vlae_tf.sharing.description import KERAS, TENSORS
 from vlae_tf.system import atomic
 
 CONFIG, CARD = 'config.json', 'README.md'
-_NAMES = (CONFIG, TENSORS, KERAS, CARD)
+_KIND = atomic.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
 _OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
 # Files that run what is in them when somebody loads them: pickles and what
 # holds such, programs, and Keras and TensorFlow's formats of whole models.
@@ -39,32 +39,30 @@ class Weights(NamedTuple):
   tensors: Mapping[str, np.ndarray] | None
 
 
-def check_target(directory: str | os.PathLike, overwrite: bool) -> None:
+def check_target(
+  directory: str | os.PathLike, overwrite: bool, argument: str = 'directory'
+) -> None:
   """Checks, before long work, that a folder can be written.
 
   Args:
     directory: Path of the folder.
     overwrite: Whether a folder of a shared model may be replaced.
+    argument: What the path was given as.
 
   Raises:
     ValueError: It is there and may not be replaced, is something else, holds
       other files as well, or cannot be written.
   """
-  atomic.check_new_directory(directory, overwrite, CONFIG, 'directory')
-  directory = pathlib.Path(directory)
-  if not directory.exists():
+  atomic.check_new_directory(directory, _KIND, overwrite, argument)
+  if not os.path.exists(directory):
     return
-  others = sorted({p.name for p in directory.iterdir()} - {*_NAMES})
   try:
-    read(directory)
-    why = f'it holds {others[0]}, too' if others else ''
+    read(directory)  # A run has a `config.json` of its own.
   except ValueError as error:
-    why = str(error).rstrip('.')
-  if why:
     raise ValueError(
-      '`directory` must be that of a shared model to be replaced, got '
-      f'{directory}: {why}. It is kept.'
-    )
+      f'`{argument}` must be that of a shared model to be replaced, got '
+      f'{directory}: {str(error).rstrip(".")}. It is kept.'
+    ) from error
 
 
 def write(
@@ -90,7 +88,7 @@ def write(
   description.to_json(described)  # Before long work.
   weights = tensors.encode(values, described.weights_dtype)
   name = pathlib.Path(directory).absolute().name
-  with atomic.new_directory(directory, overwrite, CONFIG, 'directory') as new:
+  with atomic.new_directory(directory, _KIND, overwrite, 'directory') as new:
     (new / TENSORS).write_bytes(weights)
     files = {TENSORS: description.of_file(weights)}
     if save_keras:

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import NamedTuple
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -62,15 +63,27 @@ def write_text(path: str | os.PathLike, text: str) -> None:
   write_bytes(path, text.encode('utf-8'))
 
 
+class Kind(NamedTuple):
+  """What a directory is that may be replaced as a whole.
+
+  Attributes:
+    marker: Path, in it, of a file that every such directory holds.
+    names: Names of all that may lie in it.
+  """
+
+  marker: str
+  names: tuple[str, ...]
+
+
 def check_new_directory(
-  path: str | os.PathLike, overwrite: bool, marker: str, argument: str = 'out'
+  path: str | os.PathLike, kind: Kind, overwrite: bool, argument: str = 'out'
 ) -> None:
   """Checks, before long work, that `new_directory` can make a directory.
 
   Args:
     path: Path of the directory.
+    kind: What it is.
     overwrite: Whether one of the same kind may be replaced.
-    marker: Name of a file that every directory of this kind holds.
     argument: What the path was given as.
 
   Raises:
@@ -83,10 +96,11 @@ def check_new_directory(
         f'`{argument}` must be a new directory, got {path}, which is there '
         'already. It is kept; `overwrite` replaces it.'
       )
-    if path.is_symlink() or not (path / marker).is_file():
+    why = _unlike(path, kind)
+    if why:
       raise ValueError(
-        f'`{argument}` must be new, or a directory that holds {marker}, to be '
-        f'replaced with `overwrite`, got {path}. It is kept.'
+        f'`{argument}` must be new, or a directory of the same kind to be '
+        f'replaced with `overwrite`, got {path}, which {why}. It is kept.'
       )
   try:
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -98,9 +112,19 @@ def check_new_directory(
     ) from error
 
 
+def _unlike(path, kind):
+  """Why a path is no directory of a kind; '' if it is one."""
+  if path.is_symlink() or not path.is_dir():
+    return 'is no directory'
+  if not (path / kind.marker).is_file():
+    return f'has no {kind.marker}'
+  others = sorted({p.name for p in path.iterdir()} - {*kind.names})
+  return f'holds {others[0]}, too' if others else ''
+
+
 @contextlib.contextmanager
 def new_directory(
-  path: str | os.PathLike, overwrite: bool, marker: str, argument: str = 'out'
+  path: str | os.PathLike, kind: Kind, overwrite: bool, argument: str = 'out'
 ) -> Iterator[pathlib.Path]:
   """Makes a directory in one step: filled beside its place, then renamed.
 
@@ -108,8 +132,8 @@ def new_directory(
 
   Args:
     path: Path of the directory.
+    kind: As in `check_new_directory`; the new one has to be of it.
     overwrite: As in `check_new_directory`.
-    marker: As in `check_new_directory`; the new one has to hold it, too.
     argument: As in `check_new_directory`.
 
   Yields:
@@ -118,7 +142,7 @@ def new_directory(
   Raises:
     ValueError: See `check_new_directory`; or the disk does not take it.
   """
-  check_new_directory(path, overwrite, marker, argument)
+  check_new_directory(path, kind, overwrite, argument)
   path = pathlib.Path(path).absolute()
   temporary = pathlib.Path(
     tempfile.mkdtemp(dir=path.parent, prefix='.writing-')
@@ -127,10 +151,10 @@ def new_directory(
     filled = temporary / path.name
     filled.mkdir()
     yield filled
-    assert (filled / marker).is_file(), f'{marker} is missing'
+    assert not _unlike(filled, kind), _unlike(filled, kind)
     _sync(filled)
     # Somebody may have made one meanwhile.
-    check_new_directory(path, overwrite, marker, argument)
+    check_new_directory(path, kind, overwrite, argument)
     if path.exists():
       os.replace(path, temporary / f'{path.name}.old')
     os.replace(filled, path)
