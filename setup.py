@@ -39,6 +39,7 @@ setuptools.setup(
       'vlae-train = vlae_tf.system.launcher:train',
       'vlae-evaluate = vlae_tf.system.launcher:evaluate',
       'vlae-sample = vlae_tf.system.launcher:sample',
+      'vlae-embed = vlae_tf.system.launcher:embed',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
     ]

@@ -52,6 +52,11 @@ def define_seed(help: str) -> None:
   )
 
 
+def define_overwrite() -> None:
+  """Defines `--overwrite`, of commands whose files took long to make."""
+  flags.DEFINE_bool('overwrite', False, 'Replace --out if it is there already.')
+
+
 def define_preset() -> None:
   """Defines `--preset`, for commands that take all flags of an experiment."""
   flags.DEFINE_enum(
@@ -85,6 +90,28 @@ def check_workdir(workdir: str) -> None:
 def given(*names: str) -> list[str]:
   """Which of these flags the user gave, as `--NAME`."""
   return [f'--{name}' for name in names if flags.FLAGS[name].present]
+
+
+def integers(name: str) -> list[int]:
+  """The integers of a flag that is a list, `3,17`.
+
+  Args:
+    name: Name of the flag.
+
+  Returns:
+    A list, empty if the flag was not given.
+
+  Raises:
+    ValueError: A part of it is no integer.
+  """
+  parts = flags.FLAGS[name].value or ()
+  try:
+    return [int(part) for part in parts]
+  except ValueError:
+    given = ','.join(parts)
+    raise ValueError(
+      f'`{name}` must be integers with commas between them, got {given!r}.'
+    ) from None
 
 
 def run(

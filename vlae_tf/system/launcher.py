@@ -194,5 +194,6 @@ def _open_streams():
 train = functools.partial(launch, 'vlae_tf.train')
 evaluate = functools.partial(launch, 'vlae_tf.evaluate')
 sample = functools.partial(launch, 'vlae_tf.sample')
+embed = functools.partial(launch, 'vlae_tf.embed')
 receptive_field = functools.partial(launch, 'vlae_tf.receptive_field')
 doctor = functools.partial(launch, 'vlae_tf.doctor')
