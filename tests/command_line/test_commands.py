@@ -157,6 +157,18 @@ CAPTIONS = [
     ('--mode=complete', '--num=1', '--draws=1'),
     '1 test image (framed), each with 1 continuation of its first 21 pixels',
   ),
+  (
+    ('--mode=interpolate', '--steps=3'),
+    '2 pairs of test images (framed), between them draws from 3 codes on the '
+    'way from one to the other in eps (along great circles) and below in z '
+    '(straight), all with the same pixel noise',
+  ),
+  (
+    ('--mode=traverse', '--steps=3', '--dimensions=3,1', '--space=z'),
+    '1 test image (framed), on the right draws from the code with one number '
+    'of z going from -3 to 3 standard deviations, in rows number 3, 1, all '
+    'with the same pixel noise',
+  ),
 ]
 
 
