@@ -40,6 +40,8 @@ setuptools.setup(
       'vlae-evaluate = vlae_tf.system.launcher:evaluate',
       'vlae-sample = vlae_tf.system.launcher:sample',
       'vlae-embed = vlae_tf.system.launcher:embed',
+      'vlae-probe = vlae_tf.system.launcher:probe',
+      'vlae-anomaly = vlae_tf.system.launcher:anomaly',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
     ]

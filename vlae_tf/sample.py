@@ -34,6 +34,33 @@ _EXHIBITS: dict[str, Callable[..., exhibits.Exhibit]] = {
   'traverse': exhibits.traversals,
 }
 _MOST = 10_000  # Images in a picture.
+# Flags that are integers: the least, the most, and help.
+_NUMBERS = {
+  'num': (
+    1,
+    _MOST,
+    'Number of images, 64 by default; of pairs of them, 8, in '
+    '--mode=interpolate; 1 in --mode=traverse; or all test images if they are '
+    'less.',
+  ),
+  'draws': (
+    1,
+    _MOST,
+    'Draws from each test image, 3 by default, in --mode=decompress and '
+    'complete.',
+  ),
+  'num_given': (
+    0,
+    None,
+    'Pixels given in --mode=complete, in raster order; the upper half by '
+    'default.',
+  ),
+  'steps': (
+    2,
+    _MOST,
+    'Images of a way in --mode=interpolate and traverse, 9 by default.',
+  ),
+}
 _DIMENSIONS = 8  # Where the user names none.
 _ENOUGH = 1000  # Images that tell which have the highest rates.
 
@@ -52,37 +79,8 @@ def define_flags():
     'beside continuations of their first pixels; ways between the codes of '
     'test images; or codes in which one number at a time is changed.',
   )
-  flags.DEFINE_integer(
-    'num',
-    None,
-    'Number of images, 64 by default; of pairs of them, 8, in '
-    '--mode=interpolate; 1 in --mode=traverse; or all test images if they '
-    'are less.',
-    lower_bound=1,
-    upper_bound=_MOST,
-  )
-  flags.DEFINE_integer(
-    'draws',
-    None,
-    'Draws from each test image, 3 by default, in --mode=decompress and '
-    'complete.',
-    lower_bound=1,
-    upper_bound=_MOST,
-  )
-  flags.DEFINE_integer(
-    'num_given',
-    None,
-    'Pixels given in --mode=complete, in raster order; the upper half by '
-    'default.',
-    lower_bound=0,
-  )
-  flags.DEFINE_integer(
-    'steps',
-    None,
-    'Images of a way in --mode=interpolate and traverse, 9 by default.',
-    lower_bound=2,
-    upper_bound=_MOST,
-  )
+  for name, (least, most, help) in _NUMBERS.items():
+    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
   flags.DEFINE_enum(
     'space',
     None,

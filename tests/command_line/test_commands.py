@@ -133,7 +133,7 @@ def test_more_images_than_there_are_is_said(small_run, tmp_path):
   assert result.status == 0
   assert result.stderr == (
     'warning: --max_images=100 is more than the 4 of --split=test: all are '
-    'scored\n'
+    'taken\n'
   )
 
 
