@@ -40,10 +40,13 @@ def linear(
     Classes of shape `[num_test]`.
   """
   strength = _USUAL_STRENGTH
-  if np.bincount(labels)[np.unique(labels)].min() >= _HELD_OUT:
+  classes, counts = np.unique(labels, return_counts=True)
+  if counts.min() >= _HELD_OUT:
     order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[:_MOST_TO_CHOOSE]
-    held, kept = np.split(order, [len(order) // _HELD_OUT])
+    most = max(_HELD_OUT, _MOST_TO_CHOOSE // len(classes))
+    parts = [order[labels[order] == c][:most] for c in classes]
+    held = np.concatenate([part[::_HELD_OUT] for part in parts])
+    kept = np.setdiff1d(np.concatenate(parts), held)
     scores = [
       _fit(train[kept], labels[kept], s).score(train[held], labels[held])
       for s in _STRENGTHS

@@ -60,8 +60,8 @@ def draw(labels: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
   for c in classes:
     of_class = order[labels[order] == c]
     turn[of_class] = np.arange(len(of_class))
-  # Stable, so that within a round the order is the permuted one.
-  return order[np.argsort(turn[order], kind='stable')[:num]]
+  # By rounds, and within a round in an order of its own.
+  return np.lexsort([rng.permutation(len(labels)), turn])[:num]
 
 
 class Prober:
