@@ -252,7 +252,9 @@ def _files(path):
   return {p: p.read_bytes() for p in sorted(path.rglob('*')) if p.is_file()}
 
 
-@pytest.mark.parametrize('command', ['train', 'evaluate', 'sample', 'doctor'])
+@pytest.mark.parametrize(
+  'command', ['train', 'evaluate', 'sample', 'anomaly', 'doctor']
+)
 @pytest.mark.parametrize('flag', ['--help', '--helpshort', '-?'])
 def test_help_lists_the_flags_that_must_be_given_first(command, flag):
   result = commands.run(command, flag)
@@ -262,7 +264,11 @@ def test_help_lists_the_flags_that_must_be_given_first(command, flag):
     for line in result.stdout.splitlines()
     if line.startswith('  --')
   ]
-  first = {'evaluate': ['--workdir'], 'sample': ['--out', '--workdir']}
+  first = {
+    'evaluate': ['--workdir'],
+    'sample': ['--out', '--workdir'],
+    'anomaly': ['--against', '--workdir'],
+  }
   required = first.get(command, [])
   assert names == [*required, *sorted(set(names) - set(required), key=_plain)]
   assert result.stdout.count('(required)') == len(required)

@@ -133,8 +133,6 @@ class Spreading:
     )
     with warnings.catch_warnings():
       warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
-      # Parts of the graph without any label are divided by zero.
-      warnings.simplefilter('ignore', RuntimeWarning)
       model.fit(self._train, known)
-    scores = np.nan_to_num(model.label_distributions_)[self._near].sum(1)
+    scores = model.label_distributions_[self._near].sum(1)
     return model.classes_[scores.argmax(1)]
