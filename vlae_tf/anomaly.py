@@ -84,7 +84,7 @@ def main():
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
     atomic.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
-  scores.write_to(path, result | anomaly.as_json(rows))
+  scores.write_to(path, result | {'scores': anomaly.as_json(rows)})
   print(f'wrote {path}')
 
 
