@@ -104,3 +104,16 @@ def test_an_island_without_labels_gets_some_class():
   spread = classifiers.Spreading(train, train, edges=2)
   found = spread(np.array([0, 4]), np.array([3, 3]))
   np.testing.assert_array_equal(found, np.full(10, 3))
+
+
+@pytest.mark.filterwarnings('error')
+def test_one_label_a_class_is_no_reason_to_warn():
+  train = np.eye(30)
+  labels = np.arange(30)
+  spread = classifiers.Spreading(train, train, edges=3)
+  for found in (
+    classifiers.linear(train, labels, train),
+    classifiers.nearest(train, labels, train),
+  ):
+    np.testing.assert_array_equal(found, labels)
+  assert len(spread(labels, labels)) == 30

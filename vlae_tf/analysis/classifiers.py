@@ -6,6 +6,7 @@
      Information Processing Systems_, 2003. (section 2)
 """
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -59,9 +60,7 @@ def _fit(train, labels, strength):
   model = linear_model.LogisticRegression(
     C=1 / (strength * len(labels)), tol=1e-3, max_iter=200
   )
-  with warnings.catch_warnings():
-    # Accuracy stands still long before the weights do.
-    warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
+  with _quiet():
     return model.fit(train, labels)
 
 
@@ -85,7 +84,22 @@ def nearest(
   model = neighbors.KNeighborsClassifier(
     min(num_neighbors, len(labels)), weights='distance', algorithm='brute'
   )
-  return model.fit(train, labels).predict(test)
+  with _quiet():
+    return model.fit(train, labels).predict(test)
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Without what scikit-learn says of few labels and of few iterations.
+
+  Accuracy stands still long before the weights do.
+  """
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
+    warnings.filterwarnings(
+      'ignore', 'The number of unique classes', UserWarning
+    )
+    yield
 
 
 class Spreading:
@@ -131,8 +145,7 @@ class Spreading:
     model = semi_supervised.LabelSpreading(
       kernel=lambda *_: self._graph, alpha=_SPREAD, max_iter=_ROUNDS
     )
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
+    with _quiet():
       model.fit(self._train, known)
     scores = model.label_distributions_[self._near].sum(1)
     return model.classes_[scores.argmax(1)]
