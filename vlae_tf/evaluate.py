@@ -13,7 +13,7 @@ from absl import flags
 from vlae_tf.analysis import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import command_line, notices, progress
+from vlae_tf.system import command_line, progress
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +44,9 @@ def main():
   command_line.check_workdir(FLAGS.workdir)
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   data = images_lib.load(run, FLAGS.data_dir)
-  images = _chosen(data.split(FLAGS.split))
+  images = images_lib.first(
+    data.split(FLAGS.split), FLAGS.max_images, f'--split={FLAGS.split}'
+  )
   evaluator = likelihood.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
   with progress.Meter(len(images), 'image') as meter:
     estimates = evaluator(images, FLAGS.split, meter.advance, data.kind)
@@ -59,12 +61,3 @@ def main():
   path = scores.write(FLAGS.workdir, result)
   print(images_lib.label(FLAGS.workdir, run))
   print(f'{likelihood.table(result)}\nwrote {path}')
-
-
-def _chosen(images):
-  if (FLAGS.max_images or 0) > len(images):
-    notices.warn(
-      f'--max_images={FLAGS.max_images} is more than the {len(images)} of '
-      f'--split={FLAGS.split}: all are scored'
-    )
-  return images[: FLAGS.max_images]

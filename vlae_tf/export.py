@@ -26,7 +26,7 @@ def define_flags():
   command_line.define_workdir()
   command_line.define_checkpoint()
   flags.DEFINE_string('out', None, 'Directory to make.', required=True)
-  flags.DEFINE_bool('overwrite', False, 'Replace an earlier export.')
+  command_line.define_overwrite()
   flags.DEFINE_enum(
     'format',
     'saved_model',

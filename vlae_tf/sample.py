@@ -5,18 +5,64 @@ from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
 if __name__ == '__main__':
   launcher.sample()
 
+from collections.abc import Callable
+from typing import Any
+
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import pictures, sampling
+from vlae_tf.analysis import exhibits, latent_paths, pictures
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.system import command_line
 
 FLAGS = flags.FLAGS
 
-_NUM, _DRAWS = 64, 3  # Where the user does not say.
+# What each mode can be told, and what it takes where the user does not say.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+  'prior': {'num': 64},
+  'decompress': {'num': 64, 'draws': 3},
+  'complete': {'num': 64, 'draws': 3, 'num_given': None},
+  'interpolate': {'num': 8, 'steps': 9, 'space': 'both'},
+  'traverse': {'num': 1, 'steps': 9, 'space': 'eps', 'dimensions': None},
+}
+_OPTIONS = ('draws', 'num_given', 'steps', 'space', 'dimensions')
+_EXHIBITS: dict[str, Callable[..., exhibits.Exhibit]] = {
+  'decompress': exhibits.decompressions,
+  'complete': exhibits.completions,
+  'interpolate': exhibits.interpolations,
+  'traverse': exhibits.traversals,
+}
 _MOST = 10_000  # Images in a picture.
+# Flags that are integers: the least, the most, and help.
+_NUMBERS = {
+  'num': (
+    1,
+    _MOST,
+    'Number of images, 64 by default; of pairs of them, 8, in '
+    '--mode=interpolate; 1 in --mode=traverse; or all test images if they are '
+    'less.',
+  ),
+  'draws': (
+    1,
+    _MOST,
+    'Draws from each test image, 3 by default, in --mode=decompress and '
+    'complete.',
+  ),
+  'num_given': (
+    0,
+    None,
+    'Pixels given in --mode=complete, in raster order; the upper half by '
+    'default.',
+  ),
+  'steps': (
+    2,
+    _MOST,
+    'Images of a way in --mode=interpolate and traverse, 9 by default.',
+  ),
+}
+_DIMENSIONS = 8  # Where the user names none.
+_ENOUGH = 1000  # Images that tell which have the highest rates.
 
 
 def define_flags():
@@ -28,31 +74,26 @@ def define_flags():
   flags.DEFINE_enum(
     'mode',
     'prior',
-    ['prior', 'decompress', 'complete'],
+    list(_DEFAULTS),
     'Unconditional samples; or test images beside draws from their codes, or '
-    'beside continuations of their first pixels.',
+    'beside continuations of their first pixels; ways between the codes of '
+    'test images; or codes in which one number at a time is changed.',
   )
-  flags.DEFINE_integer(
-    'num',
+  for name, (least, most, help) in _NUMBERS.items():
+    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
+  flags.DEFINE_enum(
+    'space',
     None,
-    f'Number of images; {_NUM}, or all test images if they are less, by '
-    'default.',
-    lower_bound=1,
-    upper_bound=_MOST,
+    [*latent_paths.SPACES, 'both'],
+    'Where a way goes: in the noise that the prior makes codes of, or among '
+    'the codes themselves; both by default in --mode=interpolate, eps in '
+    '--mode=traverse.',
   )
-  flags.DEFINE_integer(
-    'draws',
+  flags.DEFINE_list(
+    'dimensions',
     None,
-    f'Draws from each test image, {_DRAWS} by default; not with --mode=prior.',
-    lower_bound=1,
-    upper_bound=_MOST,
-  )
-  flags.DEFINE_integer(
-    'num_given',
-    None,
-    'Pixels given in --mode=complete, in raster order; the upper half by '
-    'default.',
-    lower_bound=0,
+    'Numbers of the code, from 0, that --mode=traverse changes, 3,17; by '
+    f'default the {_DIMENSIONS} of the highest rates.',
   )
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
@@ -60,10 +101,7 @@ def define_flags():
 def main():
   _check_flags()
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  if FLAGS.mode == 'prior':
-    picture, what = _samples(run)
-  else:
-    picture, what = _beside_test_images(run)
+  picture, what = _exhibit(run)
   name = images_lib.label(FLAGS.workdir, run)
   text = f'{name}: {what}, seed {FLAGS.seed}'
   pictures.save_png(FLAGS.out, pictures.captioned(picture, text), 1, text)
@@ -72,49 +110,50 @@ def main():
 
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
-  unused = {'prior': ('draws', 'num_given'), 'decompress': ('num_given',)}
-  for flag in command_line.given(*unused.get(FLAGS.mode, ())):
+  known = _DEFAULTS[FLAGS.mode]
+  for flag in command_line.given(*(o for o in _OPTIONS if o not in known)):
     raise ValueError(f'{flag} says nothing of --mode={FLAGS.mode}.')
-  num = (FLAGS.num or _NUM) * (1 + (FLAGS.draws or _DRAWS))
-  if FLAGS.mode != 'prior' and num > _MOST:
-    raise ValueError(
-      f'--num and --draws must make at most {_MOST} images, got {num}.'
-    )
+  for name in ('draws', 'steps'):
+    if name in known and (num := _value('num') * (1 + _value(name))) > _MOST:
+      raise ValueError(
+        f'--num and --{name} must make at most {_MOST} images, got {num}.'
+      )
+  command_line.integers('dimensions')
   command_line.check_workdir(FLAGS.workdir)
   pictures.check_png_path(FLAGS.out)
 
 
-def _samples(run):
-  num = FLAGS.num or _NUM
-  samples = sampling.sample_prior(run.model, num, FLAGS.seed)
-  return pictures.grid(samples), f'{_count(num, "sample")} of the prior'
+def _value(name):
+  """What the user gave, or what the mode takes."""
+  value = FLAGS[name].value
+  return _DEFAULTS[FLAGS.mode].get(name) if value is None else value
 
 
-def _beside_test_images(run):
-  given, draws = FLAGS.num_given, FLAGS.draws or _DRAWS
-  height, width, _ = run.image_shape
-  if given is None:
-    given = height // 2 * width
-  originals = _test_images(run)
-  what = f'{_count(len(originals), "test image")} (framed), each with '
-  if FLAGS.mode == 'decompress':
-    made = sampling.decompress(run.model, originals, draws, FLAGS.seed)
-    what += f'{_count(draws, "draw")} from its code'
-  else:
-    made = sampling.complete(run.model, originals, given, draws, FLAGS.seed)
-    what += f'{_count(draws, "continuation")} of its first {given} pixels'
-  return pictures.beside(originals, made), what
-
-
-def _test_images(run):
+def _exhibit(run):
+  """A picture, and what it is in words."""
+  model, seed = run.model, FLAGS.seed
+  if FLAGS.mode == 'prior':
+    return exhibits.samples(model, _value('num'), seed)
   data = images_lib.load(run, FLAGS.data_dir)
-  num, there = FLAGS.num or min(_NUM, len(data.test)), len(data.test)
-  if num > there:
-    raise ValueError(
-      f'`num` must be at most the {there} test images, got {num}.'
-    )
-  return data_lib.fixed_binarization(data.test[:num], 'test', kind=data.kind)
+  told = {name: _value(name) for name in _DEFAULTS[FLAGS.mode]}
+  if FLAGS.mode == 'traverse':
+    told['dimensions'] = command_line.integers('dimensions')
+    if not told['dimensions']:
+      told['dimensions'] = latent_paths.most_used(
+        model, data.test[:_ENOUGH], _DIMENSIONS, data.kind
+      )
+  return _EXHIBITS[FLAGS.mode](
+    model, _test_images(data, told.pop('num')), seed=seed, **told
+  )
 
 
-def _count(num, what):
-  return f'{num} {what}' + 's' * (num != 1)
+def _test_images(data, num):
+  each, what = 1, 'test images'
+  if FLAGS.mode == 'interpolate':
+    each, what = 2, 'pairs of test images'
+  there = len(data.test) // each
+  num = FLAGS.num or min(num, there)
+  if not 0 < num <= there:
+    raise ValueError(f'`num` must be at most the {there} {what}, got {num}.')
+  images = data.test[: each * num]
+  return data_lib.fixed_binarization(images, 'test', kind=data.kind)

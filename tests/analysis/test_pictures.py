@@ -32,6 +32,19 @@ def test_draws_stand_right_of_their_original():
   np.testing.assert_array_equal(white.max(0), [4, 16])
 
 
+def test_rows_frame_the_columns_that_are_originals():
+  images = np.random.default_rng(0).integers(0, 2, (2, 4, 3, 5, 1))
+  picture = pictures.rows(images, (0, -1))
+  assert picture.shape == (2 * 5, 4 * 7, 3)
+  for i in range(2):
+    for j in range(4):
+      tile = picture[5 * i : 5 * i + 5, 7 * j : 7 * j + 7]
+      shown = np.broadcast_to(255 * images[i, j], (3, 5, 3))
+      np.testing.assert_array_equal(tile[1:-1, 1:-1], shown)
+      coloured = len(set(tile[0, 0].tolist())) > 1  # The rest is grey.
+      assert coloured == (j in (0, 3))
+
+
 def test_png_keeps_every_pixel():
   picture = np.random.default_rng(0).integers(0, 256, (5, 4, 3)).astype('uint8')
   decoded = Image.open(io.BytesIO(pictures.encode_png(picture, 3)))

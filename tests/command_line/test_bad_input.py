@@ -142,6 +142,63 @@ _BAD_FLAGS = [
     ['--workdir={run}', _OUT, '--mode=complete', '--num=99', '--draws=999'],
     '--num and --draws must * 10000 images, got 99000',
   ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=complete', '--steps=3'],
+    '--steps * --mode=complete',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=interpolate', '--dimensions=1'],
+    '--dimensions * --mode=interpolate',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=interpolate', '--num=3'],
+    '--num must be at most the 2 pairs of test images, got 3',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=interpolate', '--steps=1'],
+    '--steps must be *',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=traverse', '--steps=9999', '--num=2'],
+    '--num and --steps must * 10000 images, got 20000',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=traverse', '--dimensions=1,x'],
+    "--dimensions must be integers * got '1,x'",
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=traverse', '--dimensions=1,4'],
+    '--dimensions must be in [0, 3], got 4',
+  ),
+  (
+    'sample',
+    ['--workdir={run}', _OUT, '--mode=traverse', '--space=x'],
+    '--space must be one of eps, z, both*',
+  ),
+  ('embed', ['--workdir={run}'], '--out must be given'),
+  ('embed', ['--workdir={run}', _OUT], '--out must end in .npz, got *a.png*'),
+  (
+    'embed',
+    ['--workdir={run}', '--out={tmp}/file/a.npz'],
+    '--out must be a file to write*',
+  ),
+  (
+    'embed',
+    ['--workdir={tmp}/no', '--out=a.npz'],
+    '--workdir must * {tmp}/no*',
+  ),
+  (
+    'embed',
+    ['--workdir={run}', '--out=a.npz', '--split=tset'],
+    "--split must * mean 'test'",
+  ),
   ('receptive_field', [_OUT], '--workdir or --decoder must be given'),
   ('receptive_field', [_OUT, '--window=5x3'], '--workdir or --decoder must *'),
   (
@@ -195,7 +252,9 @@ def _files(path):
   return {p: p.read_bytes() for p in sorted(path.rglob('*')) if p.is_file()}
 
 
-@pytest.mark.parametrize('command', ['train', 'evaluate', 'sample', 'doctor'])
+@pytest.mark.parametrize(
+  'command', ['train', 'evaluate', 'sample', 'anomaly', 'doctor']
+)
 @pytest.mark.parametrize('flag', ['--help', '--helpshort', '-?'])
 def test_help_lists_the_flags_that_must_be_given_first(command, flag):
   result = commands.run(command, flag)
@@ -205,7 +264,11 @@ def test_help_lists_the_flags_that_must_be_given_first(command, flag):
     for line in result.stdout.splitlines()
     if line.startswith('  --')
   ]
-  first = {'evaluate': ['--workdir'], 'sample': ['--out', '--workdir']}
+  first = {
+    'evaluate': ['--workdir'],
+    'sample': ['--out', '--workdir'],
+    'anomaly': ['--against', '--workdir'],
+  }
   required = first.get(command, [])
   assert names == [*required, *sorted(set(names) - set(required), key=_plain)]
   assert result.stdout.count('(required)') == len(required)

@@ -133,7 +133,7 @@ def test_more_images_than_there_are_is_said(small_run, tmp_path):
   assert result.status == 0
   assert result.stderr == (
     'warning: --max_images=100 is more than the 4 of --split=test: all are '
-    'scored\n'
+    'taken\n'
   )
 
 
@@ -156,6 +156,18 @@ CAPTIONS = [
   (
     ('--mode=complete', '--num=1', '--draws=1'),
     '1 test image (framed), each with 1 continuation of its first 21 pixels',
+  ),
+  (
+    ('--mode=interpolate', '--steps=3'),
+    '2 pairs of test images (framed), between them draws from 3 codes on the '
+    'way from one to the other in eps (along great circles) and below in z '
+    '(straight), all with the same pixel noise',
+  ),
+  (
+    ('--mode=traverse', '--steps=3', '--dimensions=3,1', '--space=z'),
+    '1 test image (framed), on the right draws from the code with one number '
+    'of z going from -3 to 3 standard deviations, in rows number 3, 1, all '
+    'with the same pixel noise',
   ),
 ]
 

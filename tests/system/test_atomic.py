@@ -1,7 +1,8 @@
-"""Directories that are there whole, or not at all."""
+"""Files and directories that are there whole, or not at all."""
 
 import os
 
+import numpy as np
 import pytest
 
 from vlae_tf.system import atomic
@@ -98,3 +99,39 @@ def test_a_path_below_a_file_is_refused(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(ValueError, match='`out` must be a path to write'):
     atomic.check_new_directory(tmp_path / 'file' / 'b', _KIND, False)
+
+
+def test_arrays_are_there_whole_or_not_at_all(tmp_path):
+  path = tmp_path / 'a' / 'b.npz'
+  atomic.write_arrays(path, {'x': np.arange(3), 'about': 'words'})
+  with np.load(path) as found:
+    assert found['x'].tolist() == [0, 1, 2] and str(found['about']) == 'words'
+  before = path.read_bytes()
+
+  class Broken:
+    def __array__(self, dtype=None, copy=None):
+      raise OSError(28, 'full')
+
+  with pytest.raises(ValueError, match=r'Cannot write .*b\.npz.* full'):
+    atomic.write_arrays(path, {'x': np.arange(3), 'y': Broken()})
+  assert path.read_bytes() == before
+  assert os.listdir(path.parent) == ['b.npz']
+
+
+@pytest.mark.parametrize(
+  'name, overwrite, words',
+  [
+    ('a.npy', False, '`out` must end in .npz, got .*a.npy'),
+    ('there.npz', False, '`out` must be a new file, got .* --overwrite'),
+    ('folder.npz', True, '`out` must be a file to write: .* a directory'),
+    ('there.npz/a.npz', True, '`out` must be a file to write'),
+  ],
+)
+def test_what_cannot_be_written_is_said_early(tmp_path, name, overwrite, words):
+  (tmp_path / 'there.npz').touch()
+  (tmp_path / 'folder.npz').mkdir()
+  with pytest.raises(ValueError, match=words):
+    atomic.check_new_file(tmp_path / name, overwrite, '.npz')
+  atomic.check_new_file(tmp_path / 'there.npz', True, '.npz')
+  atomic.check_new_file(tmp_path / 'new.npz', False, '.npz')
+  assert sorted(os.listdir(tmp_path)) == ['folder.npz', 'there.npz']

@@ -10,7 +10,16 @@ import commands
 import pytest
 import source_tree
 
-_COMMANDS = ('train', 'evaluate', 'sample', 'receptive_field', 'doctor')
+_COMMANDS = (
+  'train',
+  'evaluate',
+  'sample',
+  'embed',
+  'probe',
+  'anomaly',
+  'receptive_field',
+  'doctor',
+)
 
 
 def _while_tensorflow_is_imported(process):

@@ -8,6 +8,7 @@
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -102,7 +103,8 @@ class CodeProbe:
       variances=np.concatenate(centres).var(0),
     )
 
-  @tf.function(reduce_retracing=True)
+  # Without AutoGraph, which says that it cannot read `functools`.
+  @tf.function(reduce_retracing=True, autograph=False)
   def _centres_and_rates(self, image, index):
     q = self._model.posterior(image)
     shape = tf.concat([tf.shape(image)[:1], self._model.event_shape], 0)
@@ -147,8 +149,29 @@ def rates_per_dimension(
   log_p = reparameterized.log_prob_of_dimensions(prior.distribution, eps)
   if log_p is None or not all(map(_keeps_volumes, _steps(bijector))):
     return None
-  place = tf.argsort(_origin(bijector, z.shape[1:]))
+  place = places_in_noise(prior, z.shape[1:])
   return _flat(log_q) - tf.gather(_flat(log_p), place, axis=-1)
+
+
+def places_in_noise(
+  prior: tfd.Distribution, event_shape: Sequence[int]
+) -> tf.Tensor:
+  """Where in the noise of a prior each number of a code was made from.
+
+  Args:
+    prior: `p(z)`.
+    event_shape: Shape of a code.
+
+  Returns:
+    An integer `Tensor` of shape `[size]`: number `i` of a code is made of
+    number `places[i]` of the noise, and others; of a prior that is no flow,
+    `i`.
+  """
+  shape = tf.TensorShape(event_shape)
+  bijector = getattr(prior, 'bijector', None)
+  if bijector is None:
+    return tf.range(shape.num_elements())
+  return tf.argsort(_origin(bijector, shape))
 
 
 def _flat(x):

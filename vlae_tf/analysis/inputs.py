@@ -1,5 +1,6 @@
 """Checks of what a model is asked about: images, and how many of what."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,23 @@ def check_pixels(model: model_lib.VLAE, images: Any) -> None:
   """
   checks.images('images', images, model.image_shape)
   checks.unit_interval('images', images)
+
+
+def check_code(model: model_lib.VLAE, name: str = 'model') -> None:
+  """Checks that a model has a code to look at.
+
+  Args:
+    model: Built `VLAE`.
+    name: What to call it in a message.
+
+  Raises:
+    ValueError: Its code has no dimension.
+  """
+  if not math.prod(model.event_shape):
+    raise ValueError(
+      f'`{name}` must be a model with a code, got one without: its '
+      '`latent_size` is 0.'
+    )
 
 
 def _check_shape(model, images):

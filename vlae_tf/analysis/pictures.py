@@ -65,6 +65,26 @@ def beside(
   return np.concatenate(rows)
 
 
+def rows(images: np.ndarray, framed: tuple[int, ...] = ()) -> np.ndarray:
+  """Rows of images, one below the other, originals among them framed.
+
+  Args:
+    images: Array of shape `[rows, columns, height, width, channels]` in [0, 1].
+    framed: Columns that are originals; -1 is the last one.
+
+  Returns:
+    A uint8 array of shape `[rows, columns, 3]`.
+  """
+  columns = range(images.shape[1])
+  originals = {columns[i] for i in framed}
+  return np.concatenate(
+    [
+      np.concatenate([_tile(row[i], i in originals) for i in columns], 1)
+      for row in images
+    ]
+  )
+
+
 def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
   """A picture, enlarged by whole pixels, above a strip with a text.
 

@@ -20,7 +20,8 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 # What TFP makes of them where a part, as a bijector of ours, is no
-# `CompositeTensor`: their base classes.
+# `CompositeTensor`: their base classes. Both are registered, as AutoGraph
+# complains of how Python looks for the nearest class.
 _Independent = tfd.Independent.__base__
 _Transformed = tfd.TransformedDistribution.__base__
 
@@ -53,7 +54,7 @@ def draw(law: tfd.Distribution, noise: tf.Tensor) -> Draw:
   """
   del noise
   known = sorted(
-    c.__name__.lstrip('_') for c in draw.registry if c is not object
+    {c.__name__.lstrip('_') for c in draw.registry if c is not object}
   )
   raise ValueError(
     '`posterior` must be a law that can be drawn from standard normal noise, '
@@ -86,11 +87,13 @@ def _(law: tfd.Laplace, noise: tf.Tensor) -> Draw:
 
 
 @draw.register(_Independent)
+@draw.register(tfd.Independent)
 def _(law: tfd.Independent, noise: tf.Tensor) -> Draw:
   return _with_log_prob(law, draw(law.distribution, noise).value)
 
 
 @draw.register(_Transformed)
+@draw.register(tfd.TransformedDistribution)
 def _(law: tfd.TransformedDistribution, noise: tf.Tensor) -> Draw:
   base = draw(law.distribution, noise)
   ndims = law.distribution.event_shape.rank
@@ -127,6 +130,7 @@ def _(law: tfd.MultivariateNormalDiag, value: tf.Tensor) -> tf.Tensor:
 
 
 @log_prob_of_dimensions.register(_Independent)
+@log_prob_of_dimensions.register(tfd.Independent)
 def _(law: tfd.Independent, value: tf.Tensor) -> tf.Tensor | None:
   inner = law.distribution
   return inner.log_prob(value) if inner.event_shape.rank == 0 else None

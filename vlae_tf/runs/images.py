@@ -1,10 +1,14 @@
 """The images of a run, wherever they are by now."""
 
+import dataclasses
 import os
 
+import numpy as np
+
 from vlae_tf import data as data_lib
-from vlae_tf.data import directories, sources
+from vlae_tf.data import directories, image_data, sources
 from vlae_tf.runs import workdirs
+from vlae_tf.system import notices
 
 
 def load(
@@ -25,11 +29,112 @@ def load(
       there or are others than the run was trained on.
   """
   name = run.config.dataset
-  needs_root = name in sources.DATASETS and not sources.is_embedded(name)
   root = data_dir
-  if needs_root or data_dir is not None:
+  if _needs_root(name) or data_dir is not None:
     root = directories.root_of_run(data_dir, run.data_dir)
   return workdirs.load_data(run, root)
+
+
+def load_other(
+  name: str,
+  run: workdirs.Run,
+  data_dir: str | os.PathLike | None = None,
+  argument: str = 'dataset',
+) -> data_lib.ImageData:
+  """Loads images that a run was not trained on.
+
+  Args:
+    name: One of `DATASETS`, or a path.
+    run: `Run`, in whose root of data they are looked for.
+    data_dir: As in `load`.
+    argument: What to call `name` in a message.
+
+  Returns:
+    An `ImageData`.
+
+  Raises:
+    ValueError: There are none.
+  """
+  root = data_dir
+  if _needs_root(name):
+    root = directories.root_of_run(data_dir, run.data_dir)
+  try:
+    return data_lib.load(name, root)
+  except ValueError as error:
+    message = str(error).replace('`dataset`', f'`{argument}`')
+    raise ValueError(message) from error
+
+
+def _needs_root(name):
+  return name in sources.DATASETS and not sources.is_embedded(name)
+
+
+def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:
+  """The first images; says so if there are fewer than asked for.
+
+  Args:
+    images: Array of shape `[num_images, ...]`.
+    most: How many, `None` for all.
+    of: What they are of.
+
+  Returns:
+    An array of shape `[num, ...]`.
+  """
+  if (most or 0) > len(images):
+    notices.warn(
+      f'--max_images={most} is more than the {len(images)} of {of}: all are '
+      'taken'
+    )
+  return images[:most]
+
+
+def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
+  """The first images of each split, with their labels.
+
+  Args:
+    data: `ImageData`.
+    most: How many of a split, `None` for all.
+
+  Returns:
+    An `ImageData`.
+  """
+  first(data.train, most, 'the training images')
+  labels = data.labels and {s: y[:most] for s, y in data.labels.items()}
+  return dataclasses.replace(
+    data,
+    train=data.train[:most],
+    validation=data.validation[:most],
+    test=data.test[:most],
+    labels=labels,
+  )
+
+
+def check_same(
+  run: workdirs.Run,
+  data: data_lib.ImageData,
+  data_dir: str | os.PathLike | None = None,
+  argument: str = 'run',
+) -> None:
+  """Checks that another run is of the same images.
+
+  Args:
+    run: `Run`.
+    data: `ImageData` of the first.
+    data_dir: As in `load`.
+    argument: What to call the run in a message.
+
+  Raises:
+    ValueError: It is of others.
+  """
+  other = load(run, data_dir)
+  if not all(
+    np.array_equal(data.split(split), other.split(split))
+    for split in image_data.SPLITS
+  ):
+    raise ValueError(
+      f'`{argument}` must be a run on the same images, those of {data.name}, '
+      f'got one on others, {other.name}.'
+    )
 
 
 def label(workdir: str | os.PathLike, run: workdirs.Run) -> str:

@@ -31,13 +31,76 @@ def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
     f'{result["split"]}_{result["num_images"]}_images_'
     f'{result["num_samples"]}_codes'
   )
+  path = _path(workdir, name, result)
+  write_to(path, result)
+  return path
+
+
+def write_to(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
+  """Writes what was found to a JSON file, in one step.
+
+  Args:
+    path: Path of the file.
+    result: Dictionary of JSON's types.
+
+  Raises:
+    ValueError: The path cannot be written.
+  """
+  atomic.write_text(path, json.dumps(result, indent=2) + '\n')
+
+
+def anomaly_path(
+  workdir: str | os.PathLike, settings: Mapping[str, Any]
+) -> str:
+  """Where the separation from other images belongs.
+
+  Args:
+    workdir: Path of the run's directory.
+    settings: Dictionary with `against`, `num_images`, `num_others`,
+      `num_samples`, `background`, `seed` and `checkpoint`.
+
+  Returns:
+    A path such as `eval/anomaly_digits_300_and_300_images_16_codes.json` in
+    the directory; a background model is named, and what `write` names.
+  """
+  name = (
+    f'anomaly_{settings["against"]}_{settings["num_images"]}_and_'
+    f'{settings["num_others"]}_images_{settings["num_samples"]}_codes'
+  )
+  if settings['background']:
+    name += f'_over_{os.path.basename(settings["background"])}'
+  return _path(workdir, name, settings)
+
+
+def probe_path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
+  """Where what a probe found belongs.
+
+  Args:
+    workdir: Path of the run's directory.
+    settings: Dictionary with `num_train`, `num_labels`, `repeats`, `baseline`,
+      `seed` and `checkpoint`.
+
+  Returns:
+    A path such as `eval/probe_1297_images_100_1000_1297_labels_5_draws.json` in
+    the directory; a baseline is named, and what `write` names.
+  """
+  numbers = '_'.join(map(str, settings['num_labels']))
+  name = (
+    f'probe_{settings["num_train"]}_images_{numbers}_labels_'
+    f'{settings["repeats"]}_draws'
+  )
+  if settings['baseline']:
+    name += f'_beside_{os.path.basename(settings["baseline"])}'
+  return _path(workdir, name, settings)
+
+
+def _path(workdir, name, result):
+  """Path of a name, with the settings that are not the usual ones."""
   if result['seed']:
     name += f'_seed_{result["seed"]}'
   if result['checkpoint'] != 'last':
     name += f'_{result["checkpoint"]}'
-  path = os.path.join(workdir, FOLDER, f'{name}.json')
-  atomic.write_text(path, json.dumps(result, indent=2) + '\n')
-  return path
+  return os.path.join(workdir, FOLDER, f'{name}.json')
 
 
 def fullest(

@@ -6,8 +6,11 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -40,13 +43,41 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
   Raises:
     ValueError: The path cannot be written.
   """
-  path = pathlib.Path(path)
+  with _new_file(pathlib.Path(path)) as file:
+    file.write(data)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+  """Writes a UTF-8 text file in one step, see `write_bytes`."""
+  write_bytes(path, text.encode('utf-8'))
+
+
+def write_arrays(
+  path: str | os.PathLike, arrays: Mapping[str, npt.ArrayLike]
+) -> None:
+  """Writes a `.npz` file in one step, see `write_bytes`.
+
+  Args:
+    path: Path to write; its directory is made.
+    arrays: Arrays by name; what is no array becomes one.
+
+  Raises:
+    ValueError: The path cannot be written.
+  """
+  with _new_file(pathlib.Path(path)) as file:
+    found: dict[str, Any] = {name: np.asarray(x) for name, x in arrays.items()}
+    np.savez(file, **found)
+
+
+@contextlib.contextmanager
+def _new_file(path):
+  """A binary file to fill, which takes the place of `path` at the end."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.writing-')
     try:
       with os.fdopen(handle, 'wb') as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
       os.chmod(temporary, 0o644)
@@ -58,9 +89,31 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
-  """Writes a UTF-8 text file in one step, see `write_bytes`."""
-  write_bytes(path, text.encode('utf-8'))
+def check_new_file(
+  path: str | os.PathLike, overwrite: bool, suffix: str
+) -> None:
+  """Checks, before long work, that `out` can become a file.
+
+  Args:
+    path: Path of the file; its directory is made.
+    overwrite: Whether a file that is there may be replaced.
+    suffix: What its name must end in, `.npz`.
+
+  Raises:
+    ValueError: It is there and may not be replaced, its name ends otherwise,
+      or it cannot be written.
+  """
+  if not str(path).endswith(suffix):
+    raise ValueError(f'`out` must end in {suffix}, got {str(path)!r}.')
+  if os.path.isfile(path) and not overwrite:
+    raise ValueError(
+      f'`out` must be a new file, got {path}, which is there already. It is '
+      'kept; --overwrite replaces it.'
+    )
+  try:
+    check_writable(path)
+  except (OSError, ValueError) as error:
+    raise ValueError(f'`out` must be a file to write: {error}') from error
 
 
 class Kind(NamedTuple):

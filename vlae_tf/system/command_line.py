@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from absl import app, flags, logging
 
@@ -52,6 +52,11 @@ def define_seed(help: str) -> None:
   )
 
 
+def define_overwrite() -> None:
+  """Defines `--overwrite`, of commands whose files took long to make."""
+  flags.DEFINE_bool('overwrite', False, 'Replace --out if it is there already.')
+
+
 def define_preset() -> None:
   """Defines `--preset`, for commands that take all flags of an experiment."""
   flags.DEFINE_enum(
@@ -59,11 +64,12 @@ def define_preset() -> None:
   )
 
 
-def check_workdir(workdir: str) -> None:
+def check_workdir(workdir: str, name: str = 'workdir') -> None:
   """Checks that there is such a directory.
 
   Args:
     workdir: Value of `--workdir`.
+    name: Name of the flag, where it is another.
 
   Raises:
     ValueError: There is none; the message suggests the nearest.
@@ -77,7 +83,7 @@ def check_workdir(workdir: str) -> None:
     near = registry.suggestion(path.name, others)
   what = 'the file' if os.path.exists(workdir) else 'nothing at'
   raise ValueError(
-    f'`workdir` must be the directory of a run, got {what} {workdir}.{near} '
+    f'`{name}` must be the directory of a run, got {what} {workdir}.{near} '
     'Train one with python -m vlae_tf.train.'
   )
 
@@ -85,6 +91,30 @@ def check_workdir(workdir: str) -> None:
 def given(*names: str) -> list[str]:
   """Which of these flags the user gave, as `--NAME`."""
   return [f'--{name}' for name in names if flags.FLAGS[name].present]
+
+
+def integers(name: str, words: Mapping[str, int] | None = None) -> list[int]:
+  """The integers of a flag that is a list, `3,17`.
+
+  Args:
+    name: Name of the flag.
+    words: Words that may stand for integers.
+
+  Returns:
+    A list, empty if the flag was not given.
+
+  Raises:
+    ValueError: A part of it is no integer.
+  """
+  parts = flags.FLAGS[name].value or ()
+  try:
+    return [int((words or {}).get(part, part)) for part in parts]
+  except ValueError:
+    given, others = ','.join(parts), ''.join(f' or {w!r}' for w in words or ())
+    raise ValueError(
+      f'`{name}` must be integers{others} with commas between them, got '
+      f'{given!r}.'
+    ) from None
 
 
 def run(

@@ -1,0 +1,67 @@
+"""Writes codes: `python -m vlae_tf.embed --workdir=W --out=FILE.npz`.
+
+The file has `mean` and `stddev` of the posterior of each image of --split;
+`eps`, the noise that the prior makes the mean of; `index`, the number of the
+image; `labels` where the data set has labels; and `metadata`, JSON.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.embed()
+
+import json
+
+import numpy as np
+from absl import flags
+
+from vlae_tf.analysis import encoding, inputs
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import workdirs
+from vlae_tf.system import atomic, command_line
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+  """Defines the flags of this command."""
+  command_line.define_workdir()
+  command_line.define_checkpoint()
+  command_line.define_data_dir()
+  command_line.define_overwrite()
+  flags.DEFINE_enum(
+    'split', 'test', ['train', 'validation', 'test'], 'Images to encode.'
+  )
+  flags.DEFINE_string('out', None, '.npz file to write.', required=True)
+
+
+def main():
+  command_line.check_workdir(FLAGS.workdir)
+  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
+  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  inputs.check_code(run.model, 'workdir')
+  data = images_lib.load(run, FLAGS.data_dir)
+  images = data.split(FLAGS.split)
+  found = encoding.encode_all(run.model, images, FLAGS.split, data.kind)
+  arrays = found._asdict() | {'index': np.arange(len(images))}
+  if data.labels is not None:
+    arrays['labels'] = data.labels[FLAGS.split]
+  name = images_lib.label(FLAGS.workdir, run)
+  arrays['metadata'] = json.dumps(_metadata(run, name))
+  atomic.write_arrays(FLAGS.out, arrays)
+  shape = ', '.join(map(str, found.mean.shape))
+  words = '' if 'labels' in arrays else ', without labels'
+  print(f'{name}: codes of --split={FLAGS.split}, [{shape}]{words}')
+  print(f'wrote {FLAGS.out}')
+
+
+def _metadata(run, name):
+  """Which model's codes of which images these are."""
+  return {
+    'run': name,
+    'step': run.step,
+    'checkpoint': run.checkpoint,
+    'dataset': run.config.dataset,
+    'fingerprint': run.fingerprint,
+    'split': FLAGS.split,
+  }
