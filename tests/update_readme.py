@@ -11,6 +11,7 @@ import source_tree
 
 from vlae_tf import config, data
 from vlae_tf.components import decoders
+from vlae_tf.exporting import signatures
 from vlae_tf.system import registry
 
 README = source_tree.ROOT / 'README.md'
@@ -40,7 +41,8 @@ def updated(text):
 
 
 def _row(*cells):
-  return f'| {" | ".join(cells)} |'
+  escaped = (cell.replace('|', '\\|') for cell in cells)
+  return f'| {" | ".join(escaped)} |'
 
 
 def _header(*cells):
@@ -88,7 +90,25 @@ def _data_sets(old):
   return [*lines, _row('a path', 'your own images', 'as given')]
 
 
-_TABLES = {'decoders': _decoders, 'parts': _parts, 'data sets': _data_sets}
+def _signatures(old):
+  """What an exported model can be asked."""
+  del old
+  lines = _header('signature', 'inputs', 'outputs', 'what it gives')
+  for name, signature in signatures.SIGNATURES.items():
+    inputs, outputs = (
+      ', '.join(f'`{key}`' for key in fields)
+      for fields in (signature.inputs, signature.outputs)
+    )
+    lines.append(_row(f'`{name}`', inputs, outputs, signature.text))
+  return lines
+
+
+_TABLES = {
+  'decoders': _decoders,
+  'parts': _parts,
+  'data sets': _data_sets,
+  'signatures': _signatures,
+}
 
 
 if __name__ == '__main__':

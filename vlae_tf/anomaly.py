@@ -11,7 +11,6 @@ if __name__ == '__main__':
   launcher.anomaly()
 
 import json
-import os
 
 from absl import flags
 
@@ -64,12 +63,16 @@ def main():
   if FLAGS.out is not None:
     atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  background = _background()
   scorer = anomaly.Scorer(
-    run.model, FLAGS.num_samples, FLAGS.seed, _background()
+    run.model,
+    FLAGS.num_samples,
+    FLAGS.seed,
+    background and background.model,
   )
   data = _data_sets(run, scorer)
   images = [images_lib.first(d.test, FLAGS.max_images, d.name) for d in data]
-  result = _settings(run, data, images)
+  result = _settings(run, background, data, images)
   path = scores.anomaly_path(FLAGS.workdir, result)
   atomic.check_writable(path)
   found = []
@@ -89,11 +92,11 @@ def main():
 
 
 def _background():
-  """The model of --background."""
+  """The run of --background."""
   if FLAGS.background is None:
     return None
   command_line.check_workdir(FLAGS.background, 'background')
-  return workdirs.restore(FLAGS.background).model
+  return workdirs.restore(FLAGS.background)
 
 
 def _data_sets(run, scorer):
@@ -106,7 +109,7 @@ def _data_sets(run, scorer):
   return own, other
 
 
-def _settings(run, data, images):
+def _settings(run, background, data, images):
   """What was asked for."""
   return {
     'step': run.step,
@@ -116,6 +119,7 @@ def _settings(run, data, images):
     'num_images': len(images[0]),
     'num_others': len(images[1]),
     'num_samples': FLAGS.num_samples,
-    'background': FLAGS.background and os.path.abspath(FLAGS.background),
+    'background': images_lib.name_of(FLAGS.background),
+    'background_step': background and background.step,
     'seed': FLAGS.seed,
   }

@@ -11,8 +11,6 @@ from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
 if __name__ == '__main__':
   launcher.probe()
 
-import os
-
 from absl import flags
 
 from vlae_tf.analysis import features, inputs, probe
@@ -85,13 +83,13 @@ def main():
   every = {'all': prober.num_train}
   numbers = command_line.integers('num_labels', every) or prober.usual()
   prober.check(numbers)
-  settings = _settings(run, data, numbers)
+  settings = _settings(run, baseline, data, numbers)
   out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
   atomic.check_writable(out)
   kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
   given = features.of_codes(run.model, data, kinds)
   if baseline is not None:
-    given += features.of_codes(baseline, data, kinds[:1], 'baseline ')
+    given += features.of_codes(baseline.model, data, kinds[:1], 'baseline ')
   given.append(features.of_pixels(data))
   control = features.shuffled(given[0], FLAGS.seed)
   with progress.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
@@ -113,22 +111,23 @@ def _check_flags():
 
 
 def _baseline(data):
-  """The model of --baseline, of the same images."""
+  """The run of --baseline, of the same images."""
   if FLAGS.baseline is None:
     return None
   run = workdirs.restore(FLAGS.baseline)
   inputs.check_code(run.model, 'baseline')
   images_lib.check_same(run, data, FLAGS.data_dir, 'baseline')
-  return run.model
+  return run
 
 
-def _settings(run, data, numbers):
+def _settings(run, baseline, data, numbers):
   """What was asked for."""
   return {
     'step': run.step,
     'checkpoint': run.checkpoint,
     'dataset': data.name,
-    'baseline': FLAGS.baseline and os.path.abspath(FLAGS.baseline),
+    'baseline': images_lib.name_of(FLAGS.baseline),
+    'baseline_step': baseline and baseline.step,
     'num_train': len(data.train),
     'num_test': len(data.test),
     'num_labels': numbers,

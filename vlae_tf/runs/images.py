@@ -137,7 +137,13 @@ def check_same(
     )
 
 
+def name_of(workdir: str | os.PathLike | None) -> str | None:
+  """What a run is called: the last part of its path; `None` of none."""
+  if workdir is None:
+    return None
+  return os.path.basename(os.path.abspath(workdir))
+
+
 def label(workdir: str | os.PathLike, run: workdirs.Run) -> str:
   """Which weights of which run these are: 'omniglot, step 14,607 (last)'."""
-  name = os.path.basename(os.path.abspath(workdir))
-  return f'{name}, step {run.step:,} ({run.checkpoint})'
+  return f'{name_of(workdir)}, step {run.step:,} ({run.checkpoint})'

@@ -68,7 +68,7 @@ def anomaly_path(
     f'{settings["num_others"]}_images_{settings["num_samples"]}_codes'
   )
   if settings['background']:
-    name += f'_over_{os.path.basename(settings["background"])}'
+    name += f'_over_{settings["background"]}'
   return _path(workdir, name, settings)
 
 
@@ -90,7 +90,7 @@ def probe_path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
     f'{settings["repeats"]}_draws'
   )
   if settings['baseline']:
-    name += f'_beside_{os.path.basename(settings["baseline"])}'
+    name += f'_beside_{settings["baseline"]}'
   return _path(workdir, name, settings)
 
 

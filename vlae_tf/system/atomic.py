@@ -108,7 +108,7 @@ def check_new_file(
   if os.path.isfile(path) and not overwrite:
     raise ValueError(
       f'`out` must be a new file, got {path}, which is there already. It is '
-      'kept; --overwrite replaces it.'
+      'kept; `overwrite` replaces it.'
     )
   try:
     check_writable(path)
