@@ -6,7 +6,9 @@ typed by hand: `evaluate`, the training log and the benchmarks wrote them.
 
 import json
 import pathlib
+import statistics
 
+from vlae_tf.analysis import anomaly
 from vlae_tf.runs import scores
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -42,7 +44,8 @@ def training_facts(log):
 
 def render():
   """The results as Markdown, from what is in `results/`."""
-  parts = [_omniglot(), _sampling(), _training()]
+  parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]
+  parts.append(_anomaly())
   return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
 
 
@@ -130,6 +133,112 @@ takes {100 * step['host_loop_share']:.1f}% of the time, a checkpoint stalls it \
 for {step['checkpoint_stall_s']:.2f} s, and the input pipeline
 gives {step['input_over_step']:.0f} times what the step takes \
 (`benchmarks/train_step.py`, the plain step `benchmarks/plain_step.py`).
+"""
+
+
+def _serving():
+  found = _read('serving.json')
+  size = sum(found['bytes'].values()) / 2**20
+  cold = {
+    who: {phase: times['median'] for phase, times in phases.items()}
+    for who, phases in found['cold_start_s'].items()
+  }
+  rows = []
+  for name, row in found['steady'].items():
+    low, high = row['ratio']['range']
+    what, _, num = name.split('_')
+    rows.append(
+      f'| `{what}`, {num} at a time | {row["export_images_per_s"]:,.0f} | '
+      f'{row["python_images_per_s"]:,.0f} | {row["ratio"]["median"]:.1f} '
+      f'({low:.1f} - {high:.1f}) |'
+    )
+  exported, python = cold['export'], cold['python']
+  return f"""\
+The OMNIGLOT model of 130 epochs exported as a SavedModel takes {size:.0f} MiB. \
+In a fresh process
+it is loaded in {exported['load']:.1f} s, its first `encode` takes \
+{exported['first_encode']:.2f} s and its first `sample`
+{exported['first_sample']:.1f} s, most of it to compile; in Python \
+{python['load']:.1f}, {python['first_encode']:.2f} and \
+{python['first_sample']:.1f} s, after
+{python['import']:.1f} s of imports in place of {exported['import']:.1f}. \
+Images a second once they are compiled, medians of
+{found['rounds']} interleaved rounds (`benchmarks/serving.py`); the images are \
+the same:
+
+| | exported | `encoding`, `sampling` in Python | times as fast |
+|---|---|---|---|
+{chr(10).join(rows)}
+"""
+
+
+def _probe():
+  found = _read('probe_dynamic_mnist.json')
+  return f"""\
+What the code of dynamic MNIST at step {found['step']:,} (20 of 60 epochs) \
+knows of the digits, beside
+that of the same VAE with a factorised decoder after as many steps \
+(`probe`): accuracy
+on the {found['num_test']:,} test images in %, +- standard error over \
+{found['repeats']} draws of labelled images.
+
+{_accuracies(found['rows'])}
+
+Few labels, of the labelled images alone or spread over the graph of all \
+{found['num_train']:,}
+training images:
+
+{_accuracies(found['of_few'])}
+
+Ways between the codes of test images (framed), all draws of a row with the same
+pixel noise, and single numbers of a code from -3 to 3 standard deviations
+(`sample --mode=interpolate` and `traverse`):
+
+![interpolations](results/dynamic_mnist/interpolations.png)
+![traversals](results/dynamic_mnist/traversals.png)
+"""
+
+
+def _accuracies(rows):
+  lines = []
+  for row in rows:
+    cells = [_accuracy(values) for values in row['accuracies'].values()]
+    lines.append(
+      f'| {row["classifier"]} | {row["features"]} | {" | ".join(cells)} |'
+    )
+  heads = ' | '.join(f'{int(n):,} labels' for n in rows[0]['accuracies'])
+  rule = '|---' * (2 + len(rows[0]['accuracies']))
+  return '\n'.join([f'| classifier | of | {heads} |', f'{rule}|', *lines])
+
+
+def _accuracy(values):
+  percent = [100 * v for v in values]
+  if len(percent) == 1:
+    return f'{percent[0]:.1f}'
+  error = statistics.stdev(percent) / len(percent) ** 0.5
+  return f'{statistics.mean(percent):.1f} +- {error:.1f}'
+
+
+def _anomaly():
+  lines = []
+  for name in ('anomaly_dynamic_mnist.json', 'anomaly_omniglot.json'):
+    found = _read(name)
+    for score, row in found['scores'].items():
+      lines.append(
+        f'| {found["dataset"]}, {found["num_images"]:,} | {found["against"]}, '
+        f'{found["num_others"]:,} | {anomaly.SCORES[score][0]} | '
+        f'{row["own"]:.3f} | {row["other"]:.3f} | {row["auroc"]:.3f} +- '
+        f'{row["auroc_stderr"]:.3f} |'
+      )
+  return f"""\
+Telling others' test images from a model's own (`anomaly`, \
+{found['num_samples']} codes an image), by \
+likelihood and by
+its ratio to a window of 2x1 pixels without a code:
+
+| model | others | score | own, bits/dim | others | AUROC |
+|---|---|---|---|---|---|
+{chr(10).join(lines)}
 """
 
 

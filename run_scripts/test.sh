@@ -10,7 +10,8 @@ status=0
 .venv/bin/python -m ruff check . || status=1
 .venv/bin/python -m ruff format --check . || status=1
 .venv/bin/python -m mypy || status=1
-# Two files at a time: most tests wait for one core to trace and compile.
-.venv/bin/python -m pytest -q -rs --durations=15 -n 2 --dist=loadfile "$@" ||
+# Three files at a time on two cores: a third of the time, tests wait for other
+# processes that they start.
+.venv/bin/python -m pytest -q -rs --durations=15 -n 3 --dist=loadfile "$@" ||
   status=$?
 exit "$status"

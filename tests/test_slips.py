@@ -10,7 +10,7 @@ import toys
 
 import vlae_tf
 from vlae_tf import components, nn
-from vlae_tf.analysis import pictures, sampling
+from vlae_tf.analysis import drawing, pictures, sampling
 
 
 @pytest.fixture(scope='module')
@@ -76,7 +76,7 @@ def test_many_images_are_drawn_a_few_at_a_time(model, monkeypatch):
     'complete': lambda: sampling.complete(model, images, 9, 2, seed=1),
   }
   whole = {name: draw() for name, draw in draws.items()}
-  monkeypatch.setattr(sampling, '_AT_ONCE', 4)
+  monkeypatch.setattr(drawing, 'AT_ONCE', 4)
   for name, draw in draws.items():
     drawn = draw()
     assert drawn.shape == whole[name].shape

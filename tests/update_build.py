@@ -22,6 +22,7 @@ filegroup(
         ".ci/*",
         ".github/**",
         "benchmarks/*",
+        "examples/*",
         "flags/*",
         "run_scripts/*",
         "tests/**/*.json",

@@ -122,7 +122,7 @@ def test_arrays_are_there_whole_or_not_at_all(tmp_path):
   'name, overwrite, words',
   [
     ('a.npy', False, '`out` must end in .npz, got .*a.npy'),
-    ('there.npz', False, '`out` must be a new file, got .* --overwrite'),
+    ('there.npz', False, '`out` must be a new file, got .* `overwrite`'),
     ('folder.npz', True, '`out` must be a file to write: .* a directory'),
     ('there.npz/a.npz', True, '`out` must be a file to write'),
   ],

@@ -103,9 +103,7 @@ class AutoregressiveFlowPrior(GaussianPrior):
 
   def call(self):
     noise = gaussians.standard_gaussian((self._size,))
-    return tfd.TransformedDistribution(
-      noise, self.bijector(), name='flow_prior'
-    )
+    return tfd.TransformedDistribution(noise, self.bijector())
 
 
 @PRIORS.register('flow', 'autoregressive flows, the paper')

@@ -12,11 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
-import vlae_tf
 from vlae_tf import model as model_lib
 from vlae_tf.exporting import signatures
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.sharing import description
 from vlae_tf.system import atomic
 
 _FACTS = 'assets.extra/signatures.json'  # Where servers keep what is not run.
@@ -98,7 +98,7 @@ def _read(functions: Iterable[Any], variables):
 
 def _describe(model, folder, about):
   fields = {
-    'vlae_tf': vlae_tf.__version__,
+    'vlae_tf': description.package_version(),
     'tensorflow': tf.__version__,
     'image_shape': list(model.image_shape),
     'about': about,

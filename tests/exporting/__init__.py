@@ -1,0 +1,1 @@
+"""Exports, and what is asked of them."""
