@@ -154,8 +154,8 @@ def _serving():
     )
   exported, python = cold['export'], cold['python']
   return f"""\
-The OMNIGLOT model of 130 epochs exported as a SavedModel takes {size:.0f} MiB. \
-In a fresh process
+The OMNIGLOT model of 130 epochs exported as a SavedModel takes \
+{size:.0f} MiB. In a fresh process
 it is loaded in {exported['load']:.1f} s, its first `encode` takes \
 {exported['first_encode']:.2f} s and its first `sample`
 {exported['first_sample']:.1f} s, most of it to compile; in Python \

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from exporting import exports
 
+from exporting import exports
 from vlae_tf.analysis import drawing, encoding, importance, sampling
 from vlae_tf.exporting import saved_model, signatures
 from vlae_tf.system import seeds
