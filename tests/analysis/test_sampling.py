@@ -148,3 +148,22 @@ def test_bad_samples_and_decompressions_are_refused():
     sampling.decompress(vlae, toys.binary_images(1), draws=0)
   with pytest.raises(ValueError, match='got values from nan to nan'):
     sampling.decompress(vlae, toys.binary_images(1) * np.nan)
+
+
+@pytest.mark.parametrize('pattern', ['first rows', 'a column', 'none'])
+def test_pixels_that_are_not_given_do_not_count(pattern):
+  vlae = toys.small_model()
+  given = np.zeros((6, 5), bool)
+  if pattern == 'first rows':
+    given[:3] = True
+  elif pattern == 'a column':
+    given[:, 2] = True
+  images = toys.binary_images(2)
+  others = np.where(given[..., None], images, 1 - images)
+  drawn, again = (
+    drawing.completions(vlae, tf.constant(x), given, 3, 1).numpy()
+    for x in (images, others)
+  )
+  np.testing.assert_array_equal(drawn, again)
+  kept = np.broadcast_to(images, drawn.shape)[:, :, given]
+  np.testing.assert_array_equal(drawn[:, :, given], kept)
