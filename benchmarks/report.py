@@ -154,7 +154,7 @@ def _serving():
     )
   exported, python = cold['export'], cold['python']
   return f"""\
-The OMNIGLOT model of 130 epochs exported as a SavedModel takes \
+The paper's model of OMNIGLOT, exported as a SavedModel, takes \
 {size:.0f} MiB. In a fresh process
 it is loaded in {exported['load']:.1f} s, its first `encode` takes \
 {exported['first_encode']:.2f} s and its first `sample`
@@ -174,11 +174,16 @@ the same:
 
 def _probe():
   found = _read('probe_dynamic_mnist.json')
+  few = [
+    row
+    for row in found['of_few']
+    if 'labels spread' in row['classifier'] or row['features'] == 'code, mean'
+  ]
   return f"""\
-What the code of dynamic MNIST at step {found['step']:,} (20 of 60 epochs) \
-knows of the digits, beside
-that of the same VAE with a factorised decoder after as many steps \
-(`probe`): accuracy
+What the code of dynamic MNIST at step {found['step']:,} knows of the digits, \
+beside
+that of the same VAE with a factorised decoder at step \
+{found['baseline_step']:,} (`probe`): accuracy
 on the {found['num_test']:,} test images in %, +- standard error over \
 {found['repeats']} draws of labelled images.
 
@@ -188,7 +193,7 @@ Few labels, of the labelled images alone or spread over the graph of all \
 {found['num_train']:,}
 training images:
 
-{_accuracies(found['of_few'])}
+{_accuracies(few)}
 
 Ways between the codes of test images (framed), all draws of a row with the same
 pixel noise, and single numbers of a code from -3 to 3 standard deviations
