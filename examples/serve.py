@@ -104,7 +104,7 @@ def _named(inputs, specs):
   if isinstance(inputs, dict):
     return inputs
   if len(specs) != 1:
-    raise BadRequestError(f'inputs must name {", ".join(specs)}')
+    raise BadRequestError(f'inputs must name {", ".join(sorted(specs))}')
   return {next(iter(specs)): inputs}
 
 
@@ -134,7 +134,8 @@ def _rows(values):
 def _tensors(given, specs):
   if given.keys() != specs.keys():
     raise BadRequestError(
-      f'inputs must be {", ".join(specs)}: got {", ".join(given) or "none"}'
+      f'inputs must be {", ".join(sorted(specs))}: got '
+      f'{", ".join(given) or "none"}'
     )
   tensors = {}
   for name, spec in specs.items():

@@ -2,12 +2,14 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import toys
 
 from vlae_tf import model as model_lib
 from vlae_tf.exporting import saved_model
+from vlae_tf.exporting import signatures as signatures_lib
 
 _MOST = 100
 MODELS = {
@@ -35,7 +37,11 @@ class Export:
   sizes: tuple[int, ...]  # Of the batches.
 
 
-def make(name: str, folder: pathlib.Path) -> Export:
+def make(
+  name: str,
+  folder: pathlib.Path,
+  signatures: Sequence[str] = tuple(signatures_lib.SIGNATURES),
+) -> Export:
   """Exports one of `MODELS` into a folder."""
   model = toys.small_model(**MODELS[name])
   rng = np.random.default_rng(0)
@@ -44,12 +50,12 @@ def make(name: str, folder: pathlib.Path) -> Export:
     levels = rng.integers(0, 256, levels.shape) / 255
   height, width, _ = model.image_shape
   directory = folder / 'export'
-  saved_model.write(model, directory, {'run': name})
+  saved_model.write(model, directory, {'run': name}, names=signatures)
   return Export(
     model,
     directory,
     levels.astype('float32'),
     rng.standard_normal((_MOST, *model.event_shape)).astype('float32'),
     np.arange(height * width).reshape(height, width) < height * width // 2,
-    (1, 7, _MOST) if name == 'paper' else (7,),
+    (1, 7, _MOST),
   )

@@ -31,7 +31,7 @@ def model():
 def directory(model, tmp_path_factory):
   """Where it is exported."""
   path = tmp_path_factory.mktemp('export') / 'export'
-  saved_model.write(model, path)
+  saved_model.write(model, path, names=['encode', 'elbo', 'score', 'sample'])
   return path
 
 
@@ -94,7 +94,10 @@ def test_state_and_metadata(url):
 
 
 _BAD = [
-  ({'signature_name': 'sampl', 'inputs': {}}, 'must be one of complete, dec'),
+  (
+    {'signature_name': 'sampl', 'inputs': {}},
+    'must be one of elbo, encode, sample',
+  ),
   ({'signature_name': 'sample', 'inputs': {'num': 2}}, 'must be num, seed'),
   ({'signature_name': 'sample', 'instances': [1]}, 'send inputs'),
   ({'signature_name': 'score'}, 'one of inputs and instances'),

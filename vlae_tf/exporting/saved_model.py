@@ -7,7 +7,7 @@ DIR/README.md                        the same for people
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -28,7 +28,6 @@ KIND = atomic.Kind(
     *('assets.extra', _README),
   ),
 )
-_DEFAULT = 'encode'
 
 
 def write(
@@ -36,36 +35,47 @@ def write(
   directory: str | os.PathLike,
   about: Mapping[str, Any] | None = None,
   overwrite: bool = False,
+  names: Sequence[str] = tuple(signatures.SIGNATURES),
 ) -> None:
-  """Writes a model with all signatures, whole or not at all.
+  """Writes a model with its signatures, whole or not at all.
 
   Args:
     model: Built `VLAE`.
     directory: Path of a directory that is not there yet.
     about: Plain facts of JSON's types to keep with it.
     overwrite: Whether a SavedModel that is there may be replaced.
+    names: Signatures to write, some of `signatures.SIGNATURES`; all by default.
+      The first is the one that is asked where none is named.
 
   Raises:
-    ValueError: The directory is there, or cannot be written.
+    ValueError: There is no such signature, or the directory is there, or cannot
+      be written.
   """
+  unknown = [name for name in names if name not in signatures.SIGNATURES]
+  if unknown or not names:
+    raise ValueError(
+      f'`names` must be some of {", ".join(signatures.SIGNATURES)}, got '
+      f'{names!r}.'
+    )
+  chosen = {name: signatures.SIGNATURES[name] for name in names}
   with atomic.new_directory(directory, KIND, overwrite) as folder:
-    functions, variables = _traced(model)
+    functions, variables = _traced(model, chosen)
     module = tf.Module()
     module.weights = variables
-    functions['serving_default'] = functions[_DEFAULT]
+    functions['serving_default'] = functions[names[0]]
     tf.saved_model.save(module, str(folder), signatures=functions)
-    _describe(model, folder, dict(about or {}))
+    _describe(model, chosen, folder, dict(about or {}))
 
 
-def _traced(model):
+def _traced(model, chosen):
   """Concrete functions by signature, and the variables that they read."""
   layers = _frozen_layers(model)
   # Computed once, not at every call; masks would be in the graph many times.
   kernels = [tf.Variable(layer.kernel, trainable=False) for layer in layers]
   with weight_norm.given_kernels(layers, kernels):
     functions = {
-      name: signatures.SIGNATURES[name].bind(model).get_concrete_function()
-      for name in signatures.SIGNATURES
+      name: signature.bind(model).get_concrete_function()
+      for name, signature in chosen.items()
     }
   own = [variable.value for variable in model.variables]
   return functions, list(_read(functions.values(), [*kernels, *own]))
@@ -96,13 +106,13 @@ def _read(functions: Iterable[Any], variables):
   return (v for v in variables if id(v.handle) in handles)
 
 
-def _describe(model, folder, about):
+def _describe(model, chosen, folder, about):
   fields = {
     'vlae_tf': description.package_version(),
     'tensorflow': tf.__version__,
     'image_shape': list(model.image_shape),
     'about': about,
-    'signatures': _documented(model),
+    'signatures': _documented(model, chosen),
   }
   (folder / _FACTS).parent.mkdir()
   text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
@@ -110,11 +120,10 @@ def _describe(model, folder, about):
   (folder / _README).write_text(_readme(fields), 'utf-8')
 
 
-def _documented(model):
+def _documented(model, chosen):
   """Names, shapes, dtypes and words of all that goes in and comes out."""
   documented = {}
-  for name in signatures.SIGNATURES:
-    signature = signatures.SIGNATURES[name]
+  for name, signature in chosen.items():
     documented[name] = {'text': signature.text} | {
       side: {
         key: {
