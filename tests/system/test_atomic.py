@@ -95,10 +95,12 @@ def test_a_failed_renaming_brings_the_old_one_back(tmp_path, monkeypatch):
   assert os.listdir(tmp_path) == ['b']
 
 
-def test_a_path_below_a_file_is_refused(tmp_path):
+def test_a_path_that_cannot_be_is_refused(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(ValueError, match='`out` must be a path to write'):
     atomic.check_new_directory(tmp_path / 'file' / 'b', _KIND, False)
+  with pytest.raises(ValueError, match=r'`out` must be a path .* too long'):
+    atomic.check_new_directory(tmp_path / ('b' * 300), _KIND, False)
 
 
 def test_arrays_are_there_whole_or_not_at_all(tmp_path):

@@ -157,8 +157,8 @@ def check_new_directory(
       )
   try:
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent):
-      pass
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+      os.mkdir(os.path.join(folder, path.absolute().name))
   except OSError as error:
     raise ValueError(
       f'`{argument}` must be a path to write: {error}.'
@@ -201,7 +201,7 @@ def new_directory(
     tempfile.mkdtemp(dir=path.parent, prefix='.writing-')
   )
   try:
-    filled = temporary / path.name
+    filled, old = temporary / 'new', temporary / 'old'
     filled.mkdir()
     yield filled
     assert not _unlike(filled, kind), _unlike(filled, kind)
@@ -209,12 +209,11 @@ def new_directory(
     # Somebody may have made one meanwhile.
     check_new_directory(path, kind, overwrite, argument)
     if path.exists():
-      os.replace(path, temporary / f'{path.name}.old')
+      os.replace(path, old)
     os.replace(filled, path)
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
   finally:
-    old = temporary / f'{path.name}.old'
     if old.exists() and not path.exists():
       os.replace(old, path)
     shutil.rmtree(temporary, ignore_errors=True)
