@@ -112,6 +112,7 @@ def from_pretrained(
   model = _built(directory, described, build)
   try:
     _assign(model, weights)
+  # Keras and HDF5 raise errors of all kinds for a file of another model.
   except Exception as error:
     why = str(error).rstrip('.')
     raise ValueError(f'Cannot use {weights.path}: {why}.') from error

@@ -16,7 +16,7 @@ from vlae_tf.analysis import drawing, encoding, importance
 from vlae_tf.system import seeds
 
 # Sizes that are the model's, by name, among the numbers of a shape.
-_IMAGE, _CODE = 'image', 'code'
+_IMAGE, _GRID, _CODE = 'image', 'grid', 'code'
 _SCORE_SAMPLES = 16
 _MOST_SAMPLES = 1_000_000
 _MOST_IMAGES = 100_000
@@ -48,7 +48,7 @@ class Field:
 def _sizes(size, model):
   if size == _IMAGE:
     return model.image_shape
-  if size == 'grid':
+  if size == _GRID:
     return model.image_shape[:2]
   return model.event_shape if size == _CODE else [size]
 
@@ -251,7 +251,7 @@ def _reconstruct(model, images, seed):
   'first in raster order',
   dict(
     images=_images,
-    mask=Field('pixels that are given, of all images', ('grid',), 'bool'),
+    mask=Field('pixels that are given, of all images', (_GRID,), 'bool'),
     seed=_seed,
   ),
   dict(images=_drawn),
