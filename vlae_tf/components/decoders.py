@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from vlae_tf.components import parts
 from vlae_tf.distributions import autoregressive_image, pixel_laws
-from vlae_tf.nn import residual
+from vlae_tf.nn import fixed_point, residual
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 from vlae_tf.system import registry, serialization
@@ -94,7 +94,7 @@ class AutoregressiveDecoder(parts.Likelihood):
     # Not -1, which is undefined for codes of no dimension.
     num = batch.num_elements() or tf.reduce_prod(sizes)
     features = self._generator(tf.reshape(z, [num, *self._event_shape]))
-    features = tf.cast(features, self.compute_dtype)
+    features = fixed_point.bounded(tf.cast(features, self.compute_dtype))
     event = features.shape[1:]
     features = tf.reshape(features, tf.concat([sizes, event], 0))
     return autoregressive_image.AutoregressiveImage(
@@ -103,6 +103,7 @@ class AutoregressiveDecoder(parts.Likelihood):
       self._channels,
       self._pixel_law,
       unroll=self._network.unroll,
+      order=self._network.order(*self._generator.output_size),
     )
 
 

@@ -35,7 +35,7 @@ class GaussianPrior(parts.Prior):
   """
 
   def call(self):
-    return gaussians.standard_gaussian(self.event_shape)
+    return gaussians.standard_gaussian(self.event_shape, self.variable_dtype)
 
 
 @serialization.register
@@ -102,7 +102,7 @@ class AutoregressiveFlowPrior(GaussianPrior):
     return tfb.Chain(steps, name='flow')
 
   def call(self):
-    noise = gaussians.standard_gaussian((self._size,))
+    noise = gaussians.standard_gaussian((self._size,), self.variable_dtype)
     return tfd.TransformedDistribution(noise, self.bijector())
 
 

@@ -44,6 +44,7 @@ class AutoregressiveImage(tfd.Distribution):
     channels: int,
     pixel_law: pixel_laws.PixelLaw,
     unroll: Callable[..., tuple[tf.Tensor, Any]] | None = None,
+    order: np.ndarray | None = None,
     validate_args: bool = False,
     allow_nan_stats: bool = True,
     name: str = 'AutoregressiveImage',
@@ -61,6 +62,8 @@ class AutoregressiveImage(tfd.Distribution):
         which `image = update(noise, network(image, features))` and the last
         state, as `CausalNetwork.unroll`. By default the network is run in full
         for every pixel.
+      order: Raster indices of the pixels in the order that `unroll` decides
+        them in, as `CausalNetwork.order`; by default raster order.
       validate_args: As in `tfd.Distribution`.
       allow_nan_stats: As in `tfd.Distribution`.
       name: Name of operations.
@@ -72,6 +75,7 @@ class AutoregressiveImage(tfd.Distribution):
       self._channels = channels
       self._pixel_law = pixel_law
       self._unroll = unroll
+      self._order = order
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -98,6 +102,38 @@ class AutoregressiveImage(tfd.Distribution):
 
   def _event_shape_tensor(self):
     return tf.concat([tf.shape(self._features)[-3:-1], [self._channels]], 0)
+
+  @property
+  def channels(self) -> int:
+    """Number of channels of a pixel."""
+    return self._channels
+
+  @property
+  def pixel_law(self) -> pixel_laws.PixelLaw:
+    """Law of a pixel given its parameters."""
+    return self._pixel_law
+
+  @property
+  def order(self) -> np.ndarray:
+    """Raster indices of the pixels in the order that `decide` goes in."""
+    if self._order is not None:
+      return self._order
+    return np.arange(math.prod(self.event_shape[:2]))
+
+  def decide(
+    self, update: updates.Update, state: Any = ()
+  ) -> tuple[tf.Tensor, Any]:
+    """Has every pixel decided from its law, as a decoder of messages does.
+
+    Args:
+      update: Decides the pixels of a front; its noise is an empty tuple.
+      state: Nest of tensors that it carries from front to front.
+
+    Returns:
+      Images of shape `batch_shape + event_shape`, the batch of one axis, and
+      the last state.
+    """
+    return self._method('incremental')(self._features, (), update, state)
 
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel's conditional law, by one parallel pass.

@@ -65,6 +65,17 @@ class AutoregressiveShift(tfb.Bijector):
         name=name,
       )
 
+  def with_shift(
+    self, change: Callable[[tf.Tensor], tf.Tensor]
+  ) -> 'AutoregressiveShift':
+    """The step whose shifts are a function of this one's, number by number."""
+    return AutoregressiveShift(
+      lambda z: change(self._shift(z)),
+      lambda eps, update: self._unroll(eps, lambda e, s: update(e, change(s))),
+      self.forward_min_event_ndims,
+      name=self.name,
+    )
+
   @classmethod
   def _parameter_properties(cls, dtype):
     return {}

@@ -28,9 +28,11 @@ def diagonal_gaussian(
   return tfd.Independent(tfd.Normal(mean, scale), event_ndims)
 
 
-def standard_gaussian(event_shape: Sequence[int]) -> tfd.Distribution:
+def standard_gaussian(
+  event_shape: Sequence[int], dtype: str = 'float32'
+) -> tfd.Distribution:
   """`N(0, I)` of an event shape, which may have no element."""
-  zeros = tf.zeros(event_shape)
+  zeros = tf.zeros(event_shape, dtype)
   return diagonal_gaussian(zeros, tf.ones_like(zeros), len(event_shape))
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.system import checks, serialization
 
 
@@ -100,8 +100,8 @@ class MADE(keras.layers.Layer):
   def call(self, x):
     checks.ends_in('x', x, (self._event_size,))
     for layer in self._layers_[:-1]:
-      x = tf.nn.relu(layer(x))
-    return self._output_scale * self._layers_[-1](x)
+      x = fixed_point.relu(layer(x))
+    return fixed_point.scaled(self._layers_[-1](x), self._output_scale)
 
   def unroll(
     self,
@@ -158,15 +158,17 @@ class MADE(keras.layers.Layer):
     def iterate(x, *hidden):
       last = [x, *hidden][-1]
       base, kernel = parts[-1]
-      shift = base + _product(last, kernel)
-      values = [update(noise, self._output_scale * shift)]
+      output = fixed_point.rounded(base + _product(last, kernel))
+      shift = fixed_point.scaled(output, self._output_scale)
+      values = [update(noise, shift)]
       for base, kernel in parts[:-1]:
-        values.append(tf.nn.relu(base + _product(values[-1], kernel)))
+        inner = fixed_point.rounded(base + _product(values[-1], kernel))
+        values.append(fixed_point.relu(inner))
       return values
 
     batch = tf.shape(noise)[0]
     sizes = [kernel.shape[1] for _, kernel in parts[:-1]]
-    first = [noise, *(tf.zeros([batch, size]) for size in sizes)]
+    first = [noise, *(tf.zeros([batch, n], noise.dtype) for n in sizes)]
     return tf.while_loop(
       lambda *_: True, iterate, first, maximum_iterations=noise.shape[1]
     )

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.system import serialization
 
 # Scale of a residual branch: a deep stack starts near the identity.
@@ -78,9 +78,10 @@ class ResidualBlock(keras.layers.Layer):
     return (input_shape[0], *size, self._units)
 
   def call(self, x):
-    branch = self._second(tf.nn.elu(self._first(tf.nn.elu(x))))
+    branch = self._second(fixed_point.elu(self._first(fixed_point.elu(x))))
     shortcut = x if self._shortcut is None else self._shortcut(x)
-    return shortcut + BRANCH_SCALE * branch
+    branch = fixed_point.scaled(branch, BRANCH_SCALE)
+    return fixed_point.bounded(shortcut + branch)
 
 
 def halved_sizes(size: Sequence[int], times: int) -> list[tuple[int, ...]]:
@@ -143,8 +144,8 @@ class Encoder(keras.layers.Layer):
     h = image - 0.5
     for block in self._blocks:
       h = block(h)
-    h = tf.reshape(tf.nn.elu(h), [-1, math.prod(h.shape[1:])])
-    return tf.nn.elu(self._dense(h))
+    h = tf.reshape(fixed_point.elu(h), [-1, math.prod(h.shape[1:])])
+    return fixed_point.elu(self._dense(h))
 
 
 @serialization.register
@@ -210,8 +211,8 @@ class Generator(keras.layers.Layer):
   def call(self, z):
     if len(z.shape) > 2:
       z = tf.reshape(z, [-1, math.prod(z.shape[1:])])
-    h = tf.nn.elu(self._reshape(tf.nn.elu(self._dense(z))))
+    h = fixed_point.elu(self._reshape(fixed_point.elu(self._dense(z))))
     h = tf.reshape(h, [-1, *self._top])
     for block in self._blocks:
       h = block(h)
-    return self._last(tf.nn.elu(h))
+    return self._last(fixed_point.elu(h))

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from vlae_tf.nn import fixed_point
 from vlae_tf.system import serialization
 
 _state = threading.local()
@@ -159,7 +160,8 @@ class WeightNorm(keras.layers.Layer):
     if _first_call_of(self):
       self._initialize_from(x)
     # `bias_add`, as TensorFlow fuses it, and its gradient, with convolutions.
-    return tf.nn.bias_add(self._linear(x, self.kernel), self.bias)
+    y = tf.nn.bias_add(self._linear(x, self.kernel), self.bias)
+    return fixed_point.rounded(y)
 
   def _initialize_from(self, x):
     self.gain.assign(tf.ones_like(self.gain))

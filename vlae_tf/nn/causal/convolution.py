@@ -10,7 +10,7 @@
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.system import serialization
 
 
@@ -134,7 +134,10 @@ class BoxMean:
 
   @property
   def kernel(self):
-    eye = tf.eye(self.units) / self._size**2
+    weight = 1 / self._size**2
+    if fixed_point.is_exact():
+      weight = fixed_point.quantized(weight).item()
+    eye = tf.eye(self.units) * weight
     return tf.tile(eye[None, None], [self._size, self._size, 1, 1])
 
   @property
@@ -151,7 +154,7 @@ class BoxMean:
     return convolve(x, kernel, (1 - self._size, 1 - self._size))
 
   def __call__(self, x):
-    return self.linear(x, tf.cast(self.kernel, x.dtype))
+    return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))
 
 
 def convolve(x, kernel, origin, dilation=1):

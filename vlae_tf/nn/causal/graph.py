@@ -10,6 +10,8 @@ import itertools
 
 import tensorflow as tf
 
+from vlae_tf.nn import fixed_point
+
 
 class Node:
   """Maps `[batch, height, width, maps]` that a network computes."""
@@ -151,17 +153,14 @@ class Convolution(Node):
 
 
 def elu(node):
-  """`elu(x)`, in a form of which XLA on the CPU makes no `expm1`."""
-
-  def compiled(x):
-    return tf.where(x > 0, x, tf.exp(tf.minimum(x, 0.0)) - 1.0)
-
-  return Elementwise(tf.nn.elu, node, compiled=compiled)
+  """`elu(x)`, in a form of its own for XLA."""
+  compiled = fixed_point.compiled_elu
+  return Elementwise(fixed_point.elu, node, compiled=compiled)
 
 
 def gate(node):
   """`tanh(a) sigmoid(b)` of the two halves of a node's maps."""
-  return Elementwise(lambda a, b: tf.tanh(a) * tf.sigmoid(b), *node.split(2))
+  return Elementwise(fixed_point.gated, *node.split(2))
 
 
 def ancestors(output):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn.causal import graph, incremental, updates
@@ -79,6 +80,11 @@ class CausalNetwork(keras.layers.Layer):
   def schedule(self):
     """The `Schedule` of `unroll`."""
     return self._incremental.schedule
+
+  def order(self, height: int, width: int) -> np.ndarray:
+    """Raster indices of an image's pixels in the order `unroll` goes in."""
+    fronts = self.schedule.order(height, width)
+    return fronts.pixel[fronts.inside]
 
   def call(self, image, features):
     _check_maps('image', image, self.image_maps)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import graph
 
 
@@ -155,7 +156,8 @@ class Step:
   def _product(self, node, taps, column):
     matrix, constant = self._products[node]
     stacked = taps[0] if len(taps) == 1 else tf.concat(taps, 0)
-    return matrix @ stacked + self._layout.pick(constant, column)
+    y = matrix @ stacked + self._layout.pick(constant, column)
+    return fixed_point.rounded(y)
 
 
 class _Product:

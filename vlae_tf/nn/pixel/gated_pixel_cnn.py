@@ -12,7 +12,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
@@ -148,7 +148,7 @@ class _Condition(keras.layers.Layer):
     self._global.build((None, features.maps))
 
     def of_mean(x):
-      return self._global(tf.reduce_mean(x, [1, 2]))[:, None, None]
+      return self._global(fixed_point.spatial_mean(x))[:, None, None]
 
     bias = graph.Derived(of_mean, features, self._units)
     # In this order each sum is one with `node`: the condition by itself would

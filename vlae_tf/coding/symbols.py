@@ -1,0 +1,216 @@
+"""Laws of single symbols as intervals of integers.
+
+Probabilities become integers by tables over the numbers of a grid, so that a
+float that differs in its last bits, as between devices, is the same integer.
+"""
+
+import dataclasses
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf.coding.message import Interval, PRECISION
+from vlae_tf.distributions import pixel_laws
+from vlae_tf.system import registry
+
+# Logits are rounded to multiples of 1 / _STEPS and lie within +-_LIMIT: for a
+# coin that costs 10**-6 nats at most.
+_STEPS = 256
+_LIMIT = 16
+_TOTAL = 1 << PRECISION
+_WEIGHT_BITS = 20
+
+# From a `PixelLaw`'s class to what codes its channels.
+SYMBOLS: dict[type, Any] = {}
+
+
+class Symbols(Protocol):
+  """A law of symbols; equal ones, hashed alike, share what is compiled."""
+
+  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
+    """Where symbols are.
+
+    Args:
+      params: Float `Tensor` of shape `[..., num_params]`.
+      value: `Tensor` of shape `[...]`, the symbols.
+
+    Returns:
+      An `Interval` of shape `[...]`.
+    """
+    ...
+
+  def locate(
+    self, params: tf.Tensor, slot: tf.Tensor
+  ) -> tuple[tf.Tensor, Interval]:
+    """Which symbols are there.
+
+    Args:
+      params: Float `Tensor` of shape `[..., num_params]`.
+      slot: int64 `Tensor` of shape `[...]`, in [0, 2**24).
+
+    Returns:
+      The symbols, of shape `[...]` and of the dtype of `params`, and their
+      `Interval`.
+    """
+    ...
+
+
+def _of_pixel_law(law_class):
+  """Decorator: what codes a channel of pixels of a law."""
+
+  def register(symbols):
+    SYMBOLS[law_class] = symbols
+    return symbols
+
+  return register
+
+
+def of_pixel_law(law: pixel_laws.PixelLaw) -> Symbols:
+  """What codes the channels of a pixel.
+
+  Args:
+    law: `PixelLaw`.
+
+  Returns:
+    A `Symbols`.
+
+  Raises:
+    ValueError: None is known.
+  """
+  if type(law) not in SYMBOLS:
+    known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
+    raise ValueError(
+      f'`pixel_law` must be one that is coded, {known}, or registered in '
+      f'`coding.SYMBOLS`, got {law!r}.'
+    )
+  return SYMBOLS[type(law)].of_pixel_law(law)
+
+
+def _widths_of_ones():
+  """The integer probability of a one, at every logit of the grid."""
+  logits = np.arange(-_LIMIT * _STEPS, _LIMIT * _STEPS + 1) / _STEPS
+  widths = np.floor(_TOTAL / (1 + np.exp(-logits)) + 0.5)
+  return np.clip(widths, 1, _TOTAL - 1).astype(np.int64)
+
+
+def _weights():
+  """Integers like exp(-n / _STEPS), n from 0 on."""
+  n = np.arange(_LIMIT * _STEPS + 1)
+  return np.floor(np.exp(-n / _STEPS) * 2**_WEIGHT_BITS + 0.5).astype(np.int64)
+
+
+_WIDTHS_OF_ONES = _widths_of_ones()
+_WEIGHTS = _weights()
+
+
+@_of_pixel_law(pixel_laws.BernoulliPixel)
+@dataclasses.dataclass(frozen=True)
+class BernoulliSymbols:
+  """Zeros and ones; the parameter is a logit."""
+
+  @classmethod
+  def of_pixel_law(cls, law: pixel_laws.PixelLaw) -> 'BernoulliSymbols':
+    """Those of the channels of a pixel."""
+    del law
+    return cls()
+
+  def split(self, params: tf.Tensor) -> tf.Tensor:
+    """Parameters of pixels as those of channels, `[..., channels, 1]`."""
+    return params[..., None]
+
+  def restored(self, pixels: tf.Tensor) -> tf.Tensor:
+    """Pixels from what they were rounded to for a network."""
+    return pixels
+
+  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
+    """See `Symbols`: ones come first."""
+    return self._of(value > 0, self._ones(params))
+
+  def locate(
+    self, params: tf.Tensor, slot: tf.Tensor
+  ) -> tuple[tf.Tensor, Interval]:
+    """See `Symbols`."""
+    ones = self._ones(params)
+    value = slot < ones
+    return tf.cast(value, params.dtype), self._of(value, ones)
+
+  def _ones(self, params):
+    logits = tf.clip_by_value(params[..., 0], -_LIMIT, _LIMIT)
+    places = tf.floor((logits + _LIMIT) * _STEPS + 0.5)
+    return tf.gather(_WIDTHS_OF_ONES, tf.cast(places, tf.int32))
+
+  def _of(self, is_one, ones):
+    return Interval(
+      tf.where(is_one, tf.zeros_like(ones), ones),
+      tf.where(is_one, ones, _TOTAL - ones),
+    )
+
+
+@_of_pixel_law(pixel_laws.CategoricalPixel)
+@dataclasses.dataclass(frozen=True)
+class CategoricalSymbols:
+  """One of some levels; the parameters are a logit of each.
+
+  Symbols are `k / scale`.
+
+  Attributes:
+    levels: How many there are, at most 256.
+    scale: What level 1 is a part of.
+  """
+
+  levels: int = 256
+  scale: int = 255
+
+  def __post_init__(self):
+    if not 2 <= self.levels <= 256:
+      raise ValueError(f'`levels` must be from 2 to 256, got {self.levels}.')
+
+  @classmethod
+  def of_pixel_law(cls, law: pixel_laws.PixelLaw) -> 'CategoricalSymbols':
+    """Those of the channels of a pixel."""
+    return cls(law.levels, law.levels - 1)
+
+  def split(self, params: tf.Tensor) -> tf.Tensor:
+    """Parameters of pixels as those of channels, `[..., channels, levels]`."""
+    shape = tf.concat([tf.shape(params)[:-1], [-1, self.levels]], 0)
+    split = tf.reshape(params, shape)
+    channels = params.shape[-1] // self.levels
+    return tf.ensure_shape(split, [*params.shape[:-1], channels, self.levels])
+
+  def restored(self, pixels: tf.Tensor) -> tf.Tensor:
+    """Pixels from what they were rounded to for a network."""
+    return tf.round(pixels * self.scale) / self.scale
+
+  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
+    """See `Symbols`."""
+    level = tf.cast(tf.round(value * self.scale), tf.int32)
+    return self._of(level, self._ends(params))
+
+  def locate(
+    self, params: tf.Tensor, slot: tf.Tensor
+  ) -> tuple[tf.Tensor, Interval]:
+    """See `Symbols`."""
+    ends = self._ends(params)
+    level = tf.reduce_sum(tf.cast(ends <= slot[..., None], tf.int32), -1)
+    value = tf.cast(level, params.dtype) / self.scale
+    return value, self._of(level, ends)
+
+  def _ends(self, params):
+    """The end of each level's interval, `[..., levels]`."""
+    below = tf.reduce_max(params, -1, keepdims=True) - params
+    places = tf.floor(tf.minimum(below, _LIMIT) * _STEPS + 0.5)
+    weights = tf.gather(_WEIGHTS, tf.cast(places, tf.int32))
+    sums = tf.cumsum(weights, axis=-1)
+    # One part of 2**24 for each level, so that all can be coded; the rest is
+    # divided. The sums are below 2**28 and 2**24 times that fits int64.
+    free = _TOTAL - self.levels
+    divided = sums * free // sums[..., -1:]
+    return divided + tf.range(1, self.levels + 1, dtype=tf.int64)
+
+  def _of(self, level, ends):
+    last = tf.maximum(level - 1, 0)
+    before = tf.gather(ends, last, batch_dims=level.shape.rank)
+    start = tf.where(level > 0, before, tf.zeros_like(before))
+    end = tf.gather(ends, level, batch_dims=level.shape.rank)
+    return Interval(start, end - start)
