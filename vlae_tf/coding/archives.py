@@ -115,7 +115,8 @@ def check_trailer(file: BinaryIO, parsed: layout.Parsed) -> None:
   copies = blocks(file, 0, length), blocks(file, start, length)
   same = all(a == b for a, b in zip(*copies))
   file.seek(start + length)
-  if not same or file.read() != layout.trailer_end(length):
+  end = layout.trailer_end(length)
+  if not same or file.read(layout.LENGTH_BYTES) != end:
     raise ValueError(
       'has a damaged trailer, which is needed only where the header is damaged'
     )
@@ -133,9 +134,10 @@ def _check_size(parsed, size):
   """Checks that a file has the bytes that its header says."""
   expected = parsed.file_size
   if size < expected:
+    some = '; chunks before its end can be salvaged'
     raise ValueError(
-      f'is cut short: it must have {expected} bytes, got {size}; '
-      'its first chunks can be salvaged'
+      f'is cut short: it must have {expected} bytes, got {size}'
+      f'{some if len(parsed.index) > 1 else ""}'
     )
   if size > expected:
     raise ValueError(f'has trailing bytes: it must have {expected}, got {size}')

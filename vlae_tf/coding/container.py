@@ -137,7 +137,7 @@ def _fill(spool, path, header, index, payloads):
     if not isinstance(payload, bytes) or len(payload) > layout.MAX_PAYLOAD:
       raise ValueError(
         f'`payloads` must be bytes, at most {layout.MAX_PAYLOAD} in each, got '
-        f'{type(payload).__name__} of {len(payload)} for chunk {chunk}.'
+        f'{type(payload).__name__} for chunk {chunk}.'
       )
     index.add(len(payload), layout.crc_of(header, chunk, payload))
     _put(spool, path, payload)

@@ -111,7 +111,7 @@ def _find_chunk(file, size, parsed, chunk):
   """A payload or None, and why it is None."""
   start, length, crc = parsed.index.chunk(chunk)
   start += parsed.length
-  why = 'beyond the end of the file'
+  beyond = start + length > size
   from_end = start + size - parsed.file_size
   for place in dict.fromkeys((start, from_end)):
     if 0 <= place <= size - length:
@@ -119,8 +119,7 @@ def _find_chunk(file, size, parsed, chunk):
       found = file.read(length)
       if layout.crc_of(parsed.header, chunk, found) == crc:
         return found, ''
-      why = 'damaged'
-  return None, why
+  return None, 'beyond the end of the file' if beyond else 'damaged'
 
 
 def _message(header, run):
