@@ -1,6 +1,7 @@
 """Files of compressed images: what they say they hold, or an error."""
 
 import dataclasses
+import io
 import itertools
 import os
 import pathlib
@@ -191,6 +192,13 @@ def test_the_examples_of_the_specification_are_files(tmp_path, number):
   assert _read(tmp_path / 'b.vlae') == (header, payloads)
 
 
+def test_each_of_many_chunks_is_found(tmp_path):
+  header = _header(count=300, chunk_size=1)
+  payloads = _file(tmp_path / 'a.vlae', header)
+  assert _parsed((tmp_path / 'a.vlae').read_bytes())[1] == payloads
+  assert _read(tmp_path / 'a.vlae') == (header, payloads)
+
+
 def test_one_image_costs_26_bytes(tmp_path):
   header = _header(count=1, chunk_size=1)
   container.write(tmp_path / 'a.vlae', header, [bytes(127)])
@@ -329,6 +337,23 @@ def test_a_failure_keeps_what_was_there(tmp_path):
     container.write(path, _header(), payloads)
   assert _read(path) == (_header(), payloads)
   assert os.listdir(tmp_path) == ['a.vlae']
+
+
+class _SlowFile(io.FileIO):
+  """A file that takes 7 bytes at a time."""
+
+  def write(self, data):
+    return super().write(data[:7])
+
+
+def test_a_disk_may_take_a_payload_in_parts(tmp_path, monkeypatch):
+  monkeypatch.setattr(
+    container.tempfile,
+    'TemporaryFile',
+    lambda dir, buffering: _SlowFile(tmp_path / 'spool', 'w+'),
+  )
+  payloads = _file(tmp_path / 'a.vlae', _header())
+  assert _read(tmp_path / 'a.vlae') == (_header(), payloads)
 
 
 _FULL_DISK = """
@@ -741,6 +766,11 @@ def test_claims_of_a_file_take_no_memory_and_no_time(tmp_path):
     path.write_bytes(_START + _SIDES + b''.join(sizes) + b'\xff' * 5000)
     for read in (_strictly, salvage):
       assert _limited(read, path) is None
+  path.write_bytes(
+    _sealed(_START, _SIDES, b'\x01\x01\xff\xff\xff\xff\x0f', bytes(4))
+  )
+  assert _limited(_strictly, path) is None
+  assert _limited(salvage, path).payloads == {}
 
 
 def test_an_index_of_many_chunks_takes_no_more_than_the_file(tmp_path):
