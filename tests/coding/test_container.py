@@ -339,6 +339,18 @@ def test_a_failure_keeps_what_was_there(tmp_path):
   assert os.listdir(tmp_path) == ['a.vlae']
 
 
+def test_a_file_that_came_meanwhile_is_kept(tmp_path):
+  path = tmp_path / 'a.vlae'
+
+  def payloads():
+    yield b'mine'
+    path.write_bytes(b'theirs')
+
+  with pytest.raises(ValueError, match='`out` must be a new file'):
+    container.write(path, _header(count=1), payloads())
+  assert path.read_bytes() == b'theirs'
+
+
 class _SlowFile(io.FileIO):
   """A file that takes 7 bytes at a time."""
 
