@@ -1,0 +1,40 @@
+"""Laws as codes: what is pushed onto a message is popped off it again."""
+
+from vlae_tf.coding.bits_back import BitsBack, WithCode
+from vlae_tf.coding.codec import check_codec, Codec
+from vlae_tf.coding.exact_model import ExactModel
+from vlae_tf.coding.images import AutoregressiveImages
+from vlae_tf.coding.independent import Independent, Transformed
+from vlae_tf.coding.lattice import (
+  GaussianSymbols,
+  on_lattice,
+  StandardGaussianSymbols,
+)
+from vlae_tf.coding.laws import codec_of
+from vlae_tf.coding.lossless import LosslessChunks
+from vlae_tf.coding.message import Message
+from vlae_tf.coding.symbols import (
+  BernoulliSymbols,
+  CategoricalSymbols,
+  SYMBOLS,
+)
+
+__all__ = [
+  'SYMBOLS',
+  'AutoregressiveImages',
+  'BernoulliSymbols',
+  'BitsBack',
+  'CategoricalSymbols',
+  'Codec',
+  'ExactModel',
+  'GaussianSymbols',
+  'Independent',
+  'LosslessChunks',
+  'Message',
+  'StandardGaussianSymbols',
+  'Transformed',
+  'WithCode',
+  'check_codec',
+  'codec_of',
+  'on_lattice',
+]

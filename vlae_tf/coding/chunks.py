@@ -1,6 +1,5 @@
-"""Some images as the bytes of a chunk, see docs/format.md."""
+"""Some values as the bytes of a chunk, see docs/format.md."""
 
-import functools
 import math
 import zlib
 from typing import NamedTuple
@@ -8,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.coding import bits_back, lattice, laws, rounds, stack
 from vlae_tf.coding import message as message_lib
+from vlae_tf.coding import rounds, stack
 from vlae_tf.coding.exact_model import ExactModel
 from vlae_tf.coding.message import Message, WORD_BITS
-from vlae_tf.nn import fixed_point
 
 
 class Encoded(NamedTuple):
@@ -20,7 +18,7 @@ class Encoded(NamedTuple):
 
   Attributes:
     data: Bytes.
-    net_bits: Bits that the images took: what is on the message at the end less
+    net_bits: Bits that the values took: what is on the message at the end less
       what was on it at the beginning.
   """
 
@@ -28,69 +26,89 @@ class Encoded(NamedTuple):
   net_bits: float
 
 
-class LosslessChunks:
-  """Codes images, all but the first ones of a chunk with bits back."""
+class Chunks:
+  """Codes values in rounds of a lane each; sub-classes say how a round goes.
 
-  def __init__(
-    self,
-    exact: ExactModel,
-    lanes: int = 32,
-    step: float = 1 / 16,
-    direct_step: float = 4.0,
-  ):
-    """Creates it; functions are compiled at their first use.
+  Functions are compiled at their first use, for every capacity of messages.
+  """
+
+  # Whether a round may take bits off the message.
+  bits_back = False
+
+  def __init__(self, exact: ExactModel, lanes: int):
+    """Creates it.
 
     Args:
       exact: `ExactModel`.
-      lanes: Images that are coded side by side.
-      step: Step of the lattice of codes, see `lattice`.
-      direct_step: That of images that are coded without bits back.
-
-    Raises:
-      ValueError: A step is none of `lattice.STEPS`.
+      lanes: Values that are coded side by side.
     """
-    lattice.check_step('step', step)
-    lattice.check_step('direct_step', direct_step)
-    self._exact = exact
-    self._lanes = lanes
-    self._step, self._direct_step = step, direct_step
+    self.exact = exact
+    self.lanes = lanes
     self._capacity = 0
     code = math.prod(exact.model.event_shape)
     # More words than a round can take off a message.
     self._most_taken = lanes * (code + 2)
+    self._push = {d: self._function(self.push, d) for d in (False, True)}
+    self._pop = {d: self._function(self.pop, d) for d in (False, True)}
 
-  def encode(self, images: np.ndarray) -> Encoded:
-    """Codes images.
+  def push(
+    self, message: Message, batch: tf.Tensor, is_direct: bool
+  ) -> Message:
+    """Pushes a round.
 
     Args:
-      images: Array of shape `[num, height, width, channels]`: bool, or uint8
-        for pixels of 256 levels.
+      message: `Message`.
+      batch: float64 `Tensor` of shape `[lanes, ...]`.
+      is_direct: Whether nothing is to be taken off the message.
+
+    Returns:
+      The new `Message`.
+    """
+    raise NotImplementedError
+
+  def pop(self, message: Message, is_direct: bool) -> tuple[Message, tf.Tensor]:
+    """Undoes `push`."""
+    raise NotImplementedError
+
+  def to_numbers(self, values: np.ndarray) -> np.ndarray:
+    """Values as float64."""
+    raise NotImplementedError
+
+  def from_numbers(self, numbers: np.ndarray) -> np.ndarray:
+    """Undoes `to_numbers`."""
+    raise NotImplementedError
+
+  def encode(self, values: np.ndarray) -> Encoded:
+    """Codes values.
+
+    Args:
+      values: Array of shape `[num, ...]`, `num` at least 1.
 
     Returns:
       `Encoded`.
     """
     borrowed = 2 * self._most_taken
     message = stack.start(
-      self._lanes, checksum(images), borrowed, self._capacity
+      self.lanes, checksum(values), borrowed, self._capacity
     )
     begun, before = 1, message_lib.num_bits(message, 1)
-    for part in rounds.deal(len(images), self._lanes):
+    for part in rounds.deal(len(values), self.lanes, self.bits_back):
       if int(message.size) < self._most_taken:
         message = stack.with_borrowed(message, borrowed, self._most_taken)
         borrowed += self._most_taken
         before += self._most_taken * WORD_BITS
       message = stack.begin(message, begun, part.size)
       begun = max(begun, part.size)
-      message = self._push_round(message, images, part)
+      message = self._push_round(message, values, part)
     data = stack.to_bytes(message, begun, int(message.low))
     return Encoded(data, message_lib.num_bits(message, begun) - before)
 
   def decode(self, data: bytes, num: int) -> np.ndarray:
-    """The images of a chunk.
+    """The values of a chunk.
 
     Args:
       data: What `encode` returned.
-      num: Number of images.
+      num: Number of values.
 
     Returns:
       An array as `encode` was given.
@@ -98,127 +116,73 @@ class LosslessChunks:
     Raises:
       ValueError: These are not the bytes of such a chunk, or not of this model.
     """
-    sizes = [part.size for part in rounds.deal(num, self._lanes)]
+    dealt = rounds.deal(num, self.lanes, self.bits_back)
+    sizes = [part.size for part in dealt]
     begun = max(sizes)
     capacity = max(self._capacity, len(data) // 2 + 2 * self._most_taken)
-    message = stack.from_bytes(data, self._lanes, begun, capacity)
+    message = stack.from_bytes(data, self.lanes, begun, capacity)
     parts = []
-    for k, part in reversed(list(enumerate(rounds.deal(num, self._lanes)))):
-      message, found = self._pop_round(message, part)
+    for k in reversed(range(len(dealt))):
+      message, found = self._pop_round(message, dealt[k])
       parts.append(found)
       before = max([1, *sizes[:k]])
       message = stack.end(message, before, begun)
       begun = before
-    images = np.concatenate(parts[::-1])
-    _check_end(message, images)
-    return images
+    values = np.concatenate(parts[::-1])
+    _check_end(message, values)
+    return values
 
-  def _push_round(self, message, images, part):
+  def _push_round(self, message, values, part):
     """Pushes a round; with more room, if it has none."""
-    batch = np.zeros([self._lanes, *images.shape[1:]], np.float64)
-    chosen = images[part.start : part.start + part.size]
-    batch[: part.size] = _as_numbers(chosen)
+    numbers = self.to_numbers(values[part.start : part.start + part.size])
+    batch = np.zeros([self.lanes, *numbers.shape[1:]])
+    batch[: part.size] = numbers
     message = self._with_live(message, part.size)
     while True:
-      pushed = Message(*self._push(part.is_direct)(tuple(message), batch))
-      if int(pushed.size) < message.words.shape[0] - self._lanes:
+      pushed = self._push[part.is_direct](tuple(message), batch)
+      pushed = Message(*pushed)
+      if int(pushed.size) < message.words.shape[0] - self.lanes:
         return pushed
       self._capacity = 2 * message.words.shape[0]
       message = stack.with_capacity(message, self._capacity)
 
   def _pop_round(self, message, part):
     message = self._with_live(message, part.size)
-    message, batch = self._pop(part.is_direct)(tuple(message))
-    message = Message(*message)
-    if int(message.size) < 0:
-      raise ValueError('it ends before its images do')
-    return message, self._as_pixels(batch.numpy()[: part.size])
+    popped, batch = self._pop[part.is_direct](tuple(message))
+    message = Message(*popped)
+    size = int(message.size)
+    if not 0 <= size < message.words.shape[0] - self.lanes:
+      raise ValueError('it does not hold what it should')
+    return message, self.from_numbers(batch.numpy()[: part.size])
 
   def _with_live(self, message, num):
-    return message._replace(live=tf.range(self._lanes) < num)
+    return message._replace(live=tf.range(self.lanes) < num)
 
-  def _as_pixels(self, numbers):
-    # Binary pixels are zero and one.
-    kinds = self._exact.model.likelihood.pixel_law.kinds
-    if 'levels' in kinds:
-      return np.rint(numbers * 255).astype(np.uint8)
-    return numbers > 0
-
-  @functools.cache
-  def _push(self, is_direct):
-    """The function that pushes the images of a round."""
+  def _function(self, method, is_direct):
+    """A method as a graph, which computes exactly."""
 
     @tf.function(autograph=False)
-    def push(state, images):
-      with self._exact.scope():
-        message = Message(*state)
-        if not is_direct:
-          return tuple(self._bits_back().push(message, images))
-        code = self._nearest_code(images)
-        return tuple(self._with_code().push(message, (images, code)))
+    def function(state, *args):
+      with self.exact.scope():
+        result = method(Message(*state), *args, is_direct)
+      if isinstance(result, Message):
+        return tuple(result)
+      message, value = result
+      return tuple(message), value
 
-    return push
-
-  @functools.cache
-  def _pop(self, is_direct):
-    """The function that pops the images of a round."""
-
-    @tf.function(autograph=False)
-    def pop(state):
-      with self._exact.scope():
-        message = Message(*state)
-        if not is_direct:
-          message, images = self._bits_back().pop(message)
-        else:
-          message, (images, _) = self._with_code().pop(message)
-        return tuple(message), images
-
-    return pop
-
-  def _bits_back(self):
-    prior, likelihood = self._codecs(self._step)
-
-    def posterior(images):
-      law = self._exact.model.posterior(fixed_point.rounded(images))
-      return laws.codec_of(law, self._step, self._lanes)
-
-    return bits_back.BitsBack(prior, likelihood, posterior)
-
-  def _with_code(self):
-    return bits_back.WithCode(*self._codecs(self._direct_step))
-
-  def _codecs(self, step):
-    model = self._exact.model
-
-    def prior():
-      return laws.codec_of(model.prior(), step, self._lanes)
-
-    def likelihood(code):
-      return laws.codec_of(model.likelihood(code), step, self._lanes)
-
-    return prior, likelihood
-
-  def _nearest_code(self, images):
-    """The point of the coarse lattice that is nearest to the code's mean."""
-    mean = self._exact.model.posterior(fixed_point.rounded(images)).mean()
-    return lattice.nearest(mean, self._direct_step)
+    return function
 
 
-def checksum(images: np.ndarray) -> int:
-  """CRC-32 of the pixels: bits, eight a byte, or bytes of levels."""
-  pixels = np.packbits(images) if images.dtype == bool else images
-  return zlib.crc32(pixels.tobytes())
+def checksum(values: np.ndarray) -> int:
+  """CRC-32: of binary values, eight a byte; of others, as they are."""
+  data = np.packbits(values) if values.dtype == bool else values
+  return zlib.crc32(np.ascontiguousarray(data).tobytes())
 
 
-def _as_numbers(images):
-  scale = 1 if images.dtype == bool else 255
-  return images.astype(np.float64) / scale
-
-
-def _check_end(message, images):
+def _check_end(message, values):
   """Checks that what is left is what a sender starts with."""
   size = int(message.size)
   words = message.words.numpy()[:size]
   first = int(message.heads[0]) - (1 << WORD_BITS)
-  if first != checksum(images) or (words != stack.borrowed_words(size)).any():
-    raise ValueError('its images have another checksum than those coded')
+  if first != checksum(values) or (words != stack.borrowed_words(size)).any():
+    raise ValueError('what it holds has another checksum than what was coded')

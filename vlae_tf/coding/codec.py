@@ -31,9 +31,9 @@ def check_codec(
 ) -> float:
   """Checks that a codec undoes itself, both ways.
 
-  >>> import vlae_tf
+  >>> from vlae_tf import coding
   >>> fair = coding.Independent(coding.BernoulliSymbols(), tf.zeros([2, 5, 1]))
-  >>> round(check_codec(fair, tf.ones([2, 5])), 3)  # Of ten coins.
+  >>> round(check_codec(fair, tf.ones([2, 5])), 3)  # Ten coins, in bits.
   10.0
 
   Args:

@@ -5,7 +5,7 @@ import functools
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.coding import codec, images, independent, lattice, symbols
+from vlae_tf.coding import images, independent, lattice, symbols
 from vlae_tf.coding.codec import Codec
 from vlae_tf.distributions import autoregressive_image
 

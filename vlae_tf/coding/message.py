@@ -1,9 +1,9 @@
-"""Interleaved rANS [1], [2]: messages that symbols are pushed onto and popped off.
+"""Interleaved rANS [1], [2]: messages to push symbols onto and pop them off.
 
-A message has some lanes, each a head that symbols go to, one for each lane at a
-time, and one stack of 32-bit words under all of them. `push` and `pop` undo each
-other to the bit. Everything is a computation on tensors, so that the loop that
-draws pixels can carry a message along.
+A message has some lanes, each a head that symbols go to, one for each lane at
+a time, and one stack of 32-bit words under all of them. `push` and `pop` undo
+each other to the bit. Everything is a computation on tensors, so that the loop
+that draws pixels can carry a message along.
 
 #### References
 
@@ -26,7 +26,7 @@ WORD_BITS = 32
 LOW = 1 << 31
 _SHIFT = 63 - PRECISION
 _TOTAL = 1 << PRECISION
-_LEAST_CAPACITY = 1 << 13
+_LEAST_CAPACITY = 1 << 15
 
 
 class Message(NamedTuple):

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from vlae_tf.coding.message import Interval, PRECISION
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.system import registry
 
 # Logits are rounded to multiples of 1 / _STEPS and lie within +-_LIMIT: for a
 # coin that costs 10**-6 nats at most.

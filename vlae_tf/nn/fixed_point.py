@@ -5,7 +5,7 @@ summed in another order (other threads, batches, devices; a parallel pass
 against one pixel by pixel) differ in it. Inside `exact` the layers of this
 package compute with multiples of 2**-10 and kernels of multiples of 2**-16,
 carried in float64: every product and every partial sum is a multiple of 2**-26
-below 2**27, so it has at most 53 bits, is not rounded, and no order of summation
+below 2**27, so it has at most 53 bits, is not rounded, and no order of sums
 changes it. What is not linear is a function of the few numbers of the grid that
 matter to it and is rounded to the grid: all that is asked of `exp` is that its
 error does not carry it over the nearest half, thousands of times the error of

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
   Raises:
     ValueError: The path cannot be written.
   """
-  with _new_file(pathlib.Path(path)) as file:
+  with new_file(pathlib.Path(path)) as file:
     file.write(data)
 
 
@@ -64,14 +64,24 @@ def write_arrays(
   Raises:
     ValueError: The path cannot be written.
   """
-  with _new_file(pathlib.Path(path)) as file:
+  with new_file(pathlib.Path(path)) as file:
     found: dict[str, Any] = {name: np.asarray(x) for name, x in arrays.items()}
     np.savez(file, **found)
 
 
 @contextlib.contextmanager
-def _new_file(path):
-  """A binary file to fill, which takes the place of `path` at the end."""
+def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
+  """A binary file to fill, which takes the place of `path` at the end.
+
+  Args:
+    path: Path of the file; its directory is made.
+
+  Yields:
+    The file.
+
+  Raises:
+    ValueError: The path cannot be written.
+  """
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.writing-')

@@ -10,7 +10,6 @@
 import functools
 
 import keras
-import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv

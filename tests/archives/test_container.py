@@ -14,8 +14,8 @@ import tracemalloc
 
 import pytest
 
-from vlae_tf.coding import container, varints
-from vlae_tf.coding.salvage import salvage
+from vlae_tf.archives import container, varints
+from vlae_tf.archives.salvage import salvage
 
 _SPECIFICATION = pathlib.Path(__file__).parents[2] / 'docs' / 'format.md'
 _FUZZ_ROUNDS = 1000 if os.environ.get('VLAE_TF_SLOW') == '1' else 100
@@ -370,7 +370,7 @@ def test_a_disk_may_take_a_payload_in_parts(tmp_path, monkeypatch):
 
 _FULL_DISK = """
 import resource, sys
-from vlae_tf.coding import container
+from vlae_tf.archives import container
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 header = container.Header('lossy', bytes(8), (1, 1, 1), 2, 1, 1, 1.0, 1.0)
 try:

@@ -3,8 +3,8 @@
 import os
 from typing import BinaryIO, NamedTuple
 
-from vlae_tf.coding import archives, layout
-from vlae_tf.coding.headers import Header
+from vlae_tf.archives import layout, reading
+from vlae_tf.archives.headers import Header
 
 
 class Salvaged(NamedTuple):
@@ -88,7 +88,7 @@ def _read_trailer(file: BinaryIO, size: int) -> layout.Parsed:
 def _look_at_trailer(file, parsed):
   """What is wrong with the trailer of a file that is whole before it."""
   try:
-    archives.check_trailer(file, parsed)
+    reading.check_trailer(file, parsed)
   except ValueError as error:
     return [f'the file {error}']
   return []
@@ -126,7 +126,7 @@ def _message(header, run):
   """A message about chunks that are lost for the same reason."""
   (first, why), (last, _) = run[0], run[-1]
   is_lost = 'is lost' if first == last else 'are lost'
-  return f'{archives.places(header, first, last)} {is_lost}: {why}'
+  return f'{reading.places(header, first, last)} {is_lost}: {why}'
 
 
 def _runs(lost):

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from vlae_tf.coding import layout
-from vlae_tf.coding.headers import Header
+from vlae_tf.archives import layout
+from vlae_tf.archives.headers import Header
 
 _BLOCK = 2**16  # Bytes copied or compared at once.
 

@@ -11,9 +11,9 @@ import pathlib
 import tempfile
 from collections.abc import Iterable
 
-from vlae_tf.coding import archives, layout
-from vlae_tf.coding.archives import Archive
-from vlae_tf.coding.headers import Header
+from vlae_tf.archives import layout, reading
+from vlae_tf.archives.headers import Header
+from vlae_tf.archives.reading import Archive
 from vlae_tf.system import atomic
 
 __all__ = ['SUFFIX', 'Archive', 'Header', 'append', 'write']
@@ -47,7 +47,7 @@ def write(
   with _spool(out) as spool:
     _fill(spool, out, header, index, payloads)
     atomic.check_new_file(out, overwrite, SUFFIX)  # It may have come meanwhile.
-    _assemble(out, header, index, [archives.blocks(spool, 0, index.total)])
+    _assemble(out, header, index, [reading.blocks(spool, 0, index.total)])
 
 
 def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
@@ -88,8 +88,8 @@ def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
   with _spool(path) as spool:
     _fill(spool, path, after, index, payloads)
     _check_unchanged(archive, path)
-    old = archives.blocks(archive.file, start, kept)
-    new = archives.blocks(spool, 0, index.total - kept)
+    old = reading.blocks(archive.file, start, kept)
+    new = reading.blocks(spool, 0, index.total - kept)
     _assemble(path, after, index, [old, new])
   return after
 
@@ -162,7 +162,7 @@ def _put(spool, path, payload):
 def _assemble(path, header, index, parts):
   """Puts a file together from blocks of bytes, and in its place."""
   packed = layout.pack(header, index)
-  with atomic._new_file(pathlib.Path(path)) as file:
+  with atomic.new_file(pathlib.Path(path)) as file:
     file.write(packed)
     for block in itertools.chain(*parts):
       file.write(block)

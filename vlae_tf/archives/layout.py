@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
-from vlae_tf.coding import headers, varints
-from vlae_tf.coding.headers import Header
+from vlae_tf.archives import headers, varints
+from vlae_tf.archives.headers import Header
 
 # A V with its top bit set and the end of a line: a transfer as text, in seven
 # bits or from one encoding to another leaves other bytes, namely these.

@@ -1,0 +1,92 @@
+"""Images as the bytes of a chunk, without loss."""
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf.coding import bits_back, chunks, lattice, laws
+from vlae_tf.coding.exact_model import ExactModel
+from vlae_tf.coding.message import Message
+from vlae_tf.nn import fixed_point
+
+
+class LosslessChunks(chunks.Chunks):
+  """Codes images, all but the first ones of a chunk with bits back.
+
+  Values are bool arrays `[num, height, width, channels]`, or uint8 ones for
+  pixels of 256 levels.
+  """
+
+  bits_back = True
+
+  def __init__(
+    self,
+    exact: ExactModel,
+    lanes: int = 32,
+    step: float = 1 / 16,
+    direct_step: float = 4.0,
+  ):
+    """Creates it.
+
+    Args:
+      exact: `ExactModel`.
+      lanes: Images that are coded side by side.
+      step: Step of the lattice of codes, see `lattice`.
+      direct_step: That of images that are coded without bits back.
+
+    Raises:
+      ValueError: A step is none of `lattice.STEPS`.
+    """
+    lattice.check_step('step', step)
+    lattice.check_step('direct_step', direct_step)
+    self.step, self.direct_step = step, direct_step
+    super().__init__(exact, lanes)
+
+  def push(
+    self, message: Message, batch: tf.Tensor, is_direct: bool
+  ) -> Message:
+    """See `Chunks`."""
+    if not is_direct:
+      return self._bits_back().push(message, batch)
+    law = self.exact.model.posterior(fixed_point.rounded(batch))
+    code = lattice.nearest(law.mean(), self.direct_step)
+    return self._with_code().push(message, (batch, code))
+
+  def pop(self, message: Message, is_direct: bool) -> tuple[Message, tf.Tensor]:
+    """See `Chunks`."""
+    if not is_direct:
+      return self._bits_back().pop(message)
+    message, (images, _) = self._with_code().pop(message)
+    return message, images
+
+  def to_numbers(self, values: np.ndarray) -> np.ndarray:
+    """See `Chunks`."""
+    return values.astype(np.float64) / (1 if values.dtype == bool else 255)
+
+  def from_numbers(self, numbers: np.ndarray) -> np.ndarray:
+    """See `Chunks`."""
+    if 'levels' in self.exact.model.likelihood.pixel_law.kinds:
+      return np.rint(numbers * 255).astype(np.uint8)
+    return numbers > 0
+
+  def _bits_back(self):
+    prior, likelihood = self._codecs(self.step)
+
+    def posterior(images):
+      law = self.exact.model.posterior(fixed_point.rounded(images))
+      return laws.codec_of(law, self.step, self.lanes)
+
+    return bits_back.BitsBack(prior, likelihood, posterior)
+
+  def _with_code(self):
+    return bits_back.WithCode(*self._codecs(self.direct_step))
+
+  def _codecs(self, step):
+    model = self.exact.model
+
+    def prior():
+      return laws.codec_of(model.prior(), step, self.lanes)
+
+    def likelihood(code):
+      return laws.codec_of(model.likelihood(code), step, self.lanes)
+
+    return prior, likelihood
