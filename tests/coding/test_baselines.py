@@ -129,6 +129,13 @@ def test_sheets_hold_every_image_in_its_place():
   assert not grid[6:, 5:].any()
 
 
+@pytest.mark.parametrize('shape', [(2, 9), (9, 2), (5, 5)])
+def test_grid_is_nearly_square(shape):
+  _, grid = baselines.sheets(np.zeros([200, *shape, 1], bool))
+  height, width, _ = grid.shape
+  assert 0.7 < height / width < 1.4
+
+
 @each_kind
 def test_together_is_the_smaller_sheet(images):
   measured = baselines.measure(images)
@@ -164,6 +171,10 @@ def test_pictures_of_other_channels_have_codecs_of_bytes_alone():
   measured = baselines.measure(np.zeros([2, 4, 4, 2], np.uint8))
   assert measured['png'] == {'one_by_one': None, 'together': None}
   assert None not in measured['gzip'].values()
+
+
+def test_gzip_says_no_time():
+  assert baselines.encode('gzip', _CASES['binary'][0])[4:8] == bytes(4)
 
 
 @pytest.mark.parametrize('codec', ['png', 'tiff', 'webp'])
