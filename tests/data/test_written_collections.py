@@ -48,6 +48,9 @@ def test_same_images_are_the_same_file(tmp_path):
     collections.write(tmp_path / name, np.split(images, sizes), 5)
   a, b = ((tmp_path / name).read_bytes() for name in ('a.npz', 'b.npz'))
   assert a == b
+  with zipfile.ZipFile(tmp_path / 'a.npz') as archive:
+    # As early as the format has it.
+    assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
 
 
 def test_memory_is_that_of_one_part(tmp_path):
