@@ -119,13 +119,13 @@ def write(
   with (
     _in_place_of(pathlib.Path(path)) as file,
     zipfile.ZipFile(file, 'w') as archive,
-    archive.open(zipfile.ZipInfo(f'{_ENTRY}.npy'), 'w', force_zip64=True) as e,
+    archive.open(f'{_ENTRY}.npy', 'w', force_zip64=True) as entry,
   ):
-    np.lib.format.write_array_header_1_0(e, header)
+    np.lib.format.write_array_header_1_0(entry, header)
     written = 0
     for part in itertools.chain([first], remaining):
       _check_part(part, first)
-      e.write(np.ascontiguousarray(part).data.cast('B'))
+      entry.write(np.ascontiguousarray(part).data.cast('B'))
       written += len(part)
     if written != count:
       raise ValueError(
