@@ -201,6 +201,11 @@ def test_best_is_the_smallest_that_there_is():
     baselines.best(measured, 'apart')
 
 
+def test_codec_that_there_is_not_is_refused():
+  with pytest.raises(ValueError, match=r"`codec` must be one of.*got 'jpeg'"):
+    baselines.encode('jpeg', _CASES['grey'][0])
+
+
 def test_progress_adds_up_to_the_images():
   told = []
   baselines.measure(_CASES['binary'], told.append)

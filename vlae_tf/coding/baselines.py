@@ -163,7 +163,12 @@ def encode(codec: str, image: np.ndarray) -> bytes | None:
 
   Returns:
     Bytes, or `None` if the codec has no such images, or none so large.
+
+  Raises:
+    ValueError: `codec` is none.
   """
+  if codec not in _CODECS:
+    raise ValueError(f'`codec` must be one of {CODECS}, got {codec!r}.')
   found = _CODECS[codec]
   if not found.takes(image):
     return None
