@@ -3,7 +3,7 @@
 The places of relative-entropy coding are nearly of Zipf's law, for which they
 cost at most `KL + log2(KL + 1) + 4` bits on average [1]. An entropy coder gets
 their octave, of few integer frequencies, and then as many plain bits as it has:
-within an octave the law is so even that these are 0.03 bits too many.
+within an octave the law is so even that these are less than 0.05 bits too many.
 
 #### References
 
