@@ -58,15 +58,30 @@ def _complete(given):
   return {**given, **dict(zip(['train', *missing], parts, strict=True))}
 
 
-def _read_npz(path):
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+  """Reads all arrays of a `.npz` file.
+
+  Args:
+    path: `pathlib.Path` of an existing file.
+
+  Returns:
+    Arrays by name.
+
+  Raises:
+    ValueError: It is no such file, or a damaged one.
+  """
   try:
     with np.load(path, allow_pickle=False) as contents:
-      arrays = dict(contents)
+      return dict(contents)
   # A damaged archive raises anything from `zipfile`, `zlib` or NumPy.
   except Exception as error:
     raise ValueError(
       f'{path} cannot be read as a `.npz` file of numeric arrays ({error}).'
     ) from error
+
+
+def _read_npz(path):
+  arrays = read_arrays(path)
   if len(arrays) == 1:
     arrays = {'train': next(iter(arrays.values()))}
   if 'train' not in arrays or not arrays.keys() <= set(SPLITS):
@@ -103,40 +118,77 @@ def _as_images(array, name):
 def _read_directory(path):
   folders = [path / split for split in SPLITS if (path / split).is_dir()]
   if not folders:
-    return {'train': _read_images(path)}
+    return {'train': read_images(path)}
   if path / 'train' not in folders:
     raise ValueError(
       f'{path} must have a directory `train` beside '
       f'{" and ".join(f"`{folder.name}`" for folder in folders)}.'
     )
-  return {folder.name: _read_images(folder) for folder in folders}
+  return {folder.name: read_images(folder) for folder in folders}
 
 
-def _read_images(folder):
+def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The image files of a directory, in the order of their names.
+
+  Args:
+    folder: `pathlib.Path` of an existing directory.
+
+  Returns:
+    Their paths; files of other kinds are passed over.
+
+  Raises:
+    ValueError: There are none.
+  """
   known = Image.registered_extensions()
   files = sorted(f for f in folder.iterdir() if f.suffix.lower() in known)
   if not files:
     raise ValueError(f'{folder} must hold image files, found none.')
-  images = [_read_image(file) for file in files]
+  return files
+
+
+def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
+  """Reads the `image_files` of a directory.
+
+  Args:
+    folder: `pathlib.Path` of an existing directory.
+    colours: Whether they may be 8-bit RGB as well as grey.
+
+  Returns:
+    A uint8 array of shape `[num_images, height, width, channels]`.
+
+  Raises:
+    ValueError: There are none, one cannot be read or is no 8-bit image, or
+      they differ in size.
+  """
+  files = image_files(folder)
+  images = [_read_image(file, colours) for file in files]
   for file, image in zip(files, images, strict=True):
     if image.shape != images[0].shape:
       raise ValueError(
         f'{file} must have the size of {files[0].name}, '
-        f'{images[0].shape[:2]}, got {image.shape[:2]}.'
+        f'{_size(images[0])}, got {_size(image)}.'
       )
   return np.stack(images)
 
 
-def _read_image(file):
+def _size(image):
+  """The size of an image as people say it: without a lone channel."""
+  return image.shape[:2] if image.shape[-1] == 1 else image.shape
+
+
+def _read_image(file, colours):
   try:
     with Image.open(file) as image:
       mode = image.mode
-      pixels = np.asarray(image.convert('L'))
+      read_as = 'RGB' if colours and mode == 'RGB' else 'L'
+      pixels = np.asarray(image.convert(read_as))
   # Image decoders raise anything from `OSError` to `struct.error`.
   except Exception as error:
     raise ValueError(f'{file} cannot be read as an image ({error}).') from error
-  if mode not in _GREY_MODES:
+  if mode not in _GREY_MODES and read_as != mode:
+    what = 'grey or RGB image' if colours else 'grey image'
+    modes = '1, L or RGB' if colours else '1 or L'
     raise ValueError(
-      f'{file} must be an 8-bit grey image (PIL mode 1 or L), got mode {mode}.'
+      f'{file} must be an 8-bit {what} (PIL mode {modes}), got mode {mode}.'
     )
-  return pixels[..., np.newaxis]
+  return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
