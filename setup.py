@@ -48,6 +48,8 @@ setuptools.setup(
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
       'vlae-export = vlae_tf.system.launcher:export',
+      'vlae-compress = vlae_tf.system.launcher:compress',
+      'vlae-decompress = vlae_tf.system.launcher:decompress',
     ]
   },
   python_requires='>=3.10',

@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Iterable
 
 from vlae_tf.archives import layout, reading
-from vlae_tf.archives.headers import Header
+from vlae_tf.archives.headers import Header, LANES
 from vlae_tf.archives.reading import Archive
 from vlae_tf.system import atomic
 
-__all__ = ['SUFFIX', 'Archive', 'Header', 'append', 'write']
+__all__ = ['LANES', 'SUFFIX', 'Archive', 'Header', 'append', 'write']
 SUFFIX = '.vlae'
 
 

@@ -2,7 +2,8 @@
 
 import math
 import zlib
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,8 @@ from vlae_tf.coding import message as message_lib
 from vlae_tf.coding import rounds, stack
 from vlae_tf.coding.exact_model import ExactModel
 from vlae_tf.coding.message import Message, WORD_BITS
+
+Progress: TypeAlias = Callable[[int], Any] | None
 
 
 class Encoded(NamedTuple):
@@ -78,11 +81,12 @@ class Chunks:
     """Undoes `to_numbers`."""
     raise NotImplementedError
 
-  def encode(self, values: np.ndarray) -> Encoded:
+  def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
     """Codes values.
 
     Args:
       values: Array of shape `[num, ...]`, `num` at least 1.
+      progress: Called with numbers of values that are done.
 
     Returns:
       `Encoded`.
@@ -100,15 +104,20 @@ class Chunks:
       message = stack.begin(message, begun, part.size)
       begun = max(begun, part.size)
       message = self._push_round(message, values, part)
+      if progress is not None:
+        progress(part.size)
     data = stack.to_bytes(message, begun, int(message.low))
     return Encoded(data, message_lib.num_bits(message, begun) - before)
 
-  def decode(self, data: bytes, num: int) -> np.ndarray:
+  def decode(
+    self, data: bytes, num: int, progress: Progress = None
+  ) -> np.ndarray:
     """The values of a chunk.
 
     Args:
       data: What `encode` returned.
       num: Number of values.
+      progress: Called with numbers of values that are done.
 
     Returns:
       An array as `encode` was given.
@@ -125,6 +134,8 @@ class Chunks:
     for k in reversed(range(len(dealt))):
       message, found = self._pop_round(message, dealt[k])
       parts.append(found)
+      if progress is not None:
+        progress(dealt[k].size)
       before = max([1, *sizes[:k]])
       message = stack.end(message, before, begun)
       begun = before

@@ -59,7 +59,7 @@ class AutoregressiveImages:
 class _PopPixels:
   """An `updates.Update` that pops the pixels of a front off a message."""
 
-  symbols: symbols_lib.Symbols
+  symbols: symbols_lib.PixelSymbols
   channels: int
 
   def __call__(self, noise, params, state, front):

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -47,7 +48,8 @@ class Independent:
       return message, tf.zeros([lanes, *event], self._params.dtype)
     params = tf.reshape(self._params, [lanes, size, num_params])
     params = tf.transpose(params, [1, 0, 2])
-    state, found = _pop(self._symbols)(tuple(message), params)
+    pop = _pop(self._symbols)  # type: ignore[arg-type]
+    state, found = pop(tuple(message), params)
     value = tf.reshape(tf.transpose(found), [lanes, *event])
     return Message(*state), value
 
@@ -59,7 +61,7 @@ def _by_number(x):
 
 
 @functools.lru_cache
-def _pop(symbols):
+def _pop(symbols: Any):
   """The compiled function that pops symbols of a law."""
 
   @tf.function(jit_compile=True, autograph=False)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 # takes 32 to begin with, and bits back take some 400, which come back but for
 # what the image itself leaves.
 _FIRST = (1, 5, 32)
-_THEN = 12
+_THEN = 9
 
 
 class Round(NamedTuple):
@@ -28,7 +28,7 @@ def deal(num: int, lanes: int, bits_back: bool = True) -> list[Round]:
   """The rounds of a chunk, in the order of a sender.
 
   >>> [r.size for r in deal(200, 32)]
-  [1, 5, 32, 12, 16, 21, 28, 32, 32, 21]
+  [1, 5, 32, 9, 12, 16, 21, 28, 32, 32, 12]
 
   Args:
     num: Number of images.

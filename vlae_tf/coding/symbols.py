@@ -55,6 +55,18 @@ class Symbols(Protocol):
     ...
 
 
+class PixelSymbols(Symbols, Protocol):
+  """A law of the channels of a pixel."""
+
+  def split(self, params: tf.Tensor) -> tf.Tensor:
+    """Parameters of pixels, `[..., num]`, as `[..., channels, num_params]`."""
+    ...
+
+  def restored(self, pixels: tf.Tensor) -> tf.Tensor:
+    """Pixels from what they were rounded to for a network."""
+    ...
+
+
 def _of_pixel_law(law_class):
   """Decorator: what codes a channel of pixels of a law."""
 
@@ -65,14 +77,14 @@ def _of_pixel_law(law_class):
   return register
 
 
-def of_pixel_law(law: pixel_laws.PixelLaw) -> Symbols:
+def of_pixel_law(law: pixel_laws.PixelLaw) -> PixelSymbols:
   """What codes the channels of a pixel.
 
   Args:
     law: `PixelLaw`.
 
   Returns:
-    A `Symbols`.
+    A `PixelSymbols`.
 
   Raises:
     ValueError: None is known.
@@ -166,7 +178,9 @@ class CategoricalSymbols:
       raise ValueError(f'`levels` must be from 2 to 256, got {self.levels}.')
 
   @classmethod
-  def of_pixel_law(cls, law: pixel_laws.PixelLaw) -> 'CategoricalSymbols':
+  def of_pixel_law(
+    cls, law: pixel_laws.CategoricalPixel
+  ) -> 'CategoricalSymbols':
     """Those of the channels of a pixel."""
     return cls(law.levels, law.levels - 1)
 

@@ -1,0 +1,311 @@
+"""From images to files and back: chunks in parallel, checked both ways."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from vlae_tf.archives import container, headers
+from vlae_tf.coding import exact_model, lossless
+from vlae_tf.system import checks
+
+_T = TypeVar('_T')
+CHUNK_SIZE = 2048
+LANES = 32
+
+
+class Settings(NamedTuple):
+  """How images are coded.
+
+  Attributes:
+    chunk_size: Images that are coded, read and lost together.
+    lanes: Images that are coded side by side.
+    step: Step of the lattice of codes.
+    direct_step: That of the first images of a chunk, which have no bits back.
+  """
+
+  chunk_size: int = CHUNK_SIZE
+  lanes: int = LANES
+  step: float = 1 / 16
+  direct_step: float = 4.0
+
+
+DEFAULT = Settings()
+
+
+class Sizes(NamedTuple):
+  """What images take, in bits.
+
+  Attributes:
+    gross_bits: All of the file.
+    net_bits: What the images take of it: without header, sums and what was
+      taken off messages before there was anything on them.
+  """
+
+  gross_bits: int
+  net_bits: float
+
+
+class Coder:
+  """Codes images as files of a model, see `docs/format.md`."""
+
+  def __init__(
+    self,
+    exact: exact_model.ExactModel,
+    settings: Settings = DEFAULT,
+    jobs: int | None = None,
+  ):
+    """Creates it.
+
+    Args:
+      exact: `ExactModel`.
+      settings: `Settings`; files say their own, for a reader they do not
+        matter.
+      jobs: Chunks that are coded at a time; by default as many as there are
+        processors.
+
+    Raises:
+      ValueError: A setting is none that files have.
+    """
+    self._exact = exact
+    self._settings = settings
+    self._jobs = checks.integer('jobs', jobs or os.cpu_count() or 1, 1)
+    self._chunks: dict[Any, lossless.LosslessChunks] = {}
+    self.header(1)  # Raises for what no file can say.
+
+  def header(self, count: int) -> headers.Header:
+    """The header of a file of so many images."""
+    lanes, size = self._settings.lanes, self._settings.chunk_size
+    return headers.Header(
+      mode='lossless',
+      fingerprint=self._exact.fingerprint,
+      image_shape=tuple(self._exact.model.image_shape),
+      count=count,
+      # What a file never uses would cost it a byte.
+      chunk_size=min(size, count),
+      lanes=min(lanes, 1 << (count - 1).bit_length()),
+      step=self._settings.step,
+      direct_step=self._settings.direct_step,
+      arithmetic=exact_model.ARITHMETIC,
+    )
+
+  def compress(
+    self,
+    images: np.ndarray,
+    out: str | os.PathLike,
+    verify: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[int], Any] | None = None,
+  ) -> Sizes:
+    """Writes a file of images.
+
+    Args:
+      images: Array of shape `[num, height, width, channels]`: bool, or uint8
+        for a model of 256 levels.
+      out: Path of the file.
+      verify: Whether to decode every chunk before it is written.
+      overwrite: Whether a file that is there may be replaced.
+      progress: Called with numbers of images that are done.
+
+    Returns:
+      `Sizes`.
+
+    Raises:
+      ValueError: They are no such images, or the file is there already or
+        cannot be written. What was there stays.
+    """
+    self._check_images(images)
+    header = self.header(len(images))
+    net: list[float] = []
+
+    def payloads():
+      for encoded in self._encoded(header, images, verify, progress):
+        net.append(encoded.net_bits)
+        yield encoded.data
+
+    container.write(out, header, payloads(), overwrite)
+    return Sizes(8 * os.path.getsize(out), sum(net))
+
+  def append(
+    self,
+    images: np.ndarray,
+    path: str | os.PathLike,
+    verify: bool = True,
+    progress: Callable[[int], Any] | None = None,
+  ) -> Sizes:
+    """Puts images behind those of a file, which stays as it was if this fails.
+
+    Args:
+      images: As in `compress`.
+      path: Path of the file.
+      verify: As in `compress`.
+      progress: As in `compress`.
+
+    Returns:
+      `Sizes` of the whole file; its net bits are those of the chunks that were
+      made anew.
+
+    Raises:
+      ValueError: See `compress`; or the file is not of this model.
+    """
+    self._check_images(images)
+    net: list[float] = []
+    with container.Archive(path) as archive:
+      self.check_header(archive.header, path)
+      first = archive.header.full_chunks
+      if first < archive.header.num_chunks:
+        last = self._chunks_of(archive.header).decode(
+          archive.payload(first), len(archive.header.images_of(first))
+        )
+        images_ = np.concatenate([last, images])
+      else:
+        images_ = images
+      rest = dataclasses.replace(archive.header, count=len(images_))
+
+      def payloads():
+        for encoded in self._encoded(rest, images_, verify, progress):
+          net.append(encoded.net_bits)
+          yield encoded.data
+
+      container.append(archive, len(images), payloads())
+    return Sizes(8 * os.path.getsize(path), sum(net))
+
+  def check_header(self, header: headers.Header, path: Any) -> None:
+    """Checks that a file is of this model and of this arithmetic.
+
+    Args:
+      header: Its header.
+      path: Its path.
+
+    Raises:
+      ValueError: It is not; the message says which differs.
+    """
+    if header.arithmetic != exact_model.ARITHMETIC:
+      raise ValueError(
+        f'{path} needs arithmetic {header.arithmetic} for its probabilities, '
+        f'and this version of vlae_tf has {exact_model.ARITHMETIC}: install '
+        'the one that wrote it.'
+      )
+    own = self._exact.fingerprint
+    shape = tuple(self._exact.model.image_shape)
+    if header.fingerprint != own or tuple(header.image_shape) != shape:
+      raise ValueError(
+        f'{path} was written by another model, or by another checkpoint of '
+        f'it: its fingerprint is {header.fingerprint.hex()} and its images '
+        f'are {list(header.image_shape)}, those of this one {own.hex()} and '
+        f'{list(shape)}.'
+      )
+
+  def decode(
+    self,
+    header: headers.Header,
+    payloads: Iterable[tuple[int, bytes]],
+    progress: Callable[[int], Any] | None = None,
+  ) -> Iterator[tuple[int, np.ndarray]]:
+    """The images of some chunks.
+
+    Args:
+      header: Header of their file, see `check_header`.
+      payloads: Pairs of a chunk's number and of its bytes.
+      progress: Called with numbers of images that are done.
+
+    Yields:
+      Pairs of a chunk's number and of its images, in the same order.
+
+    Raises:
+      ValueError: A payload does not hold its images; the message names them.
+    """
+    coder, progress = self._chunks_of(header), _locked(progress)
+
+    def decode(pair):
+      number, payload = pair
+      images = header.images_of(number)
+      try:
+        return number, coder.decode(payload, len(images), progress)
+      except ValueError as error:
+        raise ValueError(
+          f'chunk {number} (images {images[0]} to {images[-1]}) cannot be '
+          f'decoded: {error}'
+        ) from error
+
+    yield from _in_order(decode, payloads, self._jobs)
+
+  def _encoded(self, header, images, verify, progress):
+    """Encoded chunks, in order."""
+    coder, progress = self._chunks_of(header), _locked(progress)
+
+    def encode(number):
+      part = header.images_of(number)
+      values = images[part.start : part.stop]
+      encoded = coder.encode(values, None if verify else progress)
+      if verify:
+        found = coder.decode(encoded.data, len(values), progress)
+        if not np.array_equal(found, values):
+          raise ValueError(
+            f'images {part[0]} to {part[-1]} do not come back as they were; '
+            'nothing was written'
+          )
+      return encoded
+
+    yield from _in_order(encode, range(header.num_chunks), self._jobs)
+
+  def _chunks_of(self, header):
+    """What codes the chunks of a file; compiled once for all alike."""
+    key = header.lanes, header.step, header.direct_step
+    if key not in self._chunks:
+      self._chunks[key] = lossless.LosslessChunks(self._exact, *key)
+    return self._chunks[key]
+
+  def _check_images(self, images):
+    model = self._exact.model
+    levels = 'levels' in model.likelihood.pixel_law.kinds
+    dtype = np.dtype(np.uint8 if levels else bool)
+    shape = tuple(model.image_shape)
+    if (
+      not isinstance(images, np.ndarray)
+      or images.dtype != dtype
+      or images.shape[1:] != shape
+      or not len(images)
+    ):
+      raise ValueError(
+        f'`images` must be {dtype.name} of shape [num, '
+        f'{", ".join(map(str, shape))}], as the model has them, got '
+        f'{getattr(images, "dtype", type(images).__name__)} of shape '
+        f'{list(np.shape(images))}.'
+      )
+
+
+def _locked(progress):
+  """A callable that threads may call at the same time."""
+  if progress is None:
+    return None
+  lock = threading.Lock()
+
+  def locked(num):
+    with lock:
+      progress(num)
+
+  return locked
+
+
+def _in_order(
+  fn: Callable[[Any], _T], items: Iterable[Any], jobs: int
+) -> Iterator[_T]:
+  """Results of a function in threads; so many are in memory at a time."""
+  with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+    try:
+      for item in items:
+        waiting.append(pool.submit(fn, item))
+        if len(waiting) >= jobs:
+          yield waiting.popleft().result()
+      while waiting:
+        yield waiting.popleft().result()
+    finally:
+      for future in waiting:
+        future.cancel()
