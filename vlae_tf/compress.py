@@ -66,7 +66,7 @@ def define_flags():
   flags.DEFINE_integer(
     'elbo_samples',
     16,
-    'Codes of each image that the -ELBO beside the size is made of; 0 for none.',
+    'Codes of each image that the -ELBO beside the size is made of; or 0.',
     lower_bound=0,
   )
   flags.DEFINE_bool('baselines', True, 'Show what general codecs need.')
@@ -75,7 +75,7 @@ def define_flags():
 
 def main():
   _check_flags()
-  images = collections.read(FLAGS['in'].value, FLAGS.data_dir, 'in')
+  images = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = models.load()
   exact = exact_model.ExactModel(loaded.model)
   coder = files.Coder(exact, _settings(), FLAGS.jobs)

@@ -1,4 +1,4 @@
-"""Decompresses images: `python -m vlae_tf.decompress --workdir=W --in=F --out=I`.
+"""Decompresses: `python -m vlae_tf.decompress --workdir=W --in=F --out=I`.
 
 Reads what `python -m vlae_tf.compress` wrote with the same model, and writes
 the images as the array `images` of a .npz file.
@@ -45,7 +45,7 @@ def define_flags():
 
 def main():
   _check_flags()
-  path = FLAGS['in'].value
+  path = command_line.text('in')
   wanted = command_line.integers('images')
   if FLAGS.salvage:
     left = salvage.salvage(path)
@@ -77,10 +77,10 @@ def _chunks_with(header, images):
 
 def _decompress(header, payload, chunks, wanted):
   if not chunks:
-    raise ValueError(f'{FLAGS["in"].value} holds no chunk that is whole.')
+    raise ValueError(f'{command_line.text("in")} holds no chunk that is whole.')
   loaded = models.load()
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
-  coder.check_header(header, FLAGS['in'].value)
+  coder.check_header(header, command_line.text('in'))
   total = sum(len(header.images_of(k)) for k in chunks)
   with progress.Meter(total, 'image') as meter:
     pairs = ((k, payload(k)) for k in chunks)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from vlae_tf.coding.codec import Codec
+from vlae_tf.coding.codec import Codec, Priced
 from vlae_tf.coding.message import Message
 
 
@@ -64,8 +64,8 @@ class WithCode:
 
   def __init__(
     self,
-    prior: Callable[[], Codec],
-    likelihood: Callable[[tf.Tensor], Codec],
+    prior: Callable[[], Priced],
+    likelihood: Callable[[tf.Tensor], Priced],
   ):
     """Creates the codec, see `BitsBack`."""
     self._prior = prior
@@ -78,6 +78,11 @@ class WithCode:
     image, code = value
     message = self._likelihood(code).push(message, image)
     return self._prior().push(message, code)
+
+  def bits(self, value: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """What images and codes take, `[lanes]`."""
+    image, code = value
+    return self._prior().bits(code) + self._likelihood(code).bits(image)
 
   def pop(
     self, message: Message

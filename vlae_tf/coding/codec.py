@@ -26,6 +26,14 @@ class Codec(Protocol):
     ...
 
 
+class Priced(Codec, Protocol):
+  """A codec that says what values take."""
+
+  def bits(self, value: Any, /) -> tf.Tensor:
+    """-log2 of the probability of values, float64 `[lanes]`."""
+    ...
+
+
 def check_codec(
   codec: Codec, value: Any, live: np.ndarray | None = None, seed: int = 0
 ) -> float:

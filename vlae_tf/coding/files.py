@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from vlae_tf.archives import container, headers
-from vlae_tf.coding import exact_model, lossless
+from vlae_tf.coding import chunks, exact_model, lossless
 from vlae_tf.system import checks
 
 _T = TypeVar('_T')
@@ -26,16 +26,19 @@ class Settings(NamedTuple):
     chunk_size: Images that are coded, read and lost together.
     lanes: Images that are coded side by side.
     step: Step of the lattice of codes.
-    direct_step: That of the first images of a chunk, which have no bits back.
+    direct_step: That of the first images of a chunk, which have no bits back;
+      by default the best for the first images of a file.
   """
 
   chunk_size: int = CHUNK_SIZE
   lanes: int = LANES
   step: float = 1 / 16
-  direct_step: float = 4.0
+  direct_step: float | None = None
 
 
 DEFAULT = Settings()
+_DIRECT_STEPS = (4.0, 2.0, 1.0, 0.5)
+_LANES_OF_TRIALS = 32
 
 
 class Sizes(NamedTuple):
@@ -78,9 +81,14 @@ class Coder:
     self._chunks: dict[Any, lossless.LosslessChunks] = {}
     self.header(1)  # Raises for what no file can say.
 
-  def header(self, count: int) -> headers.Header:
-    """The header of a file of so many images."""
+  def header(
+    self, count: int, images: np.ndarray | None = None
+  ) -> headers.Header:
+    """The header of a file of so many images, these among them."""
     lanes, size = self._settings.lanes, self._settings.chunk_size
+    step = self._settings.direct_step
+    if step is None:
+      step = _DIRECT_STEPS[0] if images is None else self._best_step(images)
     return headers.Header(
       mode='lossless',
       fingerprint=self._exact.fingerprint,
@@ -90,7 +98,7 @@ class Coder:
       chunk_size=min(size, count),
       lanes=min(lanes, 1 << (count - 1).bit_length()),
       step=self._settings.step,
-      direct_step=self._settings.direct_step,
+      direct_step=step,
       arithmetic=exact_model.ARITHMETIC,
     )
 
@@ -120,11 +128,11 @@ class Coder:
         cannot be written. What was there stays.
     """
     self._check_images(images)
-    header = self.header(len(images))
+    header = self.header(len(images), images)
     net: list[float] = []
 
     def payloads():
-      for encoded in self._encoded(header, images, verify, progress):
+      for encoded in self.encoded(header, images, verify, progress):
         net.append(encoded.net_bits)
         yield encoded.data
 
@@ -168,7 +176,7 @@ class Coder:
       rest = dataclasses.replace(archive.header, count=len(images_))
 
       def payloads():
-        for encoded in self._encoded(rest, images_, verify, progress):
+        for encoded in self.encoded(rest, images_, verify, progress):
           net.append(encoded.net_bits)
           yield encoded.data
 
@@ -235,8 +243,27 @@ class Coder:
 
     yield from _in_order(decode, payloads, self._jobs)
 
-  def _encoded(self, header, images, verify, progress):
-    """Encoded chunks, in order."""
+  def encoded(
+    self,
+    header: headers.Header,
+    images: np.ndarray,
+    verify: bool = True,
+    progress: Callable[[int], Any] | None = None,
+  ) -> Iterator[chunks.Encoded]:
+    """Codes the chunks of a file.
+
+    Args:
+      header: Its header.
+      images: All images.
+      verify: Whether to decode each chunk as well.
+      progress: Called with numbers of images that are done.
+
+    Yields:
+      A `chunks.Encoded` of each, in order.
+
+    Raises:
+      ValueError: A chunk does not come back as it was.
+    """
     coder, progress = self._chunks_of(header), _locked(progress)
 
     def encode(number):
@@ -253,6 +280,16 @@ class Coder:
       return encoded
 
     yield from _in_order(encode, range(header.num_chunks), self._jobs)
+
+  def _best_step(self, images):
+    """The direct step at which the first images take the fewest bits."""
+    lanes = min(len(images), _LANES_OF_TRIALS)
+
+    def bits(step):
+      trial = lossless.LosslessChunks(self._exact, lanes, direct_step=step)
+      return trial.direct_bits(images[:lanes])
+
+    return min(_DIRECT_STEPS, key=bits)
 
   def _chunks_of(self, header):
     """What codes the chunks of a file; compiled once for all alike."""

@@ -34,12 +34,19 @@ class AutoregressiveImages:
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     """See `Codec`; values are `[lanes, height, width, channels]`."""
-    value = tf.cast(value, self._law.dtype)
-    params = self._law.params(fixed_point.rounded(value))
-    intervals = self._symbols.intervals(self._symbols.split(params), value)
+    intervals = self._intervals(value)
     return message_lib.push_all(
       message, Interval(*map(self._in_order, intervals))
     )
+
+  def bits(self, value: tf.Tensor) -> tf.Tensor:
+    """What values take, `[lanes]`."""
+    return tf.reduce_sum(self._intervals(value).bits(), [1, 2, 3])
+
+  def _intervals(self, value):
+    value = tf.cast(value, self._law.dtype)
+    params = self._law.params(fixed_point.rounded(value))
+    return self._symbols.intervals(self._symbols.split(params), value)
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     """See `Codec`."""

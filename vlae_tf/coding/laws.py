@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf.coding import images, independent, lattice, symbols
-from vlae_tf.coding.codec import Codec
+from vlae_tf.coding.codec import Priced
 from vlae_tf.distributions import autoregressive_image
 
 tfb = tfp.bijectors
@@ -17,7 +17,7 @@ _Transformed = tfd.TransformedDistribution.__base__
 
 
 @functools.singledispatch
-def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Codec:
+def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
   """The codec of a law; `codec_of.register` teaches one more.
 
   >>> coins = tfd.Bernoulli(logits=tf.zeros([2, 5]))
@@ -32,7 +32,7 @@ def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Codec:
     lanes: Number of lanes.
 
   Returns:
-    A `Codec`.
+    A `Codec` that says what values take.
 
   Raises:
     ValueError: How to code it is not known.

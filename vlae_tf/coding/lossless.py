@@ -47,9 +47,8 @@ class LosslessChunks(chunks.Chunks):
     """See `Chunks`."""
     if not is_direct:
       return self._bits_back().push(message, batch)
-    law = self.exact.model.posterior(fixed_point.rounded(batch))
-    code = lattice.nearest(law.mean(), self.direct_step)
-    return self._with_code().push(message, (batch, code))
+    value = batch, self._direct_code(batch)
+    return self._with_code().push(message, value)
 
   def pop(self, message: Message, is_direct: bool) -> tuple[Message, tf.Tensor]:
     """See `Chunks`."""
@@ -57,6 +56,22 @@ class LosslessChunks(chunks.Chunks):
       return self._bits_back().pop(message)
     message, (images, _) = self._with_code().pop(message)
     return message, images
+
+  def direct_bits(self, images: np.ndarray) -> float:
+    """What images take on average without bits back.
+
+    Args:
+      images: At most as many as there are lanes.
+
+    Returns:
+      Bits.
+    """
+    numbers = self.to_numbers(images)
+    batch = np.zeros([self.lanes, *numbers.shape[1:]])
+    batch[: len(numbers)] = numbers
+    with self.exact.scope():
+      bits = self._with_code().bits((batch, self._direct_code(batch)))
+    return float(tf.reduce_mean(bits[: len(numbers)]))
 
   def to_numbers(self, values: np.ndarray) -> np.ndarray:
     """See `Chunks`."""
@@ -67,6 +82,10 @@ class LosslessChunks(chunks.Chunks):
     if 'levels' in self.exact.model.likelihood.pixel_law.kinds:
       return np.rint(numbers * 255).astype(np.uint8)
     return numbers > 0
+
+  def _direct_code(self, batch):
+    law = self.exact.model.posterior(fixed_point.rounded(batch))
+    return lattice.nearest(law.mean(), self.direct_step)
 
   def _bits_back(self):
     prior, likelihood = self._codecs(self.step)

@@ -13,6 +13,7 @@ that draws pixels can carry a message along.
      https://arxiv.org/abs/1402.3392
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -64,6 +65,11 @@ class Interval(NamedTuple):
 
   start: tf.Tensor
   width: tf.Tensor
+
+  def bits(self) -> tf.Tensor:
+    """-log2 of the probabilities, float64."""
+    nats = tf.math.log(tf.cast(self.width, tf.float64))
+    return PRECISION - nats * (1 / math.log(2))
 
 
 # From the number of a symbol, a scalar, and slots `[lanes]` in [0, 2**24) to

@@ -93,6 +93,13 @@ def given(*names: str) -> list[str]:
   return [f'--{name}' for name in names if flags.FLAGS[name].present]
 
 
+def text(name: str) -> str:
+  """The value of a required flag whose name is a word of Python, `in`."""
+  value = flags.FLAGS[name].value
+  assert isinstance(value, str), name
+  return value
+
+
 def integers(name: str, words: Mapping[str, int] | None = None) -> list[int]:
   """The integers of a flag that is a list, `3,17`.
 

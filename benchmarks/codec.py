@@ -1,0 +1,138 @@
+"""Times compression against drawing samples, in turns.
+
+`python benchmarks/codec.py --workdir=W --out=FILE.json`
+
+The sampler is the compiled one of the exports, as many images at a time as the
+codec has lanes. One chunk at a time is the same batch on the same model; a
+chunk for each processor is what the commands do. Decoded images have to be
+those that went in. A ratio is the median over rounds of the ratio within a round, images a
+second of the codec over the sampler's.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+
+if __name__ == '__main__':
+  launcher.import_tensorflow()
+
+import json
+import os
+import platform
+import statistics
+import time
+
+import numpy as np
+import sampling as sampling_benchmark
+import tensorflow as tf
+from absl import flags
+
+from vlae_tf import data as data_lib
+from vlae_tf.analysis import drawing
+from vlae_tf.coding import exact_model, files
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import workdirs
+from vlae_tf.system import atomic, command_line
+
+# `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
+FLAGS = flags.FLAGS
+flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
+flags.DEFINE_string('data_dir', None, 'Root of data sets.')
+flags.DEFINE_integer('images_per_chunk', 1024, 'Images.', lower_bound=1)
+flags.DEFINE_multi_integer('lanes', [16, 32], 'Images side by side.')
+
+
+def contenders(model, images, lanes, jobs):
+  """Functions that return how many images they did, by name."""
+  draw = tf.function(lambda seed: drawing.samples(model, lanes, seed))
+  settings = files.Settings(len(images) // jobs, lanes)
+  coder = files.Coder(exact_model.ExactModel(model), settings, jobs)
+  header = coder.header(len(images))
+
+  def sample():
+    num = len(images) // lanes
+    for seed in range(num):
+      draw(tf.constant(seed)).numpy()
+    return num * lanes
+
+  def encode():
+    # What `compress` writes, without the decoding that checks it.
+    return [e.data for e in coder.encoded(header, images, False, None)]
+
+  payloads = encode()
+
+  def decode():
+    found = [x for _, x in coder.decode(header, enumerate(payloads))]
+    assert np.array_equal(np.concatenate(found), images)
+    return len(images)
+
+  return {
+    'sample': sample,
+    'encode': lambda: sum(len(images) // jobs for _ in encode()),
+    'decode': decode,
+  }
+
+
+def speed(fn):
+  """Images a second."""
+  start = time.perf_counter()
+  return fn() / (time.perf_counter() - start)
+
+
+def summary(values):
+  """Median over rounds, with its range."""
+  values = sorted(values)
+  return dict(median=statistics.median(values), range=[values[0], values[-1]])
+
+
+def measure(model, images, lanes, jobs):
+  """Speeds and their ratios to the sampler's, in turns."""
+  fns = contenders(model, images, lanes, jobs)
+  for fn in fns.values():
+    fn()  # The first calls compile.
+  rounds = [
+    {name: speed(fn) for name, fn in fns.items()} for _ in range(FLAGS.rounds)
+  ]
+  found = {
+    f'{name}_images_per_s': statistics.median(r[name] for r in rounds)
+    for name in fns
+  }
+  for name in ('encode', 'decode'):
+    ratios = [r[name] / r['sample'] for r in rounds]
+    found[f'{name}_over_sample'] = summary(ratios)
+  return found
+
+
+def main():
+  busy = sampling_benchmark.busy_fraction()
+  if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
+    raise ValueError(
+      f'{100 * busy:.0f}% of the processors are busy: what is timed now is '
+      'not worth keeping. --allow_busy times all the same.'
+    )
+  run = workdirs.restore(FLAGS.workdir)
+  data = images_lib.load(run, FLAGS.data_dir)
+  jobs = os.cpu_count() or 1
+  num = FLAGS.images_per_chunk
+  batches = data_lib.evaluation_batches(
+    data.test[: num * jobs], num, split='test', kind=data.kind
+  )
+  images = np.concatenate([b['image'].numpy() > 0 for b in batches])
+  results = {
+    'rounds': FLAGS.rounds,
+    'cpus': os.cpu_count(),
+    'processor': platform.machine(),
+    'tensorflow': tf.__version__,
+    'busy_fraction': busy,
+    'images_per_chunk': num,
+  }
+  for lanes in FLAGS.lanes:
+    for chunks in sorted({1, jobs}):
+      name = f'lanes_{lanes}_chunks_at_a_time_{chunks}'
+      part = images[: num * chunks]
+      results[name] = measure(run.model, part, lanes, chunks)
+      print(name, json.dumps(results[name]), flush=True)
+  if FLAGS.out:
+    atomic.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+  command_line.run(main)
