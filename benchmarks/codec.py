@@ -5,8 +5,8 @@
 The sampler is the compiled one of the exports, as many images at a time as the
 codec has lanes. One chunk at a time is the same batch on the same model; a
 chunk for each processor is what the commands do. Decoded images have to be
-those that went in. A ratio is the median over rounds of the ratio within a round, images a
-second of the codec over the sampler's.
+those that went in. A ratio is the median over rounds of the ratio within a
+round, images a second of the codec over the sampler's.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)

@@ -3,6 +3,7 @@
 from vlae_tf.coding.bits_back import BitsBack, WithCode
 from vlae_tf.coding.codec import check_codec, Codec
 from vlae_tf.coding.exact_model import ExactModel
+from vlae_tf.coding.files import Coder, Settings
 from vlae_tf.coding.images import AutoregressiveImages
 from vlae_tf.coding.independent import Independent, Transformed
 from vlae_tf.coding.lattice import (
@@ -26,11 +27,13 @@ __all__ = [
   'BitsBack',
   'CategoricalSymbols',
   'Codec',
+  'Coder',
   'ExactModel',
   'GaussianSymbols',
   'Independent',
   'LosslessChunks',
   'Message',
+  'Settings',
   'StandardGaussianSymbols',
   'Transformed',
   'WithCode',

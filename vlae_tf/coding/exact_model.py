@@ -41,9 +41,10 @@ class ExactModel:
       model: Built `VLAE` of parts that can be saved.
 
     Raises:
-      ValueError: The parts cannot be saved, or the weights are not finite or so
-        large that sums could be rounded.
+      ValueError: The parts cannot be saved, the weights are not finite or so
+        large that sums could be rounded, or the device rounds them.
     """
+    fixed_point.check_device()
     model.image_shape  # noqa: B018  # Raises where the model is not built.
     config = _config(model)
     with _float64_layers():

@@ -112,3 +112,32 @@ def quantized(kernel: np.ndarray | float) -> np.ndarray:
   """Kernels or biases as multiples of 2**-16, float64."""
   steps = 2.0**KERNEL_BITS
   return np.floor(np.asarray(kernel, np.float64) * steps + 0.5) / steps
+
+
+def check_device() -> None:
+  """Checks that products and convolutions are exact on the device in use.
+
+  Raises:
+    ValueError: They are not: it computes float64 in a way of its own.
+  """
+  generator = np.random.default_rng(0)
+  most = 1 << 21  # Of activations, in steps of the grid.
+  x = generator.integers(-most, most, [2, 8, 8, 32])
+  kernel = generator.integers(-(1 << 15), 1 << 15, [3, 3, 32, 8])
+  taps = [x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
+  wanted = np.concatenate(taps, -1).reshape(72, -1) @ kernel.reshape(-1, 8)
+  numbers = tf.constant(x / _GRID)
+  weights = tf.constant(kernel / 2.0**KERNEL_BITS)
+  product = tf.concat(
+    [numbers[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)], -1
+  )
+  product = tf.reshape(product, [72, -1]) @ tf.reshape(weights, [-1, 8])
+  sums = tf.reshape(tf.nn.conv2d(numbers, weights, 1, 'VALID'), [72, 8])
+  steps = _GRID * 2.0**KERNEL_BITS
+  for name, found in (('products', product), ('convolutions', sums)):
+    if (found.numpy() * steps != wanted).any():
+      raise ValueError(
+        'the device must add and multiply float64 as IEEE 754 says, for '
+        f'probabilities to be the same elsewhere: its {name} are rounded '
+        'otherwise.'
+      )
