@@ -39,6 +39,7 @@ class Settings(NamedTuple):
 DEFAULT = Settings()
 _DIRECT_STEPS = (4.0, 2.0, 1.0, 0.5)
 _LANES_OF_TRIALS = 32
+_MANY = 1 << 20  # Images that use all lanes.
 
 
 class Sizes(NamedTuple):
@@ -79,7 +80,7 @@ class Coder:
     self._settings = settings
     self._jobs = checks.integer('jobs', jobs or os.cpu_count() or 1, 1)
     self._chunks: dict[Any, lossless.LosslessChunks] = {}
-    self.header(1)  # Raises for what no file can say.
+    self.header(_MANY)  # Raises for what no file can say.
 
   def header(
     self, count: int, images: np.ndarray | None = None
