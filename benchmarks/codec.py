@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import statistics
+import tempfile
 import time
 
 import numpy as np
@@ -27,7 +28,7 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.analysis import drawing
-from vlae_tf.coding import exact_model, files
+from vlae_tf.coding import baselines, exact_model, files
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.system import atomic, command_line
@@ -38,6 +39,9 @@ flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
 flags.DEFINE_string('data_dir', None, 'Root of data sets.')
 flags.DEFINE_integer('images_per_chunk', 1024, 'Images.', lower_bound=1)
 flags.DEFINE_multi_integer('lanes', [16, 32], 'Images side by side.')
+flags.DEFINE_integer(
+  'single_images', 100, 'Images that get a file each.', lower_bound=1
+)
 
 
 def contenders(model, images, lanes, jobs):
@@ -101,6 +105,25 @@ def measure(model, images, lanes, jobs):
   return found
 
 
+def measure_single(model, images):
+  """Bytes of files of one image, beside those of general codecs."""
+  coder = files.Coder(exact_model.ExactModel(model))
+  sizes = []
+  with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, 'one.vlae')
+    for k in range(len(images)):
+      coder.compress(images[k : k + 1], path, overwrite=True)
+      sizes.append(os.path.getsize(path))
+  name, size = baselines.best(baselines.measure(images), 'one_by_one')
+  return {
+    'images': len(images),
+    'mean_bytes': statistics.mean(sizes),
+    'range_bytes': [min(sizes), max(sizes)],
+    'best_general': name,
+    'best_general_mean_bytes': size / len(images),
+  }
+
+
 def main():
   busy = sampling_benchmark.busy_fraction()
   if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
@@ -124,6 +147,8 @@ def main():
     'busy_fraction': busy,
     'images_per_chunk': num,
   }
+  results['single'] = measure_single(run.model, images[: FLAGS.single_images])
+  print('single', json.dumps(results['single']), flush=True)
   for lanes in FLAGS.lanes:
     for chunks in sorted({1, jobs}):
       name = f'lanes_{lanes}_chunks_at_a_time_{chunks}'

@@ -45,7 +45,7 @@ def training_facts(log):
 def render():
   """The results as Markdown, from what is in `results/`."""
   parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]
-  parts.append(_anomaly())
+  parts += [_anomaly(), _codec()]
   return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
 
 
@@ -245,6 +245,70 @@ its ratio to a window of 2x1 pixels without a code:
 |---|---|---|---|---|---|
 {chr(10).join(lines)}
 """
+
+
+# Of `compress --report`, in this order.
+_COMPRESSED = ('omniglot', 'omniglot_1000', 'static_mnist')
+
+
+def _codec():
+  rows = []
+  for name in _COMPRESSED:
+    found = _read(f'codec_{name}.json')
+    best = found['best_together']
+    rows.append(
+      f'| {found["in"]}, {found["images"]:,} | {found["model"]} | '
+      f'{found["gross_bits"] // 8:,} | {found["gross_bits_per_image"]:.1f} | '
+      f'{found["net_over_elbo"]:+.2%} | {found["gross_over_elbo"]:+.2%} | '
+      f'{best}: {found["smaller_than_best_together"]:.0%} smaller |'
+    )
+  speeds = _read('codec.json')
+  single = speeds['single']
+  saved = 1 - single['mean_bytes'] / single['best_general_mean_bytes']
+  return f"""\
+Files without loss (`compress`), beside -ELBO (the error of the codes it was
+estimated with is below 0.1%) and the best of gzip, bz2, xz, PNG, WebP and TIFF,
+which got all images together as well:
+
+| images | model | bytes | bits/image | net, over -ELBO | file, over -ELBO | \
+best general codec |
+|---|---|---|---|---|---|---|
+{chr(10).join(rows)}
+
+A file of one image takes {single['mean_bytes']:.1f} bytes, the mean of \
+{single['images']} of OMNIGLOT's, 26 of them header
+and sums; {single['best_general']}, the best general codec for one, \
+{single['best_general_mean_bytes']:.1f}: {saved:.0%} less.
+
+{_codec_speeds(speeds)}
+"""
+
+
+def _codec_speeds(speeds):
+  rows = []
+  for name, row in speeds.items():
+    if not name.startswith('lanes_'):
+      continue
+    _, lanes, *_, chunks = name.split('_')
+    cells = [f'{row["sample_images_per_s"]:.0f}']
+    for way in ('encode', 'decode'):
+      ratio = row[f'{way}_over_sample']
+      low, high = ratio['range']
+      cells.append(
+        f'{row[f"{way}_images_per_s"]:.0f}: {ratio["median"]:.2f} '
+        f'({low:.2f} - {high:.2f})'
+      )
+    rows.append(f'| {lanes} | {chunks} | {" | ".join(cells)} |')
+  return f"""\
+Images a second against the compiled sampler at the same batch, OMNIGLOT, chunks \
+of
+{speeds['images_per_chunk']:,} images, medians of {speeds['rounds']} interleaved \
+rounds on {speeds['cpus']} cores, with the ratio to the sampler
+(`benchmarks/codec.py`):
+
+| images at a time | chunks at a time | sampling | encoding | decoding |
+|---|---|---|---|---|
+{chr(10).join(rows)}"""
 
 
 def main():
