@@ -300,10 +300,10 @@ def _codec_speeds(speeds):
       )
     rows.append(f'| {lanes} | {chunks} | {" | ".join(cells)} |')
   return f"""\
-Images a second against the compiled sampler at the same batch, OMNIGLOT, chunks \
-of
-{speeds['images_per_chunk']:,} images, medians of {speeds['rounds']} interleaved \
-rounds on {speeds['cpus']} cores, with the ratio to the sampler
+Images a second against the compiled sampler at the same batch, OMNIGLOT, \
+chunks of
+{speeds['images_per_chunk']:,} images, medians of {speeds['rounds']} \
+interleaved rounds on {speeds['cpus']} cores, with the ratio to the sampler
 (`benchmarks/codec.py`):
 
 | images at a time | chunks at a time | sampling | encoding | decoding |

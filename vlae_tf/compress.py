@@ -13,17 +13,18 @@ if __name__ == '__main__':
 from absl import flags
 
 from vlae_tf.archives import container
-from vlae_tf.coding import accounts, baselines, exact_model, files, lattice
+from vlae_tf.coding import accounts, exact_model, files, settings
+from vlae_tf.coding import flags as coding_flags
 from vlae_tf.data import collections
 from vlae_tf.runs import models, scores
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.system import atomic, command_line, model_flags, progress
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
   """Defines the flags of this command."""
-  models.define_flags()
+  model_flags.define()
   command_line.define_data_dir()
   command_line.define_overwrite()
   flags.DEFINE_string(
@@ -41,29 +42,6 @@ def define_flags():
     'verify', True, 'Decode all of it before it is said to be done.'
   )
   flags.DEFINE_integer(
-    'chunk_size',
-    files.CHUNK_SIZE,
-    'Images that are read and, if a byte is damaged, lost together: fewer cost '
-    'some 80 bytes a chunk.',
-    lower_bound=1,
-  )
-  flags.DEFINE_enum(
-    'lanes',
-    str(files.LANES),
-    [str(n) for n in container.LANES],
-    'Images that are coded side by side; the most that fit the caches go '
-    'fastest.',
-  )
-  flags.DEFINE_enum(
-    'step',
-    '0.0625',
-    [f'{s:.15g}' for s in lattice.STEPS],
-    'Distance of the points that codes are rounded to.',
-  )
-  flags.DEFINE_integer(
-    'jobs', None, 'Chunks at a time, one a processor by default.', lower_bound=1
-  )
-  flags.DEFINE_integer(
     'elbo_samples',
     16,
     'Codes of each image that the -ELBO beside the size is made of; or 0.',
@@ -71,39 +49,39 @@ def define_flags():
   )
   flags.DEFINE_bool('baselines', True, 'Show what general codecs need.')
   flags.DEFINE_string('report', None, '.json file for the sizes.')
+  coding_flags.define()
 
 
 def main():
   _check_flags()
-  images = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
-  loaded = models.load()
+  given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
+  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
   coder = files.Coder(exact, _settings(), FLAGS.jobs)
-  with progress.Meter(len(images.images), 'image') as meter:
+  with _meter(len(given.images)) as meter:
+    told = FLAGS.verify, meter.advance
     if FLAGS.append:
-      sizes = coder.append(
-        images.images, FLAGS.out, FLAGS.verify, meter.advance
-      )
+      sizes = coder.append(given.images, FLAGS.out, *told)
     else:
-      sizes = coder.compress(
-        images.images, FLAGS.out, FLAGS.verify, FLAGS.overwrite, meter.advance
-      )
-  print(f'{loaded.name}: {images.name}, wrote {FLAGS.out}', flush=True)
+      overwrite = FLAGS.overwrite
+      sizes = coder.compress(given.images, FLAGS.out, *told, overwrite)
+  print(f'{loaded.name}: {given.name}, wrote {FLAGS.out}', flush=True)
   if FLAGS.append:
     print(f'{sizes.gross_bits // 8:,} bytes in all')
     return
-  fields = accounts.report(
-    images.images, sizes, _elbo(loaded.model, images), _baselines(images)
+  fields = {'model': loaded.name, 'in': given.name} | _settings()._asdict()
+  fields |= accounts.account(
+    loaded.model, given, sizes, FLAGS.elbo_samples, FLAGS.baselines, _meter
   )
   print(accounts.text(fields))
   if FLAGS.report is not None:
-    scores.write_to(FLAGS.report, _about(loaded, images) | fields)
+    scores.write_to(FLAGS.report, fields)
     print(f'wrote {FLAGS.report}')
 
 
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
-  models.check_flags()
+  model_flags.check()
   if FLAGS.append:
     given = command_line.given('chunk_size', 'lanes', 'step', 'report')
     if given:
@@ -117,36 +95,10 @@ def _check_flags():
 
 
 def _settings():
-  return files.Settings(FLAGS.chunk_size, int(FLAGS.lanes), float(FLAGS.step))
+  return settings.Settings(
+    FLAGS.chunk_size, int(FLAGS.lanes), float(FLAGS.step)
+  )
 
 
-def _elbo(model, images):
-  if not FLAGS.elbo_samples:
-    return None
-  with progress.Meter(2 * len(images.images), 'image') as meter:
-    return accounts.negative_elbo_bits(
-      model,
-      images.images,
-      images.kind,
-      FLAGS.elbo_samples,
-      progress=meter.advance,
-    )
-
-
-def _baselines(images):
-  if not FLAGS.baselines:
-    return None
-  with progress.Meter(len(images.images), 'image') as meter:
-    return baselines.measure(images.images, meter.advance)
-
-
-def _about(loaded, images):
-  """Which model and images these are."""
-  return {
-    'model': loaded.name,
-    'in': images.name,
-    'chunk_size': FLAGS.chunk_size,
-    'lanes': int(FLAGS.lanes),
-    'step': float(FLAGS.step),
-    'elbo_samples': FLAGS.elbo_samples,
-  }
+def _meter(num):
+  return progress.Meter(num, 'image')

@@ -15,14 +15,20 @@ from vlae_tf.archives import container, salvage
 from vlae_tf.coding import exact_model, files
 from vlae_tf.data import collections
 from vlae_tf.runs import models
-from vlae_tf.system import atomic, command_line, notices, progress
+from vlae_tf.system import (
+  atomic,
+  command_line,
+  model_flags,
+  notices,
+  progress,
+)
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
   """Defines the flags of this command."""
-  models.define_flags()
+  model_flags.define()
   command_line.define_overwrite()
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
   flags.DEFINE_string('out', None, '.npz file to write.', required=True)
@@ -62,7 +68,7 @@ def main():
 
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
-  models.check_flags()
+  model_flags.check()
   atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   if FLAGS.salvage and command_line.given('images'):
     raise ValueError('--images says nothing of --salvage.')
@@ -78,7 +84,7 @@ def _chunks_with(header, images):
 def _decompress(header, payload, chunks, wanted):
   if not chunks:
     raise ValueError(f'{command_line.text("in")} holds no chunk that is whole.')
-  loaded = models.load()
+  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
   coder.check_header(header, command_line.text('in'))
   total = sum(len(header.images_of(k)) for k in chunks)

@@ -9,7 +9,7 @@ import pytest
 import vlae_tf
 from vlae_tf import coding
 from vlae_tf.archives import container
-from vlae_tf.coding import files, lossless
+from vlae_tf.coding import lossless
 
 _DAMAGES = 1000 if os.environ.get('VLAE_TF_SLOW') else 100
 
@@ -180,18 +180,3 @@ def test_a_forged_payload_is_an_error(coder, file):
     forged[int(generator.integers(len(forged)))] ^= 1 << generator.integers(8)
     with pytest.raises(ValueError, match=r'chunk 0 \(images 0 to 4\)'):
       list(coder.decode(header, [(0, bytes(forged))]))
-
-
-def test_jobs_go_in_order_and_few_at_a_time():
-  asked = []
-
-  def items():
-    for k in range(10):
-      asked.append(k)
-      yield k
-
-  found = []
-  for result in files._in_order(lambda k: k * k, items(), 3):
-    assert len(asked) <= len(found) + 3
-    found.append(result)
-  assert found == [k * k for k in range(10)]

@@ -3,7 +3,7 @@
 from vlae_tf.coding.bits_back import BitsBack, WithCode
 from vlae_tf.coding.codec import check_codec, Codec
 from vlae_tf.coding.exact_model import ExactModel
-from vlae_tf.coding.files import Coder, Settings
+from vlae_tf.coding.files import Coder
 from vlae_tf.coding.images import AutoregressiveImages
 from vlae_tf.coding.independent import Independent, Transformed
 from vlae_tf.coding.lattice import (
@@ -14,6 +14,7 @@ from vlae_tf.coding.lattice import (
 from vlae_tf.coding.laws import codec_of
 from vlae_tf.coding.lossless import LosslessChunks
 from vlae_tf.coding.message import Message
+from vlae_tf.coding.settings import Settings
 from vlae_tf.coding.symbols import (
   BernoulliSymbols,
   CategoricalSymbols,

@@ -9,7 +9,9 @@ import numpy as np
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import likelihood
 from vlae_tf.coding import baselines
-from vlae_tf.coding.files import Sizes
+from vlae_tf.coding.settings import Sizes
+from vlae_tf.data import collections
+from vlae_tf.system import progress as progress_lib
 
 _NAMES = {
   'png': 'PNG, optimised',
@@ -49,6 +51,39 @@ def negative_elbo_bits(
   # Of every image half the difference is an estimate of the mean's error.
   error = math.sqrt((((halves[0] - halves[1]) / 2) ** 2).sum())
   return float(mean.sum()), error
+
+
+def account(
+  model: model_lib.VLAE,
+  given: collections.Collection,
+  sizes: Sizes,
+  elbo_samples: int,
+  with_baselines: bool,
+  show: Callable[[int], progress_lib.Meter],
+) -> dict[str, Any]:
+  """The `report` of a file, with all that it stands beside.
+
+  Args:
+    model: Built `VLAE`.
+    given: What was compressed.
+    sizes: `Sizes` of the file.
+    elbo_samples: Codes of each image; without, -ELBO is left out.
+    with_baselines: Whether to measure general codecs.
+    show: From a number of images to a meter of them.
+
+  Returns:
+    A dictionary, see `report`.
+  """
+  images, elbo, measured = given.images, None, None
+  if elbo_samples:
+    with show(2 * len(images)) as meter:
+      elbo = negative_elbo_bits(
+        model, images, given.kind, elbo_samples, progress=meter.advance
+      )
+  if with_baselines:
+    with show(len(images)) as meter:
+      measured = baselines.measure(images, meter.advance)
+  return report(images, sizes, elbo, measured)
 
 
 def report(

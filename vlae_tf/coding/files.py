@@ -1,58 +1,20 @@
 """From images to files and back: chunks in parallel, checked both ways."""
 
-import collections
-import concurrent.futures
 import dataclasses
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
 from vlae_tf.archives import container, headers
 from vlae_tf.coding import chunks, exact_model, lossless
-from vlae_tf.system import checks
+from vlae_tf.coding.settings import DEFAULT, Settings, Sizes
+from vlae_tf.system import checks, threads
 
-_T = TypeVar('_T')
-CHUNK_SIZE = 2048
-LANES = 32
-
-
-class Settings(NamedTuple):
-  """How images are coded.
-
-  Attributes:
-    chunk_size: Images that are coded, read and lost together.
-    lanes: Images that are coded side by side.
-    step: Step of the lattice of codes.
-    direct_step: That of the first images of a chunk, which have no bits back;
-      by default the best for the first images of a file.
-  """
-
-  chunk_size: int = CHUNK_SIZE
-  lanes: int = LANES
-  step: float = 1 / 16
-  direct_step: float | None = None
-
-
-DEFAULT = Settings()
-_DIRECT_STEPS = (4.0, 2.0, 1.0, 0.5)
+_DIRECT_STEPS = (4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
 _LANES_OF_TRIALS = 32
 _MANY = 1 << 20  # Images that use all lanes.
-
-
-class Sizes(NamedTuple):
-  """What images take, in bits.
-
-  Attributes:
-    gross_bits: All of the file.
-    net_bits: What the images take of it: without header, sums and what was
-      taken off messages before there was anything on them.
-  """
-
-  gross_bits: int
-  net_bits: float
 
 
 class Coder:
@@ -108,8 +70,8 @@ class Coder:
     images: np.ndarray,
     out: str | os.PathLike,
     verify: bool = True,
-    overwrite: bool = False,
     progress: Callable[[int], Any] | None = None,
+    overwrite: bool = False,
   ) -> Sizes:
     """Writes a file of images.
 
@@ -118,8 +80,8 @@ class Coder:
         for a model of 256 levels.
       out: Path of the file.
       verify: Whether to decode every chunk before it is written.
-      overwrite: Whether a file that is there may be replaced.
       progress: Called with numbers of images that are done.
+      overwrite: Whether a file that is there may be replaced.
 
     Returns:
       `Sizes`.
@@ -229,7 +191,7 @@ class Coder:
     Raises:
       ValueError: A payload does not hold its images; the message names them.
     """
-    coder, progress = self._chunks_of(header), _locked(progress)
+    coder, progress = self._chunks_of(header), threads.locked(progress)
 
     def decode(pair):
       number, payload = pair
@@ -242,7 +204,7 @@ class Coder:
           f'decoded: {error}'
         ) from error
 
-    yield from _in_order(decode, payloads, self._jobs)
+    yield from threads.in_order(decode, payloads, self._jobs)
 
   def encoded(
     self,
@@ -265,7 +227,7 @@ class Coder:
     Raises:
       ValueError: A chunk does not come back as it was.
     """
-    coder, progress = self._chunks_of(header), _locked(progress)
+    coder, progress = self._chunks_of(header), threads.locked(progress)
 
     def encode(number):
       part = header.images_of(number)
@@ -280,7 +242,7 @@ class Coder:
           )
       return encoded
 
-    yield from _in_order(encode, range(header.num_chunks), self._jobs)
+    yield from threads.in_order(encode, range(header.num_chunks), self._jobs)
 
   def _best_step(self, images):
     """The direct step at which the first images take the fewest bits."""
@@ -316,34 +278,3 @@ class Coder:
         f'{getattr(images, "dtype", type(images).__name__)} of shape '
         f'{list(np.shape(images))}.'
       )
-
-
-def _locked(progress):
-  """A callable that threads may call at the same time."""
-  if progress is None:
-    return None
-  lock = threading.Lock()
-
-  def locked(num):
-    with lock:
-      progress(num)
-
-  return locked
-
-
-def _in_order(
-  fn: Callable[[Any], _T], items: Iterable[Any], jobs: int
-) -> Iterator[_T]:
-  """Results of a function in threads; so many are in memory at a time."""
-  with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
-    try:
-      for item in items:
-        waiting.append(pool.submit(fn, item))
-        if len(waiting) >= jobs:
-          yield waiting.popleft().result()
-      while waiting:
-        yield waiting.popleft().result()
-    finally:
-      for future in waiting:
-        future.cancel()

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import drawing, pixel_laws
+from vlae_tf.distributions import batches, drawing, pixel_laws
 from vlae_tf.nn.causal import naive, updates
 from vlae_tf.system import checks
 
@@ -150,12 +150,13 @@ class AutoregressiveImage(tfd.Distribution):
     """
     checks.ends_in('image', image, self.event_shape)
     image = tf.convert_to_tensor(image, self.dtype)
-    static = _broadcast(image.shape[:-3], self._features.shape[:-3])
+    static = batches.broadcast(image.shape[:-3], self._features.shape[:-3])
     batch = tf.broadcast_dynamic_shape(
       tf.shape(image)[:-3], tf.shape(self._features)[:-3]
     )
     params = self._network(
-      _flat_batch(image, batch), _flat_batch(self._features, batch)
+      batches.flat_batch(image, batch),
+      batches.flat_batch(self._features, batch),
     )
     # A network in sixteen bits leaves the law in its own precision.
     params, params_shape = tf.cast(params, self.dtype), params.shape[1:]
@@ -254,19 +255,19 @@ class AutoregressiveImage(tfd.Distribution):
     noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
     checks.ends_in('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
-    noise = _flat_batch(uniforms, batch)
+    noise = batches.flat_batch(uniforms, batch)
     update: updates.Update = drawing.draw(self._pixel_law)
     if given is not None:
       checks.ends_in('given', given, self.event_shape)
       given = tf.convert_to_tensor(given, self.dtype)
-      mask = _as_mask(given_mask, self.event_shape)
+      mask = batches.as_mask(given_mask, self.event_shape)
       mask = tf.broadcast_to(mask, tf.shape(noise[..., :1]))
       noise, update = (
-        (noise, _flat_batch(given, batch), mask),
+        (noise, batches.flat_batch(given, batch), mask),
         drawing.copy(update),
       )
     unroll = self._method(method)
-    image, _ = unroll(_flat_batch(self._features, batch), noise, update)
+    image, _ = unroll(batches.flat_batch(self._features, batch), noise, update)
     static = uniforms.shape[:-1].concatenate(self._channels)
     if static.is_fully_defined():
       return tf.reshape(image, static)
@@ -281,42 +282,3 @@ class AutoregressiveImage(tfd.Distribution):
     if method == 'naive' or self._unroll is None:
       return functools.partial(naive.unroll, self._network, self._channels)
     return self._unroll
-
-
-def _broadcast(images, batch):
-  """The static shape of images' leading axes with the law's batch axes."""
-  try:
-    return tf.broadcast_static_shape(images, batch)
-  except ValueError as error:
-    raise ValueError(
-      f'`image` must have leading axes that broadcast with the batch {batch} '
-      f'of the law, got {images}.'
-    ) from error
-
-
-def _as_mask(mask, event_shape):
-  """A mask `[height, width]` as numbers `[height, width, 1]`."""
-  mask = tf.convert_to_tensor(mask)
-  if mask.dtype != tf.bool or not mask.shape.is_compatible_with(
-    event_shape[:2]
-  ):
-    raise ValueError(
-      f'`given_mask` must be boolean, of shape {event_shape[:2]}, got '
-      f'{mask.dtype.name} of shape {mask.shape}.'
-    )
-  return tf.cast(mask, tf.float32)[..., None]
-
-
-def _flat_batch(x, batch):
-  """Broadcasts `x` to batch shape `batch`, and makes that one axis."""
-  event = x.shape[-3:]
-  # Known axes stay known: samplers are compiled and kept by shape.
-  static = tf.get_static_value(batch)
-  if static is None or not x.shape.is_fully_defined():
-    size, shape = tf.reduce_prod(batch), tf.shape(x)[-3:]
-    x = tf.broadcast_to(x, tf.concat([batch, shape], 0))
-    x = tf.reshape(x, tf.concat([[size], shape], 0))
-    return tf.ensure_shape(x, tf.TensorShape([None]).concatenate(event))
-  if list(static) != x.shape[:-3].as_list():
-    x = tf.broadcast_to(x, [*static, *event])
-  return tf.reshape(x, [math.prod(map(int, static)), *event])

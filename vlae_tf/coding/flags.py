@@ -1,0 +1,33 @@
+"""The flags of how images are coded."""
+
+from absl import flags
+
+from vlae_tf.archives import container
+from vlae_tf.coding import lattice, settings
+
+
+def define() -> None:
+  """Defines those of `Settings`, and `--jobs`."""
+  flags.DEFINE_integer(
+    'chunk_size',
+    settings.CHUNK_SIZE,
+    'Images that are read and, if a byte is damaged, lost together: fewer cost '
+    'some 80 bytes a chunk.',
+    lower_bound=1,
+  )
+  flags.DEFINE_enum(
+    'lanes',
+    str(settings.LANES),
+    [str(n) for n in container.LANES],
+    'Images that are coded side by side; the most that fit the caches go '
+    'fastest.',
+  )
+  flags.DEFINE_enum(
+    'step',
+    '0.0625',
+    [f'{s:.15g}' for s in lattice.STEPS],
+    'Distance of the points that codes are rounded to.',
+  )
+  flags.DEFINE_integer(
+    'jobs', None, 'Chunks at a time, one a processor by default.', lower_bound=1
+  )
