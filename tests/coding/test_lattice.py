@@ -1,4 +1,4 @@
-"""Gaussians and flows on a lattice: laws near the exact ones, and bijections."""
+"""Gaussians and flows on a lattice: laws near the exact ones, bijections."""
 
 import decimal
 import itertools

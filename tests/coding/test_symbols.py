@@ -105,6 +105,19 @@ def test_symbols_need_not_be_parts_of_one():
   _assert_codes(symbols, tf.constant(logits), range(5), exact, 1e-5)
 
 
+def test_values_are_the_same_to_the_bit_when_compiled():
+  """XLA divides by 255 in a way of its own."""
+  symbols = coding.CategoricalSymbols()
+  params = tf.zeros([256, 256], tf.float64)
+  slots = tf.constant(np.arange(256) * 2**16 + 100)
+  found, _ = _compiled(symbols.locate)(params, slots)
+  np.testing.assert_array_equal(found, np.arange(256) / 255)
+
+
+def _compiled(fn):
+  return tf.function(fn, jit_compile=True, autograph=False)
+
+
 def test_a_shift_of_all_logits_changes_nothing():
   logits = np.random.default_rng(0).normal(size=(4, 7)).round(2) // 2**-10
   params = [tf.constant((logits + n) * 2**-10) for n in (0, 5, -300)]
@@ -141,7 +154,8 @@ def test_levels_come_back_from_the_grid():
   symbols = symbols_lib.of_pixel_law(law)
   pixels = np.arange(256) / 255
   rounded = np.floor(pixels * 2**10 + 0.5) / 2**10
-  np.testing.assert_array_equal(symbols.restored(tf.constant(rounded)), pixels)
+  for restored in (symbols.restored, _compiled(symbols.restored)):
+    np.testing.assert_array_equal(restored(tf.constant(rounded)), pixels)
   coins = coding.BernoulliSymbols()
   np.testing.assert_array_equal(coins.restored(tf.constant([0.0, 1.0])), [0, 1])
 
