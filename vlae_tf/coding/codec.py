@@ -51,7 +51,8 @@ def check_codec(
     seed: Seed of the bits that are on the message before.
 
   Returns:
-    The bits that the value takes, up to 2**-30 of each lane.
+    The bits that the value takes: on average 2**-20 a symbol more than -log2
+    of its probability, give or take 2**-10.
 
   Raises:
     ValueError: A value or a message does not come back as it was.

@@ -23,7 +23,8 @@ from vlae_tf.distributions import autoregressive_shift
 tfb = tfp.bijectors
 
 # Scales of posteriors are rounded to powers of 2**(1 / _SCALES), means to
-# eighths of a step: both cost less than 10**-3 nats a dimension.
+# eighths of a step: on average less than 10**-3 nats a dimension, where a scale
+# is no less than a step.
 _SCALES = 16
 _MIN_SCALE, _MAX_SCALE = 2.0**-6, 2.0
 _PLACES = 8

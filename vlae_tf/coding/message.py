@@ -170,6 +170,9 @@ def push_all(message: Message, intervals: Interval) -> Message:
   Returns:
     The new `Message`, off which `pop_all` takes them in order.
   """
+  # XLA takes nothing of no symbols.
+  if not intervals.start.shape[0]:
+    return message
   return Message(*_push_all(tuple(message), tuple(intervals)))
 
 

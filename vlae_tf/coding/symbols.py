@@ -193,12 +193,11 @@ class CategoricalSymbols:
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
     """Pixels from what they were rounded to for a network."""
-    return tf.round(pixels * self.scale) / self.scale
+    return self._values(self._levels(pixels), pixels.dtype)
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     """See `Symbols`."""
-    level = tf.cast(tf.round(value * self.scale), tf.int32)
-    return self._of(level, self._ends(params))
+    return self._of(self._levels(value), self._ends(params))
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
@@ -206,8 +205,15 @@ class CategoricalSymbols:
     """See `Symbols`."""
     ends = self._ends(params)
     level = tf.reduce_sum(tf.cast(ends <= slot[..., None], tf.int32), -1)
-    value = tf.cast(level, params.dtype) / self.scale
-    return value, self._of(level, ends)
+    return self._values(level, params.dtype), self._of(level, ends)
+
+  def _levels(self, value):
+    return tf.cast(tf.round(value * self.scale), tf.int32)
+
+  def _values(self, level, dtype):
+    # A table, as XLA turns `/ 255` into an inexact `* (1 / 255)`.
+    values = np.arange(self.levels) / self.scale
+    return tf.gather(tf.constant(values, dtype), level)
 
   def _ends(self, params):
     """The end of each level's interval, `[..., levels]`."""

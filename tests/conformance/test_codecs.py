@@ -1,0 +1,297 @@
+"""All that is registered can be coded, at the cost of its probability."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from conformance import cases
+from vlae_tf import coding
+from vlae_tf.coding import lattice
+from vlae_tf.coding import message as message_lib
+from vlae_tf.distributions import gaussians, pixel_laws
+
+tfd = tfp.distributions
+
+_LANES = 3
+_STEP = 1 / 16
+_LIVE = np.array([True, False, True])
+each_live = pytest.mark.parametrize('live', [None, _LIVE], ids=['all', 'some'])
+
+
+@functools.cache
+def _exact(case):
+  return coding.ExactModel(cases.fresh_model(case))
+
+
+def _images(case):
+  return tf.cast(cases.images(case, _LANES, *cases.IMAGE_SHAPE), tf.float64)
+
+
+def _levels(images):
+  """Pixels of a law as a codec has them: parts of 255 in float64."""
+  return tf.round(images * 255) / 255
+
+
+def _codes(size, step=_STEP):
+  z = np.random.default_rng(0).normal(size=(_LANES, size))
+  return lattice.nearest(tf.constant(z), step)
+
+
+def _slack(num):
+  """Bits that rounding heads takes at most, of so many symbols."""
+  return 0.02 + 5 * 2.0**-10 * math.sqrt(num)
+
+
+def _bits(log_prob, live):
+  """Bits of the lanes that are coded."""
+  nats = np.asarray(log_prob)[slice(None) if live is None else live]
+  return -nats.sum() / math.log(2)
+
+
+def _in_graph(codec):
+  """A codec whose operations are traced once, as those of chunks are."""
+
+  class Traced:
+    """`codec`, in graphs."""
+
+    push = staticmethod(tf.function(codec.push, autograph=False))
+    pop = staticmethod(tf.function(codec.pop, autograph=False))
+
+  return Traced()
+
+
+def _bits_of_all_and_some(codec, value):
+  """Pairs of what lanes are live and of the bits of these."""
+  return [
+    (live, coding.check_codec(codec, value, live)) for live in (None, _LIVE)
+  ]
+
+
+# Names of what has no code of its own: none, today.
+_NOT_CODED = {'pixel_law': set(), 'prior': set(), 'posterior': set()}
+
+
+@pytest.mark.parametrize('field', _NOT_CODED)
+def test_everything_registered_has_a_codec(field):
+  """A newcomer fails here by its name."""
+  missing = set()
+  for name in cases.registries()[field]:
+    case = cases.config(**{field: name})
+    model = cases.shared_model(case)
+    laws = {
+      'pixel_law': lambda m=model: m.likelihood(tf.zeros([_LANES, 3])),
+      'prior': lambda m=model: m.prior(),
+      'posterior': lambda m=model: m.posterior(
+        tf.zeros([_LANES, *cases.IMAGE_SHAPE])
+      ),
+    }
+    try:
+      codec = coding.codec_of(laws[field](), _STEP, _LANES)
+    except ValueError:
+      missing.add(name)
+    else:
+      assert isinstance(codec, coding.Codec)
+  assert missing == _NOT_CODED[field]
+
+
+@each_live
+@pytest.mark.parametrize('name', pixel_laws.PIXEL_LAWS)
+def test_pixels_cost_their_probability(name, live):
+  """Oracle: the law's float probability."""
+  law = pixel_laws.PIXEL_LAWS[name]()
+  rng = np.random.default_rng(0)
+  params = rng.normal(size=(_LANES, 6, law.num_params(2)))
+  pixels = rng.integers(0, 2, (_LANES, 6, 2)).astype('float64')
+  if 'levels' in law.kinds:
+    pixels = rng.integers(0, 256, pixels.shape) / 255
+  symbols = coding.SYMBOLS[type(law)].of_pixel_law(law)
+  codec = coding.Independent(symbols, symbols.split(tf.constant(params)))
+  bits = coding.check_codec(codec, tf.constant(pixels), live)
+  log_prob = law.distribution(tf.constant(params)).log_prob(
+    tf.constant(pixels.astype('float32').astype('float64'))
+  )
+  expected = _bits(tf.reduce_sum(log_prob, -1), live)
+  # A logit is off by 1 / 512: on average that cancels.
+  assert bits == pytest.approx(expected, abs=0.01 * 36)
+
+
+_PLAIN = {
+  'coins': lambda: tfd.Bernoulli(logits=_normal(_LANES, 7)),
+  'same_coin': lambda: tfd.Bernoulli(logits=_normal()),
+  'levels': lambda: tfd.Categorical(logits=_normal(_LANES, 4, 9)),
+  'same_levels': lambda: tfd.Categorical(logits=_normal(9)),
+  'normal': lambda: tfd.Normal(
+    _normal(_LANES, 4), tf.exp(_normal(_LANES, 4) / 4)
+  ),
+  'independent': lambda: tfd.Independent(
+    tfd.Normal(_normal(_LANES, 2, 4), tf.exp(_normal(_LANES, 2, 4) / 4)), 2
+  ),
+  'diagonal': lambda: tfd.MultivariateNormalDiag(
+    _normal(_LANES, 4), tf.exp(_normal(_LANES, 4) / 4)
+  ),
+  'standard': lambda: gaussians.standard_gaussian((4,), 'float64'),
+  'standard_image': lambda: gaussians.standard_gaussian((2, 3), 'float64'),
+  'no_dimension': lambda: gaussians.standard_gaussian((0,), 'float64'),
+  'no_dimension_of_each': lambda: gaussians.diagonal_gaussian(
+    tf.zeros([_LANES, 0], tf.float64), tf.ones([_LANES, 0], tf.float64)
+  ),
+}
+
+
+def _normal(*shape):
+  return tf.constant(np.random.default_rng(sum(shape)).normal(size=shape))
+
+
+def _value_of(law, is_number):
+  """A draw for each lane, on the lattice if it is a number."""
+  lanes = [] if law.batch_shape.rank else [_LANES]
+  value = tf.cast(law.sample(lanes, seed=3), tf.float64)
+  return lattice.nearest(value, _STEP) if is_number else value
+
+
+@each_live
+@pytest.mark.parametrize('name', _PLAIN)
+def test_laws_cost_their_probability(name, live):
+  """Of a number that is its density times the step, up to the bend of it."""
+  law = _PLAIN[name]()
+  is_number = isinstance(law, tfd.Normal) or bool(law.event_shape.rank)
+  value = _value_of(law, is_number)
+  bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), value, live)
+  log_prob = law.log_prob(value if is_number else tf.cast(value, tf.int32))
+  log_prob = tf.reshape(log_prob, [_LANES, -1])
+  size = math.prod(value.shape[1:])
+  if is_number:
+    log_prob += size / log_prob.shape[1] * math.log(_STEP)
+  # A mean is off by a sixteenth of a step, a scale by 2**(1 / 32).
+  most = 0.03 * size * _LANES + 0.01
+  assert bits == pytest.approx(_bits(log_prob, live), abs=most)
+
+
+@cases.each(cases.of_each('decoder'))
+def test_images_cost_their_probability(case):
+  exact, images = _exact(case), _images(case)
+  with exact.scope():
+    law = exact.model.likelihood(_codes(case.latent_size))
+    codec = coding.codec_of(law, _STEP, _LANES)
+    bits = _bits_of_all_and_some(_in_graph(codec), images)
+    log_prob = law.log_prob(images)
+  for live, found in bits:
+    assert found == pytest.approx(_bits(log_prob, live), abs=_slack(36))
+
+
+@cases.each([cases.config(pixel_law='categorical')])
+def test_images_of_levels_cost_their_probability(case):
+  exact, images = _exact(case), _images(case)
+  with exact.scope():
+    law = exact.model.likelihood(_codes(case.latent_size))
+    codec = coding.codec_of(law, _STEP, _LANES)
+    bits = coding.check_codec(_in_graph(codec), _levels(images))
+    # Of the pixels as a network gets them.
+    seen = tf.floor(_levels(images) * 2**10 + 0.5) / 2**10
+    conditionals = law.pixel_law.distribution(law.params(seen))
+    log_prob = conditionals.log_prob(images)
+  expected = _bits(log_prob, None)
+  assert bits == pytest.approx(expected, abs=_slack(36) + 0.01 * 36)
+
+
+@each_live
+@cases.each(cases.of_each('prior'))
+def test_codes_cost_their_probability_under_a_prior(case, live):
+  exact, code = _exact(case), _codes(case.latent_size)
+  with exact.scope():
+    law = exact.model.prior()
+    bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), code, live)
+    noise = code
+    if hasattr(exact.model.prior, 'bijector'):
+      flow = coding.on_lattice(exact.model.prior.bijector(), _STEP)
+      noise = flow.inverse(tf.identity(code))
+  # Of the noise that is coded: the flow's shifts are rounded.
+  density = -0.5 * noise**2 - 0.5 * math.log(2 * math.pi)
+  log_prob = tf.reduce_sum(density + math.log(_STEP), -1)
+  assert bits == pytest.approx(_bits(log_prob, live), abs=0.03)
+
+
+@each_live
+@cases.each(cases.of_each('posterior'))
+def test_codes_cost_their_probability_under_a_posterior(case, live):
+  exact, images = _exact(case), _images(case)
+  with exact.scope():
+    law = exact.model.posterior(images)
+    noise = np.random.default_rng(0).normal(size=law.mean().shape)
+    code = lattice.nearest(law.mean() + noise * law.stddev(), _STEP)
+    bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), code, live)
+    log_prob = law.log_prob(code) + case.latent_size * math.log(_STEP)
+  # A mean is off by a sixteenth of a step, a scale by 2**(1 / 32).
+  assert bits == pytest.approx(_bits(log_prob, live), abs=0.06 * 9)
+
+
+def _parts(exact):
+  """Prior, likelihood and posterior as `BitsBack` wants them."""
+  model = exact.model
+
+  def of(law):
+    return coding.codec_of(law, _STEP, _LANES)
+
+  return (
+    lambda: of(model.prior()),
+    lambda code: of(model.likelihood(code)),
+    lambda image: of(model.posterior(image)),
+  )
+
+
+_WITH_FLOW = cases.config(prior='flow')
+
+
+def test_images_and_codes_cost_what_their_laws_do():
+  exact, images = _exact(_WITH_FLOW), _images(_WITH_FLOW)
+  code = _codes(_WITH_FLOW.latent_size)
+  with exact.scope():
+    prior, likelihood, _ = _parts(exact)
+    codec = _in_graph(coding.WithCode(prior, likelihood))
+    bits = _bits_of_all_and_some(codec, (images, code))
+    log_prob = exact.model.likelihood(code).log_prob(images)
+    for live, found in bits:
+      expected = coding.check_codec(prior(), code, live)
+      expected += _bits(log_prob, live)
+      assert found == pytest.approx(expected, abs=_slack(50))
+
+
+def test_bits_come_back():
+  """An image costs the bound of the very code that was drawn."""
+  exact, images = _exact(_WITH_FLOW), _images(_WITH_FLOW)
+  with exact.scope():
+    prior, likelihood, posterior = _parts(exact)
+    codec = _in_graph(coding.BitsBack(prior, likelihood, posterior))
+    for live, found in _bits_of_all_and_some(codec, images):
+      before = message_lib.random(_LANES, live=live)
+      _, code = posterior(images).pop(before)
+      rate, back = (
+        coding.check_codec(f, code, live) for f in (prior(), posterior(images))
+      )
+      log_prob = exact.model.likelihood(code).log_prob(images)
+      expected = rate - back + _bits(log_prob, live)
+      assert found == pytest.approx(expected, abs=_slack(60))
+
+
+class _Broken(coding.Independent):
+  """Gives back something else, or leaves another message."""
+
+  def __init__(self, how):
+    super().__init__(coding.BernoulliSymbols(), tf.zeros([_LANES, 5, 1]))
+    self._how = how
+
+  def pop(self, message):
+    popped, value = super().pop(message)
+    if self._how == 'value':
+      return popped, 1 - value
+    return popped._replace(heads=popped.heads + 1), value
+
+
+@pytest.mark.parametrize('how', ['value', 'message'])
+def test_codecs_that_do_not_undo_themselves_are_refused(how):
+  with pytest.raises(ValueError, match=rf'`codec` must give back the {how}'):
+    coding.check_codec(_Broken(how), tf.ones([_LANES, 5]))
