@@ -76,7 +76,12 @@ def _pop(symbols):
 
 
 class Transformed:
-  """Values that a bijector makes of those of another codec, exactly."""
+  """Values that a bijector makes of those of another codec, exactly.
+
+  Attributes:
+    base: `Codec` of vectors `[lanes, size]`.
+    bijector: What makes values of them.
+  """
 
   def __init__(self, base: Independent, bijector: tfb.Bijector):
     """Creates the codec.
@@ -86,16 +91,16 @@ class Transformed:
       bijector: What maps the base's values onto these, without rounding: see
         `lattice.on_lattice`.
     """
-    self._base = base
-    self._bijector = bijector
+    self.base = base
+    self.bijector = bijector
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     """See `Codec`."""
     # A copy, so that TFP's cache does not answer.
-    noise = self._bijector.inverse(tf.identity(value))
-    return self._base.push(message, noise)
+    noise = self.bijector.inverse(tf.identity(value))
+    return self.base.push(message, noise)
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     """See `Codec`."""
-    message, noise = self._base.pop(message)
-    return message, self._bijector.forward(noise)
+    message, noise = self.base.pop(message)
+    return message, self.bijector.forward(noise)

@@ -244,9 +244,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   if isinstance(bijector, _MOVES):
     return bijector
   if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return bijector.with_shift(
-      lambda shift: _on_points(shift, step, MAX_SHIFT)
-    )
+    return bijector.with_shift(lambda shift: _on_points(shift, step, MAX_SHIFT))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
     '(AutoregressiveShift, Permute, Reshape), got '
@@ -262,6 +260,15 @@ def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
 def max_noise(bijector: tfb.Bijector) -> float:
   """Bound of the noise that codes are made of by a flow of `on_lattice`."""
   return MAX_CODE + MAX_SHIFT * _num_shifts(bijector)
+
+
+def moves(bijector: tfb.Bijector) -> tfb.Bijector:
+  """A flow of `on_lattice` without its shifts: where it puts numbers."""
+  if isinstance(bijector, _CHAIN):
+    return tfb.Chain([moves(b) for b in bijector.bijectors])
+  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
+    return tfb.Identity()
+  return bijector
 
 
 def _num_shifts(bijector):
