@@ -36,7 +36,7 @@ MAX_CODE = MAX_MEAN + _TAILS * _MAX_SCALE + 1.0
 # Powers of two, and some between the coarsest.
 # All are numbers of the grid of `fixed_point`, or a network could not see them.
 STEPS = tuple(sorted([*(2.0**n for n in range(-8, 4)), 0.75, 1.5, 3.0, 6.0]))
-# A sixteenth of the grid of `fixed_point`. So much above its numbers there is no
+# A sixteenth of the grid of `fixed_point`. So far above its numbers there is no
 # tie between points: rounding does not turn on the last bit of 1 / step, which
 # is inexact if the step is no power of two, nor on how a product is rounded.
 _ASIDE = 2.0 ** -(fixed_point.FRACTION_BITS + 4)
