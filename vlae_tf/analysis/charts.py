@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 from vlae_tf.analysis import pictures
 
 _COLOURS = ('#1b6ca8', '#d1495b', '#2e8b57', '#8a5a00', '#6a4c93', '#555555')
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 30, 48
+# Around the chart; the names of the series are on its right.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 176, 30, 48
 _TICKS = 5  # About so many on an axis.
 _RADIUS = 4
 
@@ -20,7 +21,7 @@ def chart(
   series: Mapping[str, Points],
   title: str,
   x_label: str,
-  width: int = 480,
+  width: int = 560,
   height: int = 340,
 ) -> np.ndarray:
   """Points of some series, those of each joined in their order.
@@ -68,7 +69,7 @@ def chart(
       corners = [x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS]
       draw.ellipse(corners, colour)
     y = _TOP + 6 + 18 * number
-    draw.text((width - 190, y), name, colour, font)
+    draw.text((width - _RIGHT + 10, y), name, colour, font)
   return np.asarray(image)
 
 
@@ -83,7 +84,7 @@ def _ticks(low, high):
   >>> [float(x) for x in _ticks(0.0, 93.0)]
   [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
   """
-  rough = max(high - low, 1e-9) / _TICKS
+  rough = (high - low or 1.0) / _TICKS
   unit = 10.0 ** math.floor(math.log10(rough))
   step = next(unit * k for k in (1, 2, 5, 10) if unit * k >= rough * 0.999)
   first, last = math.floor(low / step), math.ceil(high / step - 1e-9)

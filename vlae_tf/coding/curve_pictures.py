@@ -14,7 +14,7 @@ _NAMES = {
   'posterior': 'draw of the posterior (KL)',
   'prior': 'draw of the prior (nothing)',
 }
-_SHOWN = 8  # Originals in the picture.
+_SHOWN = 10  # Originals in the picture.
 
 
 def table(report: Report) -> str:
@@ -41,6 +41,7 @@ def table(report: Report) -> str:
     )
   if report.accuracy is not None:
     lines.append(f'labels found on the originals: {report.accuracy:.3f}')
+  lines.append(f'pixels wrong in a blank image: {report.hamming_blank:.2f}')
   pool = report.pool
   words = f'{pool["num_samples"]:,} shared draws were enough for '
   words += f'{pool["enough"]:.1%} of the images'
@@ -58,6 +59,7 @@ def as_json(report: Report) -> dict[str, Any]:
   """All numbers of a report."""
   return {
     'rows': [row._asdict() for row in report.rows],
+    'hamming_blank': report.hamming_blank,
     'accuracy_of_originals': report.accuracy,
     'shared_draws': report.pool,
   }
@@ -80,9 +82,11 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
     if row.way not in ('nearest', 'prior')
   ]
   shown.sort(key=lambda k: -report.rows[k].bits)
-  columns = [images[:_SHOWN]]
-  columns += [x[k, :_SHOWN] for k in shown for x in (report.draws,)]
-  columns += [report.likeliest[k, :_SHOWN] for k in shown]
+  # Data sets may be sorted by label: originals from all over.
+  chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).astype(int)
+  columns = [images[chosen]]
+  columns += [report.draws[k, chosen] for k in shown]
+  columns += [report.likeliest[k, chosen] for k in shown]
   cells = np.stack(columns, 1)
   tiles = pictures.rows(cells, framed=(0,))
   words = '; '.join(

@@ -22,6 +22,9 @@ class Independent:
   >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
   >>> round(coding.check_codec(codec, coins), 3)  # Bits.
   6.0
+
+  Attributes:
+    symbols: Law of a symbol given its parameters.
   """
 
   def __init__(self, symbols: symbols_lib.Symbols, params: tf.Tensor):
@@ -31,12 +34,12 @@ class Independent:
       symbols: Law of a symbol given its parameters.
       params: Float `Tensor` of shape `[lanes, *event_shape, num_params]`.
     """
-    self._symbols = symbols
+    self.symbols = symbols
     self._params = tf.convert_to_tensor(params)
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     """See `Codec`; values are `[lanes, *event_shape]`."""
-    intervals = self._symbols.intervals(self._params, value)
+    intervals = self.symbols.intervals(self._params, value)
     return message_lib.push_all(message, Interval(*map(_by_number, intervals)))
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
@@ -47,7 +50,7 @@ class Independent:
       return message, tf.zeros([lanes, *event], self._params.dtype)
     params = tf.reshape(self._params, [lanes, size, num_params])
     params = tf.transpose(params, [1, 0, 2])
-    state, found = _pop(self._symbols)(tuple(message), params)
+    state, found = _pop(self.symbols)(tuple(message), params)
     value = tf.reshape(tf.transpose(found), [lanes, *event])
     return Message(*state), value
 

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import inputs
-from vlae_tf.coding import lattice
+from vlae_tf.coding import independent, lattice, laws
 from vlae_tf.coding.message import PRECISION
 from vlae_tf.system import checks
 
@@ -70,12 +70,12 @@ class _Search:
     size = math.prod(model.event_shape)
     self._model, self._step, self._weight = model, step, weight
     self._moves = min(moves, 2 * size)
-    bijector = getattr(model.prior(), 'bijector', tfb.Identity())
-    self._flow = lattice.on_lattice(bijector, step)
-    bound = lattice.max_noise(bijector)
-    self._symbols = lattice.StandardGaussianSymbols(step, bound)
+    codec, self._flow = laws.codec_of(model.prior(), step, 1), tfb.Identity()
+    if isinstance(codec, independent.Transformed):
+      codec, self._flow = codec.base, codec.bijector
+    self._symbols = codec.symbols
     # Which number of a code each of the noise belongs to.
-    self._order = _order(bijector, model.event_shape)
+    self._order = _order(self._flow, model.event_shape)
     self._cost = tf.function(self._cost_of, reduce_retracing=True)
     self._neighbours = tf.function(self._ranked, reduce_retracing=True)
 

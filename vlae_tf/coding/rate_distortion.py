@@ -66,6 +66,8 @@ class Report(NamedTuple):
     likeliest: The same of `decompression.likeliest`.
     pool: Of shared draws: their number `num_samples`; the share of images that
       they were `enough` for; of these the mean `bits` and divergence `kl_bits`.
+    hamming_blank: Pixels of the originals that are not black: what differs if
+      nothing is drawn. A drawing that is not quite in place differs in more.
     accuracy: Of the probe on the originals, `None` without labels.
   """
 
@@ -73,6 +75,7 @@ class Report(NamedTuple):
   draws: np.ndarray
   likeliest: np.ndarray
   pool: dict[str, Any]
+  hamming_blank: float
   accuracy: float | None
 
 
@@ -135,7 +138,8 @@ class Measurer:
         progress(1)
     rows, draws, likeliest = map(list, zip(*found))
     draws, likeliest = np.stack(draws), np.stack(likeliest)
-    report = Report(rows, draws, likeliest, self._pool, None)
+    blank = hamming(np.zeros_like(self.images), self.images)
+    report = Report(rows, draws, likeliest, self._pool, blank, None)
     return report if self._data.labels is None else self._probed(report)
 
   def _lattice(self, step, moves):

@@ -25,7 +25,7 @@ class Selection(NamedTuple):
   """What is told of some images, each of shape `[num]`, or with a code's axes.
 
   Attributes:
-    index: Places, from 0.
+    index: Places, from 0, counted from where the image begins.
     code: The draws there, float32 `[num, *event_shape]`.
     mass: See `relative_entropy.Coverage`.
     effective_size: The same; below `ENOUGH` there were too few draws.
@@ -104,7 +104,9 @@ class SharedDraws:
 
     Args:
       images: Float array of shape `[num, height, width, channels]` in [0, 1];
-        image `i` has arrival times of its own, which nobody needs to know.
+        image `i` has arrival times of its own, and begins at a place of its
+        own that sender and receiver know: with the same first draws for all,
+        many images would get the same code.
       progress: Called with numbers of images that are done.
 
     Returns:
@@ -130,15 +132,12 @@ class SharedDraws:
       law.mean().numpy().reshape(len(images), -1),
       law.stddev().numpy().reshape(len(images), -1),
     )
-    index = np.array(
-      [
-        relative_entropy.select(row, self._arrivals(first + i))
-        for i, row in enumerate(log_weights)
-      ]
-    )
-    mass, effective_size = relative_entropy.coverage(log_weights)
-    return Selection(index, self._codes[index], mass, effective_size)
-
-  def _arrivals(self, image):
-    generator = np.random.default_rng([self._seed, image])
-    return relative_entropy.arrival_times(self.num_samples, generator)
+    index, there = [], []
+    for i, row in enumerate(log_weights):
+      generator = np.random.default_rng([self._seed, first + i])
+      begin = int(generator.integers(self.num_samples))
+      arrivals = relative_entropy.arrival_times(self.num_samples, generator)
+      index.append(int(relative_entropy.select(np.roll(row, -begin), arrivals)))
+      there.append((begin + index[-1]) % self.num_samples)
+    coverage = relative_entropy.coverage(log_weights)
+    return Selection(np.array(index), self._codes[there], *coverage)
