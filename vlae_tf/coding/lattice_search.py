@@ -1,6 +1,7 @@
 """Which point of a lattice a sender of a code alone chooses for an image."""
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -70,10 +71,10 @@ class _Search:
     size = math.prod(model.event_shape)
     self._model, self._step, self._weight = model, step, weight
     self._moves = min(moves, 2 * size)
-    codec, self._flow = laws.codec_of(model.prior(), step, 1), tfb.Identity()
-    if isinstance(codec, independent.Transformed):
-      codec, self._flow = codec.base, codec.bijector
-    self._symbols = codec.symbols
+    codec: Any = laws.codec_of(model.prior(), step, 1)
+    flowing = isinstance(codec, independent.Transformed)
+    self._flow = codec.bijector if flowing else tfb.Identity()
+    self._symbols = (codec.base if flowing else codec).symbols
     # Which number of a code each of the noise belongs to.
     self._order = _order(self._flow, model.event_shape)
     self._cost = tf.function(self._cost_of, reduce_retracing=True)

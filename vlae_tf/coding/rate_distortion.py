@@ -7,6 +7,7 @@
      https://arxiv.org/abs/1611.02731 (section 4.1)
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from vlae_tf.system import seeds
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 _CHUNK = 1000  # Images whose codes are one message.
+_MOVES = 8  # Of the search.
 _KL_DRAWS = 16
 _AT_ONCE = 256
 
@@ -127,8 +129,12 @@ class Measurer:
     Returns:
       A `Report`.
     """
-    ways = [lambda s=s, m=m: self._lattice(s, m) for s in steps for m in (0, 8)]
-    ways.append(lambda: self._shared(num_samples))
+    ways: list[Callable[[], tuple]] = [
+      functools.partial(self._lattice, step, moves)
+      for step in steps
+      for moves in (0, _MOVES)
+    ]
+    ways.append(functools.partial(self._shared, num_samples))
     ways += [self._posterior, self._prior]
     found = []
     self._pool: dict[str, Any] = {}
@@ -136,10 +142,10 @@ class Measurer:
       found.append(self._measured(*way()))
       if progress is not None:
         progress(1)
-    rows, draws, likeliest = map(list, zip(*found))
-    draws, likeliest = np.stack(draws), np.stack(likeliest)
+    rows, draws, likeliest = zip(*found)
     blank = hamming(np.zeros_like(self.images), self.images)
-    report = Report(rows, draws, likeliest, self._pool, blank, None)
+    stacked = np.stack(draws), np.stack(likeliest)
+    report = Report([*rows], *stacked, self._pool, blank, None)
     return report if self._data.labels is None else self._probed(report)
 
   def _lattice(self, step, moves):
@@ -228,6 +234,7 @@ class Measurer:
     flat = sets.reshape(-1, *self.images.shape[1:])
     of_pixels = features.of_pixels(self._data, flat)
     labels = self._data.labels
+    assert labels is not None
     predicted = classifiers.linear(
       of_pixels.train, labels['train'], of_pixels.test
     ).reshape(len(sets), -1)

@@ -25,13 +25,13 @@ class Selection(NamedTuple):
   """What is told of some images, each of shape `[num]`, or with a code's axes.
 
   Attributes:
-    index: Places, from 0, counted from where the image begins.
+    place: Places, from 0, counted from where the image begins.
     code: The draws there, float32 `[num, *event_shape]`.
     mass: See `relative_entropy.Coverage`.
     effective_size: The same; below `ENOUGH` there were too few draws.
   """
 
-  index: np.ndarray
+  place: np.ndarray
   code: np.ndarray
   mass: np.ndarray
   effective_size: np.ndarray
@@ -46,10 +46,10 @@ class Selection(NamedTuple):
       Bits, of shape `[num]`: of an octave with integer frequencies, and the
       plain ones of a place in it. The frequencies are not counted.
     """
-    mean = float(np.log2(self.index + 1.0).mean())
+    mean = float(np.log2(self.place + 1.0).mean())
     exponent = places.zipf_exponent(mean, num_samples)
     frequencies = places.octave_frequencies(exponent, num_samples)
-    return places.octave_bits(self.index, frequencies)
+    return places.octave_bits(self.place, frequencies)
 
 
 class SharedDraws:
@@ -132,12 +132,13 @@ class SharedDraws:
       law.mean().numpy().reshape(len(images), -1),
       law.stddev().numpy().reshape(len(images), -1),
     )
-    index, there = [], []
+    told, there = [], []
     for i, row in enumerate(log_weights):
       generator = np.random.default_rng([self._seed, first + i])
       begin = int(generator.integers(self.num_samples))
       arrivals = relative_entropy.arrival_times(self.num_samples, generator)
-      index.append(int(relative_entropy.select(np.roll(row, -begin), arrivals)))
-      there.append((begin + index[-1]) % self.num_samples)
+      place = int(relative_entropy.select(np.roll(row, -begin), arrivals))
+      told.append(place)
+      there.append((begin + place) % self.num_samples)
     coverage = relative_entropy.coverage(log_weights)
-    return Selection(np.array(index), self._codes[there], *coverage)
+    return Selection(np.array(told), self._codes[there], *coverage)
