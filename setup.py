@@ -45,6 +45,7 @@ setuptools.setup(
       'vlae-embed = vlae_tf.system.launcher:embed',
       'vlae-probe = vlae_tf.system.launcher:probe',
       'vlae-anomaly = vlae_tf.system.launcher:anomaly',
+      'vlae-rate-distortion = vlae_tf.system.launcher:rate_distortion',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
       'vlae-export = vlae_tf.system.launcher:export',

@@ -88,6 +88,10 @@ def _varint(data, at):
       return sum(g * 128**i for i, g in enumerate(groups)), at
 
 
+def _step(n):
+  return 8 / 2**n if n < 12 else 6 / 2 ** (n - 12)
+
+
 def _parsed(data):
   """Settings by name and payloads of a whole file."""
   assert data[:4] == bytes([0xD6, 0x0D, 0x0A, 1])
@@ -95,8 +99,8 @@ def _parsed(data):
     'mode': ['lossless', 'lossy'][data[4] % 4],
     'lanes': 2 ** (data[4] // 4 % 8),
     'arithmetic': data[4] // 32,
-    'step': 8 / 2 ** (data[5] % 16),
-    'direct_step': 8 / 2 ** (data[5] // 16),
+    'step': _step(data[5] % 16),
+    'direct_step': _step(data[5] // 16),
     'fingerprint': data[6:14],
   }
   numbers, at = [], 14
@@ -141,8 +145,8 @@ def _random_header(rng):
     count=rng.randint(1, 20),
     chunk_size=chunk_size,
     lanes=2 ** rng.randint(0, 7),
-    step=2.0 ** rng.randint(-12, 3),
-    direct_step=2.0 ** rng.randint(-12, 3),
+    step=_step(rng.randint(0, 15)),
+    direct_step=_step(rng.randint(0, 15)),
     arithmetic=rng.randint(1, 7),
   )
 
@@ -255,8 +259,8 @@ _BAD = {
   'count': [0, -1, 2.0, True, 2**40 + 1],
   'chunk_size': [0, None, 2**27 // 784 + 1, 2**28],
   'lanes': [0, 3, 256, True],
-  'step': [0.0, 16.0, 0.3, float('nan'), 2.0**-13],
-  'direct_step': [3.0, '1'],
+  'step': [0.0, 16.0, 0.3, float('nan'), 2.0**-9],
+  'direct_step': [12.0, '1'],
   'arithmetic': [0, 8],
 }
 

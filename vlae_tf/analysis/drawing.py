@@ -65,6 +65,31 @@ def decompressions(
   return _in_parts(model, tf.shape(image)[0], draws, seed, draw)
 
 
+def from_codes(
+  model: model_lib.VLAE,
+  z: tf.Tensor,
+  draws: int = 1,
+  seed: int | tf.Tensor = 0,
+) -> tf.Tensor:
+  """Images drawn from given codes: `x ~ p(x|z)`.
+
+  Args:
+    model: Built `VLAE`.
+    z: Float `Tensor` of shape `[num, *event_shape]`.
+    draws: Draws from each code, a Python integer.
+    seed: As in `samples`.
+
+  Returns:
+    A `Tensor` of shape `[draws, num, height, width, channels]`.
+  """
+
+  def draw(start, stop, code_seed, image_seed):
+    del code_seed
+    return model.likelihood(z[start:stop]).sample(draws, seed=image_seed)
+
+  return _in_parts(model, tf.shape(z)[0], draws, seed, draw)
+
+
 def completions(
   model: model_lib.VLAE,
   image: tf.Tensor,

@@ -53,7 +53,9 @@ def of_codes(
   return found
 
 
-def of_pixels(data: data_lib.ImageData) -> Features:
+def of_pixels(
+  data: data_lib.ImageData, others: np.ndarray | None = None
+) -> Features:
   """Raw pixels of training and test images, in the same binarisation.
 
   One deviation is taken for all: by their own, pixels at the rim, which are
@@ -61,14 +63,18 @@ def of_pixels(data: data_lib.ImageData) -> Features:
 
   Args:
     data: `ImageData`.
+    others: Images in place of the test images, as a model sees them.
 
   Returns:
     `Features`.
   """
-  train, test = (
-    _flat(data_lib.fixed_binarization(data.split(split), split, kind=data.kind))
-    for split in ('train', 'test')
-  )
+
+  def seen(split):
+    images = data.split(split)
+    return data_lib.fixed_binarization(images, split, kind=data.kind)
+
+  train = _flat(seen('train'))
+  test = _flat(seen('test') if others is None else others)
   return _scaled('raw pixels', train, test, np.sqrt(train.var(0).mean()))
 
 

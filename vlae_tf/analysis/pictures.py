@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from vlae_tf.system import atomic
 
-_BACKGROUND, _PAPER = 96, 255
+PAPER = 255  # White.
+_BACKGROUND = 96
 _FONT_SIZE, _LINE_HEIGHT, _GAP = 14, 18, 6  # In pixels of the file.
 _LEAST_CAPTION_WIDTH = 240
 _FRAME = np.array([255, 140, 0], np.uint8)  # Around originals.
@@ -103,7 +104,7 @@ def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
   width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
   missing = width - picture.shape[1]
   picture = np.pad(
-    picture, ((0, 0), (0, missing), (0, 0)), constant_values=_PAPER
+    picture, ((0, 0), (0, missing), (0, 0)), constant_values=PAPER
   )
   return np.concatenate([picture, text_strip(text, width)])
 
@@ -118,19 +119,19 @@ def text_strip(text: str, width: int) -> np.ndarray:
   Returns:
     A uint8 array of shape `[rows, width, 3]`.
   """
-  font = _font()
+  font = letters()
   # The bitmap font of Pillow knows no others.
   text = text.encode('latin-1', 'replace').decode('latin-1')
   lines = _broken(text, lambda part: font.getlength(part) <= width - 2 * _GAP)
   size = (width, len(lines) * _LINE_HEIGHT + 2 * _GAP)
-  strip = Image.new('RGB', size, (_PAPER,) * 3)
+  strip = Image.new('RGB', size, (PAPER,) * 3)
   for i, line in enumerate(lines):
     place = (_GAP, _GAP + i * _LINE_HEIGHT)
     ImageDraw.Draw(strip).text(place, line, fill=(0, 0, 0), font=font)
   return np.asarray(strip)
 
 
-def _font():
+def letters() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
   """Pillow's own: of this size since 10.1, if it was built with FreeType."""
   try:
     return ImageFont.load_default(size=_FONT_SIZE)

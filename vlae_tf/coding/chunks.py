@@ -81,6 +81,14 @@ class Chunks:
     """Undoes `to_numbers`."""
     raise NotImplementedError
 
+  def to_rounds(self, values: np.ndarray) -> np.ndarray:
+    """What rounds code of values: the values, if this is not overridden."""
+    return values
+
+  def from_rounds(self, coded: np.ndarray) -> np.ndarray:
+    """Undoes `to_rounds`."""
+    return coded
+
   def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
     """Codes values.
 
@@ -96,6 +104,7 @@ class Chunks:
       self.lanes, checksum(values), borrowed, self._capacity
     )
     begun, before = 1, message_lib.num_bits(message, 1)
+    coded = self.to_rounds(values)
     for part in rounds.deal(len(values), self.lanes, self.bits_back):
       if int(message.size) < self._most_taken:
         message = stack.with_borrowed(message, borrowed, self._most_taken)
@@ -103,7 +112,7 @@ class Chunks:
         before += self._most_taken * WORD_BITS
       message = stack.begin(message, begun, part.size)
       begun = max(begun, part.size)
-      message = self._push_round(message, values, part)
+      message = self._push_round(message, coded, part)
       if progress is not None:
         progress(part.size)
     data = stack.to_bytes(message, begun, int(message.low))
@@ -139,7 +148,7 @@ class Chunks:
       before = max([1, *sizes[:k]])
       message = stack.end(message, before, begun)
       begun = before
-    values = np.concatenate(parts[::-1])
+    values = self.from_rounds(np.concatenate(parts[::-1]))
     _check_end(message, values)
     return values
 

@@ -23,6 +23,9 @@ class Independent:
   >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
   >>> round(coding.check_codec(codec, coins), 3)  # Bits.
   6.0
+
+  Attributes:
+    symbols: Law of a symbol given its parameters.
   """
 
   def __init__(self, symbols: symbols_lib.Symbols, params: tf.Tensor):
@@ -32,7 +35,7 @@ class Independent:
       symbols: Law of a symbol given its parameters.
       params: Float `Tensor` of shape `[lanes, *event_shape, num_params]`.
     """
-    self._symbols = symbols
+    self.symbols = symbols
     self._params = tf.convert_to_tensor(params)
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
@@ -45,7 +48,7 @@ class Independent:
     return tf.reduce_sum(_by_number(self._intervals(value).bits()), 0)
 
   def _intervals(self, value):
-    return self._symbols.intervals(self._params, value)
+    return self.symbols.intervals(self._params, value)
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     """See `Codec`."""
@@ -55,7 +58,7 @@ class Independent:
       return message, tf.zeros([lanes, *event], self._params.dtype)
     params = tf.reshape(self._params, [lanes, size, num_params])
     params = tf.transpose(params, [1, 0, 2])
-    pop = _pop(self._symbols)  # type: ignore[arg-type]
+    pop = _pop(self.symbols)  # type: ignore[arg-type]
     state, found = pop(tuple(message), params)
     value = tf.reshape(tf.transpose(found), [lanes, *event])
     return Message(*state), value
@@ -85,7 +88,12 @@ def _pop(symbols: Any):
 
 
 class Transformed:
-  """Values that a bijector makes of those of another codec, exactly."""
+  """Values that a bijector makes of those of another codec, exactly.
+
+  Attributes:
+    base: `Codec` of vectors `[lanes, size]`.
+    bijector: What makes values of them.
+  """
 
   def __init__(self, base: Independent, bijector: tfb.Bijector):
     """Creates the codec.
@@ -95,24 +103,24 @@ class Transformed:
       bijector: What maps the base's values onto these, without rounding: see
         `lattice.on_lattice`.
     """
-    self._base = base
-    self._bijector = bijector
+    self.base = base
+    self.bijector = bijector
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     """See `Codec`."""
-    return self._base.push(message, self._noise(value))
+    return self.base.push(message, self._noise(value))
 
   def bits(self, value: tf.Tensor) -> tf.Tensor:
     """What values take, `[lanes]`."""
-    return self._base.bits(self._noise(value))
+    return self.base.bits(self._noise(value))
 
   def _noise(self, value):
     # A copy, so that TFP's cache does not answer.
-    return self._bijector.inverse(tf.identity(value))
+    return self.bijector.inverse(tf.identity(value))
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     """See `Codec`."""
-    message, noise = self._base.pop(message)
+    message, noise = self.base.pop(message)
     # Its many small steps take half of the time if they are compiled.
-    forward = tf.function(self._bijector.forward, jit_compile=True)
+    forward = tf.function(self.bijector.forward, jit_compile=True)
     return message, forward(noise)

@@ -19,6 +19,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf.coding.message import Interval, PRECISION
 from vlae_tf.distributions import autoregressive_shift
+from vlae_tf.nn import fixed_point
 
 tfb = tfp.bijectors
 
@@ -33,8 +34,13 @@ MAX_MEAN = 24.0
 MAX_SHIFT = 8.0
 # Codes lie within this bound of zero.
 MAX_CODE = MAX_MEAN + _TAILS * _MAX_SCALE + 1.0
-STEPS = tuple(2.0**n for n in range(-8, 4))
-
+# Powers of two, and some between the coarsest.
+# All are numbers of the grid of `fixed_point`, or a network could not see them.
+STEPS = tuple(sorted([*(2.0**n for n in range(-8, 4)), 0.75, 1.5, 3.0, 6.0]))
+# A sixteenth of the grid of `fixed_point`. So far above its numbers there is no
+# tie between points: rounding does not turn on the last bit of 1 / step, which
+# is inexact if the step is no power of two, nor on how a product is rounded.
+_ASIDE = 2.0 ** -(fixed_point.FRACTION_BITS + 4)
 
 # What TFP makes of a chain where a part, as a bijector of ours, is no
 # `CompositeTensor`: its base class.
@@ -97,7 +103,7 @@ class GaussianSymbols:
     stddev = tf.clip_by_value(stddev, _MIN_SCALE, _MAX_SCALE)
     octaves = tf.math.log(stddev / _MIN_SCALE) * (1 / math.log(2.0))
     level = tf.cast(tf.floor(octaves * _SCALES + 0.5), tf.int32)
-    place = tf.floor(mean * (_PLACES / self.step) + 0.5)
+    place = tf.floor((mean + _ASIDE) * (_PLACES / self.step) + 0.5)
     place = tf.cast(place, tf.int32) + _PLACES // 2
     centre = tf.math.floordiv(place, _PLACES)
     return (
@@ -151,8 +157,7 @@ def check_step(name: str, step: float) -> None:
   """
   if step not in STEPS:
     raise ValueError(
-      f'`{name}` must be a power of two from {STEPS[0]} to {STEPS[-1]}, got '
-      f'{step!r}.'
+      f'`{name}` must be one of {", ".join(map(repr, STEPS))}, got {step!r}.'
     )
 
 
@@ -240,7 +245,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   if isinstance(bijector, _MOVES):
     return bijector
   if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return bijector.with_shift(lambda shift: _on_points(shift, step))
+    return bijector.with_shift(lambda shift: _on_points(shift, step, MAX_SHIFT))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
     '(AutoregressiveShift, Permute, Reshape), got '
@@ -250,13 +255,21 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
 
 def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
   """The nearest point of a lattice, within +-`MAX_MEAN`."""
-  z = tf.clip_by_value(z, -MAX_MEAN, MAX_MEAN)
-  return tf.floor(z * (1 / step) + 0.5) * step
+  return _on_points(z, step, MAX_MEAN)
 
 
 def max_noise(bijector: tfb.Bijector) -> float:
   """Bound of the noise that codes are made of by a flow of `on_lattice`."""
   return MAX_CODE + MAX_SHIFT * _num_shifts(bijector)
+
+
+def moves(bijector: tfb.Bijector) -> tfb.Bijector:
+  """A flow of `on_lattice` without its shifts: where it puts numbers."""
+  if isinstance(bijector, _CHAIN):
+    return tfb.Chain([moves(b) for b in bijector.bijectors])
+  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
+    return tfb.Identity()
+  return bijector
 
 
 def _num_shifts(bijector):
@@ -265,6 +278,7 @@ def _num_shifts(bijector):
   return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
-def _on_points(x, step):
-  x = tf.clip_by_value(x, -MAX_SHIFT, MAX_SHIFT)
-  return tf.floor(x * (1 / step) + 0.5) * step
+def _on_points(x, step, bound):
+  most = math.floor(bound / step) * step
+  x = tf.clip_by_value(x, -most, most)
+  return tf.floor((x + _ASIDE) * (1 / step) + 0.5) * step

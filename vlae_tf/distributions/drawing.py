@@ -36,6 +36,18 @@ def copy(update: updates.Update) -> updates.Update:
   return _Copy(update)
 
 
+def likeliest(pixel_law: pixel_laws.PixelLaw) -> updates.Update:
+  """Takes the likeliest value of each pixel, given those before it.
+
+  Args:
+    pixel_law: Law of a pixel given its parameters.
+
+  Returns:
+    An `updates.Update` without noise.
+  """
+  return _Likeliest(pixel_law)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Draw:
   pixel_law: pixel_laws.PixelLaw
@@ -43,6 +55,15 @@ class _Draw:
   def __call__(self, uniforms, params, state, front):
     del front
     return self.pixel_law.quantile(params, uniforms), state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Likeliest:
+  pixel_law: pixel_laws.PixelLaw
+
+  def __call__(self, noise, params, state, front):
+    del noise, front
+    return self.pixel_law.distribution(params).mode(), state
 
 
 @dataclasses.dataclass(frozen=True)

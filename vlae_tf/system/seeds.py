@@ -18,6 +18,7 @@ STREAMS = {
   'validation': 7,
   'test': 8,
   'scored_train': 9,
+  'shared': 10,
 }
 # The seed of a stream is a number modulo 2**31 - 1.
 MAX_SEED = 2**31 - 2

@@ -1,0 +1,72 @@
+"""Images from codes alone.
+
+What comes of a code depends on the code and a seed. Networks compute in floats
+here: another device may decide a pixel otherwise, whose law is near a half.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf import model as model_lib
+from vlae_tf.analysis import drawing as model_drawing
+from vlae_tf.distributions import drawing
+from vlae_tf.system import checks, seeds
+
+
+def draws(
+  model: model_lib.VLAE, codes: np.ndarray, num: int = 1, seed: int = 0
+) -> np.ndarray:
+  """Draws images from codes: `x ~ p(x|z)`.
+
+  Args:
+    model: Built `VLAE`.
+    codes: Float array of shape `[num_codes, *event_shape]`.
+    num: Draws from each code, at least 1.
+    seed: Python integer.
+
+  Returns:
+    A float32 array of shape `[num, num_codes, height, width, channels]`.
+
+  Raises:
+    ValueError: `num` is less than 1, or the codes are not the model's.
+  """
+  checks.integer('num', num, 1)
+  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  codes = _checked(model, codes)
+  return model_drawing.from_codes(model, codes, num, seed).numpy()
+
+
+def likeliest(model: model_lib.VLAE, codes: np.ndarray) -> np.ndarray:
+  """The likeliest image of each code, greedily.
+
+  Pixel by pixel the likeliest value given those before it: not always the
+  likeliest image as a whole, which is hard to find.
+
+  Args:
+    model: Built `VLAE`.
+    codes: Float array of shape `[num_codes, *event_shape]`.
+
+  Returns:
+    A float32 array of shape `[num_codes, height, width, channels]`.
+
+  Raises:
+    ValueError: The codes are not the model's.
+  """
+  codes = _checked(model, codes)
+  size = model_drawing.AT_ONCE
+  parts = [codes[start : start + size] for start in range(0, len(codes), size)]
+  return np.concatenate([_likeliest(model, part).numpy() for part in parts])
+
+
+def _likeliest(model, codes):
+  law = model.likelihood(codes)
+  if not hasattr(law, 'decide'):
+    return law.mode()  # Of pixels that do not depend on each other.
+  return law.decide(drawing.likeliest(law.pixel_law))[0]
+
+
+def _checked(model, codes):
+  checks.ends_in('codes', codes, model.event_shape)
+  if not len(codes):
+    raise ValueError('`codes` must not be empty, got none.')
+  return tf.convert_to_tensor(codes, tf.float32)

@@ -1,0 +1,104 @@
+"""What codes of few bits keep: `python -m vlae_tf.rate_distortion --workdir=W`.
+
+Gives test images codes of many lengths, decompresses them, and counts bits,
+pixels that come back wrong, and labels that a linear probe still finds. Prints
+a table, and writes --out, charts above pictures, with all numbers in a `.json`
+beside it.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.rate_distortion()
+
+import os
+
+from absl import flags
+
+from vlae_tf.analysis import inputs, pictures
+from vlae_tf.coding import curve_pictures, lattice, rate_distortion
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import scores, workdirs
+from vlae_tf.system import atomic, command_line, progress
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+  """Defines the flags of this command."""
+  command_line.define_workdir()
+  command_line.define_checkpoint()
+  command_line.define_data_dir()
+  command_line.define_seed('Seed of all draws.')
+  command_line.define_overwrite()
+  flags.DEFINE_list(
+    'steps',
+    [f'{step:g}' for step in rate_distortion.STEPS],
+    'Steps of the lattices that codes are taken from: the wider, the fewer '
+    'bits.',
+  )
+  flags.DEFINE_integer(
+    'max_images',
+    None,
+    'Take the first test images; all by default.',
+    lower_bound=1,
+  )
+  flags.DEFINE_integer(
+    'num_samples',
+    2**18,
+    'Draws of the prior that sender and receiver share.',
+    lower_bound=1,
+    upper_bound=2**22,
+  )
+  flags.DEFINE_string('out', None, '.png file to write.', required=True)
+
+
+def main():
+  command_line.check_workdir(FLAGS.workdir)
+  steps, numbers = _steps(), os.path.splitext(FLAGS.out)[0] + '.json'
+  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
+  atomic.check_new_file(numbers, FLAGS.overwrite, '.json')
+  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  inputs.check_code(run.model, 'workdir')
+  data = images_lib.load(run, FLAGS.data_dir)
+  most = len(images_lib.first(data.test, FLAGS.max_images, data.name))
+  measurer = rate_distortion.Measurer(run.model, data, most, FLAGS.seed)
+  total = rate_distortion.num_ways(steps)
+  with progress.Meter(total, 'code') as meter:
+    report = measurer(steps, FLAGS.num_samples, meter.advance)
+  name = images_lib.label(FLAGS.workdir, run)
+  print(f'{name}: {most:,} test images of {data.name}')
+  print(curve_pictures.table(report))
+  picture = curve_pictures.picture(report, measurer.images, name)
+  pictures.save_png(FLAGS.out, picture, scale=1, text=name)
+  settings = _settings(run, data, most, steps)
+  scores.write_to(numbers, settings | curve_pictures.as_json(report))
+  print(f'wrote {FLAGS.out} and {numbers}')
+
+
+def _steps():
+  """The steps of --steps, each once."""
+  try:
+    steps = [float(step) for step in FLAGS.steps]
+  except ValueError:
+    given = ','.join(FLAGS.steps)
+    raise ValueError(
+      f'`steps` must be numbers with commas between them, got {given!r}.'
+    ) from None
+  for step in steps:
+    lattice.check_step('steps', step)
+  if len(set(steps)) < len(steps) or not steps:
+    raise ValueError(f'`steps` must be some numbers, each once, got {steps}.')
+  return steps
+
+
+def _settings(run, data, num, steps):
+  """What was asked for."""
+  return {
+    'step': run.step,
+    'checkpoint': run.checkpoint,
+    'dataset': data.name,
+    'num_images': num,
+    'steps': steps,
+    'seed': FLAGS.seed,
+  }
