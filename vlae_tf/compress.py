@@ -2,7 +2,8 @@
 
 Writes a file without loss, by bits-back coding with the model of a run, decodes
 it before it says done, and tells its size beside the -ELBO of the images and
-what general codecs need. `python -m vlae_tf.decompress` reads it.
+what general codecs need. With --mode=lossy, the file holds their codes alone.
+`python -m vlae_tf.decompress` reads it.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -70,8 +71,15 @@ def main():
     print(f'{sizes.gross_bits // 8:,} bytes in all')
     return
   fields = {'model': loaded.name, 'in': given.name} | _settings()._asdict()
+  # What other images are drawn of stands beside no code of these.
+  beside = FLAGS.mode == 'lossless'
   fields |= accounts.account(
-    loaded.model, given, sizes, FLAGS.elbo_samples, FLAGS.baselines, _meter
+    loaded.model,
+    given,
+    sizes,
+    beside * FLAGS.elbo_samples,
+    beside and FLAGS.baselines,
+    _meter,
   )
   print(accounts.text(fields))
   if FLAGS.report is not None:
@@ -83,7 +91,7 @@ def _check_flags():
   """Refuses what cannot be, before anything is computed."""
   model_flags.check()
   if FLAGS.append:
-    given = command_line.given('chunk_size', 'lanes', 'step', 'report')
+    given = command_line.given('chunk_size', 'lanes', 'step', 'mode', 'report')
     if given:
       raise ValueError(f'{given[0]} says nothing of --append.')
     with container.Archive(FLAGS.out):
@@ -95,9 +103,9 @@ def _check_flags():
 
 
 def _settings():
-  return settings.Settings(
-    FLAGS.chunk_size, int(FLAGS.lanes), float(FLAGS.step)
-  )
+  step = None if FLAGS.step is None else float(FLAGS.step)
+  lanes = int(FLAGS.lanes)
+  return settings.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
 
 
 def _meter(num):

@@ -11,8 +11,8 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.archives import container, salvage
-from vlae_tf.coding import exact_model, files
+from vlae_tf.archives import container, picking, salvage
+from vlae_tf.coding import decompression, exact_model, files
 from vlae_tf.data import collections
 from vlae_tf.runs import models
 from vlae_tf.system import (
@@ -45,6 +45,19 @@ def define_flags():
     'lost.',
   )
   flags.DEFINE_integer(
+    'draws',
+    None,
+    'Images drawn of each code of a lossy file, one after the other; 1 by '
+    'default.',
+    lower_bound=1,
+  )
+  flags.DEFINE_bool(
+    'most_probable',
+    False,
+    'Of a lossy file: in place of a draw, pixel by pixel the likelier value.',
+  )
+  command_line.define_seed('Seed of the draws.')
+  flags.DEFINE_integer(
     'jobs', None, 'Chunks at a time, one a processor by default.', lower_bound=1
   )
 
@@ -60,7 +73,7 @@ def main():
     _decompress(left.header, left.payloads.get, sorted(left.payloads), [])
     return
   with container.Archive(path) as archive:
-    chunks = _chunks_with(archive.header, wanted)
+    chunks = picking.chunks_with(archive.header, wanted)
     if len(chunks) == archive.header.num_chunks:
       archive.check()
     _decompress(archive.header, archive.payload, chunks, wanted)
@@ -74,38 +87,28 @@ def _check_flags():
     raise ValueError('--images says nothing of --salvage.')
 
 
-def _chunks_with(header, images):
-  """Numbers of the chunks that some images are in, of all if there are none."""
-  if not images:
-    return list(range(header.num_chunks))
-  return sorted({header.chunk_of(image)[0] for image in images})
-
-
 def _decompress(header, payload, chunks, wanted):
+  path = command_line.text('in')
   if not chunks:
-    raise ValueError(f'{command_line.text("in")} holds no chunk that is whole.')
+    raise ValueError(f'{path} holds no chunk that is whole.')
+  given = command_line.given('draws', 'most_probable')
+  if given and header.mode != 'lossy':
+    raise ValueError(f'{given[0]} says nothing of {path}, which has no loss.')
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
-  coder.check_header(header, command_line.text('in'))
-  total = sum(len(header.images_of(k)) for k in chunks)
-  with progress.Meter(total, 'image') as meter:
+  coder.check_header(header, path)
+  found = picking.Picked(header, chunks, wanted)
+  with progress.Meter(found.num_decoded, 'image') as meter:
     pairs = ((k, payload(k)) for k in chunks)
-    parts = coder.decode(header, pairs, meter.advance)
-    if wanted:
-      arrays, total = _picked(header, parts, wanted), len(wanted)
-    else:
-      arrays = (images for _, images in parts)
-    collections.write(FLAGS.out, arrays, total, FLAGS.overwrite)
-  print(f'{loaded.name}: {total:,} of {header.count:,} images')
+    parts = found.pick(coder.decode(header, pairs, meter.advance))
+    each = 1
+    if header.mode == 'lossy':
+      each = 1 if FLAGS.most_probable else FLAGS.draws or 1
+      draws = None if FLAGS.most_probable else each
+      parts = decompression.images(
+        loaded.model, parts, header.step, draws, FLAGS.seed
+      )
+    total = each * found.num_wanted
+    collections.write(FLAGS.out, parts, total, FLAGS.overwrite)
+  print(f'{loaded.name}: {total:,} images of {header.count:,} in the file')
   print(f'wrote {FLAGS.out}')
-
-
-def _picked(header, parts, wanted):
-  """The images of some numbers, one by one."""
-  found = {}
-  for chunk, images in parts:
-    for number in header.images_of(chunk):
-      if number in wanted:
-        found[number] = images[header.chunk_of(number)[1]]
-  for number in wanted:
-    yield found[number][None]

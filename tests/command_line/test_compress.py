@@ -55,7 +55,10 @@ def test_images_come_back(small_run, images, compressed, tmp_path):
   out = tmp_path / 'back.npz'
   result = _decompress(small_run, folder / 'images.vlae', out)
   assert result.status == 0, result.stderr
-  assert result.stdout == f'run, step 2 (last): 10 of 10 images\nwrote {out}\n'
+  assert (
+    result.stdout
+    == f'run, step 2 (last): 10 images of 10 in the file\nwrote {out}\n'
+  )
   found = np.load(out)['images']
   assert found.dtype == bool
   np.testing.assert_array_equal(found, images)
@@ -174,3 +177,36 @@ def test_a_file_that_is_there_is_kept(small_run, compressed, tmp_path):
   result = _compress(small_run, folder / 'images.npz', out)
   assert result.status == 1 and out.read_text() == 'dear'
   assert '--overwrite' in result.stderr
+
+
+def test_codes_alone_are_a_shorter_file(
+  small_run, images, compressed, tmp_path
+):
+  folder, _ = compressed
+  file = tmp_path / 'codes.vlae'
+  result = commands.run(
+    'compress',
+    f'--workdir={small_run}',
+    f'--in={folder}/images.npz',
+    f'--out={file}',
+    '--mode=lossy',
+    '--chunk_size=6',
+    '--jobs=1',
+  )
+  assert result.status == 0, result.stderr
+  assert file.stat().st_size < (folder / 'images.vlae').stat().st_size
+  assert 'gzip' not in result.stdout and 'ELBO' not in result.stdout
+  for args, num in (
+    (['--draws=3'], 30),
+    (['--most_probable', '--overwrite'], 10),
+    (['--overwrite', '--images=7,1', '--draws=2'], 4),
+  ):
+    out = tmp_path / 'back.npz'
+    result = _decompress(small_run, file, out, *args)
+    assert result.status == 0, result.stderr
+    found = np.load(out)['images']
+    assert found.dtype == bool and found.shape == (num, *images.shape[1:])
+  wrong = _decompress(
+    small_run, folder / 'images.vlae', tmp_path / 'a.npz', '--draws=2'
+  )
+  assert wrong.status == 1 and '--draws says nothing of' in wrong.stderr

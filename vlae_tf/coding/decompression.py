@@ -4,6 +4,8 @@ What comes of a code depends on the code and a seed. Networks compute in floats
 here: another device may decide a pixel otherwise, whose law is near a half.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,6 +58,39 @@ def likeliest(model: model_lib.VLAE, codes: np.ndarray) -> np.ndarray:
   size = model_drawing.AT_ONCE
   parts = [codes[start : start + size] for start in range(0, len(codes), size)]
   return np.concatenate([_likeliest(model, part).numpy() for part in parts])
+
+
+def images(
+  model: model_lib.VLAE,
+  points: Iterable[np.ndarray],
+  step: float,
+  num: int | None = 1,
+  seed: int = 0,
+) -> Iterator[np.ndarray]:
+  """Images of the codes of a lossy file, part by part.
+
+  Args:
+    model: Built `VLAE`.
+    points: Numbers of points of a lattice, `[num_codes, *event_shape]` each.
+    step: Step of the lattice.
+    num: Draws of each code, which lie one after the other; `None` for the
+      likeliest image in their place.
+    seed: Python integer; each part has draws of its own.
+
+  Yields:
+    Arrays of shape `[num * num_codes, height, width, channels]`, bool, or uint8
+    of a model of 256 levels.
+  """
+  levels = 'levels' in model.likelihood.pixel_law.kinds
+  for k, part in enumerate(points):
+    codes = np.float32(part * step)
+    if num is None:
+      found = likeliest(model, codes)
+    else:
+      own = (seed + k * 7_919) % seeds.MAX_SEED
+      drawn = np.swapaxes(draws(model, codes, num, own), 0, 1)
+      found = drawn.reshape(-1, *drawn.shape[2:])
+    yield np.rint(found * 255).astype(np.uint8) if levels else found > 0
 
 
 def _likeliest(model, codes):

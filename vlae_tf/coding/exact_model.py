@@ -29,6 +29,7 @@ class ExactModel:
   whether networks are evaluated in parallel or pixel by pixel.
 
   Attributes:
+    original: The model.
     model: `VLAE` of dtype float64, to be called inside `scope` alone.
     fingerprint: Bytes that tell models, and versions of what is computed with
       them, apart.
@@ -52,7 +53,7 @@ class ExactModel:
       twin.build((None, *model.image_shape))
     for own, there in zip(twin.variables, model.variables, strict=True):
       own.assign(there)
-    self.model = twin
+    self.original, self.model = model, twin
     self._layers = [x for x in weight_norm.layers_of(twin) if x.built]
     kernels = [_quantized_kernel(layer) for layer in self._layers]
     self.fingerprint = _fingerprint(config, self._layers, kernels, twin)

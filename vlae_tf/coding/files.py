@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from vlae_tf.archives import container, headers
-from vlae_tf.coding import chunks, exact_model, lossless
+from vlae_tf.coding import (
+  chunks,
+  exact_model,
+  lattice_search,
+  lossless,
+  lossy,
+  matching,
+)
 from vlae_tf.coding.settings import DEFAULT, Settings, Sizes
 from vlae_tf.system import checks, threads
 
@@ -41,27 +48,31 @@ class Coder:
     self._exact = exact
     self._settings = settings
     self._jobs = checks.integer('jobs', jobs or os.cpu_count() or 1, 1)
-    self._chunks: dict[Any, lossless.LosslessChunks] = {}
+    self._chunks: dict[Any, chunks.Chunks] = {}
     self.header(_MANY)  # Raises for what no file can say.
 
   def header(
     self, count: int, images: np.ndarray | None = None
   ) -> headers.Header:
     """The header of a file of so many images, these among them."""
-    lanes, size = self._settings.lanes, self._settings.chunk_size
-    step = self._settings.direct_step
-    if step is None:
-      step = _DIRECT_STEPS[0] if images is None else self._best_step(images)
+    own = self._settings
+    lanes, step, direct_step = own.lanes, own.the_step(), own.direct_step
+    if own.mode == 'lossy':
+      lanes, direct_step = 1, step
+    elif direct_step is None:
+      direct_step = _DIRECT_STEPS[0]
+      if images is not None:
+        direct_step = self._best_step(images)
     return headers.Header(
-      mode='lossless',
+      mode=own.mode,
       fingerprint=self._exact.fingerprint,
       image_shape=tuple(self._exact.model.image_shape),
       count=count,
       # What a file never uses would cost it a byte.
-      chunk_size=min(size, count),
+      chunk_size=min(own.chunk_size, count),
       lanes=min(lanes, 1 << (count - 1).bit_length()),
-      step=self._settings.step,
-      direct_step=step,
+      step=step,
+      direct_step=direct_step,
       arithmetic=exact_model.ARITHMETIC,
     )
 
@@ -90,12 +101,13 @@ class Coder:
       ValueError: They are no such images, or the file is there already or
         cannot be written. What was there stays.
     """
-    self._check_images(images)
+    matching.check_images(self._exact, images)
     header = self.header(len(images), images)
+    values = self._values(header, images)
     net: list[float] = []
 
     def payloads():
-      for encoded in self.encoded(header, images, verify, progress):
+      for encoded in self.encoded(header, values, verify, progress):
         net.append(encoded.net_bits)
         yield encoded.data
 
@@ -124,22 +136,21 @@ class Coder:
     Raises:
       ValueError: See `compress`; or the file is not of this model.
     """
-    self._check_images(images)
+    matching.check_images(self._exact, images)
     net: list[float] = []
     with container.Archive(path) as archive:
       self.check_header(archive.header, path)
+      values = self._values(archive.header, images)
       first = archive.header.full_chunks
       if first < archive.header.num_chunks:
         last = self._chunks_of(archive.header).decode(
           archive.payload(first), len(archive.header.images_of(first))
         )
-        images_ = np.concatenate([last, images])
-      else:
-        images_ = images
-      rest = dataclasses.replace(archive.header, count=len(images_))
+        values = np.concatenate([last, values])
+      rest = dataclasses.replace(archive.header, count=len(values))
 
       def payloads():
-        for encoded in self.encoded(rest, images_, verify, progress):
+        for encoded in self.encoded(rest, values, verify, progress):
           net.append(encoded.net_bits)
           yield encoded.data
 
@@ -147,30 +158,8 @@ class Coder:
     return Sizes(8 * os.path.getsize(path), sum(net))
 
   def check_header(self, header: headers.Header, path: Any) -> None:
-    """Checks that a file is of this model and of this arithmetic.
-
-    Args:
-      header: Its header.
-      path: Its path.
-
-    Raises:
-      ValueError: It is not; the message says which differs.
-    """
-    if header.arithmetic != exact_model.ARITHMETIC:
-      raise ValueError(
-        f'{path} needs arithmetic {header.arithmetic} for its probabilities, '
-        f'and this version of vlae_tf has {exact_model.ARITHMETIC}: install '
-        'the one that wrote it.'
-      )
-    own = self._exact.fingerprint
-    shape = tuple(self._exact.model.image_shape)
-    if header.fingerprint != own or tuple(header.image_shape) != shape:
-      raise ValueError(
-        f'{path} was written by another model, or by another checkpoint of '
-        f'it: its fingerprint is {header.fingerprint.hex()} and its images '
-        f'are {list(header.image_shape)}, those of this one {own.hex()} and '
-        f'{list(shape)}.'
-      )
+    """Checks that a file is of this model, see `matching.check_header`."""
+    matching.check_header(self._exact, header, path)
 
   def decode(
     self,
@@ -186,7 +175,8 @@ class Coder:
       progress: Called with numbers of images that are done.
 
     Yields:
-      Pairs of a chunk's number and of its images, in the same order.
+      Pairs of a chunk's number and of its images, in the same order; of a lossy
+      file, of the points of a lattice that their codes are.
 
     Raises:
       ValueError: A payload does not hold its images; the message names them.
@@ -209,7 +199,7 @@ class Coder:
   def encoded(
     self,
     header: headers.Header,
-    images: np.ndarray,
+    values: np.ndarray,
     verify: bool = True,
     progress: Callable[[int], Any] | None = None,
   ) -> Iterator[chunks.Encoded]:
@@ -217,7 +207,7 @@ class Coder:
 
     Args:
       header: Its header.
-      images: All images.
+      values: All images, or points of a lattice in their place.
       verify: Whether to decode each chunk as well.
       progress: Called with numbers of images that are done.
 
@@ -231,11 +221,11 @@ class Coder:
 
     def encode(number):
       part = header.images_of(number)
-      values = images[part.start : part.stop]
-      encoded = coder.encode(values, None if verify else progress)
+      own = values[part.start : part.stop]
+      encoded = coder.encode(own, None if verify else progress)
       if verify:
-        found = coder.decode(encoded.data, len(values), progress)
-        if not np.array_equal(found, values):
+        found = coder.decode(encoded.data, len(own), progress)
+        if not np.array_equal(found, own):
           raise ValueError(
             f'images {part[0]} to {part[-1]} do not come back as they were; '
             'nothing was written'
@@ -256,25 +246,20 @@ class Coder:
 
   def _chunks_of(self, header):
     """What codes the chunks of a file; compiled once for all alike."""
-    key = header.lanes, header.step, header.direct_step
+    key = header.mode, header.lanes, header.step, header.direct_step
     if key not in self._chunks:
-      self._chunks[key] = lossless.LosslessChunks(self._exact, *key)
+      _, lanes, *steps = key
+      if header.mode == 'lossy':
+        made: chunks.Chunks = lossy.LossyChunks(self._exact, header.step)
+      else:
+        made = lossless.LosslessChunks(self._exact, lanes, *steps)
+      self._chunks[key] = made
     return self._chunks[key]
 
-  def _check_images(self, images):
-    model = self._exact.model
-    levels = 'levels' in model.likelihood.pixel_law.kinds
-    dtype = np.dtype(np.uint8 if levels else bool)
-    shape = tuple(model.image_shape)
-    if (
-      not isinstance(images, np.ndarray)
-      or images.dtype != dtype
-      or images.shape[1:] != shape
-      or not len(images)
-    ):
-      raise ValueError(
-        f'`images` must be {dtype.name} of shape [num, '
-        f'{", ".join(map(str, shape))}], as the model has them, got '
-        f'{getattr(images, "dtype", type(images).__name__)} of shape '
-        f'{list(np.shape(images))}.'
-      )
+  def _values(self, header, images):
+    """What is coded of images."""
+    if header.mode == 'lossless':
+      return images
+    numbers = images.astype(np.float32) / (1 if images.dtype == bool else 255)
+    model = self._exact.original
+    return lattice_search.codes_of(model, numbers, header.step)

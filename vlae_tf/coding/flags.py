@@ -24,9 +24,16 @@ def define() -> None:
   )
   flags.DEFINE_enum(
     'step',
-    '0.0625',
+    None,
     [f'{s:.15g}' for s in lattice.STEPS],
-    'Distance of the points that codes are rounded to.',
+    'Distance of the points that codes are rounded to; by default 0.0625, and '
+    '2 in --mode=lossy.',
+  )
+  flags.DEFINE_enum(
+    'mode',
+    'lossless',
+    ['lossless', 'lossy'],
+    'The images, or their codes alone, of which other images are drawn.',
   )
   flags.DEFINE_integer(
     'jobs', None, 'Chunks at a time, one a processor by default.', lower_bound=1
