@@ -171,8 +171,10 @@ def from_bytes(
     top = (bits >> num_bits) & ((1 << stored) - 1)
     tops.append(top | 1 << stored if length else 0)
     num_bits += stored
-  rest = data[(num_bits + 7) // 8 :]
-  if len(rest) % 4 or len(rest) < 4 * begun:
+  whole = (num_bits + 7) // 8
+  rest = data[whole:]
+  padding = (bits & ((1 << 8 * whole) - 1)) >> num_bits
+  if padding or len(rest) % 4 or len(rest) < 4 * begun:
     raise ValueError('it has not the length of a message')
   words = np.frombuffer(rest, '<u4').astype(np.int64)
   heads = np.full(lanes, _MASK + 1, np.int64)
