@@ -45,7 +45,7 @@ def training_facts(log):
 def render():
   """The results as Markdown, from what is in `results/`."""
   parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]
-  parts += [_anomaly(), _codec()]
+  parts += [_anomaly(), _codec(), _rate_distortion()]
   return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
 
 
@@ -309,6 +309,41 @@ interleaved rounds on {speeds['cpus']} cores, with the ratio to the sampler
 | images at a time | chunks at a time | sampling | encoding | decoding |
 |---|---|---|---|---|
 {chr(10).join(rows)}"""
+
+
+_WAYS = {
+  'search': 'lattice, step {}',
+  'shared': 'place among shared draws',
+  'posterior': 'draw of the posterior, KL',
+  'prior': 'nothing, a draw of the prior',
+}
+
+
+def _rate_distortion():
+  found = _read('rate_distortion_omniglot.json')
+  lines = []
+  for row in found['rows']:
+    if row['way'] not in _WAYS:
+      continue
+    step = row['step'] and f'{row["step"]:g}'
+    lines.append(
+      f'| {_WAYS[row["way"]].format(step)} | {row["bits"]:.1f} | '
+      f'{row["distortion"]:.1f} | {row["hamming_draw"]:.1f} | '
+      f'{100 * row["accuracy_draw"]:.1f} |'
+    )
+  return f"""\
+Codes alone (`compress --mode=lossy`, `rate_distortion`), the first \
+{found['num_images']:,} test images of
+OMNIGLOT: bits of a code, -log2 p(x|z), pixels of a draw that differ from the
+original, and alphabets that a linear probe finds in draws, in % (in the
+originals {100 * found['accuracy_of_originals']:.1f}).
+
+| code | bits | distortion, bits | pixels | alphabets |
+|---|---|---|---|---|
+{chr(10).join(lines)}
+
+![codes of few bits](results/rate_distortion_omniglot.png)
+"""
 
 
 def main():
