@@ -41,16 +41,16 @@ def _bits_of_gaussian(noise, step):
 
 
 @pytest.mark.parametrize('step', _BETWEEN)
-def test_rounding_has_no_ties_between_powers_of_two(step):
+def test_shifts_have_no_ties_between_powers_of_two(step):
   """Oracle: whole numbers; a relative error of 1e-13 changes nothing."""
   grid = np.arange(-9 * 1024, 9 * 1024 + 1)
   half, unit = fractions.Fraction(1, 2), fractions.Fraction(step)
-  most = math.floor(lattice.MAX_MEAN / step)
+  most = math.floor(lattice.MAX_SHIFT / step)
   wanted = [math.floor(int(n) / 1024 / unit + half) for n in grid]
   wanted = np.clip(wanted, -most, most) * step
   for error in (0.0, 1e-13, -1e-13):
     x = tf.constant(grid / 1024 * (1 + error), tf.float64)
-    np.testing.assert_array_equal(lattice.nearest(x, step), wanted)
+    np.testing.assert_array_equal(lattice._on_points(x, step), wanted)
 
 
 @pytest.mark.parametrize('step', [1.5, 4.0])

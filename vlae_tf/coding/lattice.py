@@ -245,7 +245,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   if isinstance(bijector, _MOVES):
     return bijector
   if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return bijector.with_shift(lambda shift: _on_points(shift, step, MAX_SHIFT))
+    return bijector.with_shift(lambda shift: _on_points(shift, step))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
     '(AutoregressiveShift, Permute, Reshape), got '
@@ -255,7 +255,8 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
 
 def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
   """The nearest point of a lattice, within +-`MAX_MEAN`."""
-  return _on_points(z, step, MAX_MEAN)
+  # Whoever receives it does not need to know how ties are broken.
+  return _points(z, step, MAX_MEAN, 0.0)
 
 
 def max_noise(bijector: tfb.Bijector) -> float:
@@ -278,7 +279,11 @@ def _num_shifts(bijector):
   return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
-def _on_points(x, step, bound):
+def _on_points(shift, step):
+  return _points(shift, step, MAX_SHIFT, _ASIDE)
+
+
+def _points(x, step, bound, aside):
   most = math.floor(bound / step) * step
   x = tf.clip_by_value(x, -most, most)
-  return tf.floor((x + _ASIDE) * (1 / step) + 0.5) * step
+  return tf.floor((x + aside) * (1 / step) + 0.5) * step
