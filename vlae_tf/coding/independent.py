@@ -21,7 +21,7 @@ class Independent:
   >>> logits = tf.zeros([2, 3, 1])  # Of two lanes, three fair coins each.
   >>> codec = Independent(coding.BernoulliSymbols(), logits)
   >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
-  >>> round(coding.check_codec(codec, coins), 3)  # Bits.
+  >>> round(coding.check_codec(codec, coins), 1)  # Bits.
   6.0
 
   Attributes:

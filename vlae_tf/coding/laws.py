@@ -21,7 +21,9 @@ def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
   """The codec of a law; `codec_of.register` teaches one more.
 
   >>> coins = tfd.Bernoulli(logits=tf.zeros([2, 5]))
-  >>> round(codec.check_codec(codec_of(coins, 1.0, 2), tf.ones([2, 5])), 3)
+  >>> from vlae_tf import coding
+  >>> codec = codec_of(coins, step=1.0, lanes=2)
+  >>> round(coding.check_codec(codec, tf.ones([2, 5])), 1)
   10.0
 
   Args:

@@ -3,9 +3,7 @@
 from typing import NamedTuple
 
 CHUNK_SIZE = 2048
-LANES = 32
-
-
+LANES = 16
 _STEPS = {'lossless': 1 / 16, 'lossy': 2.0}
 
 
