@@ -198,7 +198,7 @@ def test_images_take_the_bits_of_the_bound():
   grey = digits.load_digits().test[:232]
   images = np.random.default_rng(0).random(grey.shape) < grey
   chunks = coding.LosslessChunks(coding.ExactModel(model))
-  direct = sum(r.size for r in rounds.deal(len(images), 32) if r.is_direct)
+  direct = sum(r.size for r in rounds.deal(len(images), 16) if r.is_direct)
   first = chunks.encode(images[:direct]).net_bits
   encoded = _check(chunks, images)
   found = encoded.net_bits - first

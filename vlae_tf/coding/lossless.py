@@ -21,7 +21,7 @@ class LosslessChunks(chunks.Chunks):
   def __init__(
     self,
     exact: ExactModel,
-    lanes: int = 32,
+    lanes: int = 16,
     step: float = 1 / 16,
     direct_step: float = 4.0,
   ):
