@@ -25,8 +25,15 @@ _PUBLIC = {
     ImportanceWeighted Likelihood NegativeELBO NoFeatures NoPosterior Objective
     Posterior Prior SoftFreeBits Terms WarmUp
   """,
+  'vlae_tf.coding': """
+    SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols
+    Chunks Codec Coder Encoded ExactModel GaussianSymbols Independent Interval
+    LosslessChunks LossyChunks Message PixelSymbols Priced Settings Sizes
+    StandardGaussianSymbols Symbols Transformed WithCode check_codec codec_of
+    on_lattice
+  """,
   'vlae_tf.data': """
-    DATASETS PIXEL_KINDS ImageData bernoulli_means default_data_dir
+    DATASETS PIXEL_KINDS Collection ImageData bernoulli_means default_data_dir
     evaluation_batches fixed_binarization load pixel_kind training_batches
   """,
   'vlae_tf.distributions': """
@@ -45,6 +52,9 @@ _INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
 
 # What `load` is made of: builders of TFDS, and the files that they read.
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}
+# What commands are made of.
+_HIDDEN |= {'Coverage', 'Measurer', 'Report', 'Round', 'Row', 'Selection'}
+_HIDDEN |= {'SharedDraws'}
 
 each_package = pytest.mark.parametrize('package', _PUBLIC)
 

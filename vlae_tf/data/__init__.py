@@ -1,5 +1,6 @@
 """Data sets as arrays, and arrays as batches of images."""
 
+from vlae_tf.data.collections import Collection
 from vlae_tf.data.directories import default_data_dir
 from vlae_tf.data.image_data import ImageData, pixel_kind, PIXEL_KINDS
 from vlae_tf.data.pipeline import (
@@ -13,6 +14,7 @@ from vlae_tf.data.sources import DATASETS, load
 __all__ = [
   'DATASETS',
   'PIXEL_KINDS',
+  'Collection',
   'ImageData',
   'bernoulli_means',
   'default_data_dir',
