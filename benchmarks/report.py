@@ -257,7 +257,8 @@ def _codec():
     found = _read(f'codec_{name}.json')
     best = found['best_together']
     rows.append(
-      f'| {found["in"]}, {found["images"]:,} | {found["model"]} | '
+      f'| {found["in"]}, {found["images"]:,}, {found["chunk_size"]:,} | '
+      f'{found["model"]} | '
       f'{found["gross_bits"] // 8:,} | {found["gross_bits_per_image"]:.1f} | '
       f'{found["net_over_elbo"]:+.2%} | {found["gross_over_elbo"]:+.2%} | '
       f'{best}: {found["smaller_than_best_together"]:.0%} smaller |'
@@ -270,8 +271,8 @@ Files without loss (`compress`), beside -ELBO (the error of the codes it was
 estimated with is below 0.1%) and the best of gzip, bz2, xz, PNG, WebP and TIFF,
 which got all images together as well:
 
-| images | model | bytes | bits/image | net, over -ELBO | file, over -ELBO | \
-best general codec |
+| images, in a chunk | model | bytes | bits/image | net, over -ELBO | \
+file, over -ELBO | best general codec |
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
