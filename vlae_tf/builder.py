@@ -7,7 +7,13 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf import model
-from vlae_tf.components import decoders, objectives, posteriors, priors
+from vlae_tf.components import (
+  architectures,
+  decoders,
+  objectives,
+  posteriors,
+  priors,
+)
 from vlae_tf.system import checks
 
 
@@ -57,9 +63,10 @@ def build_model(
       f'`image_shape` must be (height, width, channels), got {image_shape}.'
     )
   image_shape = [checks.integer('image_shape', n, 1) for n in image_shape]
+  event_shape = architectures.event_shape(config, image_shape)
   vlae = model.VLAE(
-    posteriors.create(config),
-    priors.create(config),
+    posteriors.create(config, event_shape),
+    priors.create(config, event_shape),
     decoders.create(config, image_shape),
     objective=objectives.create(config, image_shape),
     seed=config.seed,

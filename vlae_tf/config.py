@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from vlae_tf.components import (
+  architectures,
   decoders,
   objectives,
   posteriors,
@@ -11,6 +12,7 @@ from vlae_tf.components import (
   schedules,
 )
 from vlae_tf.distributions import pixel_laws
+from vlae_tf.nn.pixel import pixel_cnn_pp
 from vlae_tf.system import fields, seeds
 
 # What is beyond these is a slip of the keyboard, and would fill the memory.
@@ -41,14 +43,25 @@ class Config:
   seed: int = fields.field(
     0, 'Seed of everything random.', lower=0, upper=seeds.MAX_SEED
   )
+  encoder: str = fields.field(
+    'vector',
+    'Shape of the code, encoder and its mirror image.',
+    choices=architectures.ENCODERS,
+  )
   latent_size: int = fields.field(
     64,
-    'Latent dimensions; 0 for a decoder without a code.',
+    'Latent dimensions, or maps of a spatial code; 0 for a decoder without a '
+    'code.',
     lower=0,
     upper=_LARGE,
   )
   encoder_widths: str = fields.field(
-    '16,32,32', 'Maps of the encoder at each halved resolution.'
+    '16,32,32',
+    'Maps of the encoder at each halved resolution; of a spatial one at the '
+    'full resolution first.',
+  )
+  encoder_blocks: str = fields.field(
+    '2,2,3', 'Residual blocks of a spatial encoder at each resolution.'
   )
   encoder_units: int = fields.field(
     450, 'Units of the dense layers.', lower=1, upper=_LARGE
@@ -61,7 +74,10 @@ class Config:
     4, 'Autoregressive flows of the prior.', lower=1, upper=_DEEP
   )
   flow_units: int = fields.field(
-    640, 'Hidden units of each MADE layer.', lower=1, upper=_LARGE
+    640,
+    'Hidden units of each MADE layer, or maps of each PixelCNN layer.',
+    lower=1,
+    upper=_LARGE,
   )
   decoder: str = fields.field(
     'pixelcnn',
@@ -76,7 +92,7 @@ class Config:
   )
   decoder_depth: int = fields.field(
     6,
-    'Masked convolutions, gated layers or residual blocks.',
+    'Masked convolutions, gated layers, or residual or gated blocks.',
     lower=2,
     upper=_DEEP,
   )
@@ -128,6 +144,9 @@ class Config:
   kl_warmup_steps: int = fields.field(
     0, "Steps in which the rate's price grows from 0; 0 for none.", lower=0
   )
+  horizontal_flips: bool = fields.field(
+    False, 'Train on images of which half are mirrored, at random.'
+  )
   batch_size: int = fields.field(
     100, 'Images in a global batch.', lower=1, upper=_LARGE
   )
@@ -171,30 +190,14 @@ class Config:
     for field in dataclasses.fields(self):
       value = fields.checked(field, getattr(self, field.name))
       object.__setattr__(self, field.name, value)
-    self._check_encoder()
+    architectures.check(self)
+    priors.check(self)
     self._check_decoder()
     self._check_validation()
     if self.objective == 'soft_free_bits' and not self.free_bits:
       raise ValueError(
         '`free_bits` must be more than 0 with --objective=soft_free_bits, '
         f'got {self.free_bits}.'
-      )
-    if self.flow_units < self.latent_size - 1 and self.prior == 'flow':
-      raise ValueError(
-        '`flow_units` must be at least `latent_size - 1` = '
-        f'{self.latent_size - 1}, got {self.flow_units}.'
-      )
-
-  def _check_encoder(self):
-    widths = self.encoder_widths
-    if not re.fullmatch('[1-9][0-9]*( *, *[1-9][0-9]*)*', widths):
-      raise ValueError(
-        '`encoder_widths` must be positive integers and commas, got '
-        f'{widths!r}.'
-      )
-    if max(self.widths) > _WIDE:
-      raise ValueError(
-        f'`encoder_widths` must be at most {_WIDE} each, got {widths!r}.'
       )
 
   def _check_validation(self):
@@ -229,9 +232,13 @@ class Config:
       raise ValueError(
         f'`window` must be at most {_DEEP} wide and high, got {self.window!r}.'
       )
-    if self.decoder_tied and self.decoder == 'gated_pixelcnn':
+    if self.decoder.endswith('pixelcnn_pp'):
+      pixel_cnn_pp.check_window(self.window_size)
+    untied = ('gated_pixelcnn', 'pixelcnn_pp', 'grey_pixelcnn_pp')
+    if self.decoder_tied and self.decoder in untied:
       raise ValueError(
-        '`decoder_tied` must be false with --decoder=gated_pixelcnn, got true.'
+        '`decoder_tied` must be false with '
+        f'--decoder={self.decoder}, got true.'
       )
     if not self.latent_size:
       self._check_without_code()
@@ -262,3 +269,8 @@ class Config:
   def widths(self) -> tuple[int, ...]:
     """`encoder_widths` as a tuple of integers."""
     return tuple(int(w) for w in self.encoder_widths.split(','))
+
+  @property
+  def blocks(self) -> tuple[int, ...]:
+    """`encoder_blocks` as a tuple of integers."""
+    return tuple(int(n) for n in self.encoder_blocks.split(','))

@@ -13,11 +13,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vlae_tf.components import parts
+from vlae_tf.components import architectures, parts
 from vlae_tf.distributions import autoregressive_image, pixel_laws
-from vlae_tf.nn import fixed_point, residual
+from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import (
+  gated_pixel_cnn,
+  pixel_cnn,
+  pixel_cnn_pp,
+  window_cnn,
+)
 from vlae_tf.system import registry, serialization
 
 # Networks by name: callables of a config and of the parameters a pixel needs.
@@ -183,6 +188,29 @@ def _downsampled_window(config, outputs):
   )
 
 
+def _pixel_cnn_pp_sizes(config):
+  return dict(
+    window=config.window_size,
+    units=config.decoder_units,
+    depth=config.decoder_depth,
+  )
+
+
+@NETWORKS.register(
+  'pixelcnn_pp', 'gated blocks that see exactly the `--window`, no further'
+)
+def _pixel_cnn_pp(config, outputs):
+  return pixel_cnn_pp.PixelCNNPlusPlus(outputs, **_pixel_cnn_pp_sizes(config))
+
+
+@NETWORKS.register(
+  'grey_pixelcnn_pp', 'the same, of colour images the luminance alone'
+)
+def _grey_pixel_cnn_pp(config, outputs):
+  sizes = _pixel_cnn_pp_sizes(config)
+  return pixel_cnn_pp.GreyPixelCNNPlusPlus(outputs, **sizes)
+
+
 @NETWORKS.register('factorised', 'nothing: the plain VAE')
 def _factorised(config, outputs):
   return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
@@ -201,9 +229,7 @@ def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   *size, channels = image_shape
   pixel_law = pixel_laws.PIXEL_LAWS[config.pixel_law]()
   if config.latent_size:
-    generator = residual.Generator(
-      size, config.decoder_features, config.widths, config.encoder_units
-    )
+    generator = architectures.create(config).generator(config, size)
   else:
     generator = NoFeatures(size)
   network = NETWORKS[config.decoder](config, pixel_law.num_params(channels))

@@ -7,6 +7,9 @@ The law they return has to be one that `reparameterized.draw` can draw from.
 [1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
      _International Conference on Learning Representations_, 2014.
      https://arxiv.org/abs/1312.6114
+[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (Appendix B)
 """
 
 import math
@@ -17,7 +20,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.components import parts
+from vlae_tf.components import architectures, parts
 from vlae_tf.distributions import gaussians
 from vlae_tf.nn import residual, weight_norm
 from vlae_tf.system import registry, serialization
@@ -79,14 +82,77 @@ class DiagonalGaussianPosterior(parts.Posterior):
 
   def call(self, image):
     features = self._encoder(image)
-    log_scale = self._log_scale(features)
-    log_scale = MAX_LOG_SCALE * tf.tanh(log_scale / MAX_LOG_SCALE)
-    mean, scale = self._mean(features), tf.exp(log_scale)
+    mean, scale = self._mean(features), _scale(self._log_scale(features))
     if len(self.event_shape) > 1:
       mean, scale = (
         tf.reshape(x, [-1, *self.event_shape]) for x in (mean, scale)
       )
     return gaussians.diagonal_gaussian(mean, scale, len(self.event_shape))
+
+
+@serialization.register
+class SpatialGaussianPosterior(parts.Posterior):
+  """The same law over codes `[height, width, maps]`, by 1x1 convolutions [2].
+
+  >>> from vlae_tf.nn import spatial
+  >>> encoder = spatial.SpatialEncoder((4, 4), (1, 1))
+  >>> posterior = SpatialGaussianPosterior((3, 3, 2), encoder)
+  >>> posterior.build((None, 6, 6, 1))
+  >>> posterior(tf.zeros([5, 6, 6, 1])).event_shape
+  TensorShape([3, 3, 2])
+  """
+
+  def __init__(
+    self,
+    event_shape: Sequence[int],
+    encoder: keras.layers.Layer,
+    name: str = 'posterior',
+    **kwargs,
+  ):
+    """Creates the layer.
+
+    Args:
+      event_shape: `(height, width, maps)` of a code.
+      encoder: Keras layer from images to maps `[batch, height, width, any]`.
+      name: Name of the layer.
+      **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: `event_shape` is no such shape.
+    """
+    super().__init__(event_shape, name=name, **kwargs)
+    if len(self.event_shape) != 3:
+      raise ValueError(
+        '`event_shape` must be (height, width, maps), got '
+        f'{self.event_shape}.'
+      )
+    maps = self.event_shape[-1]
+    self._encoder = encoder
+    self._mean = weight_norm.WeightNormConv2D(maps, 1, name='mean')
+    self._log_scale = weight_norm.WeightNormConv2D(
+      maps, 1, init_scale=0.1, name='log_scale'
+    )
+
+  def build(self, input_shape):
+    features = self._encoder.compute_output_shape(input_shape)
+    if tuple(features[1:3]) != self.event_shape[:2]:
+      raise ValueError(
+        '`event_shape` must have the size of what the encoder makes of images '
+        f'of {input_shape[1]}x{input_shape[2]}, {tuple(features[1:3])}, got '
+        f'{self.event_shape}.'
+      )
+    self._encoder.build(input_shape)
+    self._mean.build(features)
+    self._log_scale.build(features)
+
+  def call(self, image):
+    features = self._encoder(image)
+    scale = _scale(self._log_scale(features))
+    return gaussians.diagonal_gaussian(self._mean(features), scale, 3)
+
+
+def _scale(log_scale):
+  return tf.exp(MAX_LOG_SCALE * tf.tanh(log_scale / MAX_LOG_SCALE))
 
 
 @serialization.register
@@ -111,21 +177,23 @@ class NoPosterior(parts.Posterior):
 
 
 @POSTERIORS.register('gaussian', 'independent dimensions')
-def _gaussian(config) -> keras.layers.Layer:
-  return DiagonalGaussianPosterior(
-    config.latent_size, residual.Encoder(config.widths, config.encoder_units)
-  )
+def _gaussian(config, event_shape) -> keras.layers.Layer:
+  encoder = architectures.create(config).encoder(config)
+  if len(event_shape) == 3:
+    return SpatialGaussianPosterior(event_shape, encoder)
+  return DiagonalGaussianPosterior(event_shape, encoder)
 
 
-def create(config: Any) -> keras.layers.Layer:
+def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
   """The posterior of a config.
 
   Args:
     config: `Config`; `latent_size` 0 asks for a model without a code.
+    event_shape: Shape of a code, as of `architectures.event_shape`.
 
   Returns:
     A layer, not built.
   """
   if not config.latent_size:
     return NoPosterior()
-  return POSTERIORS[config.posterior](config)
+  return POSTERIORS[config.posterior](config, event_shape)

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow_probability as tfp
 
-from vlae_tf.components import parts
+from vlae_tf.components import architectures, parts
 from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.nn import made
 from vlae_tf.system import checks, registry, serialization
@@ -107,25 +107,52 @@ class AutoregressiveFlowPrior(GaussianPrior):
 
 
 @PRIORS.register('flow', 'autoregressive flows, the paper')
-def _flow(config) -> keras.layers.Layer:
+def _flow(config, event_shape) -> keras.layers.Layer:
   hidden = (config.flow_units, config.flow_units)
-  return AutoregressiveFlowPrior(config.latent_size, config.flow_steps, hidden)
+  return AutoregressiveFlowPrior(event_shape, config.flow_steps, hidden)
 
 
 @PRIORS.register('gaussian', 'a standard normal')
-def _gaussian(config) -> keras.layers.Layer:
-  return GaussianPrior(config.latent_size)
+def _gaussian(config, event_shape) -> keras.layers.Layer:
+  del config
+  return GaussianPrior(event_shape)
 
 
-def create(config: Any) -> keras.layers.Layer:
+def check(config: Any) -> None:
+  """Checks that a prior can be of the codes of a config.
+
+  Args:
+    config: `Config`.
+
+  Raises:
+    ValueError: A layer is too small, or the codes have no places.
+  """
+  if not config.latent_size:
+    return
+  is_spatial = architectures.create(config).is_spatial
+  least = config.latent_size - 1
+  if config.prior == 'flow' and not is_spatial and config.flow_units < least:
+    raise ValueError(
+      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
+      f'{config.flow_units}.'
+    )
+  if config.prior == 'pixelcnn_flow' and not is_spatial:
+    raise ValueError(
+      '`encoder` must be one of codes with places with --prior=pixelcnn_flow, '
+      f'such as spatial_resnet, got {config.encoder!r}.'
+    )
+
+
+def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
   """The prior of a config.
 
   Args:
     config: `Config`; without a code, `latent_size` 0, all priors are one.
+    event_shape: Shape of a code, as of `architectures.event_shape`.
 
   Returns:
     A layer, not built.
   """
   if not config.latent_size:
     return GaussianPrior(0)
-  return PRIORS[config.prior](config)
+  return PRIORS[config.prior](config, event_shape)

@@ -56,6 +56,7 @@ def training_batches(
   num_replicas: int = 1,
   replicas: Sequence[int] | None = None,
   kind: str | None = None,
+  horizontal_flips: bool = False,
 ) -> tf.data.Dataset:
   """Endless training batches, freshly binarised at every read.
 
@@ -75,6 +76,7 @@ def training_batches(
     replicas: The replicas served here, all by default.
     kind: What the value of a pixel means, see `pixel_kind`; by default what
       the dtype and the channels say.
+    horizontal_flips: Whether each image is mirrored with probability 1/2.
 
   Returns:
     A `tf.data.Dataset` that goes through `replicas` at every step. With
@@ -98,7 +100,11 @@ def training_batches(
   rows = _replica_slots(batch_size, num_replicas, replicas)
 
   def batch(step, index):
-    return _training_batch(images, kind, step, index, rows, seed)
+    element = _training_batch(images, kind, step, index, rows, seed)
+    if horizontal_flips:
+      flipped = _flips(batch_size, step, seed)
+      element['image'] = _mirrored(element['image'], tf.gather(flipped, rows))
+    return element
 
   dataset = tf.data.Dataset.zip(steps, indices).map(batch).unbatch()
   return _tuned(dataset)
@@ -224,6 +230,19 @@ def _training_batch(images, kind, step, index, slots, seed):
     'slot': tf.constant(slots),
     'index': tf.gather(index, slots),
   }
+
+
+def _flips(batch_size, step, seed):
+  """Which images of a global batch are mirrored, boolean `[batch_size]`."""
+  drawn = tf.random.stateless_uniform(
+    [batch_size], seeds.stream_seed(seed, 'flip', step)
+  )
+  return drawn < 0.5
+
+
+def _mirrored(image, flipped):
+  """Images `[..., height, width, channels]`, left for right where `flipped`."""
+  return tf.where(flipped[..., None, None, None], image[..., ::-1, :], image)
 
 
 def _replica_slots(batch_size, num_replicas, replicas):

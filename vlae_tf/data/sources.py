@@ -9,6 +9,7 @@ from vlae_tf.data import (
   directories,
   omniglot_burda,
 )
+from vlae_tf.data.cifar10 import load_cifar10
 from vlae_tf.data.digits import load_digits
 from vlae_tf.data.files import load_files
 from vlae_tf.data.image_data import ImageData
@@ -54,10 +55,16 @@ for _name, _description, _loader, _finder in (
       caltech101_silhouettes.ORIGINAL,
     ),
   ),
+  (
+    'cifar10',
+    'CIFAR-10 32x32, colour of 256 levels',
+    load_cifar10,
+    availability.of_catalogue('cifar10'),
+  ),
 ):
   DATASETS.register(_name, _description)(_loader)
   _FINDERS[_name] = _finder
-  _IMAGE_SHAPES[_name] = (28, 28, 1)
+  _IMAGE_SHAPES[_name] = (32, 32, 3) if _name == 'cifar10' else (28, 28, 1)
 
 
 def is_embedded(name: str) -> bool:

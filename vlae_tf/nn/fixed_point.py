@@ -93,6 +93,11 @@ def gated(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
   return rounded(rounded(tf.tanh(a)) * rounded(tf.sigmoid(b)))
 
 
+def linearly_gated(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+  """`a sigmoid(b)`, bounded."""
+  return bounded(rounded(a * rounded(tf.sigmoid(b))))
+
+
 def scaled(x: tf.Tensor, factor: float) -> tf.Tensor:
   """`factor x`; inside `exact` the factor is a multiple of 2**-16 as well."""
   return rounded(x * (quantized(factor).item() if is_exact() else factor))

@@ -19,6 +19,7 @@ STREAMS = {
   'test': 8,
   'scored_train': 9,
   'shared': 10,
+  'flip': 11,
 }
 # The seed of a stream is a number modulo 2**31 - 1.
 MAX_SEED = 2**31 - 2

@@ -238,6 +238,7 @@ class Trainer:
       num_replicas=num_replicas,
       replicas=replicas,
       kind=self._data.kind,
+      horizontal_flips=self.config.horizontal_flips,
     )
 
   def _batches(self):

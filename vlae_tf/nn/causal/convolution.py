@@ -7,6 +7,8 @@
      https://arxiv.org/abs/1601.06759
 """
 
+from types import MappingProxyType
+
 import numpy as np
 import tensorflow as tf
 
@@ -152,6 +154,38 @@ class BoxMean:
   def linear(self, x, kernel):
     """The convolution of `x` with a kernel."""
     return convolve(x, kernel, (1 - self._size, 1 - self._size))
+
+  def __call__(self, x):
+    return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))
+
+
+class Luminance:
+  """`.299 red + .587 green + .114 blue` of each pixel (ITU-R BT.601)."""
+
+  built = True
+  units = 1
+  offsets = MappingProxyType({(0, 0): (0, 0)})
+  WEIGHTS = (0.299, 0.587, 0.114)
+
+  @property
+  def kernel(self):
+    weights = np.array(self.WEIGHTS)
+    if fixed_point.is_exact():
+      weights = fixed_point.quantized(weights)
+    return tf.reshape(tf.constant(weights, tf.float32), [1, 1, 3, 1])
+
+  @property
+  def bias(self):
+    return tf.zeros([1])
+
+  def live(self, channels):
+    """All entries of the kernel, see `CausalConv2D.live`."""
+    del channels
+    return np.ones([1, 1], bool)
+
+  def linear(self, x, kernel):
+    """The weighted sum, as a convolution."""
+    return tf.nn.conv2d(x, kernel, 1, 'VALID')
 
   def __call__(self, x):
     return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))

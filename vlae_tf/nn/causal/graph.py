@@ -163,6 +163,11 @@ def gate(node):
   return Elementwise(fixed_point.gated, *node.split(2))
 
 
+def linear_gate(node):
+  """`a sigmoid(b)` of the two halves of a node's maps."""
+  return Elementwise(fixed_point.linearly_gated, *node.split(2))
+
+
 def ancestors(output):
   """All nodes that a node is computed from, itself last, inputs first."""
   order: dict[Node, None] = {}

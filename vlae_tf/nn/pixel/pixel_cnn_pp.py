@@ -1,0 +1,218 @@
+"""Shallow and wide PixelCNN++ whose window is exact.
+
+#### References
+
+[1]: Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma. PixelCNN++:
+     Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
+     Other Modifications. In _International Conference on Learning
+     Representations_, 2017. https://arxiv.org/abs/1701.05517
+[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (Appendix B, section 4.3)
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from vlae_tf.nn.causal import convolution as conv
+from vlae_tf.nn.causal import graph
+from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.system import serialization
+
+
+@serialization.register
+class PixelCNNPlusPlus(causal_network.CausalNetwork):
+  """Blocks of gated vertical and horizontal layers, each on the image [1], [2].
+
+  Every block sees the image through layers of its own, `v` of 2x3 filters that
+  look up and `h` of 2x2 filters that look up and to the left, and the layers of
+  the block before at its own pixel alone: more blocks do not see further. The
+  window is `h + v + 1` wide and `v + 1` high: 5x3 takes 2 and 2 layers, 4x2,
+  one column further to the left, takes 1 and 2, the numbers of [2].
+
+  >>> import vlae_tf
+  >>> network = PixelCNNPlusPlus(outputs=10, window=(4, 2), units=4, depth=2)
+  >>> network.build((None, None, None, 3), (None, None, None, 5))
+  >>> field = vlae_tf.receptive_field(network)
+  >>> field.num_pixels, field.width, field.height  # 4 x 2 above, 2 to the left.
+  (10, 4, 3)
+  """
+
+  def __init__(
+    self,
+    outputs: int,
+    window: Sequence[int],
+    units: int = 64,
+    depth: int = 4,
+    **kwargs,
+  ):
+    """Creates the network.
+
+    Args:
+      outputs: Number of parameters of a pixel.
+      window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
+      units: Number of maps of each layer.
+      depth: Number of blocks.
+      **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: There are no layers that see the window, or no block.
+    """
+    super().__init__(**kwargs)
+    check_window(window)
+    if depth < 1:
+      raise ValueError(f'`depth` must be at least 1, got {depth}.')
+    width, height = window
+    layers = (height - 1, width - height)
+    self._blocks = [
+      _Block(units, *layers, name=f'block_{k}') for k in range(depth)
+    ]
+    self._last = conv.Pointwise(outputs, name='last')
+
+  def seen(self, image: graph.Image) -> graph.Node:
+    """What the layers see of the image, a node."""
+    return image
+
+  def describe(self, image, features):
+    source, before = self.seen(image), None
+    for block in self._blocks:
+      before = block.describe(source, features, before)
+    return graph.Convolution(self._last, graph.elu(before[1][-1]))
+
+
+@serialization.register
+class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
+  """The same with a window that sees luminance alone [2].
+
+  Colour of other pixels has to come through the code.
+  """
+
+  def seen(self, image):
+    if image.maps != 3:
+      raise ValueError(
+        '`image_shape` must have 3 channels, red, green and blue, for a window '
+        f'that sees luminance, got {image.maps}.'
+      )
+    return graph.Convolution(conv.Luminance(), image)
+
+
+def check_window(window: Sequence[int]) -> None:
+  """Checks that there are layers which see exactly a window.
+
+  Args:
+    window: `(width, height)` in pixels.
+
+  Raises:
+    ValueError: There are none.
+  """
+  window = tuple(window)
+  if (
+    len(window) != 2
+    or window[1] < 2
+    or window[0] not in (2 * window[1] - 1, 2 * window[1])
+  ):
+    raise ValueError(
+      '`window` must be 2 height - 1 or 2 height wide and at least 2 high, '
+      f'such as 4x2, 5x3 or 7x4, got {"x".join(map(str, window))}.'
+    )
+
+
+class _Block(keras.layers.Layer):
+  """The layers of one block."""
+
+  def __init__(self, units, vertical, horizontal, **kwargs):
+    super().__init__(**kwargs)
+    self._vertical = [
+      _GatedLayer(units, (2, 3), (-1, -1), name=f'vertical_{k}')
+      for k in range(vertical)
+    ]
+    self._horizontal = [
+      _GatedLayer(units, (2, 2), (-1, -1), name=f'horizontal_{k}')
+      for k in range(horizontal)
+    ]
+
+  def describe(self, image, features, before):
+    """Nodes of the vertical layers and of the horizontal ones, two lists.
+
+    Args:
+      image: `Node` that the first layers see.
+      features: `graph.Features`.
+      before: The same of the block before, or `None`.
+    """
+    with keras.name_scope(self.name):
+      vertical = self._stack(self._vertical, image, features, before and before[0])
+      # A horizontal layer looks up as well: what it reads of the vertical ones
+      # must not lie above the window.
+      late = len(self._horizontal) - len(vertical)
+      sideways = [None] * late + vertical
+      horizontal = self._stack(
+        self._horizontal, image, features, before and before[1], sideways
+      )
+    self.built = True
+    return vertical, horizontal
+
+  def _stack(self, layers, image, features, before, sideways=None):
+    nodes, node = [], image
+    for k, layer in enumerate(layers):
+      seen = [nodes[k] for nodes in (before, sideways) if nodes and nodes[k]]
+      node = layer.describe(node, seen, features, first=k == 0)
+      nodes.append(node)
+    return nodes
+
+
+class _GatedLayer(keras.layers.Layer):
+  """`x + a * sigmoid(b)`, `a, b` from a convolution of `x` and a pointwise one.
+
+  The first layer of a stack sees the image, and has no residual.
+  """
+
+  def __init__(self, units, size, origin, **kwargs):
+    super().__init__(**kwargs)
+    self._units, self._size, self._origin = units, size, origin
+
+  def describe(self, x, seen, features, first):
+    """The layer as a node.
+
+    Args:
+      x: The image if `first`, or the layer before.
+      seen: Nodes that it sees at its own pixel.
+      features: `graph.Features`.
+      first: Whether `x` is the image, of which the pixel and what is right of
+        it must not be seen.
+    """
+    with keras.name_scope(self.name):
+      self._spatial = self._convolution(x.maps, first)
+      h = graph.Convolution(self._spatial, x if first else graph.elu(x))
+      self._links = [
+        conv.Pointwise(self._units, name=f'link_{k}') for k in range(len(seen))
+      ]
+      for link, node in zip(self._links, seen):
+        h = h + graph.Convolution(link, graph.elu(node))
+      self._gates = conv.Pointwise(2 * self._units, name='gates')
+      gates = graph.Convolution(self._gates, graph.elu(h))
+      if features.maps:
+        self._code = conv.Pointwise(2 * self._units, name='code')
+        gates = gates + graph.Convolution(self._code, features)
+      gated = graph.linear_gate(gates)
+      # The sum stands for the residual where the image itself can be none.
+      gated = (h if first else x) + gated
+    self.built = True
+    return gated
+
+  def _convolution(self, maps, first):
+    top, left = self._origin
+    if not first:
+      return conv.CausalConv2D(
+        self._units, self._size, self._origin, name='spatial'
+      )
+    if self._size[1] == 3:
+      return conv.CausalConv2D(
+        self._units, self._size, (top - 1, left), name='spatial'
+      )
+    mask = np.ones([*self._size, maps, 1], 'float32')
+    mask[-1, -1] = 0.0
+    return conv.CausalConv2D(
+      self._units, self._size, self._origin, mask=mask, name='spatial'
+    )
