@@ -20,10 +20,11 @@ _PUBLIC = {
   """,
   'vlae_tf.components': """
     NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES AutoregressiveDecoder
-    AutoregressiveFlowPrior Beta DiagonalGaussianPosterior FreeBits
-    GaussianPrior HalveOnPlateau HoldThenCosine HoldThenLinear
-    ImportanceWeighted Likelihood NegativeELBO NoFeatures NoPosterior Objective
-    Posterior Prior SoftFreeBits Terms WarmUp
+    AutoregressiveFlowPrior Beta ChannelwisePixelCNNFlowPrior
+    DiagonalGaussianPosterior FreeBits GaussianPrior HalveOnPlateau
+    HoldThenCosine HoldThenLinear ImportanceWeighted Likelihood NegativeELBO
+    NoFeatures NoPosterior Objective PixelCNNFlowPrior Posterior Prior
+    SoftFreeBits Terms WarmUp
   """,
   'vlae_tf.coding': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols
@@ -41,10 +42,10 @@ _PUBLIC = {
     CategoricalPixel Draw PixelLaw diagonal_gaussian draw standard_gaussian
   """,
   'vlae_tf.nn': """
-    MADE CausalNetwork DownsampledWindowCNN Encoder Front GatedPixelCNN
-    Generator PixelCNN PointwiseCNN ResidualBlock Session Update WeightNorm
-    WeightNormConv2D WeightNormConv2DTranspose WeightNormDense WindowCNN
-    data_dependent_initialization
+    MADE CausalNetwork ChannelwiseShiftCNN DownsampledWindowCNN Encoder Front
+    GatedPixelCNN Generator PixelCNN PointwiseCNN ResidualBlock Session ShiftCNN
+    Update WeightNorm WeightNormConv2D WeightNormConv2DTranspose WeightNormDense
+    WindowCNN data_dependent_initialization
   """,
 }
 # Rooms below them, whose classes are theirs as well.

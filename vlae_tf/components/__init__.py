@@ -12,6 +12,10 @@ from vlae_tf.components.free_bits import FreeBits, SoftFreeBits
 from vlae_tf.components.importance_weighted import ImportanceWeighted
 from vlae_tf.components.objectives import OBJECTIVES
 from vlae_tf.components.parts import Likelihood, Posterior, Prior
+from vlae_tf.components.pixel_cnn_flow import (
+  ChannelwisePixelCNNFlowPrior,
+  PixelCNNFlowPrior,
+)
 from vlae_tf.components.posteriors import (
   DiagonalGaussianPosterior,
   NoPosterior,
@@ -40,6 +44,7 @@ __all__ = [
   'AutoregressiveDecoder',
   'AutoregressiveFlowPrior',
   'Beta',
+  'ChannelwisePixelCNNFlowPrior',
   'DiagonalGaussianPosterior',
   'FreeBits',
   'GaussianPrior',
@@ -52,6 +57,7 @@ __all__ = [
   'NoFeatures',
   'NoPosterior',
   'Objective',
+  'PixelCNNFlowPrior',
   'Posterior',
   'Prior',
   'SoftFreeBits',

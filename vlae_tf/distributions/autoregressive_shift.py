@@ -10,6 +10,7 @@
      https://arxiv.org/abs/1611.02731 (section 3.2)
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -48,7 +49,8 @@ class AutoregressiveShift(tfb.Bijector):
       shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
         shape, each from the numbers of `z` before it alone.
       unroll: Callable `(eps, update)` that returns the `z` for which `z =
-        update(eps, shift(z))`, as `MADE.unroll`.
+        update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
+        equal and hash alike.
       event_ndims: Number of axes of an event.
       validate_args: As in `tfb.Bijector`.
       name: Name of operations.
@@ -71,7 +73,7 @@ class AutoregressiveShift(tfb.Bijector):
     """The step whose shifts are a function of this one's, number by number."""
     return AutoregressiveShift(
       lambda z: change(self._shift(z)),
-      lambda eps, update: self._unroll(eps, lambda e, s: update(e, change(s))),
+      lambda eps, update: self._unroll(eps, _Changed(update, change)),
       self.forward_min_event_ndims,
       name=self.name,
     )
@@ -81,10 +83,7 @@ class AutoregressiveShift(tfb.Bijector):
     return {}
 
   def _forward(self, eps):
-    def unroll(e):
-      return self._unroll(e, lambda noise, shift: noise + shift)
-
-    return self._on_batch(unroll, eps)
+    return self._on_batch(lambda e: self._unroll(e, tf.add), eps)
 
   def _inverse(self, z):
     return z - self._on_batch(self._shift, z)
@@ -102,3 +101,14 @@ class AutoregressiveShift(tfb.Bijector):
     flat = tf.reshape(x, tf.concat([[-1], event], 0))
     flat = tf.ensure_shape(flat, tf.TensorShape([None]).concatenate(static))
     return tf.reshape(fn(flat), tf.shape(x))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Changed:
+  """An update that is told a function of the shifts."""
+
+  update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+  change: Callable[[tf.Tensor], tf.Tensor]
+
+  def __call__(self, eps, shift):
+    return self.update(eps, self.change(shift))

@@ -8,6 +8,7 @@ from vlae_tf.nn.causal.updates import Front, Update
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
 from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
+from vlae_tf.nn.pixel.shift_cnn import ChannelwiseShiftCNN, ShiftCNN
 from vlae_tf.nn.pixel.window_cnn import (
   DownsampledWindowCNN,
   PointwiseCNN,
@@ -25,6 +26,7 @@ from vlae_tf.nn.weight_norm import (
 __all__ = [
   'MADE',
   'CausalNetwork',
+  'ChannelwiseShiftCNN',
   'DownsampledWindowCNN',
   'Encoder',
   'Front',
@@ -34,6 +36,7 @@ __all__ = [
   'PointwiseCNN',
   'ResidualBlock',
   'Session',
+  'ShiftCNN',
   'Update',
   'WeightNorm',
   'WeightNormConv2D',
