@@ -9,6 +9,7 @@ if __name__ == '__main__':
   launcher.train()
 
 import dataclasses
+import math
 import os
 import sys
 
@@ -74,8 +75,9 @@ def _callbacks(trainer, data, workdir):
   preview = data_lib.fixed_binarization(
     data.validation[:25], 'validation', kind=data.kind
   )
+  num_dims = math.prod(data.image_shape) if data.kind == 'levels' else None
   callbacks = [
-    progress.Progress(trainer.config.batch_size),
+    progress.Progress(trainer.config.batch_size, num_dims=num_dims),
     metrics_log.MetricsLog(workdir),
     tensorboard.TensorBoardLog(workdir, trainer, preview),
   ]

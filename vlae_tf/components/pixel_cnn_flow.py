@@ -107,3 +107,10 @@ class ChannelwisePixelCNNFlowPrior(PixelCNNFlowPrior):
 
   _NETWORK = shift_cnn.ChannelwiseShiftCNN
   _REVERSED = (-3, -2, -1)
+
+@priors.PRIORS.register(
+  'pixelcnn_flow', 'flows of PixelCNNs over the places of a spatial code'
+)
+def _pixel_cnn_flow(config, event_shape):
+  hidden = (config.flow_units, config.flow_units)
+  return PixelCNNFlowPrior(event_shape, config.flow_steps, hidden)

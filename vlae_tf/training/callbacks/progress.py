@@ -13,15 +13,21 @@ from vlae_tf.system import progress
 class Progress(keras.callbacks.Callback):
   """Shows step, ETA, images/s, ELBO, and the rate in nats and bits."""
 
-  def __init__(self, batch_size: int, file: TextIO | None = None):
+  def __init__(
+    self,
+    batch_size: int,
+    file: TextIO | None = None,
+    num_dims: int | None = None,
+  ):
     """Creates the callback.
 
     Args:
       batch_size: Images in a step.
       file: Where to write; standard output by default.
+      num_dims: Numbers in an image, to say the bound in bits of each as well.
     """
     super().__init__()
-    self._batch_size = batch_size
+    self._batch_size, self._num_dims = batch_size, num_dims
     self._file = sys.stdout if file is None else file
 
   def on_train_begin(self, logs=None):
@@ -36,30 +42,36 @@ class Progress(keras.callbacks.Callback):
     )
 
   def on_train_batch_end(self, batch, logs=None):
-    self._meter.show(batch, describe(logs))
+    self._meter.show(batch, describe(logs, self._num_dims))
 
   def on_epoch_end(self, epoch, logs=None):
     values = {name.removeprefix('val_'): v for name, v in logs.items()}
     # 'validation', or what it is besides.
     curve = self.params.get('validation', 'validation').replace('_', ' ')
-    self._meter.write(f'step {epoch}: {curve} {describe(values)}')
+    self._meter.write(f'step {epoch}: {curve} {describe(values, self._num_dims)}')
 
   def on_train_end(self, logs=None):
     del logs
     self._meter.close()
 
 
-def describe(values: Mapping[str, float]) -> str:
+def describe(values: Mapping[str, float], num_dims: int | None = None) -> str:
   """One line of a bound.
 
   Args:
     values: Dictionary with `elbo` and `rate` in nats an image.
+    num_dims: Numbers in an image, if bits of each are to be said.
 
   Returns:
     A string.
   """
-  rate = values['rate']
+  elbo, rate = values['elbo'], values['rate']
+  bits = rate / math.log(2)
+  of_elbo = of_rate = ''
+  if num_dims:
+    of_elbo = f' = {elbo / math.log(2) / num_dims:.4f} bits/dim'
+    of_rate = f' = {bits / num_dims:.4f} bits/dim'
   return (
-    f'ELBO {values["elbo"]:.2f} nats, rate {rate:.2f} nats = '
-    f'{rate / math.log(2):.2f} bits'
+    f'ELBO {elbo:.2f} nats{of_elbo}, rate {rate:.2f} nats = {bits:.2f} bits'
+    f'{of_rate}'
   )
