@@ -237,8 +237,7 @@ class Config:
     untied = ('gated_pixelcnn', 'pixelcnn_pp', 'grey_pixelcnn_pp')
     if self.decoder_tied and self.decoder in untied:
       raise ValueError(
-        '`decoder_tied` must be false with '
-        f'--decoder={self.decoder}, got true.'
+        f'`decoder_tied` must be false with --decoder={self.decoder}, got true.'
       )
     if not self.latent_size:
       self._check_without_code()

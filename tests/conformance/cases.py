@@ -18,6 +18,7 @@ IMAGE_SHAPE = (3, 4, 1)
 _SIZES = dict(
   latent_size=3,
   encoder_widths='4',
+  encoder_blocks='1',
   encoder_units=6,
   flow_units=7,
   decoder_features=2,
@@ -25,17 +26,31 @@ _SIZES = dict(
   window='2x1',
   importance_samples=2,
 )
+# What a name needs of other fields.
+_SPATIAL = dict(encoder_widths='4,4', encoder_blocks='1,2')
+_NEEDS = {
+  'spatial_resnet': _SPATIAL,
+  'spatial_densenet': _SPATIAL,
+  'pixelcnn_flow': dict(encoder='spatial_resnet') | _SPATIAL,
+  'pixelcnn_pp': dict(window='4x2'),
+  'grey_pixelcnn_pp': dict(window='3x2'),
+}
 # Fields that make quite another network of a component of the same name.
 _VARIANTS = {
   'pixelcnn': dict(decoder_depth=3, decoder_tied=True),
   'gated_pixelcnn': dict(vertical_filter=5, horizontal_filter=7),
   'window': dict(window='1x1'),
+  'pixelcnn_pp': dict(decoder_depth=3),
 }
 
 
 def config(**changes):
-  """The smallest config, with changes."""
-  return toys.small_config(**(_SIZES | changes))
+  """The smallest config, with changes and what these need."""
+  fields = _SIZES | changes
+  for name in fields.values():
+    # A need of one name alone may be another name, with needs of its own.
+    fields = fields | _NEEDS.get(name, {})
+  return toys.small_config(**fields)
 
 
 def registries():

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from conformance import cases
 from vlae_tf.components import (
+  architectures,
   decoders,
   objectives,
   posteriors,
@@ -54,8 +55,25 @@ def _decoder(case):
   return give_weights(network)(image, sines(1, *_SIZE, maps, phase=2))
 
 
+def _event_shape(case):
+  return architectures.event_shape(case, (*_SIZE, 1))
+
+
+def _encoder(case):
+  networks = architectures.create(case)
+  encoder = networks.encoder(case)
+  encoder.build((None, *_SIZE, 1))
+  generator = networks.generator(case, _SIZE)
+  generator.build((None, *_event_shape(case)))
+  code = sines(2, *_event_shape(case), phase=1)
+  return (
+    give_weights(encoder)(between_zero_and_one(2, *_SIZE, 1)),
+    give_weights(generator)(code),
+  )
+
+
 def _prior(case):
-  prior = priors.create(case)
+  prior = priors.create(case, _event_shape(case))
   prior.build()
   give_weights(prior)
   code = reparameterized.draw(prior(), 2 * sines(2, *prior.event_shape))
@@ -63,7 +81,7 @@ def _prior(case):
 
 
 def _posterior(case):
-  posterior = posteriors.create(case)
+  posterior = posteriors.create(case, _event_shape(case))
   posterior.build((None, *_SIZE, 1))
   law = give_weights(posterior)(between_zero_and_one(2, *_SIZE, 1))
   return reparameterized.draw(law, sines(2, *posterior.event_shape))
@@ -102,6 +120,7 @@ def _schedule(case):
 
 # For each field of a config that names something registered: what it computes.
 _COMPUTE = {
+  'encoder': _encoder,
   'decoder': _decoder,
   'prior': _prior,
   'posterior': _posterior,

@@ -108,6 +108,7 @@ class ChannelwisePixelCNNFlowPrior(PixelCNNFlowPrior):
   _NETWORK = shift_cnn.ChannelwiseShiftCNN
   _REVERSED = (-3, -2, -1)
 
+
 @priors.PRIORS.register(
   'pixelcnn_flow', 'flows of PixelCNNs over the places of a spatial code'
 )

@@ -123,8 +123,7 @@ class SpatialGaussianPosterior(parts.Posterior):
     super().__init__(event_shape, name=name, **kwargs)
     if len(self.event_shape) != 3:
       raise ValueError(
-        '`event_shape` must be (height, width, maps), got '
-        f'{self.event_shape}.'
+        f'`event_shape` must be (height, width, maps), got {self.event_shape}.'
       )
     maps = self.event_shape[-1]
     self._encoder = encoder

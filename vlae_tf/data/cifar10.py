@@ -31,4 +31,6 @@ def load_cifar10(root: pathlib.Path) -> ImageData:
   train, validation = np.split(known['image'], [_NUM_TRAIN])
   labels = [*np.split(known['label'], [_NUM_TRAIN]), unseen['label']]
   named = dict(zip(SPLITS, labels, strict=True))
-  return ImageData('cifar10', train, validation, unseen['image'], named, 'levels')
+  return ImageData(
+    'cifar10', train, validation, unseen['image'], named, 'levels'
+  )

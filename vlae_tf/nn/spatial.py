@@ -181,9 +181,7 @@ class SpatialGenerator(_Pyramid):
     self.output_size = tuple(image_size)
     self._sizes = residual.halved_sizes(image_size, len(self._widths) - 1)
     top = len(self._widths) - 1
-    self._first = weight_norm.WeightNormConv2D(
-      self.entry(top), 1, name='first'
-    )
+    self._first = weight_norm.WeightNormConv2D(self.entry(top), 1, name='first')
     self._sequence = self.stage(top)
     for level in reversed(range(top)):
       double = weight_norm.WeightNormConv2DTranspose(
@@ -216,9 +214,7 @@ class _Dense:
     num = max(self._numbers[level] // 2, 1)
     missing = self._widths[level] - self.entry(level)
     growth = missing // (DENSE_STEPS * num) + 1
-    return [
-      DenseBlock(growth, name=f'block_{level}_{k}') for k in range(num)
-    ]
+    return [DenseBlock(growth, name=f'block_{level}_{k}') for k in range(num)]
 
 
 @serialization.register

@@ -86,15 +86,18 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
 class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
   """The same with a window that sees luminance alone [2].
 
-  Colour of other pixels has to come through the code.
+  Colour of other pixels has to come through the code. The luminance of one
+  channel is the channel itself.
   """
 
   def seen(self, image):
-    if image.maps != 3:
+    if image.maps not in (1, 3):
       raise ValueError(
-        '`image_shape` must have 3 channels, red, green and blue, for a window '
-        f'that sees luminance, got {image.maps}.'
+        '`image_shape` must have 3 channels, red, green and blue, or 1, for a '
+        f'window that sees luminance, got {image.maps}.'
       )
+    if image.maps == 1:
+      return image
     return graph.Convolution(conv.Luminance(), image)
 
 
@@ -142,13 +145,14 @@ class _Block(keras.layers.Layer):
       before: The same of the block before, or `None`.
     """
     with keras.name_scope(self.name):
-      vertical = self._stack(self._vertical, image, features, before and before[0])
+      above, left = before or (None, None)
+      vertical = self._stack(self._vertical, image, features, above)
       # A horizontal layer looks up as well: what it reads of the vertical ones
       # must not lie above the window.
       late = len(self._horizontal) - len(vertical)
       sideways = [None] * late + vertical
       horizontal = self._stack(
-        self._horizontal, image, features, before and before[1], sideways
+        self._horizontal, image, features, left, sideways
       )
     self.built = True
     return vertical, horizontal

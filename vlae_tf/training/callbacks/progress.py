@@ -48,7 +48,9 @@ class Progress(keras.callbacks.Callback):
     values = {name.removeprefix('val_'): v for name, v in logs.items()}
     # 'validation', or what it is besides.
     curve = self.params.get('validation', 'validation').replace('_', ' ')
-    self._meter.write(f'step {epoch}: {curve} {describe(values, self._num_dims)}')
+    self._meter.write(
+      f'step {epoch}: {curve} {describe(values, self._num_dims)}'
+    )
 
   def on_train_end(self, logs=None):
     del logs
@@ -67,11 +69,8 @@ def describe(values: Mapping[str, float], num_dims: int | None = None) -> str:
   """
   elbo, rate = values['elbo'], values['rate']
   bits = rate / math.log(2)
-  of_elbo = of_rate = ''
+  line = f'ELBO {elbo:.2f} nats, rate {rate:.2f} nats = {bits:.2f} bits'
   if num_dims:
-    of_elbo = f' = {elbo / math.log(2) / num_dims:.4f} bits/dim'
-    of_rate = f' = {bits / num_dims:.4f} bits/dim'
-  return (
-    f'ELBO {elbo:.2f} nats{of_elbo}, rate {rate:.2f} nats = {bits:.2f} bits'
-    f'{of_rate}'
-  )
+    total = -elbo / math.log(2) / num_dims
+    line += f': {bits / num_dims:.4f} of {total:.4f} bits/dim'
+  return line
