@@ -39,7 +39,8 @@ _PUBLIC = {
   """,
   'vlae_tf.distributions': """
     PIXEL_LAWS AutoregressiveImage AutoregressiveShift BernoulliPixel
-    CategoricalPixel Draw PixelLaw diagonal_gaussian draw standard_gaussian
+    CategoricalPixel Draw LogisticMixturePixel PixelLaw diagonal_gaussian draw
+    standard_gaussian
   """,
   'vlae_tf.nn': """
     MADE CausalNetwork ChannelwiseShiftCNN DownsampledWindowCNN Encoder Front

@@ -61,7 +61,8 @@ def test_kinds_that_a_law_accepts_are_checked(name):
 
 
 def test_a_law_that_would_do_is_named():
-  with pytest.raises(ValueError, match=r'as categorical would, got Bernoulli'):
+  message = 'as categorical and logistic_mixture would, got Bernoulli'
+  with pytest.raises(ValueError, match=message):
     pixel_laws.check_kind(pixel_laws.BernoulliPixel(), 'levels')
 
 

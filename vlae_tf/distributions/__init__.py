@@ -8,6 +8,7 @@ from vlae_tf.distributions.gaussians import (
   diagonal_gaussian,
   standard_gaussian,
 )
+from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 from vlae_tf.distributions.pixel_laws import (
   BernoulliPixel,
   CategoricalPixel,
@@ -23,6 +24,7 @@ __all__ = [
   'BernoulliPixel',
   'CategoricalPixel',
   'Draw',
+  'LogisticMixturePixel',
   'PixelLaw',
   'diagonal_gaussian',
   'draw',

@@ -23,7 +23,7 @@ tfd = tfp.distributions
 
 PIXEL_LAWS = registry.Registry('pixel_law')
 # Wider than any rounding of `k / 255`, far narrower than a step between levels.
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 
 
 @runtime_checkable
@@ -90,6 +90,21 @@ def check_kind(law: PixelLaw, kind: str) -> None:
     f'{" and ".join(fitting) or "none"} would, got {law}, which accepts kind '
     f'{" and ".join(map(repr, law.kinds))}.'
   )
+
+
+def level_values(levels: int, dtype: tf.DType) -> tf.Tensor:
+  """What pixels of every level are, as numbers in [0, 1].
+
+  Args:
+    levels: How many there are.
+    dtype: Of the numbers.
+
+  Returns:
+    A `Tensor` of shape `[levels]`.
+  """
+  values = np.arange(levels) / (levels - 1)
+  # By way of float32, the type of images, to be theirs to the bit.
+  return tf.constant(values.astype(np.float32), dtype)
 
 
 @PIXEL_LAWS.register('bernoulli', 'channels are independent and binary')
@@ -161,10 +176,9 @@ class CategoricalPixel:
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
     """The law of `params`, logits of shape `[..., channels * levels]`."""
     params = tf.convert_to_tensor(params)
+    values = level_values(self.levels, params.dtype)
     return tfd.Independent(
-      tfd.FiniteDiscrete(
-        self._values(params.dtype), self._logits(params), atol=_TOLERANCE
-      ),
+      tfd.FiniteDiscrete(values, self._logits(params), atol=TOLERANCE),
       reinterpreted_batch_ndims=1,
     )
 
@@ -187,7 +201,7 @@ class CategoricalPixel:
       ),
       axis=-1,
     )
-    return tf.gather(self._values(params.dtype), level)
+    return tf.gather(level_values(self.levels, params.dtype), level)
 
   def _logits(self, params):
     """Logits of shape `[..., channels, levels]`."""
@@ -200,9 +214,3 @@ class CategoricalPixel:
     shape = tf.concat([tf.shape(params)[:-1], [channels, self.levels]], 0)
     static = params.shape[:-1].concatenate([channels, self.levels])
     return tf.ensure_shape(tf.reshape(params, shape), static)
-
-  def _values(self, dtype):
-    """What pixels of every level are, as numbers in [0, 1]."""
-    values = np.arange(self.levels) / (self.levels - 1)
-    # By way of float32, the type of images, to be theirs to the bit.
-    return tf.constant(values.astype(np.float32), dtype)
