@@ -31,7 +31,6 @@ _SPATIAL = dict(encoder_widths='4,4', encoder_blocks='1,2')
 _NEEDS = {
   'spatial_resnet': _SPATIAL,
   'spatial_densenet': _SPATIAL,
-  'pixelcnn_flow': dict(encoder='spatial_resnet') | _SPATIAL,
   'pixelcnn_pp': dict(window='4x2'),
   'grey_pixelcnn_pp': dict(window='3x2'),
 }
@@ -47,10 +46,15 @@ _VARIANTS = {
 def config(**changes):
   """The smallest config, with changes and what these need."""
   fields = _SIZES | changes
-  for name in fields.values():
-    # A need of one name alone may be another name, with needs of its own.
-    fields = fields | _NEEDS.get(name, {})
+  if fields.get('prior') == 'pixelcnn_flow' and not _is_spatial(fields):
+    fields |= dict(encoder='spatial_resnet')
+  for name in list(fields.values()):
+    fields |= _NEEDS.get(name, {})
   return toys.small_config(**fields)
+
+
+def _is_spatial(fields):
+  return fields.get('encoder', 'vector') != 'vector'
 
 
 def registries():
