@@ -46,6 +46,7 @@ setuptools.setup(
       'vlae-probe = vlae_tf.system.launcher:probe',
       'vlae-anomaly = vlae_tf.system.launcher:anomaly',
       'vlae-rate-distortion = vlae_tf.system.launcher:rate_distortion',
+      'vlae-retention = vlae_tf.system.launcher:retention',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
       'vlae-export = vlae_tf.system.launcher:export',

@@ -2,6 +2,7 @@
 
 from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
 
+from vlae_tf.components.architectures import Architecture, ENCODERS
 from vlae_tf.components.decoders import (
   AutoregressiveDecoder,
   NETWORKS,
@@ -20,6 +21,7 @@ from vlae_tf.components.posteriors import (
   DiagonalGaussianPosterior,
   NoPosterior,
   POSTERIORS,
+  SpatialGaussianPosterior,
 )
 from vlae_tf.components.priors import (
   AutoregressiveFlowPrior,
@@ -36,11 +38,13 @@ from vlae_tf.components.terms import Objective, Terms
 from vlae_tf.components.warm_up import WarmUp
 
 __all__ = [
+  'ENCODERS',
   'NETWORKS',
   'OBJECTIVES',
   'POSTERIORS',
   'PRIORS',
   'SCHEDULES',
+  'Architecture',
   'AutoregressiveDecoder',
   'AutoregressiveFlowPrior',
   'Beta',
@@ -61,6 +65,7 @@ __all__ = [
   'Posterior',
   'Prior',
   'SoftFreeBits',
+  'SpatialGaussianPosterior',
   'Terms',
   'WarmUp',
 ]

@@ -8,6 +8,10 @@ from vlae_tf.nn.causal.updates import Front, Update
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
 from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
+from vlae_tf.nn.pixel.pixel_cnn_pp import (
+  GreyPixelCNNPlusPlus,
+  PixelCNNPlusPlus,
+)
 from vlae_tf.nn.pixel.shift_cnn import ChannelwiseShiftCNN, ShiftCNN
 from vlae_tf.nn.pixel.window_cnn import (
   DownsampledWindowCNN,
@@ -15,6 +19,12 @@ from vlae_tf.nn.pixel.window_cnn import (
   WindowCNN,
 )
 from vlae_tf.nn.residual import Encoder, Generator, ResidualBlock
+from vlae_tf.nn.spatial import (
+  DenseNetEncoder,
+  DenseNetGenerator,
+  SpatialEncoder,
+  SpatialGenerator,
+)
 from vlae_tf.nn.weight_norm import (
   data_dependent_initialization,
   WeightNorm,
@@ -27,16 +37,22 @@ __all__ = [
   'MADE',
   'CausalNetwork',
   'ChannelwiseShiftCNN',
+  'DenseNetEncoder',
+  'DenseNetGenerator',
   'DownsampledWindowCNN',
   'Encoder',
   'Front',
   'GatedPixelCNN',
   'Generator',
+  'GreyPixelCNNPlusPlus',
   'PixelCNN',
+  'PixelCNNPlusPlus',
   'PointwiseCNN',
   'ResidualBlock',
   'Session',
   'ShiftCNN',
+  'SpatialEncoder',
+  'SpatialGenerator',
   'Update',
   'WeightNorm',
   'WeightNormConv2D',

@@ -24,13 +24,14 @@ def expected_pairs(offsets_of_pixel):
   return seen
 
 
-def take_steps(network):
+def take_steps(network, channels=1):
   """A few steps of an optimiser, as training would take them."""
-  image = toys.uniforms(4, *_SIZE, 1)
+  image = toys.uniforms(4, *_SIZE, channels)
   features = toys.features(4, *_SIZE)
   for _ in range(3):
     with tf.GradientTape() as tape:
-      loss = tf.reduce_mean((network(image, features) - image) ** 2)
+      params = network(image, features)
+      loss = tf.reduce_mean((params - image[..., :1]) ** 2)
     gradients = tape.gradient(loss, network.trainable_variables)
     for g, v in zip(gradients, network.trainable_variables):
       v.assign_sub(0.05 * g)

@@ -1,0 +1,189 @@
+"""What of an image its decompressions keep: colour and luminance, by scale.
+
+A decompression is another image with the same code: pixel by pixel it may
+differ everywhere, and still be the same picture to one who stands back. So
+originals and decompressions are blurred before they are compared, luminance and
+colour apart.
+
+#### References
+
+[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (section 4.3, Figure 3)
+[2]: ITU-R. Recommendation BT.601, 2011: luminance and differences of colour.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.ndimage
+
+# Standard deviations of the blur, in pixels; infinite: the mean of the image.
+BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_LEVELS = 255
+
+
+class Row(NamedTuple):
+  """How far decompressions are from what they are of, in one respect.
+
+  Attributes:
+    what: 'luminance' or 'colour'.
+    blur: Standard deviation of the blur, in pixels.
+    error: Root of the mean square of the difference, in levels of 255.
+    error_of_others: The same to decompressions of other images.
+    kept: Share of the variance that is not lost: one minus the quotient of both
+      mean squares; 0 where any image would do as well, 1 where nothing differs.
+    kept_stderr: Its standard error over the images.
+  """
+
+  what: str
+  blur: float
+  error: float
+  error_of_others: float
+  kept: float
+  kept_stderr: float
+
+
+def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
+  """Luminance, and blue's and red's difference from it [2].
+
+  Args:
+    images: Float array of shape `[..., channels]` in [0, 1], of 1 or 3
+      channels.
+
+  Returns:
+    Arrays of shape `[..., maps]` by name, in levels: 'luminance' of one map, of
+    three channels also 'colour' of two, `0.564 (B - Y)` and `0.713 (R - Y)`.
+
+  Raises:
+    ValueError: There are other numbers of channels.
+  """
+  images = np.asarray(images, np.float64) * _LEVELS
+  if images.shape[-1] == 1:
+    return {'luminance': images}
+  if images.shape[-1] != 3:
+    raise ValueError(
+      f'`images` must have 1 or 3 channels, got shape {images.shape}.'
+    )
+  luminance = images @ _LUMINANCE
+  blue = (images[..., 2] - luminance) / (2 * (1 - _LUMINANCE[2]))
+  red = (images[..., 0] - luminance) / (2 * (1 - _LUMINANCE[0]))
+  return {
+    'luminance': luminance[..., None],
+    'colour': np.stack([blue, red], -1),
+  }
+
+
+def blurred(maps: np.ndarray, blur: float) -> np.ndarray:
+  """Maps blurred by a Gaussian, their edges mirrored.
+
+  Args:
+    maps: Array of shape `[..., height, width, maps]`.
+    blur: Standard deviation, in pixels; 0 for none, infinite for the mean.
+
+  Returns:
+    An array of the same shape, of height and width one if `blur` is infinite.
+  """
+  if math.isinf(blur):
+    return maps.mean((-3, -2), keepdims=True)
+  widths = [0.0] * maps.ndim
+  widths[-3] = widths[-2] = blur
+  return scipy.ndimage.gaussian_filter(maps, widths)
+
+
+def measure(
+  images: np.ndarray,
+  decompressed: np.ndarray,
+  blurs: Sequence[float] = BLURS,
+) -> list[Row]:
+  """Compares images with their decompressions.
+
+  >>> rng = np.random.default_rng(0)
+  >>> images = rng.uniform(size=[8, 6, 6, 3])
+  >>> [round(row.kept, 3) for row in measure(images, images[None], [0.0])]
+  [1.0, 1.0]
+
+  Args:
+    images: Array of shape `[num, height, width, channels]` in [0, 1].
+    decompressed: Array of shape `[draws, num, height, width, channels]`.
+    blurs: See `blurred`.
+
+  Returns:
+    A list of `Row`, for luminance and then for colour.
+
+  Raises:
+    ValueError: There are less than two images, or shapes do not fit.
+  """
+  images, decompressed = np.asarray(images), np.asarray(decompressed)
+  if len(images) < 2:
+    raise ValueError(f'`images` must be at least 2, got {len(images)}.')
+  if decompressed.shape[1:] != images.shape or not len(decompressed):
+    raise ValueError(
+      '`decompressed` must be at least one draw of shape '
+      f'{images.shape}, got shape {decompressed.shape}.'
+    )
+  of_images = luminance_and_colour(images)
+  of_others = luminance_and_colour(decompressed)
+  return [
+    _row(what, blur, blurred(of_images[what], blur), blurred(maps, blur))
+    for what, maps in of_others.items()
+    for blur in blurs
+  ]
+
+
+def _row(what, blur, maps, others):
+  own = _squares(maps, others)
+  # Each image in the place of its neighbour: as many pairs, none its own.
+  strange = _squares(maps, np.roll(others, 1, axis=1))
+  quotient = own.mean() / strange.mean() if strange.any() else math.nan
+  # Of a quotient of means, to the first order.
+  spread = (own - quotient * strange) / strange.mean()
+  stderr = float(spread.std(ddof=1) / math.sqrt(len(spread)))
+  error, of_others = (math.sqrt(s.mean()) for s in (own, strange))
+  return Row(what, blur, error, of_others, 1 - quotient, stderr)
+
+
+def _squares(maps, others):
+  """Mean square of the difference of each image, `[num]`."""
+  return ((others - maps) ** 2).mean((0, 2, 3, 4))
+
+
+def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
+  """What is kept, as lines of text: a row a respect, a column a run.
+
+  Args:
+    rows_of_runs: Rows by the names of runs, all of the same respects.
+
+  Returns:
+    A string of several lines.
+  """
+  names = list(rows_of_runs)
+  width = max(22, *map(len, names)) + 2
+  lines = [
+    'kept (error in levels)'.ljust(26) + ''.join(n.rjust(width) for n in names)
+  ]
+  for of_one in zip(*rows_of_runs.values(), strict=True):
+    cells = [
+      f'{row.kept:.3f} +- {row.kept_stderr:.3f} ({row.error:.1f})'
+      for row in of_one
+    ]
+    label = f'{of_one[0].what}, {_words(of_one[0].blur)}'
+    lines.append(label.ljust(26) + ''.join(c.rjust(width) for c in cells))
+  return '\n'.join(lines)
+
+
+def _words(blur):
+  if math.isinf(blur):
+    return 'mean'
+  return f'blur {blur:g}' if blur else 'sharp'
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+  """Rows as JSON knows them; an infinite blur is 'mean'."""
+  return [
+    row._asdict() | {'blur': 'mean' if math.isinf(row.blur) else row.blur}
+    for row in rows
+  ]
