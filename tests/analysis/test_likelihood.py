@@ -142,6 +142,10 @@ def test_summary_has_the_units_it_says():
   assert summary['distortion_stderr'] == pytest.approx(2.0)
   assert summary['rate_bits'] == pytest.approx(5 / math.log(2))
   assert summary['bits_per_dim'] == pytest.approx(12 / math.log(2) / 6)
+  bits = [summary[f'{name}_bits_per_dim'] * 6 for name in ('elbo', 'rate')]
+  assert bits == pytest.approx(
+    [-summary['elbo'] / math.log(2), 5 / math.log(2)]
+  )
 
 
 def test_number_of_samples_must_be_positive():

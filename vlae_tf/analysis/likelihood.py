@@ -51,6 +51,7 @@ class Estimates:
       the spread over images divided by the root of their number.
     """
     nll, gap = -self.log_prob, self.log_prob - self.elbo
+    nats_of_bit = math.log(2) * math.prod(image_shape)  # A bit of each number.
     return {
       'nll': float(nll.mean()),
       'nll_stderr': standard_error(nll),
@@ -63,7 +64,9 @@ class Estimates:
       'distortion': float(self.distortion.mean()),
       'distortion_stderr': standard_error(self.distortion),
       'rate_bits': float(self.rate.mean()) / math.log(2),
-      'bits_per_dim': float(nll.mean()) / math.log(2) / math.prod(image_shape),
+      'bits_per_dim': float(nll.mean()) / nats_of_bit,
+      'elbo_bits_per_dim': -float(self.elbo.mean()) / nats_of_bit,
+      'rate_bits_per_dim': float(self.rate.mean()) / nats_of_bit,
       'num_images': len(nll),
       'num_samples': self.num_samples,
     }
@@ -86,6 +89,8 @@ def table(result: Mapping[str, Any]) -> str:
     ('distortion', 'distortion', 'nats', result['distortion_stderr']),
     ('bits in the code', 'rate_bits', 'bits', None),
     ('NLL', 'bits_per_dim', 'bits/dim', None),
+    ('-ELBO', 'elbo_bits_per_dim', 'bits/dim', None),
+    ('rate', 'rate_bits_per_dim', 'bits/dim', None),
   ]
   lines = [f'{result["num_images"]} images, {result["num_samples"]} codes each']
   for name, key, unit, error in rows:
