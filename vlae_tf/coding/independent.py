@@ -91,7 +91,7 @@ class Transformed:
   """Values that a bijector makes of those of another codec, exactly.
 
   Attributes:
-    base: `Codec` of vectors `[lanes, size]`.
+    base: `Codec` of noise, `[lanes, *event_shape]`.
     bijector: What makes values of them.
   """
 
@@ -99,7 +99,7 @@ class Transformed:
     """Creates the codec.
 
     Args:
-      base: `Codec` of vectors `[lanes, size]`.
+      base: `Codec` of noise, `[lanes, *event_shape]`.
       bijector: What maps the base's values onto these, without rounding: see
         `lattice.on_lattice`.
     """

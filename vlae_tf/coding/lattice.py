@@ -245,7 +245,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   if isinstance(bijector, _MOVES):
     return bijector
   if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return bijector.with_shift(lambda shift: _on_points(shift, step))
+    return bijector.with_shift(_OnPoints(step))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
     '(AutoregressiveShift, Permute, Reshape), got '
@@ -279,8 +279,14 @@ def _num_shifts(bijector):
   return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
-def _on_points(shift, step):
-  return _points(shift, step, MAX_SHIFT, _ASIDE)
+@dataclasses.dataclass(frozen=True)
+class _OnPoints:
+  """Shifts rounded to a lattice; equal for equal steps."""
+
+  step: float
+
+  def __call__(self, shift):
+    return _points(shift, self.step, MAX_SHIFT, _ASIDE)
 
 
 def _points(x, step, bound, aside):

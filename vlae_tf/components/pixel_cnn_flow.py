@@ -69,7 +69,8 @@ class PixelCNNFlowPrior(priors.GaussianPrior):
       )
     checks.integer('steps', steps, 1)
     self._networks = [
-      self._NETWORK(hidden, name=f'shift_cnn_{i}') for i in range(steps)
+      self._NETWORK(hidden, name=f'shift_cnn_{i}', dtype=self.dtype_policy)
+      for i in range(steps)
     ]
 
   def build(self, input_shape=None):

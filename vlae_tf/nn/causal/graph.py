@@ -8,6 +8,7 @@ the evaluation pixel by pixel.
 
 import itertools
 
+import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point
@@ -109,6 +110,20 @@ class Gate(Node):
     return self._fn(*tf.split(x, 2, 0))
 
 
+class Joined(Node):
+  """The maps of several nodes as those of one."""
+
+  def __init__(self, *inputs):
+    super().__init__(sum(node.maps for node in inputs), inputs)
+
+  def parallel(self, *inputs):
+    return tf.concat(inputs, -1)
+
+  def at_pixels(self, *inputs):
+    """The same with the maps along the first axis."""
+    return tf.concat(inputs, 0)
+
+
 class Convolution(Node):
   """A convolution over the concatenated maps of its inputs."""
 
@@ -153,6 +168,33 @@ class Convolution(Node):
       for k, node in enumerate(self.inputs)
       for offset in self.offsets(k).values()
     ]
+
+  def finished(self, y):
+    """The sums that the convolution is made of, as its numbers."""
+    return fixed_point.rounded(y)
+
+
+class Surroundings(Convolution):
+  """The part of a convolution that is not of the pixel itself.
+
+  Its sums are left as they are: whoever adds what the pixel gives, through the
+  kernel's centre, has the numbers of the whole.
+  """
+
+  def offsets(self, k):
+    return {e: o for e, o in super().offsets(k).items() if o != (0, 0)}
+
+  def parallel(self, *inputs):
+    layer, x = self.layer, tf.concat(inputs, -1)
+    kernel = layer.kernel
+    around = np.ones([*layer.size, 1, 1])
+    for entry, offset in layer.offsets.items():
+      around[entry] = offset != (0, 0)
+    kernel *= tf.constant(around, kernel.dtype)
+    return layer.linear(tf.cast(x, kernel.dtype), kernel) + layer.bias
+
+  def finished(self, y):
+    return y
 
 
 def elu(node):

@@ -1,5 +1,6 @@
 """Networks from an image to parameters of each pixel given those before it."""
 
+import functools
 from typing import Any
 
 import keras
@@ -169,9 +170,11 @@ class _Compiled:
     # does not warn of tracing too often.
     key = (update, tuple(features.shape))
     if key not in self._functions:
+      # TensorFlow counts the traces of a line of code: of this one there are as
+      # many as networks, but none of a `partial`.
       self._functions[key] = tf.function(
-        lambda features, noise, state: self._fn(features, noise, update, state),
+        functools.partial(self._fn, update=update),
         jit_compile=True,
         autograph=False,
       )
-    return self._functions[key](features, noise, state)
+    return self._functions[key](features, noise, state=state)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import graph
 
 
@@ -157,7 +156,7 @@ class Step:
     matrix, constant = self._products[node]
     stacked = taps[0] if len(taps) == 1 else tf.concat(taps, 0)
     y = matrix @ stacked + self._layout.pick(constant, column)
-    return fixed_point.rounded(y)
+    return node.finished(y)
 
 
 class _Product:

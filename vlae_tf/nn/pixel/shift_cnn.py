@@ -8,6 +8,9 @@
 [2]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
      Neural Networks. In _International Conference on Machine Learning_, 2016.
      https://arxiv.org/abs/1601.06759
+[3]: Diederik P. Kingma et al. Improved Variational Inference with Inverse
+     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
+     https://arxiv.org/abs/1606.04934
 """
 
 import dataclasses
@@ -17,7 +20,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import fixed_point, weight_norm
+from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
@@ -63,6 +66,7 @@ class ShiftCNN(causal_network.CausalNetwork):
     super().__init__(**kwargs)
     self._hidden = [checks.integer('hidden', maps, 1) for maps in hidden]
     self._output_scale = output_scale
+    self._layers_: list[conv.MaskedConv2D] = []
 
   def build_for(self, event_shape: Sequence[int]) -> None:
     """Creates the variables.
@@ -73,15 +77,19 @@ class ShiftCNN(causal_network.CausalNetwork):
     self.build((None, *event_shape), (None, *event_shape[:-1], 0))
 
   def describe(self, image, features):
-    units = [*self._hidden, image.maps]
-    self._layers_ = []
     h = image
-    for k, maps in enumerate(units):
+    for k, maps in enumerate([*self._hidden, image.maps]):
       mask = conv.raster_mask(3, h.maps, h.maps, include_center=k > 0)
-      layer = conv.MaskedConv2D(maps, 3, mask, name=f'masked_{k}')
-      self._layers_.append(layer)
+      layer = self._new_layer(maps, mask)
       h = graph.Convolution(layer, graph.elu(h) if k else h)
     return h
+
+  def _new_layer(self, maps, mask):
+    """The next convolution of the stack."""
+    name = f'masked_{len(self._layers_)}'
+    layer = conv.MaskedConv2D(maps, 3, mask, name=name, dtype=self.dtype_policy)
+    self._layers_.append(layer)
+    return layer
 
   def shift(self, z: tf.Tensor) -> tf.Tensor:
     """The shifts of codes.
@@ -92,12 +100,16 @@ class ShiftCNN(causal_network.CausalNetwork):
     Returns:
       A `Tensor` of the same shape.
     """
-    return self._scaled(tf.cast(self(z, z[..., :0]), z.dtype))
+    h = z
+    for k, layer in enumerate(self._layers_):
+      h = layer(fixed_point.elu(h) if k else h)
+    return self._scaled(tf.cast(h, z.dtype))
 
   def unroll_shift(
     self,
     noise: tf.Tensor,
     update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    jit_compile: bool = True,
   ) -> tf.Tensor:
     """Feeds the network its own results, places of a front together.
 
@@ -105,12 +117,14 @@ class ShiftCNN(causal_network.CausalNetwork):
       noise: `Tensor` of shape `[batch, height, width, maps]`.
       update: Element-wise callable of noise and shifts that returns codes. A
         function is compiled for each: pass one that equals the last call's.
+      jit_compile: Whether to compile by XLA.
 
     Returns:
       The `Tensor` `z` for which `z = update(noise, self.shift(z))`.
     """
     settle = _Settle(self, update)
-    return self.unroll(noise[..., :0], noise, settle)[0]
+    features = noise[..., :0]
+    return self.unroll(features, noise, settle, (), jit_compile)[0]
 
   def settle(self, noise, params, update):
     """Decides places, given what the network says of them.
@@ -131,27 +145,45 @@ class ShiftCNN(causal_network.CausalNetwork):
 
 @serialization.register
 class ChannelwiseShiftCNN(ShiftCNN):
-  """Shifts from the earlier maps of the place itself as well, linearly.
+  """Shifts from the earlier maps of the place itself as well.
 
-  What `ShiftCNN` makes of the places before, plus a strictly triangular linear
-  map of the place's own maps.
+  The kernels' centres are masked like a MADE: a hidden map is of a number of
+  the place's own maps that it may see, from none to all of them, and shift `k`
+  sees the first `k` ([2], [3]).
+
+  >>> network = ChannelwiseShiftCNN(hidden=(8, 8))
+  >>> network.build_for((1, 1, 3))
+  >>> x = tf.constant([[0.0, 0.0, 0.0], [0.0, 9.0, 9.0]])  # Alike up to x[0].
+  >>> shifts = network.shift(x[:, None, None])
+  >>> (shifts[0, 0, 0] == shifts[1, 0, 0]).numpy().tolist()
+  [True, True, False]
   """
 
-  def build(self, image_shape, features_shape):
-    super().build(image_shape, features_shape)
-    maps = image_shape[-1]
-    mask = np.tri(maps, k=-1).T
-    self._own = weight_norm.WeightNormDense(maps, mask=mask, name='own')
-    self._own.build((None, maps))
-
-  def shift(self, z):
-    params = self(z, z[..., :0]) + self._own(z)
-    return self._scaled(tf.cast(params, z.dtype))
+  def describe(self, image, features):
+    below, units = np.arange(image.maps) + 1, [*self._hidden, image.maps]
+    parts, h = [], image
+    for k, maps in enumerate(units):
+      own = np.sort(np.arange(maps) % (image.maps + 1))
+      mask = conv.raster_mask(3, h.maps, h.maps, include_center=True)
+      mask = np.repeat(mask, maps, 3)
+      mask[1, 1] = below[:, None] <= own
+      seen = graph.elu(h) if k else h
+      layer = self._new_layer(maps, mask)
+      parts.append(graph.Surroundings(layer, seen))
+      h, below = graph.Convolution(layer, seen), own
+    return graph.Joined(*parts)
 
   def settle(self, noise, params, update):
+    sizes = [layer.units for layer in self._layers_]
+    sums = tf.split(params, sizes, -1)
+    kernels = [tf.cast(x.kernel[1, 1], params.dtype) for x in self._layers_]
+
     def step(z):
-      own = tf.cast(self._own(z), params.dtype)
-      return [update(noise, self._scaled(params + own))]
+      h = z
+      for k, (around, kernel) in enumerate(zip(sums, kernels)):
+        seen = fixed_point.compiled_elu(h) if k else h
+        h = fixed_point.rounded(around + seen @ kernel)
+      return [update(noise, self._scaled(h))]
 
     # Each iteration settles one map more.
     return tf.while_loop(
