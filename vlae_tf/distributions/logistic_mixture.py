@@ -46,7 +46,7 @@ def num_channels(num_params: int, components: int) -> int:
   Raises:
     ValueError: Neither has.
   """
-  found = {components * _parts(c): c for c in (1, 3)}
+  found = {components * _num_parts(c): c for c in (1, 3)}
   if num_params not in found:
     raise ValueError(
       f'`params` must have {" or ".join(map(str, found))} maps for '
@@ -55,7 +55,7 @@ def num_channels(num_params: int, components: int) -> int:
   return found[num_params]
 
 
-def _parts(channels):
+def _num_parts(channels):
   """Parameters of a component: its weight, means and scales, coefficients."""
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
@@ -110,7 +110,7 @@ class LogisticMixturePixel:
     """
     if channels not in (1, 3):
       raise ValueError(f'`channels` must be 1 or 3 for {self}, got {channels}.')
-    return self.components * _parts(channels)
+    return self.components * _num_parts(channels)
 
   def num_uniforms(self, channels: int) -> int:
     """One a channel."""
@@ -162,6 +162,8 @@ class _LogisticMixture(tfd.Distribution):
       self._params = tf.convert_to_tensor(params)
       self._components = components
       self._channels = num_channels(self._params.shape[-1], components)
+      # At once, as the gradient of a slice is a table of all parameters.
+      self._parts = tf.split(self._params, _num_parts(self._channels), -1)
       super().__init__(
         dtype=self._params.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -189,7 +191,7 @@ class _LogisticMixture(tfd.Distribution):
 
   def _log_prob(self, pixels):
     levels, possible = self._levels(pixels)
-    logits = log_weights = self._part(0)
+    logits = log_weights = self._parts[0]
     for c, level in enumerate(levels):
       log_weights += logistics.log_prob(level, *self._logistics(levels[:c]))
     log_prob = tf.reduce_logsumexp(log_weights, -1)
@@ -201,7 +203,7 @@ class _LogisticMixture(tfd.Distribution):
     means: list[tf.Tensor] = []
     for _ in range(self._channels):
       means.append(logistics.mean(*self._logistics(means)))
-    weights = tf.nn.softmax(self._part(0))
+    weights = tf.nn.softmax(self._parts[0])
     means = [tf.reduce_sum(weights * mean, -1) for mean in means]
     return tf.stack(means, -1) / (_LEVELS - 1)
 
@@ -246,7 +248,7 @@ class _LogisticMixture(tfd.Distribution):
     What decides is told the number of a channel and a mixture: the logarithms
     of weights given the channels before, and the components' logistics.
     """
-    log_weights = self._part(0)
+    log_weights = self._parts[0]
     levels: list[tf.Tensor] = []
     for c in range(self._channels):
       channel = self._logistics(levels)
@@ -254,22 +256,17 @@ class _LogisticMixture(tfd.Distribution):
       log_weights += logistics.log_prob(levels[-1], *channel)
     return levels
 
-  def _part(self, n):
-    """A number that each component has, `[..., components]`."""
-    start = n * self._components
-    return self._params[..., start : start + self._components]
-
   def _logistics(self, before):
     """Means and inverse scales of the channel after some of given levels.
 
     Each component may be given levels of its own, `[..., components]`.
     """
     c, channels = len(before), self._channels
-    means = self._part(1 + c)
+    means = self._parts[1 + c]
     slopes = 1 + 2 * channels + c * (c - 1) // 2
     for b, level in enumerate(before):
-      means += tf.tanh(self._part(slopes + b)) * (level / _MIDDLE - 1)
-    log_scales = self._part(1 + channels + c) + LOG_SCALE
+      means += tf.tanh(self._parts[slopes + b]) * (level / _MIDDLE - 1)
+    log_scales = self._parts[1 + channels + c] + LOG_SCALE
     log_scales = tf.clip_by_value(log_scales, -MAX_LOG_SCALE, MAX_LOG_SCALE)
     return _MIDDLE * (1 + means), tf.exp(-log_scales) / _MIDDLE
 
