@@ -19,12 +19,13 @@ _PUBLIC = {
     from_preset from_pretrained receptive_field restore
   """,
   'vlae_tf.components': """
-    NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES AutoregressiveDecoder
-    AutoregressiveFlowPrior Beta ChannelwisePixelCNNFlowPrior
-    DiagonalGaussianPosterior FreeBits GaussianPrior HalveOnPlateau
-    HoldThenCosine HoldThenLinear ImportanceWeighted Likelihood NegativeELBO
-    NoFeatures NoPosterior Objective PixelCNNFlowPrior Posterior Prior
-    SoftFreeBits Terms WarmUp
+    ENCODERS NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES Architecture
+    AutoregressiveDecoder AutoregressiveFlowPrior Beta
+    ChannelwisePixelCNNFlowPrior DiagonalGaussianPosterior FreeBits
+    GaussianPrior HalveOnPlateau HoldThenCosine HoldThenLinear
+    ImportanceWeighted Likelihood NegativeELBO NoFeatures NoPosterior Objective
+    PixelCNNFlowPrior Posterior Prior SoftFreeBits SpatialGaussianPosterior
+    Terms WarmUp
   """,
   'vlae_tf.coding': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols
@@ -43,10 +44,12 @@ _PUBLIC = {
     standard_gaussian
   """,
   'vlae_tf.nn': """
-    MADE CausalNetwork ChannelwiseShiftCNN DownsampledWindowCNN Encoder Front
-    GatedPixelCNN Generator PixelCNN PointwiseCNN ResidualBlock Session ShiftCNN
-    Update WeightNorm WeightNormConv2D WeightNormConv2DTranspose WeightNormDense
-    WindowCNN data_dependent_initialization
+    MADE CausalNetwork ChannelwiseShiftCNN DenseBlock DenseNetEncoder
+    DenseNetGenerator DownsampledWindowCNN Encoder Front GatedPixelCNN Generator
+    GreyPixelCNNPlusPlus PixelCNN PixelCNNPlusPlus PointwiseCNN ResidualBlock
+    Session ShiftCNN SpatialEncoder SpatialGenerator Update WeightNorm
+    WeightNormConv2D WeightNormConv2DTranspose WeightNormDense WindowCNN
+    data_dependent_initialization
   """,
 }
 # Rooms below them, whose classes are theirs as well.

@@ -51,7 +51,7 @@ class Architecture(Protocol):
 @ENCODERS.register(
   'vector', 'a code without places, by dense layers on a residual network'
 )
-class Vector:
+class _Vector:
   """The networks of 28x28 images [1, Appendix A]."""
 
   is_spatial = False
@@ -72,7 +72,7 @@ class Vector:
 @ENCODERS.register(
   'spatial_resnet', 'maps of `--latent_size`, by residual blocks'
 )
-class SpatialResNet:
+class _SpatialResNet:
   """The networks of colour images, residual [1, Appendix B]."""
 
   is_spatial = True
@@ -95,7 +95,7 @@ class SpatialResNet:
 @ENCODERS.register(
   'spatial_densenet', 'the same by dense blocks, three steps each'
 )
-class SpatialDenseNet(SpatialResNet):
+class _SpatialDenseNet(_SpatialResNet):
   """The networks of colour images, densely connected [1, Appendix B]."""
 
   _networks = (spatial.DenseNetEncoder, spatial.DenseNetGenerator)

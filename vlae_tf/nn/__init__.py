@@ -20,6 +20,7 @@ from vlae_tf.nn.pixel.window_cnn import (
 )
 from vlae_tf.nn.residual import Encoder, Generator, ResidualBlock
 from vlae_tf.nn.spatial import (
+  DenseBlock,
   DenseNetEncoder,
   DenseNetGenerator,
   SpatialEncoder,
@@ -37,6 +38,7 @@ __all__ = [
   'MADE',
   'CausalNetwork',
   'ChannelwiseShiftCNN',
+  'DenseBlock',
   'DenseNetEncoder',
   'DenseNetGenerator',
   'DownsampledWindowCNN',
