@@ -16,7 +16,8 @@ _SMALL = dict(
   decoder_depth=2,
 )
 # Any other may be tied.
-_TIED = [name for name in decoders.NETWORKS if name != 'gated_pixelcnn']
+_UNTIED = ('gated_pixelcnn', 'pixelcnn_pp', 'grey_pixelcnn_pp')
+_TIED = [name for name in decoders.NETWORKS if name not in _UNTIED]
 
 
 def _model(**fields):

@@ -69,9 +69,10 @@ def check_density(draws, log_prob):
   The mean of `g / p` is one for any density `g` if `p` is that of the draws.
 
   Args:
-    draws: Array of shape `[num, size]`.
+    draws: Array of shape `[num, ...]`.
     log_prob: Array of shape `[num]`.
   """
+  draws = draws.reshape(len(draws), -1)
   # Narrower than the draws, so that no weight is large.
   inner = tfd.MultivariateNormalDiag(draws.mean(0), 0.7 * draws.std(0))
   weights = np.exp(inner.log_prob(draws) - log_prob)
@@ -103,14 +104,30 @@ def test_density_is_that_of_the_noise_over_the_volume(case):
   model = cases.shared_model(case)
   image = cases.images(case, 2, *cases.IMAGE_SHAPE)
   noise = tf.convert_to_tensor(cases.noise(model, 2))
+  axes = list(range(1, len(noise.shape)))
+  of_noise = tf.reduce_sum(tfd.Normal(0.0, 1.0).log_prob(noise), axes)
   for law in (model.prior(), model.posterior(image)):
-    with tf.GradientTape(persistent=True) as tape:
-      tape.watch(noise)
-      value = reparameterized.draw(law, noise).value
-      rows = tf.unstack(tf.reduce_sum(value, 0))
-    jacobian = np.stack([tape.gradient(row, noise) for row in rows], 1)
-    volume = np.linalg.slogdet(jacobian)[1]
-    of_noise = tf.reduce_sum(tfd.Normal(0.0, 1.0).log_prob(noise), -1)
+    value = tf.identity(reparameterized.draw(law, noise).value)
     np.testing.assert_allclose(
-      law.log_prob(tf.identity(value)), of_noise - volume, atol=1e-3
+      law.log_prob(value), of_noise - _volume(law, noise, value), atol=1e-3
     )
+
+
+def _volume(law, noise, value):
+  """Logarithm of a draw's volume over that of the noise it is made of.
+
+  A flow over places is drawn by the engine, which has no gradient: of such a
+  law it is minus that of the inverse.
+  """
+  if hasattr(law, 'bijector') and len(law.event_shape) > 1:
+    return -_log_det(lambda z: law.bijector.inverse(tf.identity(z)), value)
+  return _log_det(lambda e: reparameterized.draw(law, e).value, noise)
+
+
+def _log_det(fn, x):
+  """Logarithm of the Jacobian's determinant of each row, by autodiff."""
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch(x)
+    ends = tf.unstack(tf.reshape(tf.reduce_sum(fn(x), 0), [-1]))
+  rows = [tf.reshape(tape.gradient(end, x), [len(x), -1]) for end in ends]
+  return np.linalg.slogdet(np.stack(rows, 1))[1]

@@ -260,3 +260,42 @@ def test_bad_argument_of_evaluation_is_named():
     data.evaluation_batches(_grey(), 1, split='dev')
   with pytest.raises(ValueError, match=r'`images` must be bool.*got int32'):
     data.bernoulli_means(np.zeros([1], np.int32))
+
+
+def test_flips_mirror_half_of_the_images_and_nothing_else():
+  images, size, seed = _grey(10), 4, 3
+  plain, flipped = (
+    _take(
+      data.training_batches(
+        images, size, seed, kind='levels', horizontal_flips=flips
+      ),
+      40,
+    )
+    for flips in (False, True)
+  )
+  mirrored = []
+  for step, (one, other) in enumerate(zip(plain, flipped)):
+    np.testing.assert_array_equal(one['index'], other['index'])
+    uniform = tf.random.stateless_uniform(
+      [size], seeds.stream_seed(seed, 'flip', step)
+    )
+    for k in range(size):
+      image = one['image'][k]
+      expected = image[:, ::-1] if uniform[k] < 0.5 else image
+      np.testing.assert_array_equal(other['image'][k], expected)
+      mirrored.append(float(uniform[k]) < 0.5)
+  assert 0.35 < np.mean(mirrored) < 0.65
+
+
+def test_flips_do_not_depend_on_replicas_or_on_where_one_begins():
+  def batches(step, **replicas):
+    return data.training_batches(
+      _grey(10), 4, 3, step, kind='levels', horizontal_flips=True, **replicas
+    )
+
+  whole = _take(batches(0), 6)
+  _assert_same(_take(batches(4), 2), whole[4:])
+  parts = _take(batches(0, num_replicas=2), 12)
+  for k, batch in enumerate(whole):
+    both = np.concatenate([p['image'] for p in parts[2 * k : 2 * k + 2]])
+    np.testing.assert_array_equal(both, batch['image'])

@@ -29,4 +29,4 @@ def _networks(model):
     *model.posterior._flatten_layers(include_self=False, recursive=False),
     *model.likelihood._flatten_layers(include_self=False, recursive=False),
   ]
-  return [n for n in inner if not isinstance(n, weight_norm.WeightNormDense)]
+  return [n for n in inner if not isinstance(n, weight_norm.WeightNorm)]
