@@ -30,9 +30,9 @@ _PUBLIC = {
   'vlae_tf.coding': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols
     Chunks Codec Coder Encoded ExactModel GaussianSymbols Independent Interval
-    LosslessChunks LossyChunks Message PixelSymbols Priced Settings Sizes
-    StandardGaussianSymbols Symbols Transformed WithCode check_codec codec_of
-    on_lattice
+    LogisticMixtureSymbols LosslessChunks LossyChunks Message PixelSymbols
+    Priced Settings Sizes StandardGaussianSymbols Symbols Transformed WithCode
+    check_codec codec_of on_lattice
   """,
   'vlae_tf.data': """
     DATASETS PIXEL_KINDS Collection ImageData bernoulli_means default_data_dir

@@ -13,6 +13,7 @@ from vlae_tf.coding.lattice import (
   StandardGaussianSymbols,
 )
 from vlae_tf.coding.laws import codec_of
+from vlae_tf.coding.logistic_mixture_symbols import LogisticMixtureSymbols
 from vlae_tf.coding.lossless import LosslessChunks
 from vlae_tf.coding.lossy import LossyChunks
 from vlae_tf.coding.message import Interval, Message
@@ -39,6 +40,7 @@ __all__ = [
   'GaussianSymbols',
   'Independent',
   'Interval',
+  'LogisticMixtureSymbols',
   'LosslessChunks',
   'LossyChunks',
   'Message',

@@ -46,7 +46,7 @@ class AutoregressiveImages:
   def _intervals(self, value):
     value = tf.cast(value, self._law.dtype)
     params = self._law.params(fixed_point.rounded(value))
-    return self._symbols.intervals(self._symbols.split(params), value)
+    return symbols_lib.pixel_intervals(self._symbols, params, value)
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     """See `Codec`."""
@@ -74,15 +74,15 @@ class _PopPixels:
     lanes = state[0].shape[0]
     rows = params.shape[0] // lanes
     params = tf.reshape(params, [rows, lanes, -1])
-    params = self.symbols.split(params)
     dtype = params.dtype
     found = tf.TensorArray(dtype, rows, element_shape=[lanes, self.channels])
 
     def pop(row, message, found):
-      channels = []
-      for c in range(self.channels):
+      channels: list[tf.Tensor] = []
+      for _ in range(self.channels):
         value, interval = self.symbols.locate(
-          params[row, :, c], message_lib.slots(message)
+          self.symbols.of_next(params[row], channels),
+          message_lib.slots(message),
         )
         message = message_lib.drop(message, interval, front.inside[row])
         channels.append(value)

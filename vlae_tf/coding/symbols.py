@@ -5,6 +5,7 @@ float that differs in its last bits, as between devices, is the same integer.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +14,9 @@ import tensorflow as tf
 from vlae_tf.coding.message import Interval, PRECISION
 from vlae_tf.distributions import pixel_laws
 
-# Logits are rounded to multiples of 1 / _STEPS and lie within +-_LIMIT: for a
+# Logits are rounded to multiples of 1 / STEPS and lie within +-_LIMIT: for a
 # coin that costs 10**-6 nats at most.
-_STEPS = 256
+STEPS = 256
 _LIMIT = 16
 _TOTAL = 1 << PRECISION
 _WEIGHT_BITS = 20
@@ -56,15 +57,71 @@ class Symbols(Protocol):
 
 
 class PixelSymbols(Symbols, Protocol):
-  """A law of the channels of a pixel."""
+  """A law of the channels of a pixel, each given those before it."""
 
-  def split(self, params: tf.Tensor) -> tf.Tensor:
-    """Parameters of pixels, `[..., num]`, as `[..., channels, num_params]`."""
+  def of_next(
+    self, params: tf.Tensor, before: Sequence[tf.Tensor]
+  ) -> tf.Tensor:
+    """Parameters of the channel that comes after some.
+
+    Args:
+      params: Those of pixels, float `Tensor` of shape `[..., num]`.
+      before: The channels before it, of shape `[...]` each.
+
+    Returns:
+      A `Tensor` of shape `[..., num_params]`.
+    """
     ...
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
     """Pixels from what they were rounded to for a network."""
     ...
+
+
+def pixel_intervals(
+  symbols: PixelSymbols, params: tf.Tensor, pixels: tf.Tensor
+) -> Interval:
+  """Where the channels of pixels are, those before them being known.
+
+  Args:
+    symbols: What codes them.
+    params: Float `Tensor` of shape `[..., num]`.
+    pixels: `Tensor` of shape `[..., channels]`.
+
+  Returns:
+    An `Interval` of shape `[..., channels]`.
+  """
+  channels = tf.unstack(pixels, axis=-1)
+  found = [
+    symbols.intervals(symbols.of_next(params, channels[:c]), channel)
+    for c, channel in enumerate(channels)
+  ]
+  return Interval(*(tf.stack(parts, -1) for parts in zip(*found)))
+
+
+def to_levels(values: tf.Tensor, scale: int) -> tf.Tensor:
+  """Levels of what is about `level / scale`, int32."""
+  return tf.cast(tf.round(values * scale), tf.int32)
+
+
+def from_levels(
+  level: tf.Tensor, levels: int, scale: int, dtype: tf.DType
+) -> tf.Tensor:
+  """`level / scale` of one of some levels."""
+  # A table, as XLA turns `/ 255` into an inexact `* (1 / 255)`.
+  return tf.gather(tf.constant(np.arange(levels) / scale, dtype), level)
+
+
+def weights_below(steps: tf.Tensor) -> tf.Tensor:
+  """Integers like exp(-x) of numbers `x` that are 0 or more.
+
+  Args:
+    steps: Integers, `x` as multiples of `1 / STEPS`.
+
+  Returns:
+    int64 `Tensor` of the same shape, at most 2**20.
+  """
+  return tf.gather(_WEIGHTS, tf.minimum(steps, _LIMIT * STEPS))
 
 
 def _of_pixel_law(law_class):
@@ -100,15 +157,15 @@ def of_pixel_law(law: pixel_laws.PixelLaw) -> PixelSymbols:
 
 def _widths_of_ones():
   """The integer probability of a one, at every logit of the grid."""
-  logits = np.arange(-_LIMIT * _STEPS, _LIMIT * _STEPS + 1) / _STEPS
+  logits = np.arange(-_LIMIT * STEPS, _LIMIT * STEPS + 1) / STEPS
   widths = np.floor(_TOTAL / (1 + np.exp(-logits)) + 0.5)
   return np.clip(widths, 1, _TOTAL - 1).astype(np.int64)
 
 
 def _weights():
-  """Integers like exp(-n / _STEPS), n from 0 on."""
-  n = np.arange(_LIMIT * _STEPS + 1)
-  return np.floor(np.exp(-n / _STEPS) * 2**_WEIGHT_BITS + 0.5).astype(np.int64)
+  """Integers like exp(-n / STEPS), n from 0 on."""
+  n = np.arange(_LIMIT * STEPS + 1)
+  return np.floor(np.exp(-n / STEPS) * 2**_WEIGHT_BITS + 0.5).astype(np.int64)
 
 
 _WIDTHS_OF_ONES = _widths_of_ones()
@@ -126,9 +183,11 @@ class BernoulliSymbols:
     del law
     return cls()
 
-  def split(self, params: tf.Tensor) -> tf.Tensor:
-    """Parameters of pixels as those of channels, `[..., channels, 1]`."""
-    return params[..., None]
+  def of_next(
+    self, params: tf.Tensor, before: Sequence[tf.Tensor]
+  ) -> tf.Tensor:
+    """See `PixelSymbols`: a logit, whatever came before."""
+    return params[..., len(before) : len(before) + 1]
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
     """Pixels from what they were rounded to for a network."""
@@ -148,7 +207,7 @@ class BernoulliSymbols:
 
   def _ones(self, params):
     logits = tf.clip_by_value(params[..., 0], -_LIMIT, _LIMIT)
-    places = tf.floor((logits + _LIMIT) * _STEPS + 0.5)
+    places = tf.floor((logits + _LIMIT) * STEPS + 0.5)
     return tf.gather(_WIDTHS_OF_ONES, tf.cast(places, tf.int32))
 
   def _of(self, is_one, ones):
@@ -184,20 +243,21 @@ class CategoricalSymbols:
     """Those of the channels of a pixel."""
     return cls(law.levels, law.levels - 1)
 
-  def split(self, params: tf.Tensor) -> tf.Tensor:
-    """Parameters of pixels as those of channels, `[..., channels, levels]`."""
-    shape = tf.concat([tf.shape(params)[:-1], [-1, self.levels]], 0)
-    split = tf.reshape(params, shape)
-    channels = params.shape[-1] // self.levels
-    return tf.ensure_shape(split, [*params.shape[:-1], channels, self.levels])
+  def of_next(
+    self, params: tf.Tensor, before: Sequence[tf.Tensor]
+  ) -> tf.Tensor:
+    """See `PixelSymbols`: logits of the levels, whatever came before."""
+    start = len(before) * self.levels
+    return params[..., start : start + self.levels]
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
     """Pixels from what they were rounded to for a network."""
-    return self._values(self._levels(pixels), pixels.dtype)
+    level = to_levels(pixels, self.scale)
+    return self._values(level, pixels.dtype)
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     """See `Symbols`."""
-    return self._of(self._levels(value), self._ends(params))
+    return self._of(to_levels(value, self.scale), self._ends(params))
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
@@ -207,19 +267,14 @@ class CategoricalSymbols:
     level = tf.reduce_sum(tf.cast(ends <= slot[..., None], tf.int32), -1)
     return self._values(level, params.dtype), self._of(level, ends)
 
-  def _levels(self, value):
-    return tf.cast(tf.round(value * self.scale), tf.int32)
-
   def _values(self, level, dtype):
-    # A table, as XLA turns `/ 255` into an inexact `* (1 / 255)`.
-    values = np.arange(self.levels) / self.scale
-    return tf.gather(tf.constant(values, dtype), level)
+    return from_levels(level, self.levels, self.scale, dtype)
 
   def _ends(self, params):
     """The end of each level's interval, `[..., levels]`."""
     below = tf.reduce_max(params, -1, keepdims=True) - params
-    places = tf.floor(tf.minimum(below, _LIMIT) * _STEPS + 0.5)
-    weights = tf.gather(_WEIGHTS, tf.cast(places, tf.int32))
+    places = tf.floor(tf.minimum(below, _LIMIT) * STEPS + 0.5)
+    weights = weights_below(tf.cast(places, tf.int32))
     sums = tf.cumsum(weights, axis=-1)
     # One part of 2**24 for each level, so that all can be coded; the rest is
     # divided. The sums are below 2**28 and 2**24 times that fits int64.
