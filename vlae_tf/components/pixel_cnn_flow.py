@@ -26,7 +26,8 @@ class PixelCNNFlowPrior(priors.GaussianPrior):
 
   Each flow shifts the maps of a place by a PixelCNN of the places before it;
   the order of the places is reversed between flows ([1], Appendix B). The
-  density takes one parallel pass; sampling goes front by front.
+  density takes one parallel pass; sampling goes front by front, and has no
+  gradient.
 
   >>> prior = PixelCNNFlowPrior((2, 2, 3), steps=2, hidden=(8, 8))
   >>> z = prior().sample(5, seed=1)

@@ -262,3 +262,18 @@ def test_floats_would_not_be(cls):
 def test_hidden_layers_without_maps_are_refused(cls):
   with pytest.raises(ValueError, match='`hidden` must be at least 1, got 0'):
     cls((4, 0))
+
+
+@each_class
+def test_bad_shapes_are_refused(cls):
+  network = cls((4,))
+  with pytest.raises(ValueError, match='`network` must be built'):
+    network.shift(_codes(1))
+  with pytest.raises(ValueError, match=r'`event_shape` must be .*got \(3, 2\)'):
+    network.build_for((3, 2))
+  network.build_for(_EVENT)
+  for bad in (_codes(1, (4, 3, 2)), _codes(1)[0]):
+    with pytest.raises(ValueError, match=r'`z` must have shape \[.*3\], got'):
+      network.shift(bad)
+    with pytest.raises(ValueError, match=r'`noise` must have shape .*3\], got'):
+      network.unroll_shift(bad, tf.add)

@@ -73,7 +73,15 @@ class ShiftCNN(causal_network.CausalNetwork):
 
     Args:
       event_shape: `(height, width, maps)` of a code.
+
+    Raises:
+      ValueError: `event_shape` is not of three axes.
     """
+    if len(event_shape) != 3:
+      raise ValueError(
+        '`event_shape` must be a height, a width and a number of maps, got '
+        f'{tuple(event_shape)}.'
+      )
     self.build((None, *event_shape), (None, *event_shape[:-1], 0))
 
   def describe(self, image, features):
@@ -99,7 +107,11 @@ class ShiftCNN(causal_network.CausalNetwork):
 
     Returns:
       A `Tensor` of the same shape.
+
+    Raises:
+      ValueError: The codes are of another shape, or there are no weights yet.
     """
+    checks.shaped('z', z, (None, None, None, self.image_maps))
     h = z
     for k, layer in enumerate(self._layers_):
       h = layer(fixed_point.elu(h) if k else h)
@@ -113,15 +125,22 @@ class ShiftCNN(causal_network.CausalNetwork):
   ) -> tf.Tensor:
     """Feeds the network its own results, places of a front together.
 
+    Compiled, it has no gradient.
+
     Args:
-      noise: `Tensor` of shape `[batch, height, width, maps]`.
+      noise: `Tensor` of shape `[batch, height, width, maps]`, height and width
+        static.
       update: Element-wise callable of noise and shifts that returns codes. A
         function is compiled for each: pass one that equals the last call's.
       jit_compile: Whether to compile by XLA.
 
     Returns:
       The `Tensor` `z` for which `z = update(noise, self.shift(z))`.
+
+    Raises:
+      ValueError: The noise is of another shape, or there are no weights yet.
     """
+    checks.shaped('noise', noise, (None, None, None, self.image_maps))
     settle = _Settle(self, update)
     features = noise[..., :0]
     return self.unroll(features, noise, settle, (), jit_compile)[0]
@@ -147,9 +166,10 @@ class ShiftCNN(causal_network.CausalNetwork):
 class ChannelwiseShiftCNN(ShiftCNN):
   """Shifts from the earlier maps of the place itself as well.
 
-  The kernels' centres are masked like a MADE: a hidden map is of a number of
-  the place's own maps that it may see, from none to all of them, and shift `k`
-  sees the first `k` ([2], [3]).
+  The kernels' centres are masked like a MADE: a hidden map sees so many of the
+  place's own maps, from none to all of them, and shift `k` the first `k` ([2],
+  [3]). What `call` gives are the sums of all convolutions without the place's
+  own maps: `settle` adds these.
 
   >>> network = ChannelwiseShiftCNN(hidden=(8, 8))
   >>> network.build_for((1, 1, 3))
@@ -160,6 +180,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
   """
 
   def describe(self, image, features):
+    # Of each map, how many of the place's own ones it has seen.
     below, units = np.arange(image.maps) + 1, [*self._hidden, image.maps]
     parts, h = [], image
     for k, maps in enumerate(units):
