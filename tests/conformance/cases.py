@@ -9,7 +9,7 @@ import pytest
 import toys
 
 from vlae_tf import config as config_lib
-from vlae_tf.components import decoders
+from vlae_tf.components import architectures, decoders
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 from vlae_tf.system import registry
 
@@ -27,7 +27,7 @@ _SIZES = dict(
   importance_samples=2,
 )
 # What a name needs of other fields.
-_SPATIAL = dict(encoder_widths='4,4', encoder_blocks='1,2')
+_SPATIAL = dict(encoder_widths='4,4', encoder_blocks='1,2', flow_units=11)
 _NEEDS = {
   'spatial_resnet': _SPATIAL,
   'spatial_densenet': _SPATIAL,
@@ -46,7 +46,8 @@ _VARIANTS = {
 def config(**changes):
   """The smallest config, with changes and what these need."""
   fields = _SIZES | changes
-  if fields.get('prior') == 'pixelcnn_flow' and not _is_spatial(fields):
+  of_places = fields.get('prior', '').endswith('pixelcnn_flow')
+  if of_places and not _is_spatial(fields):
     fields |= dict(encoder='spatial_resnet')
   for name in list(fields.values()):
     fields |= _NEEDS.get(name, {})
@@ -54,7 +55,8 @@ def config(**changes):
 
 
 def _is_spatial(fields):
-  return fields.get('encoder', 'vector') != 'vector'
+  name = fields.get('encoder', 'vector')
+  return architectures.ENCODERS[name]().is_spatial
 
 
 def registries():
@@ -82,7 +84,15 @@ def model_configs():
     {field: list(names[field])[k % len(names[field])] for field in names}
     for k in range(max(map(len, names.values())))
   ]
-  return [config(**row) for row in [*rows, dict(latent_size=0)]]
+  found = [config(**row) for row in [*rows, dict(latent_size=0)]]
+  # What a row's other names do not go with.
+  missing = [
+    case
+    for field in names
+    for case in of_each(field)
+    if getattr(case, field) not in {getattr(c, field) for c in found}
+  ]
+  return found + missing
 
 
 def network_configs():

@@ -136,10 +136,10 @@ def check(config: Any) -> None:
       f'`flow_units` must be at least `latent_size - 1` = {least}, got '
       f'{config.flow_units}.'
     )
-  if config.prior == 'pixelcnn_flow' and not is_spatial:
+  if config.prior.endswith('pixelcnn_flow') and not is_spatial:
     raise ValueError(
-      '`encoder` must be one of codes with places with --prior=pixelcnn_flow, '
-      f'such as spatial_resnet, got {config.encoder!r}.'
+      '`encoder` must be one of codes with places, such as spatial_resnet, '
+      f'with --prior={config.prior}, got {config.encoder!r}.'
     )
 
 
