@@ -70,7 +70,7 @@ def _posterior(case):
 
 
 def _pixel_law(case):
-  law, channels = cases.pixel_law(case), 2
+  law, channels = cases.pixel_law(case), cases.channels(case)
   params = 3 * sines(5, law.num_params(channels))
   uniforms = between_zero_and_one(5, law.num_uniforms(channels), phase=4)
   drawn = law.quantile(params, uniforms)

@@ -11,7 +11,7 @@ import toys
 from conformance import cases
 
 _SIZE = (3, 4)
-_CHANNELS = 2
+_CHANNELS = 3
 
 
 def influence(network, maps):
