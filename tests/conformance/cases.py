@@ -143,6 +143,19 @@ def pixel_law(case):
   return pixel_laws.PIXEL_LAWS[case.pixel_law]()
 
 
+def channels(case, least=2):
+  """The fewest channels, from some on, that pixels of a config's law have."""
+  law = pixel_law(case)
+  return next(c for c in range(least, 9) if _is_law_of(law, c))
+
+
+def _is_law_of(law, channels):
+  try:
+    return law.num_params(channels) > 0
+  except ValueError:
+    return False
+
+
 def values(law):
   """All that a pixel of a law can be, an array."""
   if 'levels' in law.kinds:

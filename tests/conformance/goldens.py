@@ -88,9 +88,7 @@ def _posterior(case):
 
 
 def _pixel_law(case):
-  # A law whose channels depend on each other is one of colours.
-  law = cases.pixel_law(case)
-  channels = 3 if case.pixel_law == 'logistic_mixture' else 2
+  law, channels = cases.pixel_law(case), cases.channels(case)
   params = 3 * sines(5, law.num_params(channels))
   uniforms = between_zero_and_one(5, law.num_uniforms(channels), phase=4)
   drawn = law.quantile(params, uniforms)

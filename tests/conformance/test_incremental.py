@@ -8,7 +8,7 @@ import toys
 from conformance import cases
 from vlae_tf.nn.causal import updates
 
-_CHANNELS = 2
+_CHANNELS = 3
 
 
 def draw_in_session(network, features, uniforms, draw):
