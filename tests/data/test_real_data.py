@@ -18,7 +18,9 @@ _FACTS = {
   'dynamic_mnist': ((50_000, 10_000, 10_000), np.uint8),
   'omniglot': ((23_000, 1_345, 8_070), np.uint8),
   'caltech101': ((4_100, 2_264, 2_307), bool),
+  'cifar10': ((45_000, 5_000, 10_000), np.uint8),
 }
+_COLOUR = ('cifar10',)
 
 
 @pytest.mark.parametrize('name', _FACTS)
@@ -28,9 +30,11 @@ def test_sizes_and_types(name, real_data_dir, no_network):
   splits = (loaded.train, loaded.validation, loaded.test)
   assert tuple(len(split) for split in splits) == sizes
   assert loaded.train.dtype == dtype
-  assert loaded.kind == ('binary' if dtype is bool else 'grey')
+  numbers = 'levels' if name in _COLOUR else 'grey'
+  assert loaded.kind == ('binary' if dtype is bool else numbers)
   assert loaded.name == name
-  assert loaded.image_shape == (28, 28, 1) == sources.image_shape(name)
+  shape = (32, 32, 3) if name in _COLOUR else (28, 28, 1)
+  assert loaded.image_shape == shape == sources.image_shape(name)
   readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
   row = re.search(rf'^\| `{name}` \|.*$', readme, re.MULTILINE)[0]
   assert row.endswith(f'| {" / ".join(f"{size:,}" for size in sizes)} |')
@@ -97,3 +101,16 @@ def test_static_mnist_is_one_binarisation_of_the_grey_images(real_data_dir):
   error = np.sqrt((grey * (1 - grey)).sum(axis=0))
   deviation = np.abs(static.sum(axis=0) - grey.sum(axis=0))
   assert np.all(deviation <= 6 * error)
+
+
+def test_cifar10_has_ten_classes_and_all_levels(real_data_dir):
+  loaded = data.load('cifar10', real_data_dir)
+  for split in ('train', 'validation', 'test'):
+    counts = np.bincount(loaded.labels[split], minlength=10)
+    assert len(counts) == 10 and counts.min() > 0.08 * counts.sum()
+  # 1,000 of each class are tested.
+  assert set(np.bincount(loaded.labels['test'])) == {1_000}
+  assert len(np.unique(loaded.test)) == 256
+  # Means of red, green and blue over the published training images.
+  means = loaded.split('train+validation').mean((0, 1, 2), dtype=np.float64)
+  np.testing.assert_allclose(means, [125.3, 123.0, 113.9], atol=0.1)
