@@ -40,8 +40,8 @@ def _levels(images):
   return tf.round(images * 255) / 255
 
 
-def _codes(size, step=_STEP):
-  z = np.random.default_rng(0).normal(size=(_LANES, size))
+def _codes(*shape, step=_STEP):
+  z = np.random.default_rng(0).normal(size=(_LANES, *shape))
   return lattice.nearest(tf.constant(z), step)
 
 
@@ -211,9 +211,10 @@ def test_images_of_levels_cost_their_probability(case):
 @each_live
 @cases.each(cases.of_each('prior'))
 def test_codes_cost_their_probability_under_a_prior(case, live):
-  exact, code = _exact(case), _codes(case.latent_size)
+  exact = _exact(case)
   with exact.scope():
     law = exact.model.prior()
+    code = _codes(*law.event_shape)
     bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), code, live)
     noise = code
     if hasattr(exact.model.prior, 'bijector'):
@@ -221,7 +222,8 @@ def test_codes_cost_their_probability_under_a_prior(case, live):
       noise = flow.inverse(tf.identity(code))
   # Of the noise that is coded: the flow's shifts are rounded.
   density = -0.5 * noise**2 - 0.5 * math.log(2 * math.pi)
-  log_prob = tf.reduce_sum(density + math.log(_STEP), -1)
+  axes = list(range(1, len(density.shape)))
+  log_prob = tf.reduce_sum(density + math.log(_STEP), axes)
   assert bits == pytest.approx(_bits(log_prob, live), abs=0.03)
 
 
