@@ -86,8 +86,9 @@ def test_models_without_a_code_are_coded(change):
   _check(_chunks(3, **change), images)
 
 
-def test_images_of_levels_come_back():
-  chunks = _chunks(3, pixel_law='categorical', **_PLAIN)
+@pytest.mark.parametrize('pixel_law', ['categorical', 'logistic_mixture'])
+def test_images_of_levels_come_back(pixel_law):
+  chunks = _chunks(3, pixel_law=pixel_law, **_PLAIN)
   rng = np.random.default_rng(0)
   images = rng.integers(0, 256, (9, *_SHAPE)).astype(np.uint8)
   images[7], images[8] = 0, 255

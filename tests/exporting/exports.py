@@ -21,6 +21,13 @@ MODELS = {
     prior='gaussian',
     image_shape=(4, 3, 3),
   ),
+  'colours of levels': dict(
+    pixel_law='logistic_mixture',
+    decoder='window',
+    window='2x2',
+    prior='gaussian',
+    image_shape=(3, 4, 3),
+  ),
   'without a code': dict(latent_size=0),
 }
 
