@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, residual, weight_norm
-from vlae_tf.system import checks, serialization
+from vlae_tf.system import serialization
 
 # Convolutions of a dense block, which stands for two residual blocks.
 DENSE_STEPS = 3
@@ -191,7 +191,11 @@ class SpatialGenerator(_Pyramid):
     self._last = weight_norm.WeightNormConv2D(maps, 3, name='last')
 
   def build(self, input_shape):
-    checks.ends_in('input_shape', tf.zeros(input_shape[1:3]), self._sizes[-1])
+    if tuple(input_shape[1:3]) != self._sizes[-1]:
+      raise ValueError(
+        f'`input_shape` must be (batch, {self._sizes[-1][0]}, '
+        f'{self._sizes[-1][1]}, maps), got {tuple(input_shape)}.'
+      )
     self._first.build(input_shape)
     shape = self._build_all((None, *self._sizes[-1], self._first.units))
     self._last.build(shape)
@@ -200,7 +204,7 @@ class SpatialGenerator(_Pyramid):
     return self._last(fixed_point.elu(self._apply_all(self._first(z))))
 
 
-class _Dense:
+class _Dense(_Pyramid):
   """Stages of dense blocks in place of every two residual ones [1].
 
   A stage begins with half of its maps, rounded up; what its blocks add makes

@@ -76,10 +76,11 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     return image
 
   def describe(self, image, features):
-    source, before = self.seen(image), None
+    source, stacks = self.seen(image), ([], [])
     for block in self._blocks:
-      before = block.describe(source, features, before)
-    return graph.Convolution(self._last, graph.elu(before[1][-1]))
+      stacks = block.describe(source, features, stacks)
+    _, horizontal = stacks
+    return graph.Convolution(self._last, graph.elu(horizontal[-1]))
 
 
 @serialization.register
@@ -142,10 +143,10 @@ class _Block(keras.layers.Layer):
     Args:
       image: `Node` that the first layers see.
       features: `graph.Features`.
-      before: The same of the block before, or `None`.
+      before: The same of the block before, empty for the first.
     """
     with keras.name_scope(self.name):
-      above, left = before or (None, None)
+      above, left = before
       vertical = self._stack(self._vertical, image, features, above)
       # A horizontal layer looks up as well: what it reads of the vertical ones
       # must not lie above the window.
