@@ -76,7 +76,8 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     return image
 
   def describe(self, image, features):
-    source, stacks = self.seen(image), ([], [])
+    source = self.seen(image)
+    stacks: tuple[list[graph.Node], list[graph.Node]] = ([], [])
     for block in self._blocks:
       stacks = block.describe(source, features, stacks)
     _, horizontal = stacks
