@@ -143,7 +143,7 @@ def _row(what, blur, maps, others):
   spread = (own - quotient * strange) / strange.mean()
   stderr = float(spread.std(ddof=1) / math.sqrt(len(spread)))
   error, of_others = (math.sqrt(s.mean()) for s in (own, strange))
-  return Row(what, blur, error, of_others, 1 - quotient, stderr)
+  return Row(what, blur, error, of_others, float(1 - quotient), stderr)
 
 
 def _squares(maps, others):
