@@ -37,6 +37,7 @@ class AutoregressiveDecoder(parts.Likelihood):
   `[...]` and event shape `[height, width, channels]`. What the network does not
   see of the image has to come through the code.
 
+  >>> from vlae_tf.nn import residual
   >>> generator = residual.Generator((6, 6), 1, (4,), 8)
   >>> network = window_cnn.WindowCNN(1, window=(3, 2), units=4, depth=2)
   >>> law = pixel_laws.BernoulliPixel()
