@@ -232,10 +232,10 @@ class Config:
       raise ValueError(
         f'`window` must be at most {_DEEP} wide and high, got {self.window!r}.'
       )
-    if self.decoder.endswith('pixelcnn_pp'):
+    of_layers = ('pixelcnn_pp', 'grey_pixelcnn_pp')
+    if self.decoder in of_layers:
       pixel_cnn_pp.check_window(self.window_size)
-    untied = ('gated_pixelcnn', 'pixelcnn_pp', 'grey_pixelcnn_pp')
-    if self.decoder_tied and self.decoder in untied:
+    if self.decoder_tied and self.decoder in ('gated_pixelcnn', *of_layers):
       raise ValueError(
         f'`decoder_tied` must be false with --decoder={self.decoder}, got true.'
       )

@@ -23,7 +23,6 @@ from vlae_tf.runs import scores, workdirs
 from vlae_tf.system import atomic, command_line, progress
 
 FLAGS = flags.FLAGS
-_AT_ONCE = 25
 
 
 def define_flags():
@@ -59,9 +58,10 @@ def main():
     raise ValueError(f'`workdir` must be runs of other names, got {labels}.')
   images, name = _images(runs)
   made = {}
-  with progress.Meter(len(runs) * len(images), 'image') as meter:
+  with progress.Meter(len(runs), 'run') as meter:
     for label, run in zip(labels, runs):
-      made[label] = _decompressed(run.model, images, meter)
+      made[label] = sampling.decompress(run.model, images, 1, FLAGS.seed)[0]
+      meter.advance(1)
   rows = {n: retention.measure(images, x[None]) for n, x in made.items()}
   print(f'{len(images):,} test images of {name}, a draw of each code')
   print(retention.table(rows))
@@ -85,13 +85,3 @@ def _images(runs):
   images = images_lib.first(data.test, FLAGS.max_images, data.name)
   seen = data_lib.fixed_binarization(images, 'test', kind=data.kind)
   return seen, data.name
-
-
-def _decompressed(model, images, meter):
-  """A draw from the code of each image, a few at a time."""
-  made = []
-  for k in range(0, len(images), _AT_ONCE):
-    part = images[k : k + _AT_ONCE]
-    made.append(sampling.decompress(model, part, 1, FLAGS.seed + k)[0])
-    meter.advance(len(part))
-  return np.concatenate(made)

@@ -136,7 +136,8 @@ def check(config: Any) -> None:
       f'`flow_units` must be at least `latent_size - 1` = {least}, got '
       f'{config.flow_units}.'
     )
-  if config.prior.endswith('pixelcnn_flow') and not is_spatial:
+  of_places = ('pixelcnn_flow', 'placewise_pixelcnn_flow')
+  if config.prior in of_places and not is_spatial:
     raise ValueError(
       '`encoder` must be one of codes with places, such as spatial_resnet, '
       f'with --prior={config.prior}, got {config.encoder!r}.'

@@ -64,7 +64,8 @@ for _name, _description, _loader, _finder in (
 ):
   DATASETS.register(_name, _description)(_loader)
   _FINDERS[_name] = _finder
-  _IMAGE_SHAPES[_name] = (32, 32, 3) if _name == 'cifar10' else (28, 28, 1)
+  _IMAGE_SHAPES[_name] = (28, 28, 1)
+_IMAGE_SHAPES['cifar10'] = (32, 32, 3)
 
 
 def is_embedded(name: str) -> bool:

@@ -208,7 +208,8 @@ class _Dense(_Pyramid):
   """Stages of dense blocks in place of every two residual ones [1].
 
   A stage begins with half of its maps, rounded up; what its blocks add makes
-  them slightly more than those of residual blocks.
+  them slightly more than those of residual blocks. Of three blocks, the paper's
+  last stage, one dense block is made: it does not say.
   """
 
   def entry(self, level):

@@ -162,7 +162,8 @@ class _Block(keras.layers.Layer):
   def _stack(self, layers, image, features, before, sideways=None):
     nodes, node = [], image
     for k, layer in enumerate(layers):
-      seen = [nodes[k] for nodes in (before, sideways) if nodes and nodes[k]]
+      others = [stack[k] for stack in (before, sideways) if stack]
+      seen = [other for other in others if other is not None]
       node = layer.describe(node, seen, features, first=k == 0)
       nodes.append(node)
     return nodes
