@@ -275,7 +275,7 @@ def test_help_lists_the_flags_that_must_be_given_first(command, flag):
   assert '--[no]tf32' in names and '--log_dir' not in result.stdout
   if command == 'train':
     assert '--[no]decoder_tied' in names
-    assert '--preset: <caltech101|digits_small' in result.stdout
+    assert '--preset: <caltech101|cifar10|' in result.stdout
 
 
 def _plain(name):

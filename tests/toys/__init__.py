@@ -2,6 +2,7 @@
 
 from toys.configs import FLAGS, SIZES, small_config, SMALLEST
 from toys.data import binary_images, image_data
+from toys.dependence import expected_pairs, take_steps, window
 from toys.exact import LinearGaussian
 from toys.models import random_model, small_model
 from toys.networks import (
@@ -25,6 +26,7 @@ __all__ = [
   'binary_images',
   'build_network',
   'build_untrained',
+  'expected_pairs',
   'features',
   'image_data',
   'make_network',
@@ -32,5 +34,7 @@ __all__ = [
   'seen_pairs',
   'small_config',
   'small_model',
+  'take_steps',
   'uniforms',
+  'window',
 ]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import toys
 
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
@@ -12,40 +11,6 @@ _SIZE = (6, 7)
 
 def seen_pairs(network):
   return toys.seen_pairs(network, _SIZE)
-
-
-def expected_pairs(offsets_of_pixel):
-  """The pairs that a rule gives: a function of `(i, j)` to pixels."""
-  seen = np.zeros([*_SIZE, *_SIZE], bool)
-  for i, j in np.ndindex(*_SIZE):
-    for p, q in offsets_of_pixel(i, j):
-      if 0 <= p < _SIZE[0] and 0 <= q < _SIZE[1]:
-        seen[i, j, p, q] = True
-  return seen
-
-
-def take_steps(network, channels=1):
-  """A few steps of an optimiser, as training would take them."""
-  image = toys.uniforms(4, *_SIZE, channels)
-  features = toys.features(4, *_SIZE)
-  for _ in range(3):
-    with tf.GradientTape() as tape:
-      params = network(image, features)
-      loss = tf.reduce_mean((params - image[..., :1]) ** 2)
-    gradients = tape.gradient(loss, network.trainable_variables)
-    for g, v in zip(gradients, network.trainable_variables):
-      v.assign_sub(0.05 * g)
-
-
-def window(width, height):
-  left, right = -(-(width - 1) // 2), (width - 1) // 2
-
-  def rule(i, j):
-    for k in range(i - height, i):
-      yield from ((k, q) for q in range(j - left, j + right + 1))
-    yield from ((i, q) for q in range(j - left, j))
-
-  return rule
 
 
 def downsampled(width, height, factor):
@@ -72,9 +37,9 @@ def downsampled(width, height, factor):
 @pytest.mark.parametrize('size', [(4, 2), (1, 1), (1, 3), (2, 1), (5, 3)])
 def test_window_is_exact(size):
   network = toys.build_network(window_cnn.WindowCNN(1, size, 8, 3))
-  expected = expected_pairs(window(*size))
+  expected = toys.expected_pairs(toys.window(*size), _SIZE)
   np.testing.assert_array_equal(seen_pairs(network), expected)
-  take_steps(network)
+  toys.take_steps(network, _SIZE)
   np.testing.assert_array_equal(seen_pairs(network), expected)
 
 
@@ -84,7 +49,7 @@ def test_downsampled_window_is_exact(size):
   network = toys.build_network(
     window_cnn.DownsampledWindowCNN(1, (width, height), factor, 8, 2)
   )
-  expected = expected_pairs(downsampled(width, height, factor))
+  expected = toys.expected_pairs(downsampled(width, height, factor), _SIZE)
   np.testing.assert_array_equal(seen_pairs(network), expected)
 
 

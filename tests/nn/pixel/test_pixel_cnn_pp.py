@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from nn.pixel import test_dependence as dependence
 
 from vlae_tf.nn.causal import convolution
 from vlae_tf.nn.pixel import pixel_cnn_pp
 
 _KINDS = (pixel_cnn_pp.PixelCNNPlusPlus, pixel_cnn_pp.GreyPixelCNNPlusPlus)
+_SIZE = (6, 7)
 # By hand, of the published configurations: layers that look up and sideways.
 _LAYERS = {(4, 2): (1, 2), (5, 3): (2, 2), (7, 4): (3, 3)}
 
@@ -21,13 +21,13 @@ def _built(kind, window, **sizes):
 @pytest.mark.parametrize('window', [*_LAYERS, (3, 2), (6, 3)])
 @pytest.mark.parametrize('kind', _KINDS)
 def test_window_is_exact_however_many_blocks(kind, window):
-  expected = dependence.expected_pairs(dependence.window(*window))
+  expected = toys.expected_pairs(toys.window(*window), _SIZE)
   for depth in (1, 3):
     network = _built(kind, window, depth=depth)
-    seen = toys.seen_pairs(network, (6, 7))
+    seen = toys.seen_pairs(network, _SIZE)
     np.testing.assert_array_equal(seen, expected)
-  dependence.take_steps(network, channels=3)
-  seen = toys.seen_pairs(network, (6, 7))
+  toys.take_steps(network, _SIZE, channels=3)
+  seen = toys.seen_pairs(network, _SIZE)
   np.testing.assert_array_equal(seen, expected)
 
 
