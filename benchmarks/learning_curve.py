@@ -2,7 +2,7 @@
 
 `python benchmarks/learning_curve.py --workdir=W [--workdir=V ...] --out=DIR`
 
-`training.json`: for each run epochs, steps and minutes, pauses included, and
+`training.json`: for each run epochs, steps and minutes without pauses, and
 its curve in bits/dim, training (means over a part of an epoch) and validation;
 `curve.png`: the curves of all runs in one chart.
 """
@@ -20,8 +20,8 @@ import numpy as np
 from absl import flags
 
 from vlae_tf.analysis import charts, pictures
+from vlae_tf.runs import history, workdirs
 from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
 from vlae_tf.system import atomic, command_line
 
 FLAGS = flags.FLAGS
@@ -40,7 +40,7 @@ def facts(lines, batch_size, num_train, num_dims):
   """What the log of a run says of it.
 
   Args:
-    lines: Dictionaries, those of `metrics.jsonl`.
+    lines: From `history.read`.
     batch_size: Images in a step.
     num_train: Images of an epoch.
     num_dims: Numbers in an image.
@@ -50,18 +50,16 @@ def facts(lines, batch_size, num_train, num_dims):
   """
   per_epoch = num_train / batch_size
   unit = math.log(2) * num_dims
-  training, validation = [], []
-  for line in lines:
-    curve = training if line['split'] == 'train' else validation
-    elbo = line.get('elbo', line.get('val_elbo'))
-    rate = line.get('rate', line.get('val_rate'))
-    curve.append((line['step'] / per_epoch, -elbo / unit, rate))
+  train, validation = (
+    [(p.step / per_epoch, -p.elbo / unit, p.rate) for p in curve]
+    for curve in (history.curve(lines, s) for s in ('train', 'validation'))
+  )
   return dict(
     steps=lines[-1]['step'],
     epochs=lines[-1]['step'] / per_epoch,
-    minutes=(lines[-1]['time'] - lines[0]['time']) / 60,
+    minutes=history.minutes(lines),
     batch_size=batch_size,
-    train=_thinned(training),
+    train=_thinned(train),
     validation=[list(row) for row in validation],
   )
 
@@ -79,11 +77,9 @@ def main():
   for workdir in FLAGS.workdir:
     run = workdirs.restore(workdir)
     data = images_lib.load(run)
-    log = pathlib.Path(workdir) / workdirs.METRICS
-    lines = list(map(json.loads, log.read_text('utf-8').splitlines()))
     config, name = run.config, images_lib.name_of(workdir)
     found[name] = facts(
-      lines,
+      history.read(workdir),
       config.batch_size,
       len(data.split(config.train_on)),
       math.prod(data.image_shape),

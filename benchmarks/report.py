@@ -23,25 +23,6 @@ _SPEEDS = [
 ]
 
 
-def training_facts(log):
-  """What a run's `metrics.jsonl` says of its length and speed.
-
-  Args:
-    log: Path of the file.
-
-  Returns:
-    A dictionary of steps, minutes and steps a second, pauses included.
-  """
-  lines = [json.loads(line) for line in open(log, encoding='utf-8')]
-  steps = lines[-1]['step'] - lines[0]['step']
-  seconds = lines[-1]['time'] - lines[0]['time']
-  return dict(
-    steps=lines[-1]['step'],
-    minutes=seconds / 60,
-    steps_per_s=steps / seconds,
-  )
-
-
 def render():
   """The results as Markdown, from what is in `results/`."""
   parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]

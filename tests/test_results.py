@@ -1,11 +1,11 @@
 """README's results are what the files in `results/` say."""
 
 import importlib.util
-import json
 import math
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import vlae_tf
@@ -39,9 +39,18 @@ def test_readme_says_what_was_measured():
   assert _report().render() in readme
 
 
-def test_training_facts_are_those_of_the_log(tmp_path):
-  log = tmp_path / 'metrics.jsonl'
-  lines = [dict(step=10, time=100.0), dict(step=70, time=220.0)]
-  log.write_text('\n'.join(map(json.dumps, lines)))
-  facts = _report().training_facts(log)
-  assert facts == dict(steps=70, minutes=2.0, steps_per_s=0.5)
+def test_a_curve_is_in_bits_of_the_numbers_of_an_image():
+  curve = [(10, 100.0, -4.0), (20, 160.0, -2.0), (50, 400.0, -1.0)]
+  lines = [
+    {'step': n, 'time': t, 'split': s, 'elbo': 6 * math.log(2) * e, 'rate': 3.0}
+    for s in ('train', 'validation')
+    for n, t, e in curve
+  ]
+  lines = sorted(lines, key=lambda line: line['time'])
+  facts = _benchmark('learning_curve').facts(lines, 4, 100, 6)
+  assert (facts['steps'], facts['epochs']) == (50, 2.0)
+  assert facts['minutes'] == pytest.approx(5.0)
+  # A quarter of an epoch is about six steps.
+  expected = [[0.4, 4.0, 3.0], [0.8, 2.0, 3.0], [2.0, 1.0, 3.0]]
+  np.testing.assert_allclose(facts['train'], expected)
+  np.testing.assert_allclose(facts['validation'], expected)

@@ -8,19 +8,17 @@
 | `steps`, `batch_size` | how long, and how many images a step |
 | `planned_epochs` | `max_epochs` of its config |
 | `checkpoint` | 'last' or 'best' |
-| `minutes` | from the first to the last line of `metrics.jsonl` |
+| `minutes` | of training as `metrics.jsonl` says, without pauses |
 | `environment` | `environment.json` |
 | `scores` | of these very weights, the fullest of the test images first |
 """
 
-import json
 import math
 import os
-import pathlib
 from typing import Any
 
 from vlae_tf.data import DATASETS
-from vlae_tf.runs import environment, scores, workdirs
+from vlae_tf.runs import environment, history, scores, workdirs
 from vlae_tf.sharing import description
 from vlae_tf.system import notices
 
@@ -47,21 +45,17 @@ def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
     'planned_epochs': run.config.max_epochs,
     'batch_size': run.config.batch_size,
     'checkpoint': run.checkpoint,
-    'minutes': _minutes(pathlib.Path(workdir) / workdirs.METRICS),
+    'minutes': _minutes(workdir),
     'environment': environment.read(workdir) or None,
     'scores': _scores(workdir, run),
   }
   return {name: v for name, v in found.items() if v is not None}
 
 
-def _minutes(path):
-  """Time that the log spans, pauses included; `None` without a log."""
-  try:
-    lines = path.read_text(encoding='utf-8').splitlines()
-    first, last = (json.loads(lines[k])['time'] for k in (0, -1))
-    return round((last - first) / 60, 1)
-  except (OSError, ValueError, LookupError, TypeError):
-    return None
+def _minutes(workdir):
+  """Time of training; `None` without a log."""
+  lines = history.read(workdir)
+  return round(history.minutes(lines), 1) if lines else None
 
 
 def _scores(workdir, run):
