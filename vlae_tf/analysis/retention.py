@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.ndimage
 
-from vlae_tf.nn.causal import convolution
+from vlae_tf.nn.causal import fixed_filters
 
 # Standard deviations of the blur, in pixels; infinite: the mean of the image.
 BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
-_LUMINANCE = np.array(convolution.Luminance.WEIGHTS)
+_LUMINANCE = np.array(fixed_filters.Luminance.WEIGHTS)
 _LEVELS = 255
 
 

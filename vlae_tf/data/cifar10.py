@@ -2,10 +2,8 @@
 
 import pathlib
 
-import numpy as np
-
 from vlae_tf.data import preparation
-from vlae_tf.data.image_data import ImageData, SPLITS
+from vlae_tf.data.image_data import ImageData
 
 _NUM_TRAIN = 45_000
 
@@ -26,11 +24,5 @@ def load_cifar10(root: pathlib.Path) -> ImageData:
     ValueError: If it is not there and cannot be downloaded.
   """
   builder = preparation.catalogue_builder('cifar10', root)
-  known = preparation.read_split(builder, 'train')
-  unseen = preparation.read_split(builder, 'test')
-  train, validation = np.split(known['image'], [_NUM_TRAIN])
-  labels = [*np.split(known['label'], [_NUM_TRAIN]), unseen['label']]
-  named = dict(zip(SPLITS, labels, strict=True))
-  return ImageData(
-    'cifar10', train, validation, unseen['image'], named, 'levels'
-  )
+  images, labels = preparation.held_out_splits(builder, _NUM_TRAIN)
+  return ImageData('cifar10', *images, labels, 'levels')

@@ -2,8 +2,6 @@
 
 import pathlib
 
-import numpy as np
-
 from vlae_tf.data import preparation
 from vlae_tf.data.image_data import ImageData, SPLITS
 
@@ -46,9 +44,5 @@ def load_dynamic_mnist(root: pathlib.Path) -> ImageData:
     ValueError: If it is not there and cannot be downloaded.
   """
   builder = preparation.catalogue_builder('mnist', root)
-  known = preparation.read_split(builder, 'train')
-  unseen = preparation.read_split(builder, 'test')
-  train, validation = np.split(known['image'], [_NUM_TRAIN])
-  labels = [*np.split(known['label'], [_NUM_TRAIN]), unseen['label']]
-  named = dict(zip(SPLITS, labels, strict=True))
-  return ImageData('dynamic_mnist', train, validation, unseen['image'], named)
+  images, labels = preparation.held_out_splits(builder, _NUM_TRAIN)
+  return ImageData('dynamic_mnist', *images, labels)

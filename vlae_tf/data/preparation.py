@@ -103,6 +103,32 @@ def read_split(
     ) from error
 
 
+def held_out_splits(
+  builder: tfds.core.DatasetBuilder, num_train: int
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+  """Reads a labelled set of the catalogue that has no validation images.
+
+  The training images after the first `num_train`, in the order of TFDS, are the
+  validation set.
+
+  Args:
+    builder: A `tfds.core.DatasetBuilder` with splits 'train' and 'test'.
+    num_train: Images to train on.
+
+  Returns:
+    Images of each of `SPLITS`, and their labels by its name.
+
+  Raises:
+    ValueError: If a file of the set is missing or damaged.
+  """
+  known, unseen = (read_split(builder, split) for split in ('train', 'test'))
+  images, labels = (
+    [*np.split(known[key], [num_train]), unseen[key]]
+    for key in ('image', 'label')
+  )
+  return images, dict(zip(SPLITS, labels, strict=True))
+
+
 def _find_or_prepare(make_builder, name, folders, new_folder):
   for folder in folders:
     if (folder / name).is_dir():

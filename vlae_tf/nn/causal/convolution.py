@@ -7,12 +7,10 @@
      https://arxiv.org/abs/1601.06759
 """
 
-from types import MappingProxyType
-
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import fixed_point, weight_norm
+from vlae_tf.nn import weight_norm
 from vlae_tf.system import serialization
 
 
@@ -110,85 +108,6 @@ class Pointwise(CausalConv2D):
 
   def linear(self, x, kernel):
     return weight_norm.WeightNormConv2D._linear(self, x, kernel)
-
-
-class BoxMean:
-  """Mean of the `size` x `size` box of pixels that ends at each pixel.
-
-  Pixels outside the image count as zero.
-  """
-
-  built = True
-
-  def __init__(self, size, maps):
-    """Creates the filter.
-
-    Args:
-      size: Height and width of the box, in pixels.
-      maps: Number of maps, each averaged by itself.
-    """
-    self.units = maps
-    self._size = size
-    first = 1 - size
-    self.offsets = {
-      (r, c): (first + r, first + c) for r, c in np.ndindex(size, size)
-    }
-
-  @property
-  def kernel(self):
-    weight = 1 / self._size**2
-    if fixed_point.is_exact():
-      weight = fixed_point.quantized(weight).item()
-    eye = tf.eye(self.units) * weight
-    return tf.tile(eye[None, None], [self._size, self._size, 1, 1])
-
-  @property
-  def bias(self):
-    return tf.zeros([self.units])
-
-  def live(self, channels):
-    """All entries of the kernel, see `CausalConv2D.live`."""
-    del channels
-    return np.ones([self._size, self._size], bool)
-
-  def linear(self, x, kernel):
-    """The convolution of `x` with a kernel."""
-    return convolve(x, kernel, (1 - self._size, 1 - self._size))
-
-  def __call__(self, x):
-    return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))
-
-
-class Luminance:
-  """`.299 red + .587 green + .114 blue` of each pixel (ITU-R BT.601)."""
-
-  built = True
-  units = 1
-  offsets = MappingProxyType({(0, 0): (0, 0)})
-  WEIGHTS = (0.299, 0.587, 0.114)
-
-  @property
-  def kernel(self):
-    weights = np.array(self.WEIGHTS)
-    if fixed_point.is_exact():
-      weights = fixed_point.quantized(weights)
-    return tf.reshape(tf.constant(weights, tf.float32), [1, 1, 3, 1])
-
-  @property
-  def bias(self):
-    return tf.zeros([1])
-
-  def live(self, channels):
-    """All entries of the kernel, see `CausalConv2D.live`."""
-    del channels
-    return np.ones([1, 1], bool)
-
-  def linear(self, x, kernel):
-    """The weighted sum, as a convolution."""
-    return tf.nn.conv2d(x, kernel, 1, 'VALID')
-
-  def __call__(self, x):
-    return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))
 
 
 def convolve(x, kernel, origin, dilation=1):

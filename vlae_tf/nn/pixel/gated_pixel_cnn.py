@@ -7,13 +7,11 @@
      https://arxiv.org/abs/1606.05328
 """
 
-import functools
-
 import keras
 
 from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.nn.causal import graph
+from vlae_tf.nn.causal import described, graph
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.system import serialization
 
@@ -76,19 +74,6 @@ class GatedPixelCNN(causal_network.CausalNetwork):
     return graph.Convolution(self._last, graph.elu(hidden))
 
 
-def _in_its_scope(describe):
-  """Builds, as `build` would, under the layer's name."""
-
-  @functools.wraps(describe)
-  def described(layer, *args):
-    with keras.name_scope(layer.name):
-      outputs = describe(layer, *args)
-    layer.built = True
-    return outputs
-
-  return described
-
-
 class _GatedLayer(keras.layers.Layer):
   """One layer of both stacks, Figure 2 of [1]; of the last, what is used."""
 
@@ -113,7 +98,7 @@ class _GatedLayer(keras.layers.Layer):
       self._residual = conv.Pointwise(units, name='residual')
       self._conditions.append(_Condition(2 * units, name='vertical_condition'))
 
-  @_in_its_scope
+  @described.in_own_scope
   def describe(self, vertical, horizontal, features):
     """The layer's outputs as nodes: vertical, horizontal, skip."""
     v = graph.Convolution(self._vertical, vertical)
@@ -137,7 +122,7 @@ class _Condition(keras.layers.Layer):
     super().__init__(**kwargs)
     self._units = units
 
-  @_in_its_scope
+  @described.in_own_scope
   def describe(self, node, features):
     """A node with the condition added to it, if there are features."""
     if not features.maps:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.nn.causal import graph
+from vlae_tf.nn.causal import described, fixed_filters, graph
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.system import serialization
 
@@ -100,7 +100,7 @@ class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
       )
     if image.maps == 1:
       return image
-    return graph.Convolution(conv.Luminance(), image)
+    return graph.Convolution(fixed_filters.Luminance(), image)
 
 
 def check_window(window: Sequence[int]) -> None:
@@ -138,6 +138,7 @@ class _Block(keras.layers.Layer):
       for k in range(horizontal)
     ]
 
+  @described.in_own_scope
   def describe(self, image, features, before):
     """Nodes of the vertical layers and of the horizontal ones, two lists.
 
@@ -146,17 +147,13 @@ class _Block(keras.layers.Layer):
       features: `graph.Features`.
       before: The same of the block before, empty for the first.
     """
-    with keras.name_scope(self.name):
-      above, left = before
-      vertical = self._stack(self._vertical, image, features, above)
-      # A horizontal layer looks up as well: what it reads of the vertical ones
-      # must not lie above the window.
-      late = len(self._horizontal) - len(vertical)
-      sideways = [None] * late + vertical
-      horizontal = self._stack(
-        self._horizontal, image, features, left, sideways
-      )
-    self.built = True
+    above, left = before
+    vertical = self._stack(self._vertical, image, features, above)
+    # A horizontal layer looks up as well: what it reads of the vertical ones
+    # must not lie above the window.
+    late = len(self._horizontal) - len(vertical)
+    sideways = [None] * late + vertical
+    horizontal = self._stack(self._horizontal, image, features, left, sideways)
     return vertical, horizontal
 
   def _stack(self, layers, image, features, before, sideways=None):
@@ -179,6 +176,7 @@ class _GatedLayer(keras.layers.Layer):
     super().__init__(**kwargs)
     self._units, self._size, self._origin = units, size, origin
 
+  @described.in_own_scope
   def describe(self, x, seen, features, first):
     """The layer as a node.
 
@@ -189,24 +187,21 @@ class _GatedLayer(keras.layers.Layer):
       first: Whether `x` is the image, of which the pixel and what is right of
         it must not be seen.
     """
-    with keras.name_scope(self.name):
-      self._spatial = self._convolution(x.maps, first)
-      h = graph.Convolution(self._spatial, x if first else graph.elu(x))
-      self._links = [
-        conv.Pointwise(self._units, name=f'link_{k}') for k in range(len(seen))
-      ]
-      for link, node in zip(self._links, seen):
-        h = h + graph.Convolution(link, graph.elu(node))
-      self._gates = conv.Pointwise(2 * self._units, name='gates')
-      gates = graph.Convolution(self._gates, graph.elu(h))
-      if features.maps:
-        self._code = conv.Pointwise(2 * self._units, name='code')
-        gates = gates + graph.Convolution(self._code, features)
-      gated = graph.linear_gate(gates)
-      # The sum stands for the residual where the image itself can be none.
-      gated = (h if first else x) + gated
-    self.built = True
-    return gated
+    self._spatial = self._convolution(x.maps, first)
+    h = graph.Convolution(self._spatial, x if first else graph.elu(x))
+    self._links = [
+      conv.Pointwise(self._units, name=f'link_{k}') for k in range(len(seen))
+    ]
+    for link, node in zip(self._links, seen):
+      h = h + graph.Convolution(link, graph.elu(node))
+    self._gates = conv.Pointwise(2 * self._units, name='gates')
+    gates = graph.Convolution(self._gates, graph.elu(h))
+    if features.maps:
+      self._code = conv.Pointwise(2 * self._units, name='code')
+      gates = gates + graph.Convolution(self._code, features)
+    gated = graph.linear_gate(gates)
+    # The sum stands for the residual where the image itself can be none.
+    return (h if first else x) + gated
 
   def _convolution(self, maps, first):
     top, left = self._origin

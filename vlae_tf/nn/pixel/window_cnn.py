@@ -12,7 +12,7 @@ import operator
 from collections.abc import Sequence
 
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.nn.causal import graph
+from vlae_tf.nn.causal import fixed_filters, graph
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.system import serialization
 
@@ -196,7 +196,9 @@ class DownsampledWindowCNN(PointwiseCNN):
     super().build(image_shape, features_shape)
 
   def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
-    means = graph.Convolution(conv.BoxMean(self._factor, image.maps), image)
+    means = graph.Convolution(
+      fixed_filters.BoxMean(self._factor, image.maps), image
+    )
     layers = [self._above] + ([self._left] if self._left else [])
     return [graph.Convolution(layer, means) for layer in layers]
 
