@@ -8,8 +8,9 @@ rounds of the ratio within a round. `training_ratio` is ours over the same step
 with plain masked convolutions (square kernels, zeros where nothing may be
 seen), in images/s; `sampling_ratio` is the naive loop's time, a full pass for
 every pixel of which some are timed, over the engine's, the code's draw and its
-generator included in both. FLOPs of a forward pass are TensorFlow's count for
-its graph. What follows from them for a GPU is a projection, not a measurement.
+generator included once in both. Memory is the process's peak after steps of
+ours, before the other is built. FLOPs of a forward pass are TensorFlow's count
+for its graph. What follows from them for a GPU is a projection, not a measurement.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
@@ -42,7 +43,7 @@ from vlae_tf.training import step as train_step
 
 FLAGS = flags.FLAGS
 _SHAPE = (32, 32, 3)
-_PASSES = 2  # Of the naive loop, that are timed.
+_FEW, _MORE = 1, 3  # Passes of the naive loop that are timed.
 _WARM_STEPS = 2
 
 
@@ -87,10 +88,8 @@ class Training:
     batches = data_lib.training_batches(
       images, FLAGS.batch, 0, horizontal_flips=config.horizontal_flips
     )
-    way = contextlib.nullcontext()
-    if plain:
-      way = mock.patch.object(convolution, 'convolve', _plain_convolve)
-    with way:
+    self._plain = plain
+    with self._way():
       self.state = training_state.TrainingState(config, _SHAPE, 10_000)
       self.state.initialize(next(iter(batches)))
       self._batches = iter(batches)
@@ -100,13 +99,20 @@ class Training:
         config,
         train_step.Execution(),
       )
-      for _ in range(2):
-        self.seconds(_WARM_STEPS)
+    for _ in range(2):
+      self.seconds(_WARM_STEPS)
 
-  def seconds(self, steps):
+  def _way(self):
+    if self._plain:
+      return mock.patch.object(convolution, 'convolve', _plain_convolve)
+    return contextlib.nullcontext()
+
+  def seconds(self, steps=1):
     """Seconds of some steps."""
     start = time.perf_counter()
-    float(self._step(self._batches, tf.constant(steps))['loss'])
+    # A step that is traced anew has to be traced as the first.
+    with self._way():
+      float(self._step(self._batches, tf.constant(steps))['loss'])
     return time.perf_counter() - start
 
 
@@ -122,7 +128,7 @@ class Sampling:
     self._model = model
     self._engine = tf.function(self._draw)
     self._naive = tf.function(self._passes)
-    self._engine(), self._naive()
+    self._engine(), self._naive(tf.constant(_FEW))
 
   def _codes(self):
     return self._model.prior().sample(FLAGS.batch, seed=[1, 2])
@@ -130,7 +136,7 @@ class Sampling:
   def _draw(self):
     return self._model.likelihood(self._codes()).sample(seed=[3, 4])
 
-  def _passes(self):
+  def _passes(self, num):
     law = self._model.likelihood(self._codes())
     uniforms = tf.random.stateless_uniform([FLAGS.batch, *_SHAPE], [5, 6])
 
@@ -140,12 +146,18 @@ class Sampling:
       return k + 1, tf.where(here > 0, drawn, image)
 
     first = (tf.constant(0), tf.zeros_like(uniforms))
-    return tf.while_loop(lambda k, _: k < _PASSES, step, first)[1]
+    return tf.while_loop(lambda k, _: k < num, step, first)[1]
 
   def seconds(self):
     """Seconds of the engine, and of the naive loop, extrapolated."""
-    ours, some = sampling.seconds(self._engine), sampling.seconds(self._naive)
-    return ours, some * (_SHAPE[0] * _SHAPE[1] / _PASSES)
+    ours = sampling.seconds(self._engine)
+    few, more = (
+      sampling.seconds(lambda num=n: self._naive(tf.constant(num)))
+      for n in (_FEW, _MORE)
+    )
+    # The code's draw and its generator are in both: once is what they cost.
+    one = (more - few) / (_MORE - _FEW)
+    return ours, few + one * (_SHAPE[0] * _SHAPE[1] - _FEW)
 
 
 def forward_flops(model):
@@ -173,9 +185,13 @@ def _spread(values):
 
 def time_preset(preset):
   """All numbers of a preset, a dictionary."""
-  ours, plain = Training(preset, False), Training(preset, True)
+  ours = Training(preset, False)
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  plain = Training(preset, True)
   model = ours.state.averages
   drawing = Sampling(model)
+  for one in (ours, plain, drawing):
+    one.seconds()
   rounds = []
   for _ in range(FLAGS.rounds):
     step, other = ours.seconds(FLAGS.steps), plain.seconds(FLAGS.steps)
@@ -192,7 +208,6 @@ def time_preset(preset):
   flops = forward_flops(model)
   # Backward costs two forward passes: by inputs and by weights.
   projected = FLAGS.sustained_tflops * 1e12 / (3 * flops)
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   return {name: _spread([r[name] for r in rounds]) for name in rounds[0]} | {
     'weights': int(sum(np.prod(w.shape) for w in model.trainable_variables)),
     'forward_gflops_per_image': flops / 1e9,
