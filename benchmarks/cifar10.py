@@ -10,7 +10,8 @@ seen), in images/s; `sampling_ratio` is the naive loop's time, a full pass for
 every pixel of which some are timed, over the engine's, the code's draw and its
 generator included once in both. Memory is the process's peak after steps of
 ours, before the other is built. FLOPs of a forward pass are TensorFlow's count
-for its graph. What follows from them for a GPU is a projection, not a measurement.
+for its graph; what follows from them for a GPU is a projection, not a
+measurement.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
