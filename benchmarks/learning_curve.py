@@ -89,7 +89,9 @@ def main():
       if points:
         series[f'{name.removeprefix("cifar10_")}, {split}'] = points
   out = pathlib.Path(FLAGS.out)
-  chart = charts.chart(series, '-ELBO, bits/dim', 'epochs', width=720)
+  chart = charts.chart(
+    series, '-ELBO, bits/dim', 'epochs', width=720, from_zero=False
+  )
   atomic.write_text(
     out / 'training.json', json.dumps(found, indent=1, sort_keys=True) + '\n'
   )

@@ -8,6 +8,8 @@ import json
 import pathlib
 import statistics
 
+import report_cifar10
+
 from vlae_tf.analysis import anomaly
 from vlae_tf.runs import scores
 
@@ -26,7 +28,7 @@ _SPEEDS = [
 def render():
   """The results as Markdown, from what is in `results/`."""
   parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]
-  parts += [_anomaly(), _codec(), _rate_distortion()]
+  parts += [_anomaly(), _codec(), _rate_distortion(), report_cifar10.render()]
   return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
 
 

@@ -9,7 +9,7 @@ import pathlib
 ROOT = pathlib.Path(__file__).parents[1]
 _FOLDERS = ('vlae_tf', 'benchmarks', 'examples', 'tests')
 # Where imports look: `from vlae_tf import seeds`, and `import toys` in a test.
-_IMPORT_ROOTS = ('', 'tests/')
+_IMPORT_ROOTS = ('', 'tests/', 'benchmarks/')
 
 
 def files(folder):

@@ -23,6 +23,7 @@ def chart(
   x_label: str,
   width: int = 560,
   height: int = 340,
+  from_zero: bool = True,
 ) -> np.ndarray:
   """Points of some series, those of each joined in their order.
 
@@ -32,6 +33,7 @@ def chart(
     x_label: Below it.
     width: In pixels.
     height: In pixels.
+    from_zero: Whether y begins at zero; else where the lowest place is.
 
   Returns:
     A uint8 array of shape `[height, width, 3]`.
@@ -44,7 +46,9 @@ def chart(
     raise ValueError('`series` must have a place, got none.')
   image = Image.new('RGB', (width, height), 'white')
   draw, font = ImageDraw.Draw(image), pictures.letters()
-  ticks = [_ticks(min(0.0, values.min()), values.max()) for values in places.T]
+  least, most = places.min(0), places.max(0)
+  least = np.where([True, from_zero], np.minimum(least, 0.0), least)
+  ticks = [_ticks(low, high) for low, high in zip(least, most)]
   spans = (_LEFT, width - _RIGHT), (height - _BOTTOM, _TOP)
 
   def at(axis, value):
