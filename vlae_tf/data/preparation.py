@@ -105,7 +105,7 @@ def read_split(
 
 def held_out_splits(
   builder: tfds.core.DatasetBuilder, num_train: int
-) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]:
   """Reads a labelled set of the catalogue that has no validation images.
 
   The training images after the first `num_train`, in the order of TFDS, are the
@@ -123,7 +123,7 @@ def held_out_splits(
   """
   known, unseen = (read_split(builder, split) for split in ('train', 'test'))
   images, labels = (
-    [*np.split(known[key], [num_train]), unseen[key]]
+    (known[key][:num_train], known[key][num_train:], unseen[key])
     for key in ('image', 'label')
   )
   return images, dict(zip(SPLITS, labels, strict=True))

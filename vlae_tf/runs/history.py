@@ -68,12 +68,12 @@ def curve(lines: list[dict[str, Any]], split: str) -> list[Point]:
   Returns:
     A point for each line of the curve that has both.
   """
-  rows = [
-    (line['step'], line.get('elbo'), line.get('rate'))
+  return [
+    Point(line['step'], line['elbo'], line['rate'])
     for line in lines
     if line.get('split') == split
+    and None not in (line.get('elbo'), line.get('rate'))
   ]
-  return [Point(*row) for row in rows if None not in row]
 
 
 def _parsed(text):
