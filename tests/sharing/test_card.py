@@ -80,7 +80,7 @@ def test_numbers_are_those_of_the_data():
     '- window: `5x3`',
     '- trained on the split: train+validation',
     '- steps: 14,607',
-    '- minutes, without pauses: 54.8',
+    '- minutes of training: 54.8',
     'keras 3.15.1, gpus none, cores 2',
   ):
     assert words in text, words

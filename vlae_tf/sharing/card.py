@@ -202,7 +202,7 @@ def _protocol(about):
     'steps': 'steps',
     'planned_epochs': 'epochs planned',
     'batch_size': 'images a step',
-    'minutes': 'minutes, without pauses',
+    'minutes': 'minutes of training',
     'checkpoint': 'checkpoint',
   }
   lines = [
