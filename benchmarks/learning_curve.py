@@ -47,7 +47,12 @@ def facts(lines, batch_size, num_train, num_dims):
 
   Returns:
     A dictionary of Python numbers and lists.
+
+  Raises:
+    ValueError: There is no line.
   """
+  if not lines:
+    raise ValueError('`workdir` must have lines in metrics.jsonl, got none.')
   per_epoch = num_train / batch_size
   unit = math.log(2) * num_dims
   train, validation = (

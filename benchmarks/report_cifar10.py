@@ -26,30 +26,37 @@ def _bounds():
   """What each run reached, in bits/dim, with its budget."""
   training = _read(_FOLDER / 'training.json')
   rows = [
-    '| run | epochs | steps | minutes | test -ELBO, bits/dim | rate, nats | '
-    'rate, bits/dim | NLL, bits/dim |',
-    '|---|---|---|---|---|---|---|---|',
+    '| run | images | epochs | steps | minutes | test -ELBO, bits/dim | '
+    'rate, nats | rate, bits/dim | NLL, bits/dim |',
+    '|---|---|---|---|---|---|---|---|---|',
   ]
   for name, run in training.items():
     rows.append(f'| `{name}` | {_budget(run)} | {_scores(name)} |')
+  timed = _read(_FOLDER / 'speed.json')['presets']
+  untrained = ', '.join(f'`{n}`' for n in timed if n not in training)
   return f"""\
 The models of Appendix B, trained for as long as the table says on two CPU cores
 that other work shared: nothing here has converged (the paper's: 2.95 to 3.12
 bits/dim). -ELBO with one code for each of as many test images as it says, NLL
 with more codes for the first ones; averaged weights, one setting, standard
-errors over images; minutes between the first and the last look. The tiny models
-are trained on 45,000 images, the others on 50,000. The full-size windows 5x3,
-7x4 and 7x4 grey, the DenseNet and the unconditional network were built, tested
-and timed, but not trained.
+errors over images; minutes between the first and the last look, without pauses.
 
 {chr(10).join(rows)}
+
+Not trained here, but timed below: {untrained}.
 
 ![learning curves](results/cifar10/curve.png)
 """
 
 
 def _budget(run):
-  return f'{run["epochs"]:.1f} | {run["steps"]:,} | {run["minutes"]:.0f}'
+  cells = [
+    f'{run["steps"] * run["batch_size"] / run["epochs"]:,.0f}',
+    f'{run["epochs"]:.1f}',
+    f'{run["steps"]:,}',
+    f'{run["minutes"]:.0f}',
+  ]
+  return ' | '.join(cells)
 
 
 def _scores(name):
@@ -60,12 +67,12 @@ def _scores(name):
   full = max(found, key=lambda score: score['num_images'])
   part = max(found, key=lambda score: score['num_samples'])
   unit = full['elbo_bits_per_dim'] / -full['elbo']
-  nll = (
-    f'{part["bits_per_dim"]:.4f} +- {unit * part["nll_stderr"]:.4f} '
-    f'({part["num_samples"]} codes, {part["num_images"]:,} images)'
-  )
-  if part['num_samples'] == 1:
-    nll = 'not measured'
+  nll = 'not measured'
+  if part['num_samples'] > 1:
+    nll = (
+      f'{part["bits_per_dim"]:.4f} +- {unit * part["nll_stderr"]:.4f} '
+      f'({part["num_samples"]} codes, {part["num_images"]:,} images)'
+    )
   return (
     f'{full["elbo_bits_per_dim"]:.4f} +- {unit * full["elbo_stderr"]:.4f} '
     f'({full["num_images"]:,} images) | {full["rate"]:.1f} | '

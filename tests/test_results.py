@@ -14,9 +14,11 @@ import vlae_tf
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+# Benchmarks import each other by these names, as when one is run.
+sys.path.append(str(ROOT / 'benchmarks'))
+
+
 def _benchmark(name):
-  # They import each other by these names, as when one is run.
-  sys.path.append(str(ROOT / 'benchmarks'))
   return importlib.import_module(name)
 
 
@@ -53,3 +55,8 @@ def test_a_curve_is_in_bits_of_the_numbers_of_an_image():
   expected = [[0.4, 4.0, 3.0], [0.8, 2.0, 3.0], [2.0, 1.0, 3.0]]
   np.testing.assert_allclose(facts['train'], expected)
   np.testing.assert_allclose(facts['validation'], expected)
+
+
+def test_a_curve_needs_a_log():
+  with pytest.raises(ValueError, match='must have lines in metrics'):
+    _benchmark('learning_curve').facts([], 4, 100, 6)

@@ -55,14 +55,7 @@ def chart(
     (low, *_, high), (start, end) = ticks[axis], spans[axis]
     return start + (value - low) / (high - low) * (end - start)
 
-  for x in ticks[0]:
-    draw.line([at(0, x), spans[1][0], at(0, x), spans[1][1]], '#dddddd')
-    place = at(0, x), spans[1][0] + 4
-    draw.text(place, f'{x:g}', 'black', font, anchor=_anchor(font, 'ma'))
-  for y in ticks[1]:
-    draw.line([spans[0][0], at(1, y), spans[0][1], at(1, y)], '#dddddd')
-    place = _LEFT - 6, at(1, y)
-    draw.text(place, f'{y:g}', 'black', font, anchor=_anchor(font, 'rm'))
+  _draw_grid(draw, font, [[(at(k, v), v) for v in ticks[k]] for k in (0, 1)])
   draw.text((_LEFT, 6), title, 'black', font)
   draw.text((_LEFT, height - 22), x_label, 'black', font)
   for number, (name, points) in enumerate(series.items()):
@@ -75,6 +68,19 @@ def chart(
     y = _TOP + 6 + 18 * number
     draw.text((width - _RIGHT + 10, y), name, colour, font)
   return np.asarray(image)
+
+
+def _draw_grid(draw, font, lines):
+  """A line for each tick, with its value: `(place, value)` of x, and of y."""
+  (left, right), (bottom, top) = ((a[0][0], a[-1][0]) for a in lines)
+  for x, value in lines[0]:
+    draw.line([x, bottom, x, top], '#dddddd')
+    anchor = _anchor(font, 'ma')
+    draw.text((x, bottom + 4), f'{value:g}', 'black', font, anchor=anchor)
+  for y, value in lines[1]:
+    draw.line([left, y, right, y], '#dddddd')
+    anchor = _anchor(font, 'rm')
+    draw.text((left - 6, y), f'{value:g}', 'black', font, anchor=anchor)
 
 
 def _anchor(font, anchor):

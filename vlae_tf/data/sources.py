@@ -19,28 +19,33 @@ from vlae_tf.system import registry
 DATASETS = registry.Registry('dataset')
 _FINDERS: dict[str, availability.Finder] = {}
 _IMAGE_SHAPES: dict[str, tuple[int, int, int]] = {}
-for _name, _description, _loader, _finder in (
+_ONE_CHANNEL = (28, 28, 1)
+for _name, _description, _image_shape, _loader, _finder in (
   (
     'digits',
     "scikit-learn's handwritten digits as 28x28 grey",
+    _ONE_CHANNEL,
     load_digits,
     availability.embedded,
   ),
   (
     'static_mnist',
     "Larochelle's binarised MNIST",
+    _ONE_CHANNEL,
     load_static_mnist,
     availability.of_catalogue('binarized_mnist'),
   ),
   (
     'dynamic_mnist',
     'grey MNIST',
+    _ONE_CHANNEL,
     load_dynamic_mnist,
     availability.of_catalogue('mnist'),
   ),
   (
     'omniglot',
     'OMNIGLOT 28x28, split of Burda et al.',
+    _ONE_CHANNEL,
     omniglot_burda.load_omniglot,
     availability.of_original(
       omniglot_burda.OmniglotBurda.name, omniglot_burda.ORIGINAL
@@ -49,6 +54,7 @@ for _name, _description, _loader, _finder in (
   (
     'caltech101',
     'Caltech-101 silhouettes 28x28, object = 1',
+    _ONE_CHANNEL,
     caltech101_silhouettes.load_caltech101,
     availability.of_original(
       caltech101_silhouettes.Caltech101Silhouettes.name,
@@ -58,14 +64,14 @@ for _name, _description, _loader, _finder in (
   (
     'cifar10',
     'CIFAR-10 32x32, colour of 256 levels',
+    (32, 32, 3),
     load_cifar10,
     availability.of_catalogue('cifar10'),
   ),
 ):
   DATASETS.register(_name, _description)(_loader)
   _FINDERS[_name] = _finder
-  _IMAGE_SHAPES[_name] = (28, 28, 1)
-_IMAGE_SHAPES['cifar10'] = (32, 32, 3)
+  _IMAGE_SHAPES[_name] = _image_shape
 
 
 def is_embedded(name: str) -> bool:
