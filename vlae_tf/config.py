@@ -71,7 +71,10 @@ class Config:
   )
   prior: str = fields.field('flow', 'Law of the code.', choices=priors.PRIORS)
   flow_steps: int = fields.field(
-    4, 'Autoregressive flows of the prior.', lower=1, upper=_DEEP
+    4,
+    'Autoregressive flows of the prior, and of --posterior=iaf.',
+    lower=1,
+    upper=_DEEP,
   )
   flow_units: int = fields.field(
     640,
@@ -191,6 +194,7 @@ class Config:
       value = fields.checked(field, getattr(self, field.name))
       object.__setattr__(self, field.name, value)
     architectures.check(self)
+    posteriors.check(self)
     priors.check(self)
     self._check_decoder()
     self._check_validation()

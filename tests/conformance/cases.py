@@ -49,6 +49,9 @@ def config(**changes):
   of_places = fields.get('prior', '').endswith('pixelcnn_flow')
   if of_places and not _is_spatial(fields):
     fields |= dict(encoder='spatial_resnet')
+  if _is_spatial(fields):
+    # Such codes have one posterior.
+    fields |= dict(posterior='gaussian')
   for name in list(fields.values()):
     fields |= _NEEDS.get(name, {})
   return toys.small_config(**fields)

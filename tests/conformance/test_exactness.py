@@ -149,7 +149,7 @@ def _posterior_places(posterior, image):
   return law.mean(), place, *interval
 
 
-@cases.each(cases.of_each('posterior'))
+@cases.each([cases.config(posterior='gaussian')])
 def test_posteriors_are_the_same_compiled_and_in_any_batch(case):
   exact = _exact(case)
   with exact.scope():

@@ -36,11 +36,11 @@ def test_every_weight_and_every_feature_reaches_the_parameters(case):
 @cases.each_model
 def test_every_weight_of_a_model_reaches_the_objective(case):
   model = cases.shared_model(case)
-  image = cases.images(case, 2, *cases.IMAGE_SHAPE)
+  image = cases.images(case, 5, *cases.IMAGE_SHAPE)
   # So low that no rate is below: under a floor nothing moves the prior.
   low = dataclasses.replace(case, free_bits=1e-3)
   objective = objectives.create(low, cases.IMAGE_SHAPE)
   with tf.GradientTape() as tape:
-    terms = model(image, cases.noise(model, 2))
+    terms = model(image, cases.noise(model, 5))
     loss = objective.loss(terms, 7)
   check_gradients(model, tape.gradient(loss, model.trainable_variables))

@@ -16,7 +16,11 @@ _BATCH = 256
 
 
 class Encoding(NamedTuple):
-  """What a model's posterior says of images, each `[num, *event_shape]`."""
+  """What a model's posterior says of images, each `[num, *event_shape]`.
+
+  Where q(z|x) is a flow, which has no closed form of either, `mean` is what it
+  makes of its Gaussian's mean, and `stddev` that Gaussian's.
+  """
 
   mean: tf.Tensor | np.ndarray  # Of q(z|x).
   stddev: tf.Tensor | np.ndarray  # Of q(z|x).
@@ -33,9 +37,17 @@ def encode(model: model_lib.VLAE, image: tf.Tensor) -> Encoding:
   Returns:
     An `Encoding` of tensors.
   """
-  q = model.posterior(image)
-  mean = q.mean()
-  return Encoding(mean, q.stddev(), to_noise(model.prior(), mean))
+  mean, stddev = _moments(model.posterior(image))
+  return Encoding(mean, stddev, to_noise(model.prior(), mean))
+
+
+def _moments(q):
+  """Mean and deviation of a law, or what stands for them in `Encoding`."""
+  try:
+    return q.mean(), q.stddev()
+  except NotImplementedError:
+    mean, stddev = _moments(q.distribution)
+    return q.bijector.forward(mean), stddev
 
 
 def to_noise(prior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:

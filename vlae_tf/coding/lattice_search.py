@@ -81,9 +81,9 @@ class _Search:
     self._neighbours = tf.function(self._ranked, reduce_retracing=True)
 
   def __call__(self, image):
-    law = self._model.posterior(image)
-    stddev = law.stddev().numpy()
-    code = lattice.nearest(law.mean(), self._step).numpy()
+    mean, stddev = laws.gaussian_parameters(self._model.posterior(image))
+    stddev = stddev.numpy()
+    code = lattice.nearest(mean, self._step).numpy()
     if not self._moves:
       return code
     cost = self._cost(code, image).numpy()

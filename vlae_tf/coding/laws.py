@@ -90,10 +90,33 @@ def _(law, step, lanes):
 @codec_of.register(_Transformed)
 @codec_of.register(tfd.TransformedDistribution)
 def _(law: tfd.TransformedDistribution, step, lanes):
+  if law.batch_shape.rank:
+    gaussian_parameters(law)
   flow = lattice.on_lattice(law.bijector, step)
   bound = lattice.max_noise(law.bijector)
   noise = _standard(law.distribution, step, lanes, bound)
   return independent.Transformed(noise, flow)
+
+
+def gaussian_parameters(law: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
+  """Means and deviations of a posterior whose codes can be sent.
+
+  Args:
+    law: `q(z|x)` of some images.
+
+  Returns:
+    A pair of `Tensor`s of shape `[batch, *event_shape]`.
+
+  Raises:
+    ValueError: It is a flow, which has neither in closed form.
+  """
+  try:
+    return law.mean(), law.stddev()
+  except NotImplementedError as error:
+    raise ValueError(
+      '`posterior` must be a diagonal Gaussian where codes are sent, got a '
+      'flow.'
+    ) from error
 
 
 def _standard(law, step, lanes, bound=lattice.MAX_CODE):

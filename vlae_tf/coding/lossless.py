@@ -85,7 +85,8 @@ class LosslessChunks(chunks.Chunks):
 
   def _direct_code(self, batch):
     law = self.exact.model.posterior(fixed_point.rounded(batch))
-    return lattice.nearest(law.mean(), self.direct_step)
+    mean, _ = laws.gaussian_parameters(law)
+    return lattice.nearest(mean, self.direct_step)
 
   def _bits_back(self):
     prior, likelihood = self._codecs(self.step)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import inputs
-from vlae_tf.coding import places, relative_entropy
+from vlae_tf.coding import laws, places, relative_entropy
 from vlae_tf.system import checks, seeds
 
 _DRAWS = 4096  # Of the prior at a time, each part with a seed of its own.
@@ -125,12 +125,11 @@ class SharedDraws:
     return Selection(*map(np.concatenate, zip(*parts)))
 
   def _selected(self, images, first):
-    law = self._model.posterior(images)
+    moments = laws.gaussian_parameters(self._model.posterior(images))
     log_weights = relative_entropy.gaussian_log_weights(
       self._codes.reshape(self.num_samples, -1),
       self._log_prior,
-      law.mean().numpy().reshape(len(images), -1),
-      law.stddev().numpy().reshape(len(images), -1),
+      *(x.numpy().reshape(len(images), -1) for x in moments),
     )
     told, there = [], []
     for i, row in enumerate(log_weights):

@@ -11,6 +11,9 @@ from vlae_tf.components.decoders import (
 from vlae_tf.components.elbo import Beta, NegativeELBO
 from vlae_tf.components.free_bits import FreeBits, SoftFreeBits
 from vlae_tf.components.importance_weighted import ImportanceWeighted
+from vlae_tf.components.inverse_autoregressive_flow import (
+  InverseAutoregressiveFlowPosterior,
+)
 from vlae_tf.components.objectives import OBJECTIVES
 from vlae_tf.components.parts import Likelihood, Posterior, Prior
 from vlae_tf.components.pixel_cnn_flow import (
@@ -56,6 +59,7 @@ __all__ = [
   'HoldThenCosine',
   'HoldThenLinear',
   'ImportanceWeighted',
+  'InverseAutoregressiveFlowPosterior',
   'Likelihood',
   'NegativeELBO',
   'NoFeatures',

@@ -81,7 +81,9 @@ class DiagonalGaussianPosterior(parts.Posterior):
     self._log_scale.build(features)
 
   def call(self, image):
-    features = self._encoder(image)
+    return self._gaussian(self._encoder(image))
+
+  def _gaussian(self, features):
     mean, scale = self._mean(features), _scale(self._log_scale(features))
     if len(self.event_shape) > 1:
       mean, scale = (
@@ -181,6 +183,30 @@ def _gaussian(config, event_shape) -> keras.layers.Layer:
   if len(event_shape) == 3:
     return SpatialGaussianPosterior(event_shape, encoder)
   return DiagonalGaussianPosterior(event_shape, encoder)
+
+
+def check(config: Any) -> None:
+  """Checks that a posterior can be of the codes of a config.
+
+  Args:
+    config: `Config`.
+
+  Raises:
+    ValueError: A layer is too small, or the codes have places.
+  """
+  if not config.latent_size or config.posterior != 'iaf':
+    return
+  if architectures.create(config).is_spatial:
+    raise ValueError(
+      "`encoder` must be 'vector' with --posterior=iaf, got "
+      f'{config.encoder!r}.'
+    )
+  least = config.latent_size - 1
+  if config.flow_units < least:
+    raise ValueError(
+      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
+      f'{config.flow_units}.'
+    )
 
 
 def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:

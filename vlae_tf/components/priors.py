@@ -90,16 +90,11 @@ class AutoregressiveFlowPrior(GaussianPrior):
   def bijector(self) -> tfb.Bijector:
     """The flow `f` from noise, a vector, to codes."""
     self.build_once()
-    reverse = list(reversed(range(self._size)))
-    steps = []
-    for network in self._networks:
-      shift = autoregressive_shift.AutoregressiveShift(network, network.unroll)
-      steps += [shift, tfb.Permute(reverse)]
-    steps = steps[:-1]
-    if len(self.event_shape) > 1:
-      steps = [tfb.Reshape(self.event_shape, [self._size]), *steps]
-    # TFP would name it after all of its steps, in every operation.
-    return tfb.Chain(steps, name='flow')
+    steps = [
+      autoregressive_shift.AutoregressiveShift(network, network.unroll)
+      for network in self._networks
+    ]
+    return autoregressive_shift.chain(steps, self.event_shape)
 
   def call(self):
     noise = gaussians.standard_gaussian((self._size,), self.variable_dtype)

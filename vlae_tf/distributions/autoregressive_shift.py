@@ -11,7 +11,8 @@
 """
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -101,6 +102,28 @@ class AutoregressiveShift(tfb.Bijector):
     flat = tf.reshape(x, tf.concat([[-1], event], 0))
     flat = tf.ensure_shape(flat, tf.TensorShape([None]).concatenate(static))
     return tf.reshape(fn(flat), tf.shape(x))
+
+
+def chain(
+  steps: Sequence[tfb.Bijector], event_shape: Sequence[int]
+) -> tfb.Bijector:
+  """Flows over a code's numbers, whose order is reversed between them [2].
+
+  Args:
+    steps: Bijectors of vectors, that nearest to the codes first.
+    event_shape: Shape of a code.
+
+  Returns:
+    A `tfb.Bijector` from noise, a vector, to codes.
+  """
+  size = math.prod(event_shape)
+  reverse = list(reversed(range(size)))
+  parts = [part for step in steps for part in (step, tfb.Permute(reverse))]
+  parts = parts[:-1]
+  if len(event_shape) > 1:
+    parts = [tfb.Reshape(event_shape, [size]), *parts]
+  # TFP would name it after all of its steps, in every operation.
+  return tfb.Chain(parts, name='flow')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,8 @@ class MADE(keras.layers.Layer):
   """Maps `[..., d]` to `[..., d]`: output `i` depends on inputs before `i` [1].
 
   ReLU hidden layers, weight normalisation. `unroll` evaluates the same function
-  on its own results, at the cost of a few evaluations.
+  on its own results, at the cost of a few evaluations. With a context, each
+  output depends on all of that as well.
 
   >>> made = MADE(3, hidden=(8,))
   >>> made.build((None, 3))
@@ -52,6 +53,7 @@ class MADE(keras.layers.Layer):
     event_size: int,
     hidden: Sequence[int] = (640, 640),
     output_scale: float = 0.1,
+    context_size: int = 0,
     **kwargs,
   ):
     """Creates the network.
@@ -61,6 +63,7 @@ class MADE(keras.layers.Layer):
       hidden: Units of the hidden layers.
       output_scale: Constant factor on the outputs, small so that a flow made
         of them starts near the identity.
+      context_size: Numbers that every output may depend on, `c`.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -74,6 +77,7 @@ class MADE(keras.layers.Layer):
       )
     self._event_size = event_size
     self._output_scale = output_scale
+    self._context_size = checks.integer('context_size', context_size, 0)
     self._degrees = [hidden_degrees(event_size, units) for units in hidden]
     self._layers_ = [
       weight_norm.WeightNormDense(mask.shape[1], mask=mask, name=f'layer_{i}')
@@ -82,7 +86,9 @@ class MADE(keras.layers.Layer):
 
   def _masks(self):
     inputs = np.arange(1, self._event_size + 1)
-    below = [inputs, *self._degrees]
+    # What is of degree 0, the context, may go everywhere.
+    context = np.zeros(self._context_size, inputs.dtype)
+    below = [np.concatenate([inputs, context]), *self._degrees]
     masks = [a[:, None] <= b for a, b in zip(below, self._degrees)]
     # Strict at the end: output i sees what depends on inputs before it.
     return [*masks, below[-1][:, None] < inputs]
@@ -93,12 +99,25 @@ class MADE(keras.layers.Layer):
       raise ValueError(
         f'`input_shape` must end in {self._event_size}, got {input_shape}.'
       )
+    size += self._context_size
     for layer in self._layers_:
       layer.build((None, size))
       size = layer.units
 
-  def call(self, x):
+  def call(self, x, context=None):
+    """Outputs.
+
+    Args:
+      x: `Tensor` of shape `[..., d]`.
+      context: `Tensor` of shape `[..., c]`, of a network that has one.
+
+    Returns:
+      A `Tensor` of the shape of `x`.
+    """
     checks.ends_in('x', x, (self._event_size,))
+    if self._context_size:
+      checks.ends_in('context', context, (self._context_size,))
+      x = tf.concat([x, context], -1)
     for layer in self._layers_[:-1]:
       x = fixed_point.relu(layer(x))
     return fixed_point.scaled(self._layers_[-1](x), self._output_scale)
@@ -107,6 +126,7 @@ class MADE(keras.layers.Layer):
     self,
     noise: tf.Tensor,
     update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    context: tf.Tensor | None = None,
   ) -> tf.Tensor:
     """Feeds the network its own results, a few variables at a time.
 
@@ -118,10 +138,11 @@ class MADE(keras.layers.Layer):
       noise: `Tensor` of shape `[batch, d]`.
       update: Element-wise callable of noise and outputs, `[batch, s]` both,
         that returns variables.
+      context: `Tensor` of shape `[batch, c]`, of a network that has one.
 
     Returns:
       The `Tensor` `x` of shape `[batch, d]` for which
-      `x = update(noise, self(x))`.
+      `x = update(noise, self(x, context))`.
 
     Raises:
       ValueError: The noise is of another shape.
@@ -129,7 +150,7 @@ class MADE(keras.layers.Layer):
     checks.shaped('noise', noise, (None, self._event_size))
     if not self.built:
       self.build((None, self._event_size))
-    kernels = [layer.kernel for layer in self._layers_]
+    affine = self._affine_maps(context)
     # Inputs and units are sorted by degree: a chunk is a slice of each.
     degrees = [np.arange(self._event_size) + 1, *self._degrees]
     size = max(1, round(math.sqrt(self._event_size)))
@@ -140,17 +161,27 @@ class MADE(keras.layers.Layer):
         slice(*np.searchsorted(d, [start, stop], side='right').tolist())
         for d in degrees
       ]
-      chunk = self._unroll_chunk(noise, update, kernels, slices, known)
+      chunk = self._unroll_chunk(noise, update, affine, slices, known)
       known = [[*parts, part] for parts, part in zip(known, chunk)]
     return tf.concat(known[0], 1)
 
-  def _unroll_chunk(self, noise, update, kernels, slices, known):
+  def _affine_maps(self, context):
+    """Bias and kernel of each layer, as if there were no context."""
+    maps = [(layer.bias, layer.kernel) for layer in self._layers_]
+    if not self._context_size:
+      return maps
+    checks.shaped('context', context, (None, self._context_size))
+    bias, kernel = maps[0]
+    of_context = context @ kernel[self._event_size :]
+    return [(bias + of_context, kernel[: self._event_size]), *maps[1:]]
+
+  def _unroll_chunk(self, noise, update, affine, slices, known):
     """Values of the chunk's variables and of its units in each layer."""
     outputs = [*slices[1:], slices[0]]
     parts = [
-      (_affine(layer.bias, kernel, values, own), kernel[below, own])
-      for layer, kernel, values, below, own in zip(
-        self._layers_, kernels, known, slices, outputs
+      (_affine(bias, kernel, values, own), kernel[below, own])
+      for (bias, kernel), values, below, own in zip(
+        affine, known, slices, outputs
       )
     ]
     noise = noise[:, slices[0]]
@@ -177,9 +208,9 @@ class MADE(keras.layers.Layer):
 def _affine(bias, kernel, values, own):
   """What the values known so far, the first inputs, give some units."""
   if not values:
-    return bias[own]
+    return bias[..., own]
   values = tf.concat(values, 1)
-  return bias[own] + _product(values, kernel[: values.shape[1], own])
+  return bias[..., own] + _product(values, kernel[: values.shape[1], own])
 
 
 def _product(x, kernel):

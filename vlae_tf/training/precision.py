@@ -3,7 +3,7 @@
 import keras
 
 from vlae_tf import model as model_lib
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import made, weight_norm
 
 
 def apply(model: model_lib.VLAE, policy: str) -> None:
@@ -29,4 +29,5 @@ def _networks(model):
     *model.posterior._flatten_layers(include_self=False, recursive=False),
     *model.likelihood._flatten_layers(include_self=False, recursive=False),
   ]
-  return [n for n in inner if not isinstance(n, weight_norm.WeightNorm)]
+  kept = (weight_norm.WeightNorm, made.MADE)
+  return [n for n in inner if not isinstance(n, kept)]
