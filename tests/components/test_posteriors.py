@@ -7,6 +7,7 @@ import toys
 
 from vlae_tf import coding, components, config, nn
 from vlae_tf.analysis import encoding
+from vlae_tf.coding import laws
 from vlae_tf.distributions import reparameterized
 
 _SHAPE = (6, 5, 1)
@@ -117,4 +118,6 @@ def test_a_flow_is_of_vectors():
 def test_codes_of_a_flow_are_not_sent():
   law = _posterior()(_images(2))
   with pytest.raises(ValueError, match='`posterior` must be a diagonal'):
+    laws.gaussian_parameters(law)
+  with pytest.raises(ValueError, match='`bijector` must be of steps that map'):
     coding.codec_of(law, 0.1, 2)

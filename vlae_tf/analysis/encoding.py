@@ -46,6 +46,8 @@ def _moments(q):
   try:
     return q.mean(), q.stddev()
   except NotImplementedError:
+    if not hasattr(q, 'bijector'):
+      raise
     mean, stddev = _moments(q.distribution)
     return q.bijector.forward(mean), stddev
 

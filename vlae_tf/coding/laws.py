@@ -90,8 +90,6 @@ def _(law, step, lanes):
 @codec_of.register(_Transformed)
 @codec_of.register(tfd.TransformedDistribution)
 def _(law: tfd.TransformedDistribution, step, lanes):
-  if law.batch_shape.rank:
-    gaussian_parameters(law)
   flow = lattice.on_lattice(law.bijector, step)
   bound = lattice.max_noise(law.bijector)
   noise = _standard(law.distribution, step, lanes, bound)

@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.components import architectures, parts
+from vlae_tf.components import architectures, parts, priors
 from vlae_tf.distributions import gaussians
 from vlae_tf.nn import residual, weight_norm
 from vlae_tf.system import registry, serialization
@@ -201,12 +201,7 @@ def check(config: Any) -> None:
       "`encoder` must be 'vector' with --posterior=iaf, got "
       f'{config.encoder!r}.'
     )
-  least = config.latent_size - 1
-  if config.flow_units < least:
-    raise ValueError(
-      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
-      f'{config.flow_units}.'
-    )
+  priors.check_units(config)
 
 
 def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:

@@ -125,17 +125,30 @@ def check(config: Any) -> None:
   if not config.latent_size:
     return
   is_spatial = architectures.create(config).is_spatial
-  least = config.latent_size - 1
-  if config.prior == 'flow' and not is_spatial and config.flow_units < least:
-    raise ValueError(
-      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
-      f'{config.flow_units}.'
-    )
+  if config.prior == 'flow' and not is_spatial:
+    check_units(config)
   of_places = ('pixelcnn_flow', 'placewise_pixelcnn_flow')
   if config.prior in of_places and not is_spatial:
     raise ValueError(
       '`encoder` must be one of codes with places, such as spatial_resnet, '
       f'with --prior={config.prior}, got {config.encoder!r}.'
+    )
+
+
+def check_units(config: Any) -> None:
+  """Checks that a MADE can be of the codes of a config, without places.
+
+  Args:
+    config: `Config`.
+
+  Raises:
+    ValueError: Its layers are too small.
+  """
+  least = config.latent_size - 1
+  if config.flow_units < least:
+    raise ValueError(
+      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
+      f'{config.flow_units}.'
     )
 
 

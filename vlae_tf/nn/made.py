@@ -113,6 +113,9 @@ class MADE(keras.layers.Layer):
 
     Returns:
       A `Tensor` of the shape of `x`.
+
+    Raises:
+      ValueError: One of them is of another shape.
     """
     checks.ends_in('x', x, (self._event_size,))
     if self._context_size:
@@ -145,7 +148,7 @@ class MADE(keras.layers.Layer):
       `x = update(noise, self(x, context))`.
 
     Raises:
-      ValueError: The noise is of another shape.
+      ValueError: The noise or the context is of another shape.
     """
     checks.shaped('noise', noise, (None, self._event_size))
     if not self.built:
