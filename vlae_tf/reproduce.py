@@ -21,6 +21,13 @@ from vlae_tf.system import atomic, command_line, notices
 
 FLAGS = flags.FLAGS
 _CODES, _CODES_SMOKE = 128, 8
+# Flags that are on or off: by default, and help.
+_SWITCHES = {
+  'train': (True, 'Train; else score what is trained so far, as it is.'),
+  'smoke': (False, 'Try the whole way in minutes, on handwritten digits.'),
+  'list': (False, 'Print a line for the shell for each experiment, and end.'),
+  'render': (False, 'Write RESULTS.md anew, and end.'),
+}
 
 
 def define_flags():
@@ -64,16 +71,8 @@ def define_flags():
     'NLL of the first test images alone; -ELBO is of all of them.',
     lower_bound=1,
   )
-  flags.DEFINE_bool(
-    'train', True, 'Train; else score what is trained so far, as it is.'
-  )
-  flags.DEFINE_bool(
-    'smoke', False, 'Try the whole way in minutes, on handwritten digits.'
-  )
-  flags.DEFINE_bool(
-    'list', False, 'Print a line for the shell for each experiment, and end.'
-  )
-  flags.DEFINE_bool('render', False, 'Write RESULTS.md anew, and end.')
+  for name, (default, help) in _SWITCHES.items():
+    flags.DEFINE_bool(name, default, help)
   command_line.define_data_dir()
 
 

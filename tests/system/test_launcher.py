@@ -18,6 +18,7 @@ _COMMANDS = (
   'probe',
   'anomaly',
   'receptive_field',
+  'reproduce',
   'doctor',
 )
 

@@ -11,7 +11,7 @@ from vlae_tf.reproduction import rows, runner
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 
-_IMAGES, _DRAWS, _SAMPLES, _SEED = 12, 3, 64, 0
+_IMAGES, _DRAWS, _SAMPLES, _SEED = 16, 3, 64, 0
 _GAP = 8  # Pixels between the parts.
 
 

@@ -63,14 +63,18 @@ def render(plan: rows.Plan, out: str | os.PathLike) -> str:
 def _opening(plan, done):
   own = [r for t in plan.tables for r in t.rows if r.published.own]
   own = own or [r for t in plan.tables for r in t.rows]
-  measured = sum(bool(_record(row, done)) for row in own)
+  found = [(row, record) for row in own if (record := _record(row, done))]
+  measured = sum(record.nll is not None for _, record in found)
+  overs = [over for pair in found if (over := _over(*pair)) is not None]
+  reached = sum(over <= 0 for over in overs)
   return f"""\
 # Results
 
 Written by `python -m vlae_tf.reproduce`, which measures what is in it, from
 `results/tables/` and the paper's figures (`vlae_tf/reproduction/paper.json`:
 {paper.source()}); no number is typed in.
-{measured} of {len(own)} rows that are not quoted are measured.
+{measured} of {len(own)} rows that are not quoted are measured; of \
+{len(overs)} that have a published NLL, {reached} reach it.
 
 NLL, KL and -ELBO are means over test images in nats, `+-` is a standard error
 over images. NLL is the importance-sampled -log p(x) from as many codes an image
