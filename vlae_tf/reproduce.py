@@ -21,6 +21,20 @@ from vlae_tf.system import atomic, command_line, notices
 
 FLAGS = flags.FLAGS
 _CODES, _CODES_SMOKE = 128, 8
+# Flags that are integers: the least, the most, and help.
+_NUMBERS = {
+  'num_samples': (
+    2,
+    1_000_000,
+    f'Codes of each test image for NLL, {_CODES} by default; the paper takes '
+    '4096.',
+  ),
+  'max_images': (
+    1,
+    None,
+    'NLL of the first test images alone; -ELBO is of all of them.',
+  ),
+}
 # Flags that are on or off: by default, and help.
 _SWITCHES = {
   'train': (True, 'Train; else score what is trained so far, as it is.'),
@@ -57,20 +71,8 @@ def define_flags():
     'Minutes to train each model in this call; the next one goes on.',
     lower_bound=0.01,
   )
-  flags.DEFINE_integer(
-    'num_samples',
-    None,
-    f'Codes of each test image for NLL, {_CODES} by default; the paper takes '
-    '4096.',
-    lower_bound=2,
-    upper_bound=1_000_000,
-  )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'NLL of the first test images alone; -ELBO is of all of them.',
-    lower_bound=1,
-  )
+  for name, (least, most, help) in _NUMBERS.items():
+    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
   for name, (default, help) in _SWITCHES.items():
     flags.DEFINE_bool(name, default, help)
   command_line.define_data_dir()
@@ -92,17 +94,18 @@ def main():
 
 def _run(work, chosen, whole, settings):
   """Experiments, then figures; the names of those that failed."""
+  done: list[str] = []
   failed: list[str] = []
   for experiment in work:
     with _noted(experiment.name, failed):
-      runner.run(experiment, settings)
+      done += [experiment.name] * bool(runner.run(experiment, settings))
     # A broken record is said at the end.
     with contextlib.suppress(ValueError):
       tables.write(whole, settings.out)
   # Of single experiments only those that are asked for.
   wanted = () if FLAGS.experiment and not FLAGS.figure else chosen.figures
   for figure in wanted:
-    if figure.experiment not in failed:
+    if figure.experiment in done:
       with _noted(f'figure {figure.name}', failed):
         print(f'wrote {figures.make(figure, whole, settings)}', flush=True)
   return failed

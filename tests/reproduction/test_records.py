@@ -10,7 +10,7 @@ import pytest
 import toys
 
 from reproduction import made
-from vlae_tf.reproduction import recording, records, rows, standing
+from vlae_tf.reproduction import recording, records, rows, runner, standing
 from vlae_tf.runs import (
   checkpoints,
   config_files,
@@ -173,6 +173,19 @@ def test_the_directory_of_another_experiment_is_named(run):
   with pytest.raises(ValueError, match=r'one .*\(seed: 0 there, 5 here\)'):
     standing.config_there(workdir, other)
   assert standing.config_there(pathlib.Path('nowhere'), other) is None
+
+
+def test_a_run_that_is_there_goes_on_validating_as_often(run):
+  workdir, _, _ = run
+  flags = [f'--{k}={v}' for k, v in toys.SMALLEST.items()]
+  flags += ['--encoder_widths=4,4', '--prior=flow', '--max_epochs=3']
+  flags += ['--validate_every_epochs=7']
+  experiment = rows.Experiment('one', 'quickstart', tuple(flags))
+  for runs, last in ((workdir.parent, '1'), (workdir.parent / 'new', '7')):
+    settings = runner.Settings(runs, workdir.parent)
+    (line,) = runner.shell_lines([experiment], settings)
+    args = [a for a in line.split() if 'validate_every' in a]
+    assert args[-1] == f'--validate_every_epochs={last}'
 
 
 def test_steps_are_those_that_train_takes():

@@ -71,7 +71,9 @@ def shell_lines(
     yield ' && '.join(shlex.join(['python', '-m', *c]) for c in commands)
 
 
-def run(experiment: rows.Experiment, settings: Settings) -> records.Record:
+def run(
+  experiment: rows.Experiment, settings: Settings
+) -> records.Record | None:
   """Does what is missing of an experiment.
 
   Args:
@@ -79,7 +81,8 @@ def run(experiment: rows.Experiment, settings: Settings) -> records.Record:
     settings: `Settings`.
 
   Returns:
-    Its `Record`, which is written as well.
+    Its `Record`, which is written as well; `None` of a run that is not there
+    and not to be trained.
 
   Raises:
     ValueError: Something failed; the message says what in a line.
@@ -90,7 +93,10 @@ def run(experiment: rows.Experiment, settings: Settings) -> records.Record:
     _train(experiment, settings)
   reached = _standing(experiment, settings)
   if reached is None:
-    raise ValueError(f'{workdir} holds no checkpoint')
+    if settings.train:
+      raise ValueError(f'{workdir} holds no checkpoint')
+    _say(experiment, f'not run, {workdir} holds no checkpoint')
+    return None
   _say(experiment, f'at step {reached.step:,} of {reached.total_steps:,}')
   for codes, images in _ways(experiment, settings):
     if not _is_scored(workdir, reached, codes, images):
