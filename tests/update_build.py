@@ -24,6 +24,7 @@ filegroup(
         "benchmarks/*",
         "examples/*",
         "flags/*",
+        "results/**",
         "run_scripts/*",
         "tests/**/*.json",
         "tests/**/*.py",
