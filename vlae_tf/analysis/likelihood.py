@@ -169,7 +169,7 @@ class Evaluator:
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
     self._strategy = strategy
     self._on_replicas = tf.function(
-      lambda *args: strategy.run(self._estimate, args), reduce_retracing=True
+      self._estimate_on_replicas, reduce_retracing=True
     )
 
   @property
@@ -279,6 +279,10 @@ class Evaluator:
     found = self._on_replicas(of_replica(image), of_replica(index))
     columns = map(strategy.experimental_local_results, found)
     return importance.Estimate(*(tf.concat(c, 0)[:num] for c in columns))
+
+  def _estimate_on_replicas(self, image, index):
+    assert self._strategy is not None
+    return self._strategy.run(self._estimate, (image, index))
 
   def _estimate(self, image, index):
     return importance.estimate(
