@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from vlae_tf import model as model_lib
 from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.system import philox, seeds
 
 # Codes decoded at a time: this, not the number of samples, decides the memory.
 LANES = 256
@@ -137,17 +137,9 @@ def estimate_in_groups(
 
 def _noise(model, index, k, chunk, seed):
   """Noise of shape `[chunk, batch, *event_shape]`, of each image its own."""
-  shape = [chunk, *model.event_shape]
-
-  def of_image(i):
-    of_it = seeds.stream_seed(seed, 'importance', i)
-    of_chunk = tf.random.experimental.stateless_fold_in(of_it, k)
-    return tf.random.stateless_normal(shape, of_chunk)
-
+  of_images = seeds.stream_seeds(seed, 'importance', index)
+  of_chunk = philox.folded(of_images, k)
+  noise = philox.normal(of_chunk, [chunk, *model.event_shape])
   static = chunk if isinstance(chunk, int) else None
-  noise = tf.map_fn(
-    of_image,
-    index,
-    fn_output_signature=tf.TensorSpec([static, *model.event_shape]),
-  )
-  return tf.transpose(noise, [1, 0, *range(2, 1 + len(shape))])
+  noise = tf.ensure_shape(noise, [None, static, *model.event_shape])
+  return tf.transpose(noise, [1, 0, *range(2, len(noise.shape))])
