@@ -48,6 +48,7 @@ setuptools.setup(
       'vlae-rate-distortion = vlae_tf.system.launcher:rate_distortion',
       'vlae-retention = vlae_tf.system.launcher:retention',
       'vlae-reproduce = vlae_tf.system.launcher:reproduce',
+      'vlae-window-sweep = vlae_tf.system.launcher:window_sweep',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
       'vlae-export = vlae_tf.system.launcher:export',

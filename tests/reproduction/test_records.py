@@ -121,16 +121,17 @@ def test_what_is_said_of_each_image_is_kept_as_float32(run, tmp_path):
   log_prob = np.array([-1.0, -2.0, -3.0, -4.0])
   _score(workdir, nll=2.5, codes=16)
   path = workdir / 'eval' / 'test_4_images_16_codes.npz'
-  np.savez(path, log_prob=log_prob, rate=log_prob)
+  others = dict(elbo=log_prob, rate=log_prob, distortion=log_prob)
+  np.savez(path, log_prob=log_prob, settings='{}', **others)
   kept = records.path(tmp_path, 'one').with_suffix('.npz')
   record = recording.make(_EXPERIMENT, workdir, reached)
   records.write(tmp_path, record, workdir)
   with np.load(kept) as stored:
-    assert {*stored.files} == {'log_prob', 'rate'}
+    assert {*stored.files} == {'log_prob', *others}
     assert stored['log_prob'].dtype == np.float32
     np.testing.assert_array_equal(stored['log_prob'], log_prob)
   # Of other weights than the score: of what was kept nothing is left.
-  np.savez(path, log_prob=log_prob - 1, rate=log_prob)
+  np.savez(path, log_prob=log_prob - 1, **others)
   records.write(tmp_path, record, workdir)
   assert not kept.exists()
 

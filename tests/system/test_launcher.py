@@ -19,6 +19,7 @@ _COMMANDS = (
   'anomaly',
   'receptive_field',
   'reproduce',
+  'window_sweep',
   'doctor',
 )
 
