@@ -18,7 +18,8 @@ import tensorflow as tf
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import importance, inputs
-from vlae_tf.system import checks, seeds
+from vlae_tf.nn import weight_norm
+from vlae_tf.system import checks, seeds, threads
 
 # Of an `Estimates`: a number for each image.
 COLUMNS = ('log_prob', 'elbo', 'rate', 'distortion')
@@ -146,6 +147,7 @@ class Evaluator:
     num_samples: int = 1,
     seed: int = 0,
     strategy: tf.distribute.Strategy | None = None,
+    streams: int = 1,
   ):
     """Creates the evaluator; its graph is traced at the first use.
 
@@ -156,6 +158,7 @@ class Evaluator:
       seed: Python integer that decides the codes.
       strategy: What the model was built under, whose devices share the images;
         one device by default.
+      streams: Batches of images that are scored side by side.
 
     Raises:
       ValueError: `num_samples` is less than 1, or `seed` is no seed.
@@ -167,7 +170,9 @@ class Evaluator:
     self._num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
-    self._strategy = strategy
+    self._strategy, self._streams = strategy, streams
+    if strategy is not None and strategy.num_replicas_in_sync == 1:
+      self._strategy = None
     self._on_replicas = tf.function(
       self._estimate_on_replicas, reduce_retracing=True
     )
@@ -231,11 +236,13 @@ class Evaluator:
     """
     kind = inputs.check_kind(self._model, images, kind)
     devices = self._strategy.num_replicas_in_sync if self._strategy else 1
-    on_each = importance.LANES // importance.chunk_size(self._num_samples)
-    for batch in data_lib.evaluation_batches(
+    on_each = importance.num_images(self._num_samples)
+    batches = data_lib.evaluation_batches(
       images, on_each * devices, split=split, kind=kind, start=start
+    )
+    for found in threads.in_order(
+      lambda batch: self.estimate(**batch), batches, self._streams
     ):
-      found = self.estimate(**batch)
       columns = {name: getattr(found, name).numpy() for name in COLUMNS}
       yield Estimates(**columns, num_samples=self._num_samples)
 
@@ -285,6 +292,10 @@ class Evaluator:
     return self._strategy.run(self._estimate, (image, index))
 
   def _estimate(self, image, index):
-    return importance.estimate(
-      self._model, image, index, self._num_samples, self._seed
-    )
+    layers = [x for x in weight_norm.layers_of(self._model) if x.built]
+    # Once, and not for every block of codes.
+    kernels = [layer.kernel for layer in layers]
+    with weight_norm.given_kernels(layers, kernels):
+      return importance.estimate(
+        self._model, image, index, self._num_samples, self._seed
+      )
