@@ -34,7 +34,7 @@ setuptools.setup(
   # Presets are data, not modules: at the top level of a checkout.
   package_dir={'vlae_tf.presets': 'flags'},
   package_data={
-    'vlae_tf': ['py.typed', 'pretrained_models/*/*'],
+    'vlae_tf': ['py.typed', 'pretrained_models/*/*', 'reproduction/*.json'],
     'vlae_tf.presets': ['*.flags'],
   },
   entry_points={
@@ -47,6 +47,8 @@ setuptools.setup(
       'vlae-anomaly = vlae_tf.system.launcher:anomaly',
       'vlae-rate-distortion = vlae_tf.system.launcher:rate_distortion',
       'vlae-retention = vlae_tf.system.launcher:retention',
+      'vlae-reproduce = vlae_tf.system.launcher:reproduce',
+      'vlae-window-sweep = vlae_tf.system.launcher:window_sweep',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
       'vlae-doctor = vlae_tf.system.launcher:doctor',
       'vlae-export = vlae_tf.system.launcher:export',

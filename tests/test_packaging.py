@@ -185,7 +185,8 @@ def test_every_module_preset_and_model_is_installed(installed):
   data = {f'vlae_tf/presets/{path.name}' for path in presets}
   shared = (source_tree.ROOT / 'vlae_tf/pretrained_models').rglob('*.*')
   models = {str(path.relative_to(source_tree.ROOT)) for path in shared}
-  assert files == modules | data | models | {'vlae_tf/py.typed'}
+  others = {'vlae_tf/py.typed', 'vlae_tf/reproduction/paper.json'}
+  assert files == modules | data | models | others
   assert len(data) > 5 and len(models) >= 3
 
 

@@ -24,11 +24,13 @@ filegroup(
         "benchmarks/*",
         "examples/*",
         "flags/*",
+        "results/**",
         "run_scripts/*",
         "tests/**/*.json",
         "tests/**/*.py",
         "vlae_tf/**/*.py",
         "vlae_tf/pretrained_models/**",
+        "vlae_tf/reproduction/*.json",
         "vlae_tf/py.typed",
     ]),
 )

@@ -1,7 +1,7 @@
 """Every field of a `Config` as a flag."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from absl import flags
@@ -78,8 +78,30 @@ def of_preset(name: str) -> config.Config:
   Raises:
     ValueError: There is none of that name; the message suggests the nearest.
   """
-  presets.path(name)
+  return of_args([f'--preset={name}'])
+
+
+def of_args(args: Sequence[str]) -> config.Config:
+  """The `Config` of arguments of `train`; the others say nothing here.
+
+  >>> of_args(['--preset=omniglot', '--seed=8', '--xla=none']).seed
+  8
+
+  Args:
+    args: Flags, of which later ones win.
+
+  Returns:
+    A `Config`.
+
+  Raises:
+    ValueError: A preset is not there, or a value is none that a field can have.
+  """
   values = flags.FlagValues()
   define(values=values)
-  values(['', *presets.expand([f'--preset={name}'])], known_only=True)
+  try:
+    values(['', *presets.expand(args)], known_only=True)
+  except flags.Error as error:
+    raise ValueError(
+      f'`args` must be flags of an experiment: {error}'
+    ) from error
   return parsed(values)

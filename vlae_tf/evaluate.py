@@ -10,10 +10,11 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.analysis import likelihood
+from vlae_tf.analysis import likelihood, partial_scores
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.system import command_line, progress
+from vlae_tf.training import parallelism, strategies
 
 FLAGS = flags.FLAGS
 
@@ -24,6 +25,12 @@ def define_flags():
   command_line.define_checkpoint()
   command_line.define_data_dir()
   command_line.define_seed('Seed of the codes.')
+  flags.DEFINE_enum(
+    'strategy',
+    'auto',
+    list(strategies.STRATEGIES),
+    'Where to compute: the devices share the images.',
+  )
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
   )
@@ -42,15 +49,21 @@ def define_flags():
 
 def main():
   command_line.check_workdir(FLAGS.workdir)
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  # Before anything is computed: all devices share the images.
+  streams = _streams()
+  strategy = strategies.create(FLAGS.strategy)
+  with strategy.scope():
+    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   data = images_lib.load(run, FLAGS.data_dir)
   images = images_lib.first(
     data.split(FLAGS.split), FLAGS.max_images, f'--split={FLAGS.split}'
   )
-  evaluator = likelihood.Evaluator(run.model, FLAGS.num_samples, FLAGS.seed)
-  with progress.Meter(len(images), 'image') as meter:
-    estimates = evaluator(images, FLAGS.split, meter.advance, data.kind)
-  result = estimates.summary(run.image_shape) | {
+  evaluator = likelihood.Evaluator(
+    run.model, FLAGS.num_samples, FLAGS.seed, strategy, streams
+  )
+  settings = {
+    'num_images': len(images),
+    'num_samples': evaluator.num_samples,
     'step': run.step,
     'checkpoint': run.checkpoint,
     'dataset': run.config.dataset,
@@ -58,6 +71,34 @@ def main():
     'split': FLAGS.split,
     'seed': FLAGS.seed,
   }
-  path = scores.write(FLAGS.workdir, result)
+  path = scores.path(FLAGS.workdir, settings)
+  digests = {
+    'weights': partial_scores.digest(run.model),
+    'data_sha256': run.fingerprint,
+  }
+  partial = partial_scores.PartialScore(path, settings | digests)
+  estimates = _score(evaluator, images, data.kind, partial)
+  scores.write_to(path, estimates.summary(run.image_shape) | settings)
   print(images_lib.label(FLAGS.workdir, run))
-  print(f'{likelihood.table(result)}\nwrote {path}')
+  print(f'{likelihood.table(estimates.summary(run.image_shape))}\nwrote {path}')
+
+
+def _streams():
+  """Batches side by side, each on a core of its own; sets the threads."""
+  if not strategies.is_one_cpu(FLAGS.strategy):
+    return 1
+  cores = parallelism.num_cores()
+  parallelism.set_threads(cores, cores)
+  return cores
+
+
+def _score(evaluator, images, kind, partial):
+  """Estimates of all images, of which some may be done."""
+  done = partial.num_images
+  if done:
+    print(f'{done} images were done before', flush=True)
+  with progress.Meter(len(images), 'image', initial=done) as meter:
+    for part in evaluator.parts(images, FLAGS.split, kind, start=done):
+      partial.add(part)
+      meter.advance(len(part.log_prob))
+  return partial.finish()

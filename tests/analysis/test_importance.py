@@ -10,10 +10,10 @@ from vlae_tf.analysis import importance, likelihood
 
 def test_chunks_are_the_largest_divisors_that_fit():
   for num in [*range(1, 60), 255, 256, 257, 300, 509, 1000, 4096, 65536]:
-    size = importance.chunk_size(num)
+    size = importance.block_size(num)
     divisors = [n for n in range(1, num + 1) if num % n == 0]
-    assert size == max(n for n in divisors if n <= importance.LANES)
-    assert int(importance.chunk_size(tf.constant(num))) == size
+    assert size == max(n for n in divisors if n <= importance.BLOCK)
+    assert int(importance.block_size(tf.constant(num))) == size
 
 
 @pytest.mark.parametrize('num_images, num_samples', [(1, 300), (5, 7), (9, 1)])

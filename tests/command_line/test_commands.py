@@ -115,6 +115,8 @@ def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):
   assert written['elbo'] < 0 < written['nll_stderr']
   first, *_, last = result.stdout.splitlines()
   assert (first, last) == ('a_run, step 2 (last)', f'wrote {path}')
+  with np.load(path.with_suffix('.npz')) as images:
+    assert -images['log_prob'].mean() == pytest.approx(written['nll'])
   before = path.read_bytes()
   assert _evaluate(run).stdout == result.stdout
   # A quick score of the best checkpoint leaves the full one alone.
@@ -122,9 +124,48 @@ def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):
   quick = _evaluate(run, '--max_images=2', '--seed=1', '--checkpoint=best')
   assert quick.stdout.startswith('a_run, step 2 (best)\n')
   names = {p.name for p in (run / 'eval').iterdir()}
-  assert names == {path.name, 'test_2_images_4_codes_seed_1_best.json'}
+  stems = {path.stem, 'test_2_images_4_codes_seed_1_best'}
+  assert names == {f'{s}.{kind}' for s in stems for kind in ('json', 'npz')}
   assert path.read_bytes() == before
   assert scores.fullest(run)['num_images'] == 4
+
+
+def test_a_killed_evaluation_goes_on(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  _evaluate(run)
+  whole = run / 'eval' / 'test_4_images_4_codes.npz'
+  with np.load(whole) as file:
+    expected = dict(file)
+  # Two images are there; what they say tells that they are not scored again.
+  part = {k: v[:2] if v.ndim else v for k, v in expected.items()}
+  part['log_prob'] = part['log_prob'] + np.float32(1000)
+  np.savez(whole.with_suffix('.part.npz'), **part)
+  result = _evaluate(run)
+  assert result.status == 0
+  assert result.stdout.startswith('2 images were done before\n')
+  with np.load(whole) as file:
+    found = file['log_prob'] - expected['log_prob']
+    np.testing.assert_allclose(found, [1000, 1000, 0, 0], atol=1e-3)
+  assert not whole.with_suffix('.part.npz').exists()
+
+
+def test_devices_share_the_images(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  found = []
+  for args in ([], ['--strategy=mirrored']):
+    result = _evaluate(run, '--max_images=3', *args, prepare=_two_devices)
+    assert result.status == 0, result.stderr
+    with np.load(run / 'eval' / 'test_3_images_4_codes.npz') as file:
+      found.append(file['log_prob'])
+  np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+def _two_devices():
+  import tensorflow as tf
+
+  cpu = tf.config.list_physical_devices('CPU')[0]
+  two = [tf.config.LogicalDeviceConfiguration()] * 2
+  tf.config.set_logical_device_configuration(cpu, two)
 
 
 def test_more_images_than_there_are_is_said(small_run, tmp_path):

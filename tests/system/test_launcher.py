@@ -18,6 +18,8 @@ _COMMANDS = (
   'probe',
   'anomaly',
   'receptive_field',
+  'reproduce',
+  'window_sweep',
   'doctor',
 )
 

@@ -13,11 +13,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from vlae_tf import model as model_lib
+from vlae_tf.components import terms as terms_lib
 from vlae_tf.distributions import reparameterized
-from vlae_tf.system import seeds
+from vlae_tf.system import philox, seeds
 
-# Codes decoded at a time: this, not the number of samples, decides the memory.
-LANES = 256
+# Codes whose noise is drawn at a time, and at most as many decoded: this, not
+# the number of samples, decides the memory.
+BLOCK, LANES = 256, 64
 
 
 class Estimate(NamedTuple):
@@ -29,22 +31,41 @@ class Estimate(NamedTuple):
   distortion: tf.Tensor  # Mean of -log p(x|z).
 
 
-def chunk_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
-  """The largest divisor of a number of samples that the lanes hold.
+def block_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
+  """The largest divisor of a number of samples that a block holds.
 
-  >>> chunk_size(12), chunk_size(257), int(chunk_size(tf.constant(1000)))
+  >>> block_size(12), block_size(257), int(block_size(tf.constant(1000)))
   (12, 1, 250)
 
   Args:
     num_samples: Python integer, or integer `Tensor` of shape `[]`.
 
   Returns:
-    One of the same kind: chunks hold no more than the samples asked for.
+    One of the same kind: blocks hold no more than the samples asked for.
   """
-  if isinstance(num_samples, int):
-    return max(n for n in range(1, LANES + 1) if num_samples % n == 0)
-  sizes = tf.range(1, LANES + 1, dtype=num_samples.dtype)
-  return tf.reduce_max(tf.where(num_samples % sizes == 0, sizes, 1))
+  return _largest_divisor(num_samples, BLOCK)
+
+
+def num_images(num_samples: int | tf.Tensor) -> int | tf.Tensor:
+  """How many images are to be scored together, so that the lanes are full.
+
+  Args:
+    num_samples: Codes of each image, as of `block_size`.
+
+  Returns:
+    One of the same kind, at least one.
+  """
+  size = block_size(num_samples)
+  if isinstance(size, int):
+    return max(1, LANES // size)
+  return tf.maximum(1, LANES // size)
+
+
+def _largest_divisor(num, most):
+  if isinstance(num, int):
+    return max(n for n in range(1, most + 1) if num % n == 0)
+  sizes = tf.range(1, most + 1, dtype=num.dtype)
+  return tf.reduce_max(tf.where(num % sizes == 0, sizes, 1))
 
 
 def estimate(
@@ -56,7 +77,7 @@ def estimate(
 ) -> Estimate:
   """`log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }` [1].
 
-  As many codes as `chunk_size` says are decoded for all images at a time.
+  As many codes as the lanes hold are decoded for all images at a time.
 
   Args:
     model: Built `VLAE`.
@@ -69,13 +90,13 @@ def estimate(
   Returns:
     An `Estimate`.
   """
-  chunk = chunk_size(num_samples)
+  block = block_size(num_samples)
   q = model.posterior(image)
   batch = tf.shape(index)[0]
 
   def add(k, log_sum, rate, distortion):
-    noise = _noise(model, index, k, chunk, seed)
-    terms = model.terms(reparameterized.draw(q, noise), image)  # [chunk, batch]
+    noise = _noise(model, index, k, block, seed)
+    terms = _terms_of(model, reparameterized.draw(q, noise), image, block)
     all_weights = tf.concat([log_sum[None], terms.elbo], 0)
     return (
       k + 1,
@@ -86,7 +107,7 @@ def estimate(
 
   zeros = tf.zeros([batch])
   _, log_sum, rate, distortion = tf.while_loop(
-    lambda k, *_: k < num_samples // chunk,
+    lambda k, *_: k < num_samples // block,
     add,
     (0, tf.fill([batch], -math.inf), zeros, zeros),
     parallel_iterations=1,
@@ -116,7 +137,7 @@ def estimate_in_groups(
   Returns:
     An `Estimate`.
   """
-  size = LANES // chunk_size(num_samples)
+  size = num_images(num_samples)
   total = tf.shape(image)[0]
   groups = (total + size - 1) // size
   arrays = [
@@ -135,19 +156,35 @@ def estimate_in_groups(
   return Estimate(*(a.concat() for a in arrays))
 
 
+def _terms_of(model, code, image, block):
+  """`Terms` of codes `[block, batch, *event_shape]`, some after the others."""
+  at_once = _largest_divisor(block, LANES)
+  if isinstance(block, int) and at_once == block:
+    return model.terms(code, image)
+  batch = code.log_prob.shape[-1]
+
+  def in_lanes(x):
+    shape = [block // at_once, at_once, tf.shape(x)[1], *x.shape[2:]]
+    static = at_once if isinstance(at_once, int) else None
+    x = tf.reshape(x, shape)
+    return tf.ensure_shape(x, [None, static, batch, *x.shape[3:]])
+
+  spec = tf.TensorSpec([None, batch])
+  terms = tf.map_fn(
+    lambda part: model.terms(reparameterized.Draw(*part), image),
+    reparameterized.Draw(*map(in_lanes, code)),
+    fn_output_signature=terms_lib.Terms(spec, spec),
+    parallel_iterations=1,
+  )
+  shape = tf.shape(code.log_prob)
+  return terms_lib.Terms(*(tf.reshape(t, shape) for t in terms))
+
+
 def _noise(model, index, k, chunk, seed):
   """Noise of shape `[chunk, batch, *event_shape]`, of each image its own."""
-  shape = [chunk, *model.event_shape]
-
-  def of_image(i):
-    of_it = seeds.stream_seed(seed, 'importance', i)
-    of_chunk = tf.random.experimental.stateless_fold_in(of_it, k)
-    return tf.random.stateless_normal(shape, of_chunk)
-
+  of_images = seeds.stream_seeds(seed, 'importance', index)
+  of_chunk = philox.folded(of_images, k)
+  noise = philox.normal(of_chunk, [chunk, *model.event_shape])
   static = chunk if isinstance(chunk, int) else None
-  noise = tf.map_fn(
-    of_image,
-    index,
-    fn_output_signature=tf.TensorSpec([static, *model.event_shape]),
-  )
-  return tf.transpose(noise, [1, 0, *range(2, 1 + len(shape))])
+  noise = tf.ensure_shape(noise, [None, static, *model.event_shape])
+  return tf.transpose(noise, [1, 0, *range(2, len(noise.shape))])

@@ -9,7 +9,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,11 @@ import tensorflow as tf
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import importance, inputs
-from vlae_tf.system import checks, seeds
+from vlae_tf.nn import weight_norm
+from vlae_tf.system import checks, seeds, threads
+
+# Of an `Estimates`: a number for each image.
+COLUMNS = ('log_prob', 'elbo', 'rate', 'distortion')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +110,22 @@ def standard_error(values: np.ndarray) -> float:
   return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
+def joined(parts: Sequence[Estimates]) -> Estimates:
+  """Estimates of some images after those of others.
+
+  Args:
+    parts: At least one, of as many codes each.
+
+  Returns:
+    `Estimates`.
+  """
+  columns = {
+    name: np.concatenate([getattr(part, name) for part in parts])
+    for name in COLUMNS
+  }
+  return Estimates(**columns, num_samples=parts[0].num_samples)
+
+
 class Evaluator:
   """Estimates log p(x) by importance sampling from the posterior [1].
 
@@ -122,7 +142,12 @@ class Evaluator:
   """
 
   def __init__(
-    self, model: model_lib.VLAE, num_samples: int = 1, seed: int = 0
+    self,
+    model: model_lib.VLAE,
+    num_samples: int = 1,
+    seed: int = 0,
+    strategy: tf.distribute.Strategy | None = None,
+    streams: int = 1,
   ):
     """Creates the evaluator; its graph is traced at the first use.
 
@@ -131,6 +156,9 @@ class Evaluator:
       num_samples: Codes of each image, at least 1; of a model without a code
         one is taken.
       seed: Python integer that decides the codes.
+      strategy: What the model was built under, whose devices share the images;
+        one device by default.
+      streams: Batches of images that are scored side by side.
 
     Raises:
       ValueError: `num_samples` is less than 1, or `seed` is no seed.
@@ -142,6 +170,17 @@ class Evaluator:
     self._num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
     self._compiled = tf.function(self._estimate, reduce_retracing=True)
+    self._strategy, self._streams = strategy, streams
+    if strategy is not None and strategy.num_replicas_in_sync == 1:
+      self._strategy = None
+    self._on_replicas = tf.function(
+      self._estimate_on_replicas, reduce_retracing=True
+    )
+
+  @property
+  def num_samples(self) -> int:
+    """Codes of each image."""
+    return self._num_samples
 
   def __call__(
     self,
@@ -167,18 +206,45 @@ class Evaluator:
       ValueError: The images are not of the model's shape, or not of a kind
         that its pixels have a law for.
     """
-    kind = inputs.check_kind(self._model, images, kind)
-    batch_size = importance.LANES // importance.chunk_size(self._num_samples)
     parts = []
-    for batch in data_lib.evaluation_batches(
-      images, batch_size, split=split, kind=kind
-    ):
-      parts.append([v.numpy() for v in self.estimate(**batch)])
+    for part in self.parts(images, split, kind):
+      parts.append(part)
       if progress is not None:
-        progress(len(batch['index']))
-    columns = [np.concatenate(column) for column in zip(*parts)]
-    log_prob, elbo, rate, distortion = columns
-    return Estimates(log_prob, elbo, rate, distortion, self._num_samples)
+        progress(len(part.log_prob))
+    return joined(parts)
+
+  def parts(
+    self,
+    images: np.ndarray,
+    split: str = 'test',
+    kind: str | None = None,
+    start: int = 0,
+  ) -> Iterator[Estimates]:
+    """Estimates for some images after the other, in their order.
+
+    Args:
+      images: As of a call.
+      split: As of a call.
+      kind: As of a call.
+      start: Number of the first image.
+
+    Yields:
+      `Estimates` of the next images.
+
+    Raises:
+      ValueError: As a call.
+    """
+    kind = inputs.check_kind(self._model, images, kind)
+    devices = self._strategy.num_replicas_in_sync if self._strategy else 1
+    on_each = importance.num_images(self._num_samples)
+    batches = data_lib.evaluation_batches(
+      images, on_each * devices, split=split, kind=kind, start=start
+    )
+    for found in threads.in_order(
+      lambda batch: self.estimate(**batch), batches, self._streams
+    ):
+      columns = {name: getattr(found, name).numpy() for name in COLUMNS}
+      yield Estimates(**columns, num_samples=self._num_samples)
 
   def estimate(self, image: tf.Tensor, index: tf.Tensor) -> importance.Estimate:
     """Estimates for one batch, in memory that the samples do not add to.
@@ -200,9 +266,36 @@ class Evaluator:
         f'`index` must be integers of shape {image.shape[:1]}, got '
         f'{index.dtype.name} of shape {index.shape}.'
       )
-    return self._compiled(image, index)
+    if self._strategy is None:
+      return self._compiled(image, index)
+    return self._shared(self._strategy, image, index)
+
+  def _shared(self, strategy, image, index):
+    """An `Estimate` of a batch that the replicas of a strategy share."""
+    num = len(index)
+    each = math.ceil(num / strategy.num_replicas_in_sync)
+
+    def of_replica(x):
+      def rows(context):
+        first = context.replica_id_in_sync_group * each
+        # Of the last image again, where there are not enough.
+        return tf.gather(x, np.minimum(np.arange(each) + first, num - 1))
+
+      return strategy.experimental_distribute_values_from_function(rows)
+
+    found = self._on_replicas(of_replica(image), of_replica(index))
+    columns = map(strategy.experimental_local_results, found)
+    return importance.Estimate(*(tf.concat(c, 0)[:num] for c in columns))
+
+  def _estimate_on_replicas(self, image, index):
+    assert self._strategy is not None
+    return self._strategy.run(self._estimate, (image, index))
 
   def _estimate(self, image, index):
-    return importance.estimate(
-      self._model, image, index, self._num_samples, self._seed
-    )
+    layers = [x for x in weight_norm.layers_of(self._model) if x.built]
+    # Once, and not for every block of codes.
+    kernels = [layer.kernel for layer in layers]
+    with weight_norm.given_kernels(layers, kernels):
+      return importance.estimate(
+        self._model, image, index, self._num_samples, self._seed
+      )

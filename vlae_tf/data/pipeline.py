@@ -116,6 +116,7 @@ def evaluation_batches(
   seed: int = 0,
   split: str = 'test',
   kind: str | None = None,
+  start: int = 0,
 ) -> tf.data.Dataset:
   """All images in order, binarised once and for all.
 
@@ -130,6 +131,7 @@ def evaluation_batches(
     seed: Python integer.
     split: 'train', 'validation', 'test' or 'train+validation'.
     kind: As in `training_batches`.
+    start: Number of the first image.
 
   Returns:
     A `tf.data.Dataset` of dictionaries of `image`, float32 of shape
@@ -159,7 +161,7 @@ def evaluation_batches(
       'index': index,
     }
 
-  indices = tf.data.Dataset.range(len(images)).batch(batch_size)
+  indices = tf.data.Dataset.range(start, len(images)).batch(batch_size)
   return _tuned(indices.map(batch))
 
 

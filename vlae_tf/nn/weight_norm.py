@@ -55,11 +55,13 @@ def given_kernels(
     layers: List of `WeightNorm` layers.
     kernels: List of their `kernel`s, in the same order.
   """
-  _state.kernels = {id(layer): k for layer, k in zip(layers, kernels)}
+  before = getattr(_state, 'kernels', None) or {}
+  own = {id(layer): k for layer, k in zip(layers, kernels)}
+  _state.kernels = before | own
   try:
     yield
   finally:
-    _state.kernels = None
+    _state.kernels = before
 
 
 def _first_call_of(layer):

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,9 @@ def describe(execution: Mapping[str, Any]) -> dict[str, Any]:
   return {
     'python': platform.python_version(),
     **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    **({'git_commit': commit} if (commit := _git_commit()) else {}),
     'processor': platform.machine(),
+    **({'cpu': cpu} if (cpu := _cpu()) else {}),
     'gpus': [d.get('device_name', 'unknown') for d in details],
     **execution,
   }
@@ -56,6 +59,8 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
     f'{name} was {there[name]}, is {here[name]}'
     for name in here
     if name in there and there[name] != here[name]
+    # Most commits compute the same.
+    if name != 'git_commit'
   ]
   if changes:
     notices.warn(
@@ -81,3 +86,38 @@ def read(workdir: str | os.PathLike) -> dict[str, Any]:
   except (OSError, ValueError):
     return {}
   return there if isinstance(there, dict) else {}
+
+
+def _cpu():
+  """What the processor is called, where Linux says so; else `None`."""
+  try:
+    lines = pathlib.Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+  except (OSError, ValueError):
+    return None
+  names = [
+    line.partition(':')[2].strip()
+    for line in lines
+    if line.startswith('model name')
+  ]
+  return names[0] if names else None
+
+
+def _git_commit():
+  """The commit of a checkout, '-dirty' if files differ; else `None`."""
+  folder = pathlib.Path(__file__).parent
+  try:
+    # An environment inside somebody else's repository is none of its files.
+    subprocess.run(
+      ['git', 'ls-files', '--error-unmatch', pathlib.Path(__file__).name],
+      cwd=folder,
+      check=True,
+      capture_output=True,
+    )
+    return subprocess.check_output(
+      ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+      cwd=folder,
+      text=True,
+      stderr=subprocess.DEVNULL,
+    ).strip()
+  except (OSError, subprocess.SubprocessError):
+    return None

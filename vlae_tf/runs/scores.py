@@ -12,41 +12,54 @@ FOLDER = 'eval'
 _NEEDED = ('num_images', 'num_samples')
 
 
-def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
-  """Writes a score, in place of an earlier one of the same settings alone.
+def path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
+  """Where a score belongs, which another one of the same settings replaces.
 
   Args:
     workdir: Path of the run's directory.
-    result: Dictionary of JSON's types with `split`, `num_images`,
-      `num_samples`, `seed` and `checkpoint`.
+    settings: Dictionary with `split`, `num_images`, `num_samples`, `seed` and
+      `checkpoint`.
 
   Returns:
-    Path of the file, `eval/test_8070_images_128_codes.json` in the directory;
-    a seed that is not 0 and a checkpoint that is not the last are named, too.
+    A path such as `eval/test_8070_images_128_codes.json` in the directory; a
+    seed that is not 0 and a checkpoint that is not the last are named, too.
+  """
+  name = (
+    f'{settings["split"]}_{settings["num_images"]}_images_'
+    f'{settings["num_samples"]}_codes'
+  )
+  return _path(workdir, name, settings)
+
+
+def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
+  """Writes a score to its `path`.
+
+  Args:
+    workdir: Path of the run's directory.
+    result: Dictionary of JSON's types with what `path` asks for.
+
+  Returns:
+    Path of the file.
 
   Raises:
     ValueError: The path cannot be written.
   """
-  name = (
-    f'{result["split"]}_{result["num_images"]}_images_'
-    f'{result["num_samples"]}_codes'
-  )
-  path = _path(workdir, name, result)
-  write_to(path, result)
-  return path
+  file = path(workdir, result)
+  write_to(file, result)
+  return file
 
 
-def write_to(path: str | os.PathLike, result: Mapping[str, Any]) -> None:
+def write_to(file: str | os.PathLike, result: Mapping[str, Any]) -> None:
   """Writes what was found to a JSON file, in one step.
 
   Args:
-    path: Path of the file.
+    file: Path of the file.
     result: Dictionary of JSON's types.
 
   Raises:
     ValueError: The path cannot be written.
   """
-  atomic.write_text(path, json.dumps(result, indent=2) + '\n')
+  atomic.write_text(file, json.dumps(result, indent=2) + '\n')
 
 
 def anomaly_path(
@@ -141,16 +154,16 @@ def read(
   """
   found = []
   folder = pathlib.Path(folder)
-  for path in sorted(
+  for file in sorted(
     [*folder.glob(f'{split}.json'), *folder.glob(f'{split}_*.json')]
   ):
     try:
-      result = json.loads(path.read_text(encoding='utf-8'))
+      result = json.loads(file.read_text(encoding='utf-8'))
       if all(isinstance(result[name], int) for name in _NEEDED):
         found.append(result)
         continue
       error: object = f'its {" and ".join(_NEEDED)} must be integers'
     except (OSError, ValueError, KeyError, TypeError) as problem:
       error = problem
-    notices.warn(f'{path} is not a score and is passed over ({error!r}).')
+    notices.warn(f'{file} is not a score and is passed over ({error!r}).')
   return found

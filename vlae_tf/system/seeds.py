@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from vlae_tf.system import checks
+from vlae_tf.system import checks, philox
 
 # Every stream of random numbers has a number of its own, so that no two uses
 # of one user seed ever share their bits.
@@ -60,6 +60,27 @@ def stream_seed(
   return tf.stack([tf.cast(base, tf.int32), tf.cast(counter, tf.int32)])
 
 
+def stream_seeds(
+  seed: int | tf.Tensor, stream: str, counters: tf.Tensor
+) -> tf.Tensor:
+  """`stream_seed` of many draws of a stream.
+
+  Args:
+    seed: As in `stream_seed`.
+    stream: As in `stream_seed`.
+    counters: Integer `Tensor` of shape `[num]`.
+
+  Returns:
+    An int32 `Tensor` of shape `[num, 2]`.
+
+  Raises:
+    ValueError: As `stream_seed`.
+  """
+  base = stream_seed(seed, stream)[0]
+  counters = tf.cast(counters, tf.int32)
+  return tf.stack([tf.fill(tf.shape(counters), base), counters], 1)
+
+
 def uniform_per_example(
   seed: int, stream: str, indices: tf.Tensor, shape: Sequence[int]
 ) -> tf.Tensor:
@@ -74,8 +95,4 @@ def uniform_per_example(
   Returns:
     A float32 `Tensor` of shape `[batch] + shape`.
   """
-  return tf.map_fn(
-    lambda i: tf.random.stateless_uniform(shape, stream_seed(seed, stream, i)),
-    indices,
-    fn_output_signature=tf.float32,
-  )
+  return philox.uniform(stream_seeds(seed, stream, indices), shape)

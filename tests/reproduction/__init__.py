@@ -1,0 +1,1 @@
+"""Tests of the room `reproduction`, and records for them."""

@@ -1,0 +1,118 @@
+"""`reproduce` goes the whole way, goes on where it was killed, then rests."""
+
+import json
+import shutil
+import signal
+
+import commands
+import pytest
+from PIL import Image
+from training import processes
+
+from vlae_tf.reproduction import records
+
+
+@pytest.fixture(scope='module')
+def tried(tmp_path_factory):
+  """The way of one experiment and a figure, killed once in its middle."""
+  folder = tmp_path_factory.mktemp('tried')
+  args = ('--smoke', f'--runs={folder}/runs', f'--out={folder}/out')
+  first = processes.command('reproduce', (*args, '--figure=2'), folder / 'it')
+  # There it is stopped and goes on in another process.
+  checkpoint = folder / 'runs/smoke_vlae/checkpoints/ckpt-10.index'
+  first.wait_for(checkpoint.exists)
+  first.wait_for(lambda: first.output()[0].count('train, see') == 2)
+  first.process.terminate()
+  killed = first.finish()
+  return folder, args, killed, commands.run('reproduce', *args, '--figure=2')
+
+
+def test_a_killed_one_goes_on(tried):
+  folder, _, killed, result = tried
+  assert killed.status == 128 + signal.SIGTERM
+  assert result.status == 0, result.stderr
+  log = (folder / 'runs/smoke_vlae.log').read_text()
+  assert log.count('resumed from step 10\n') >= 1
+  assert log.count('finished at step 26') == 1
+  assert 'Traceback' not in log
+  lines = result.stdout.splitlines()
+  assert lines[0].startswith('smoke_vlae: train, see ')
+  assert 'smoke_vlae: at step 26 of 26' in lines
+
+
+def test_what_is_told_was_measured(tried):
+  folder = tried[0]
+  record = records.read(folder / 'out', 'smoke_vlae')
+  assert record.finished and record.environment['tensorflow']
+  (path,) = (folder / 'runs/smoke_vlae/eval').glob('*.json')
+  measured = json.loads(path.read_text())
+  assert record.scores == [measured] and measured['num_images'] == 300
+  text = (folder / 'out/RESULTS.md').read_text()
+  assert f'| {measured["nll"]:.2f} +- {measured["nll_stderr"]:.2f} |' in text
+  assert '1 of 6 rows' in text and text.count('not run') == 5
+  with Image.open(folder / 'out/results/figure_2.png') as picture:
+    assert (
+      'smoke_vlae, step 26 (last): 64 samples' in picture.text['Description']
+    )
+
+
+def test_what_is_done_is_not_done_again(tried):
+  folder, args, *_ = tried
+  before = (folder / 'out/RESULTS.md').read_bytes()
+  again = commands.run('reproduce', *args, '--experiment=smoke_vlae')
+  assert again.status == 0, again.stderr
+  assert ' see ' not in again.stdout
+  assert (folder / 'out/RESULTS.md').read_bytes() == before
+
+
+def test_the_results_come_from_the_records_alone(tried, tmp_path):
+  folder = tried[0]
+  shutil.copytree(folder / 'out/results', tmp_path / 'results')
+  args = ('--render', '--smoke', '--runs=nowhere', f'--out={tmp_path}')
+  assert commands.run('reproduce', *args).status == 0
+  written = (tmp_path / 'RESULTS.md').read_bytes()
+  assert written == (folder / 'out/RESULTS.md').read_bytes()
+
+
+def test_one_that_fails_keeps_nothing_else_back(tried, tmp_path):
+  folder = tried[0]
+  for name in ('smoke_vlae', 'smoke_af_vae'):
+    shutil.copytree(folder / 'runs/smoke_vlae', tmp_path / 'runs' / name)
+  args = ['--smoke', f'--runs={tmp_path}/runs', f'--out={tmp_path}']
+  args += [f'--experiment=smoke_{name}' for name in ('af_vae', 'vlae')]
+  result = commands.run('reproduce', *args)
+  assert result.status == 1
+  assert records.read(tmp_path, 'smoke_vlae').finished
+  warning, error = result.stderr.strip().splitlines()
+  assert warning.startswith('warning: smoke_af_vae failed: ')
+  assert "decoder: 'pixelcnn' there, 'factorised' here" in warning
+  assert error == 'error: failed: smoke_af_vae'
+
+
+def test_without_training_nothing_is_trained(tmp_path):
+  args = ('--smoke', '--notrain', f'--runs={tmp_path}', f'--out={tmp_path}')
+  result = commands.run('reproduce', *args, '--experiment=smoke_vlae')
+  assert result.status == 0, result.stderr
+  assert f'smoke_vlae: not run, {tmp_path}/smoke_vlae holds' in result.stdout
+  assert not (tmp_path / 'smoke_vlae').exists()
+
+
+@pytest.mark.parametrize(
+  'args, words',
+  [
+    (['--table=mnist'], '--table must be one of static_mnist, '),
+    (['--figure=3'], '--figure must be'),
+    (['--experiment=omniglott'], "Did you mean 'omniglot'?"),
+    (['--smoke'], '--out must be given with --smoke'),
+    (['--smoke', '--table=1', '--out=a'], '--table static_mnist is none of'),
+    (['--num_samples=1'], '--num_samples must be'),
+    (['--max_images=0'], '--max_images must be'),
+    (['--minutes_per_model=0'], '--minutes_per_model must be'),
+    (['--out=/dev/null/a'], 'Cannot write /dev/null/a'),
+  ],
+)
+def test_it_says_what_it_cannot_do(args, words):
+  result = commands.run('reproduce', *args)
+  assert result.status == 1
+  (line,) = result.stderr.strip().splitlines()
+  assert line.startswith('error: ') and words in line, line

@@ -1,0 +1,53 @@
+"""Paired differences and their standard error have a closed form."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vlae_tf.reproduction import paired
+
+
+def _write(path, values):
+  np.savez(path, log_prob=np.float32(values), rate=np.zeros(len(values)))
+  return path
+
+
+def test_the_error_is_that_of_the_differences(tmp_path):
+  rng = np.random.default_rng(0)
+  hard = 100 * rng.normal(size=200)  # What both find hard falls out.
+  ours, theirs = hard + rng.normal(size=200), hard + rng.normal(size=200)
+  files = [
+    _write(tmp_path / f'{name}.npz', -np.float32(nll))
+    for name, nll in (('ours', ours), ('theirs', theirs))
+  ]
+  found = paired.difference(*files)
+  expected = np.float32(ours).astype(float) - np.float32(theirs)
+  assert found.num_images == 200
+  assert found.mean == pytest.approx(expected.mean(), rel=1e-9)
+  assert found.stderr == pytest.approx(stats.sem(expected), rel=1e-9)
+  assert found.stderr < 0.05 * stats.sem(ours)
+
+
+def test_a_constant_difference_has_no_error(tmp_path):
+  ours = _write(tmp_path / 'a.npz', [-3.0, -5.0, -7.0])
+  theirs = _write(tmp_path / 'b.npz', [-2.0, -4.0, -6.0])
+  assert paired.difference(ours, theirs) == (1.0, 0.0, 3)
+
+
+def test_other_numbers_of_images_are_an_error(tmp_path):
+  ours = _write(tmp_path / 'a.npz', [-3.0, -5.0])
+  theirs = _write(tmp_path / 'b.npz', [-3.0, -5.0, -1.0])
+  with pytest.raises(ValueError, match=r'the same images, got 2 in .*a.npz'):
+    paired.difference(ours, theirs)
+
+
+def test_a_file_without_likelihoods_is_named(tmp_path):
+  good, path = _write(tmp_path / 'a.npz', [-1.0]), tmp_path / 'b.npz'
+  for make in (
+    lambda: path.write_bytes(b'no archive'),
+    lambda: np.savez(path, other=np.zeros(1)),
+    lambda: np.savez(path, log_prob=np.zeros([1, 1])),
+  ):
+    make()
+    with pytest.raises(ValueError, match=r'b\.npz'):
+      paired.difference(good, path)

@@ -1,0 +1,149 @@
+"""Every row of the paper's own has an experiment that `train` would take."""
+
+import json
+import math
+import shlex
+import subprocess
+import sys
+
+import commands
+import pytest
+import source_tree
+
+from vlae_tf.reproduction import paper, rows
+
+_PLAN, _SMOKE = rows.plan(), rows.plan(is_smoke=True)
+# Flags are global, so they are parsed in a process of their own.
+_PARSE = """
+import importlib, json, sys
+from absl import flags
+from vlae_tf.system import presets
+module = importlib.import_module(sys.argv[1])
+module.define_flags()
+for args in json.load(sys.stdin):
+  flags.FLAGS.unparse_flags()
+  for name in flags.FLAGS:
+    flags.FLAGS[name].unparse()
+  rest = flags.FLAGS(['it', *presets.expand(args)])
+  assert rest == ['it'], rest
+"""
+
+
+def _check_flags(module, lists):
+  """Has a command parse lists of arguments."""
+  found = subprocess.run(
+    [sys.executable, '-c', _PARSE, module],
+    input=json.dumps(lists),
+    cwd=source_tree.ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize('table', paper.tables())
+def test_every_own_row_has_an_experiment_or_a_reason(table):
+  (ours,) = (t for t in _PLAN.tables if t.name == table)
+  assert [r.published for r in ours.rows] == list(paper.tables()[table].rows)
+  for row in ours.rows:
+    if row.published.own:
+      assert (row.experiment in _PLAN.experiments) != bool(row.why_not), row
+    else:
+      assert row.experiment is None, row
+
+
+def test_what_stands_for_a_row_is_named_as_in_the_paper():
+  for table, known in rows._ROWS.items():
+    assert known.keys() <= {r.name for r in paper.tables()[table].rows}
+  for table, name in rows._WITHOUT:
+    assert paper.tables()[table].row(name).own
+  assert set(rows.NUMBERS.values()) <= paper.tables().keys()
+
+
+def test_no_experiment_is_without_a_row():
+  assert {e.name for e in _PLAN.needed()} == _PLAN.experiments.keys()
+
+
+@pytest.mark.parametrize('table', rows.NUMBERS.values())
+def test_the_papers_model_is_the_best_of_its_table(table):
+  published = paper.tables()[table]
+  best = published.row('VLAE').nll
+  assert best < min(row.nll for row in published.rows if 'VLAE' not in row.name)
+
+
+def test_published_nats_are_published_bits():
+  row = paper.tables()['code_bits'].row('VLAE')
+  assert float(row.kl) / math.log(2) == pytest.approx(
+    float(row.kl_bits), abs=0.05
+  )
+
+
+def test_digits_are_those_that_were_published():
+  numbers = [r.nll for t in paper.tables().values() for r in t.rows if r.nll]
+  digits = {-number.as_tuple().exponent for number in numbers}
+  assert digits == {1, 2} and len(numbers) == 33
+
+
+@pytest.mark.parametrize('plan', [_PLAN, _SMOKE], ids=['paper', 'smoke'])
+def test_compared_rows_differ_in_the_model_alone(plan):
+  compared = [t for t in plan.tables if t.reference]
+  assert compared
+  for table in compared:
+    assert table.reference in [r.published.name for r in table.rows]
+    configs = [plan.experiments[r.experiment].config for r in table.rows]
+    for name in ('dataset', 'train_on', 'max_epochs', 'batch_size', 'seed'):
+      assert len({getattr(c, name) for c in configs}) == 1, (table.name, name)
+
+
+def test_the_smoke_has_each_kind_of_model_once():
+  def kind(experiment):
+    c = experiment.config
+    # Without a code, what would make one is not there.
+    code = (c.posterior, c.prior) if c.latent_size else None
+    return code, c.decoder
+
+  tried = [kind(e) for e in _SMOKE.needed()]
+  assert len(set(tried)) == len(tried)
+  assert set(tried) == {kind(e) for e in _PLAN.needed()}
+
+
+def test_the_list_is_of_commands_that_can_be_run():
+  args = ('--num_samples=4096', '--max_images=100', '--minutes_per_model=1.5')
+  result = commands.run('reproduce', '--list', *args, '--runs=a b')
+  assert result.status == 0, result.stderr
+  lines = result.stdout.splitlines()
+  assert len(lines) == len(_PLAN.experiments)
+  found = {'vlae_tf.train': [], 'vlae_tf.evaluate': []}
+  for line, experiment in zip(lines, _PLAN.needed()):
+    for part in line.split(' && '):
+      python, m, module, *flags = shlex.split(part)
+      assert (python, m) == ('python', '-m')
+      assert f'--workdir=a b/{experiment.name}' in flags
+      found[module].append(flags)
+  assert len(found['vlae_tf.train']) == len(lines)
+  for flags in found['vlae_tf.train']:
+    assert '--max_minutes=1.5' in flags
+  for module, lists in found.items():
+    _check_flags(module, lists)
+
+
+def test_flags_of_all_experiments_parse():
+  needed = [*_PLAN.needed(), *_SMOKE.needed()]
+  lists = [[f'--preset={e.preset}', *e.flags] for e in needed]
+  _check_flags('vlae_tf.train', lists)
+
+
+@pytest.mark.parametrize(
+  'tables, figures, names',
+  [
+    (['1'], None, ['static_mnist', 'static_mnist_af_vae']),
+    (['caltech101'], None, ['caltech101', 'caltech101_unconditional']),
+    (None, ['2'], ['omniglot']),
+    (['4'], ['1'], ['caltech101', 'caltech101_unconditional', 'static_mnist']),
+    (['all'], None, list(_PLAN.experiments)),
+  ],
+)
+def test_what_is_chosen_needs_its_experiments_alone(tables, figures, names):
+  chosen = _PLAN.chosen(tables, figures)
+  assert {e.name for e in chosen.needed()} == set(names)

@@ -1,0 +1,153 @@
+"""RESULTS.md is what the records and the paper's figures say."""
+
+import numpy as np
+import pytest
+import source_tree
+
+from reproduction import made
+from vlae_tf.reproduction import paper, records, rows, tables
+
+_PLAN = rows.plan()
+
+
+def _write(out, *those):
+  for record in those:
+    records.write(out, record, out)
+
+
+def _line(text, section, name):
+  """The cells of a row of a section, by the heads of its table."""
+  lines = text.split(f'\n## {section}\n')[1].split('\n## ')[0].splitlines()
+  heads = next(x for x in lines if x.startswith('| model'))
+  (line,) = (x for x in lines if x.startswith(f'| {name} |'))
+  cells = [[c.strip() for c in x.split('|')[1:-1]] for x in (heads, line)]
+  return dict(zip(*cells, strict=True))
+
+
+def test_the_results_are_those_of_the_records():
+  written = (source_tree.ROOT / tables.NAME).read_text(encoding='utf-8')
+  again = 'run: python -m vlae_tf.reproduce --render'
+  assert written == tables.render(_PLAN, source_tree.ROOT), again
+
+
+def test_a_row_says_what_was_measured(tmp_path):
+  _write(tmp_path, made.record('static_mnist', made.score(79.53)))
+  text = tables.render(_PLAN, tmp_path)
+  assert _line(text, 'Static MNIST', r'**VLAE**') == {
+    'model': '**VLAE**',
+    'paper: NLL': '79.03',
+    'ours: NLL': '79.53 +- 0.25',
+    'difference': '+0.50',
+    'paper: KL': '',
+    'ours: KL, nats': '10.00',
+    'KL, bits': '14.43',
+    '-ELBO': '80.53 +- 0.50',
+    'codes an image': '128',
+    'epochs': '1',
+    'minutes': '12',
+    'weights': '1,234,567',
+    'data': 'train, 60,000; test, 100; binary as they come',
+  }
+  assert "- VLAE: the paper's 79.03 is not reached: 0.50 nats above" in text
+  assert '- AF VAE: not run.' in text
+  assert '0123456789ab-dirty' in text and 'a CPU, 2 cores' in text
+
+
+def test_a_figure_that_is_reached_is_told_so(tmp_path):
+  _write(tmp_path, made.record('static_mnist', made.score(79.03)))
+  text = tables.render(_PLAN, tmp_path)
+  assert "- VLAE: the paper's 79.03 is reached: 0.00 nats below" in text
+  assert 'not reached' not in text
+  assert (
+    '1 of 16 rows' in text and 'of 1 that have a published NLL, 1 reach' in text
+  )
+
+
+def test_rows_of_others_have_no_figures_of_ours(tmp_path):
+  text = tables.render(_PLAN, tmp_path)
+  for table in paper.tables().values():
+    for row in table.rows:
+      name = f'**{row.name}**' if row.own else row.name
+      cells = [*_line(text, table.title, name).values()]
+      bound = '< ' if row.bound else ''
+      assert cells[1] == ('' if row.nll is None else f'{bound}{row.nll}')
+      assert (cells[2] != '') == row.own and set(cells[5:]) == {''}
+  assert text.count('not run') > 12
+  assert 'VLAE, individually tuned: nothing is tuned to one set here.' in text
+
+
+def test_an_unfinished_run_says_how_far_it_is(tmp_path):
+  half = made.record(
+    'dynamic_mnist_30', made.score(), finished=False, steps=300, epochs=0.5
+  )
+  _write(tmp_path, half)
+  text = tables.render(_PLAN, tmp_path)
+  line = _line(text, 'Ablation on dynamic MNIST', r'**AF prior**')
+  assert line['epochs'] == '0.5 of 1'
+  assert 'training is not finished: 300 of 600 steps' in text
+  assert 'Not yet trained so long: AF prior.' in text
+
+
+def test_a_part_of_the_images_is_told(tmp_path):
+  part, full = made.score(78.0, 50), made.score(80.0, 100, codes=1)
+  _write(tmp_path, made.record('omniglot', part, full))
+  line = _line(tables.render(_PLAN, tmp_path), 'OMNIGLOT', r'**VLAE**')
+  assert line['codes an image'] == '128 (first 50 of 100 images)'
+  assert (line['ours: NLL'], line['-ELBO']) == (
+    '78.00 +- 0.25',
+    '81.00 +- 0.50',
+  )
+
+
+def test_without_a_code_one_is_exact(tmp_path):
+  exact = made.score(88.0, codes=1, rate=0.0)
+  config = dict(latent_size=0)
+  name = 'caltech101_unconditional'
+  _write(tmp_path, made.record(name, exact, config=config))
+  text = tables.render(_PLAN, tmp_path)
+  line = _line(text, 'Caltech-101 silhouettes', '**unconditional decoder**')
+  assert (line['ours: NLL'], line['difference']) == ('88.00 +- 0.25', '-1.26')
+  assert (line['codes an image'], line['KL, bits']) == ('none, exact', '0.00')
+
+
+@pytest.mark.parametrize('has_images', [True, False])
+def test_compared_rows_are_compared_image_by_image(has_images, tmp_path):
+  ours, theirs = np.array([81.0, 84.0]), np.array([80.0, 81.0])
+  for name, nll in (
+    ('dynamic_mnist_gaussian_prior', ours),
+    ('dynamic_mnist_30', theirs),
+  ):
+    _write(tmp_path, made.record(name, made.score(nll.mean(), images=2)))
+    if has_images:
+      path = records.path(tmp_path, name).with_suffix('.npz')
+      np.savez(path, log_prob=-nll)
+  text = tables.render(_PLAN, tmp_path)
+  # Mean of 1 and 3; their deviation, root of 2, over the root of 2.
+  paired = '+2.00 +- 1.00, of the same 2 images' if has_images else '+2.00'
+  assert f'| Gaussian prior | {paired} | +0.54 |' in text
+
+
+def test_the_only_difference_that_is_published_is_told(tmp_path):
+  names = ('dynamic_mnist_iaf_posterior', 'dynamic_mnist_30')
+  _write(tmp_path, *[made.record(name, made.score()) for name in names])
+  text = tables.render(_PLAN, tmp_path)
+  assert '| IAF posterior, Gaussian prior | +0.00 | +0.6 |' in text
+
+
+def test_a_broken_record_is_named_and_the_results_kept(tmp_path):
+  tables.write(_PLAN, tmp_path)
+  before = (tmp_path / tables.NAME).read_text()
+  path = records.path(tmp_path, 'omniglot')
+  path.parent.mkdir(parents=True)
+  path.write_text('{}')
+  with pytest.raises(ValueError, match=r'omniglot\.json is no record'):
+    tables.write(_PLAN, tmp_path)
+  assert (tmp_path / tables.NAME).read_text() == before
+
+
+def test_figures_are_shown_where_they_are(tmp_path):
+  assert 'Figure' not in tables.render(_PLAN, tmp_path)
+  (tmp_path / 'results').mkdir()
+  (tmp_path / 'results' / 'figure_2.png').touch()
+  text = tables.render(_PLAN, tmp_path)
+  assert '![](results/figure_2.png)' in text and 'figure_1' not in text

@@ -1,0 +1,137 @@
+"""Measures the paper's tables: `python -m vlae_tf.reproduce --table=all`.
+
+Trains what is missing, goes on with what is unfinished and scores it, in
+--runs; writes `results/tables/`, a record an experiment, `results/figure_*.png`
+and RESULTS.md, all tables beside the paper's figures, into --out. The same
+command again does what is left.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.reproduce()
+
+import contextlib
+import pathlib
+
+from absl import flags
+
+from vlae_tf.reproduction import figures, paper, rows, runner, tables
+from vlae_tf.system import atomic, command_line, notices
+
+FLAGS = flags.FLAGS
+_CODES, _CODES_SMOKE = 128, 8
+# Flags that are integers: the least, the most, and help.
+_NUMBERS = {
+  'num_samples': (
+    2,
+    1_000_000,
+    f'Codes of each test image for NLL, {_CODES} by default; the paper takes '
+    '4096.',
+  ),
+  'max_images': (
+    1,
+    None,
+    'NLL of the first test images alone; -ELBO is of all of them.',
+  ),
+}
+# Flags that are on or off: by default, and help.
+_SWITCHES = {
+  'train': (True, 'Train; else score what is trained so far, as it is.'),
+  'smoke': (False, 'Try the whole way in minutes, on handwritten digits.'),
+  'list': (False, 'Print a line for the shell for each experiment, and end.'),
+  'render': (False, 'Write RESULTS.md anew, and end.'),
+}
+
+
+def define_flags():
+  """Defines the flags of this command."""
+  flags.DEFINE_multi_enum(
+    'table',
+    None,
+    [*paper.tables(), *rows.NUMBERS, 'all'],
+    'What to measure, once for each of several tables: by name, or 1 to 4 as '
+    'the paper counts them; everything if neither this nor --figure says less.',
+  )
+  flags.DEFINE_multi_enum(
+    'figure', None, ['1', '2'], 'Figure to draw, once for each of several.'
+  )
+  flags.DEFINE_multi_string(
+    'experiment', None, 'Run these alone, by the names that --list shows.'
+  )
+  flags.DEFINE_string('runs', 'runs', 'Folder of the directories of runs.')
+  flags.DEFINE_string(
+    'out',
+    None,
+    'Folder that results/ and RESULTS.md go to; this one by default.',
+  )
+  flags.DEFINE_float(
+    'minutes_per_model',
+    None,
+    'Minutes to train each model in this call; the next one goes on.',
+    lower_bound=0.01,
+  )
+  for name, (least, most, help) in _NUMBERS.items():
+    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
+  for name, (default, help) in _SWITCHES.items():
+    flags.DEFINE_bool(name, default, help)
+  command_line.define_data_dir()
+
+
+def main():
+  whole = rows.plan(FLAGS.smoke)
+  chosen = whole.chosen(FLAGS.table, FLAGS.figure)
+  work, settings = chosen.named(FLAGS.experiment), _settings()
+  if FLAGS.list:
+    print(*runner.shell_lines(work, settings), sep='\n')
+    return
+  atomic.check_writable(settings.out / tables.NAME)
+  failed = [] if FLAGS.render else _run(work, chosen, whole, settings)
+  print(f'wrote {tables.write(whole, settings.out)}')
+  if failed:
+    raise ValueError(f'failed: {", ".join(failed)}')
+
+
+def _run(work, chosen, whole, settings):
+  """Experiments, then figures; the names of those that failed."""
+  done: list[str] = []
+  failed: list[str] = []
+  for experiment in work:
+    with _noted(experiment.name, failed):
+      done += [experiment.name] * bool(runner.run(experiment, settings))
+    # A broken record is said at the end.
+    with contextlib.suppress(ValueError):
+      tables.write(whole, settings.out)
+  # Of single experiments only those that are asked for.
+  wanted = () if FLAGS.experiment and not FLAGS.figure else chosen.figures
+  for figure in wanted:
+    if figure.experiment in done:
+      with _noted(f'figure {figure.name}', failed):
+        print(f'wrote {figures.make(figure, whole, settings)}', flush=True)
+  return failed
+
+
+@contextlib.contextmanager
+def _noted(name, failed):
+  """Says what failed, which keeps nothing else back."""
+  try:
+    yield
+  except (OSError, ValueError) as error:
+    notices.warn(f'{name} failed: {error}')
+    failed.append(name)
+
+
+def _settings():
+  if FLAGS.smoke and FLAGS.out is None and not FLAGS.list:
+    raise ValueError(
+      '`out` must be given with --smoke, which overwrites there.'
+    )
+  return runner.Settings(
+    runs=pathlib.Path(FLAGS.runs),
+    out=pathlib.Path(FLAGS.out or '.'),
+    num_samples=FLAGS.num_samples or (_CODES_SMOKE if FLAGS.smoke else _CODES),
+    max_images=FLAGS.max_images,
+    minutes=FLAGS.minutes_per_model,
+    train=FLAGS.train,
+    data_dir=FLAGS.data_dir,
+  )

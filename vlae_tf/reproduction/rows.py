@@ -1,0 +1,288 @@
+"""Which of our experiments stands for which row and figure of the paper.
+
+A new row is a line in `_ROWS`, and one in `_EXPERIMENTS` if none of those does.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from vlae_tf import config as config_lib
+from vlae_tf import config_flags
+from vlae_tf.reproduction import paper
+from vlae_tf.system import registry
+
+# The paper's numbers for its tables.
+NUMBERS = {'1': 'static_mnist', '2': 'dynamic_mnist', '3': 'omniglot'}
+NUMBERS |= {'4': 'caltech101'}
+SMOKE = 'smoke'
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """A run of `train`.
+
+  Attributes:
+    name: What it is called, and its directory of the run.
+    preset: The preset it is of.
+    flags: Further flags of `train`; they win.
+    stops: Steps at which it is stopped, to go on in another process.
+  """
+
+  name: str
+  preset: str
+  flags: tuple[str, ...] = ()
+  stops: tuple[int, ...] = ()
+
+  @property
+  def config(self) -> config_lib.Config:
+    """The experiment as its `config.json` has it."""
+    return config_flags.of_args([f'--preset={self.preset}', *self.flags])
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """A row of a table: what the paper has, and what we measure for it.
+
+  Attributes:
+    published: As in the paper; of a row of ours alone, a name.
+    experiment: Name of the experiment, or `None`.
+    why_not: Why there is none, of a row of the paper's own.
+  """
+
+  published: paper.Published
+  experiment: str | None = None
+  why_not: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """A table: rows, and which of them others are compared with.
+
+  Attributes:
+    name: A short name, as for `--table`.
+    title: What it is of.
+    where: Where the paper has it.
+    rows: `Row`s.
+    reference: See `paper.PublishedTable`.
+  """
+
+  name: str
+  title: str
+  where: str
+  rows: tuple[Row, ...]
+  reference: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+  """A figure: test images beside decompressions.
+
+  Attributes:
+    name: Its number in the paper.
+    title: What it is of.
+    experiment: Whose codes are decompressed.
+    beside: Another experiment on the same images, shown if it was run.
+    samples: Whether samples of the prior are shown as well.
+  """
+
+  name: str
+  title: str
+  experiment: str
+  beside: str | None = None
+  samples: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """Tables and figures, and the experiments behind them by name."""
+
+  tables: tuple[Table, ...]
+  figures: tuple[Figure, ...]
+  experiments: dict[str, Experiment]
+
+  def needed(self) -> list[Experiment]:
+    """The experiments of all rows and figures, each once."""
+    names = [r.experiment for t in self.tables for r in t.rows if r.experiment]
+    names += [figure.experiment for figure in self.figures]
+    return [e for name, e in self.experiments.items() if name in names]
+
+  def chosen(
+    self, tables: Sequence[str] | None, figures: Sequence[str] | None
+  ) -> 'Plan':
+    """The part of it that a user asks for.
+
+    Args:
+      tables: Names or numbers of tables, or 'all'; `None` and no figures for
+        everything.
+      figures: Names of figures.
+
+    Returns:
+      A `Plan`.
+
+    Raises:
+      ValueError: It has no such table.
+    """
+    if not tables and not figures:
+      return self
+    names = {NUMBERS.get(name, name) for name in tables or ()}
+    for name in sorted(names - {'all', *(t.name for t in self.tables)}):
+      raise ValueError(
+        f'`table` {name} is none of those that are measured here.'
+      )
+    return dataclasses.replace(
+      self,
+      tables=tuple(t for t in self.tables if {t.name, 'all'} & names),
+      figures=tuple(f for f in self.figures if f.name in (figures or ())),
+    )
+
+  def named(self, names: Sequence[str] | None) -> list[Experiment]:
+    """Those of its experiments that are named; all of them for `None`.
+
+    Args:
+      names: Names of experiments.
+
+    Returns:
+      A list of `Experiment`s.
+
+    Raises:
+      ValueError: There is none of such a name; the message suggests another.
+    """
+    needed = self.needed()
+    known = [e.name for e in needed]
+    for name in names or ():
+      if name not in known:
+        raise ValueError(
+          f'`experiment` must be one of {", ".join(known)}, got {name!r}.'
+          f'{registry.suggestion(name, known)}'
+        )
+    return [e for e in needed if not names or e.name in names]
+
+
+def plan(is_smoke: bool = False) -> Plan:
+  """All that there is: of the paper, or of the few minutes that try the way.
+
+  Args:
+    is_smoke: Whether to take the latter, on the handwritten digits.
+
+  Returns:
+    A `Plan`.
+  """
+  if is_smoke:
+    rows = tuple(
+      Row(paper.Published(name), experiment.name)
+      for name, experiment in _SMOKE_EXPERIMENTS.items()
+    )
+    table = Table(
+      SMOKE,
+      'A few steps on handwritten digits, to try the way',
+      '',
+      rows,
+      'VLAE',
+    )
+    by_name = {e.name: e for e in _SMOKE_EXPERIMENTS.values()}
+    return Plan((table,), _SMOKE_FIGURES, by_name)
+  tables = tuple(_table(name, p) for name, p in paper.tables().items())
+  return Plan(tables, _FIGURES, {e.name: e for e in _EXPERIMENTS})
+
+
+def _table(name, published):
+  known = _ROWS[name]
+  rows = tuple(
+    Row(row, known.get(row.name), _WITHOUT.get((name, row.name), ''))
+    for row in published.rows
+  )
+  return Table(
+    name, published.title, published.where, rows, published.reference
+  )
+
+
+_EXPERIMENTS = (
+  Experiment('static_mnist', 'static_mnist', ('--max_epochs=60',)),
+  Experiment('dynamic_mnist', 'dynamic_mnist', ('--max_epochs=60',)),
+  Experiment('omniglot', 'omniglot', ('--max_epochs=130',)),
+  Experiment('caltech101', 'caltech101'),
+  # Rows that are compared have equal budgets: the presets' 30 epochs.
+  Experiment('static_mnist_30', 'static_mnist'),
+  Experiment('dynamic_mnist_30', 'dynamic_mnist'),
+  *(
+    Experiment(name, name)
+    for name in (
+      'dynamic_mnist_gaussian_prior',
+      'dynamic_mnist_unconditional',
+      'dynamic_mnist_iaf_posterior',
+      'static_mnist_factorised',
+      'static_mnist_af_vae',
+      'omniglot_unconditional',
+      'caltech101_unconditional',
+    )
+  ),
+)
+_ROWS = {
+  'static_mnist': {'AF VAE': 'static_mnist_af_vae', 'VLAE': 'static_mnist'},
+  'dynamic_mnist': {
+    'unconditional decoder': 'dynamic_mnist_unconditional',
+    'VLAE': 'dynamic_mnist',
+  },
+  'omniglot': {
+    'unconditional decoder': 'omniglot_unconditional',
+    'VLAE': 'omniglot',
+  },
+  'caltech101': {
+    'unconditional decoder': 'caltech101_unconditional',
+    'VLAE': 'caltech101',
+  },
+  'ablation': {
+    'unconditional decoder': 'dynamic_mnist_unconditional',
+    'Gaussian prior': 'dynamic_mnist_gaussian_prior',
+    'IAF posterior, Gaussian prior': 'dynamic_mnist_iaf_posterior',
+    'AF prior': 'dynamic_mnist_30',
+  },
+  'code_bits': {
+    'VLAE': 'static_mnist_30',
+    'factorised decoder': 'static_mnist_factorised',
+    'AF VAE': 'static_mnist_af_vae',
+  },
+}
+_WITHOUT = {
+  ('omniglot', 'VLAE, individually tuned'): 'nothing is tuned to one set here',
+}
+_FIGURES = (
+  Figure('1', 'static MNIST', 'static_mnist', 'static_mnist_factorised'),
+  Figure('2', 'OMNIGLOT', 'omniglot', samples=True),
+)
+
+_TINY = (
+  '--encoder_widths=4',
+  '--encoder_units=8',
+  '--latent_size=4',
+  '--flow_steps=2',
+  '--flow_units=8',
+  '--decoder_units=4',
+  '--decoder_depth=2',
+  '--batch_size=50',
+  '--max_epochs=1',
+  '--xla=none',
+)
+
+
+def _tiny(name, *flags, stops=()):
+  return Experiment(f'smoke_{name}', 'quickstart', (*_TINY, *flags), stops)
+
+
+# One of each kind, by the name of its row.
+_SMOKE_EXPERIMENTS = {
+  'VLAE': _tiny('vlae', stops=(10,)),
+  'Gaussian prior': _tiny('gaussian_prior', '--prior=gaussian'),
+  'IAF posterior, Gaussian prior': _tiny(
+    'iaf_posterior', '--posterior=iaf', '--prior=gaussian'
+  ),
+  'unconditional decoder': _tiny('unconditional', '--latent_size=0'),
+  'factorised decoder': _tiny(
+    'factorised', '--decoder=factorised', '--prior=gaussian'
+  ),
+  'AF VAE': _tiny('af_vae', '--decoder=factorised'),
+}
+_SMOKE_FIGURES = (
+  Figure('1', 'handwritten digits', 'smoke_vlae', 'smoke_factorised'),
+  Figure('2', 'handwritten digits', 'smoke_vlae', samples=True),
+)

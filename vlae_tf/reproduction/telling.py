@@ -1,0 +1,141 @@
+"""Words and cells for what records say; blank where they say nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlae_tf.reproduction import records, rows
+
+_PIXELS = {
+  'binary': 'binary as they come',
+  'grey': 'binarised afresh for training, once for the test',
+  'levels': '256 levels',
+}
+_PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability')
+_HEADS = (
+  'run',
+  'flags of `train`',
+  'state',
+  'steps',
+  'images/s',
+  'active units',
+  'hardware',
+  'versions',
+  'commit',
+)
+
+
+def with_error(mean: float, error: float | None, sign: str = '') -> str:
+  """A mean, and its standard error where there is one.
+
+  >>> with_error(79.034, 0.128), with_error(0.5, None, '+')
+  ('79.03 +- 0.13', '+0.50')
+  """
+  text = format(mean, f'{sign}.2f')
+  return text if error is None else f'{text} +- {error:.2f}'
+
+
+def count(number: int | None) -> str:
+  """A whole number with commas."""
+  return '' if number is None else f'{number:,}'
+
+
+def part(score: Mapping[str, Any], images: int) -> str:
+  """Which part of the test images a score is of; nothing for all."""
+  if score['num_images'] == images:
+    return ''
+  return f' (first {score["num_images"]:,} of {images:,} images)'
+
+
+def epochs(record: records.Record) -> str:
+  """Epochs, and of how many."""
+  if record.finished:
+    return f'{record.epochs:.0f}'
+  return f'{record.epochs:.1f} of {record.epochs_planned:g}'
+
+
+def minutes(record: records.Record) -> str:
+  """Minutes of training."""
+  return '' if record.minutes is None else f'{record.minutes:,.0f}'
+
+
+def unfinished(record: records.Record) -> str:
+  """How far a run is that has not ended."""
+  return (
+    f'training is not finished: {record.steps:,} of {record.steps_planned:,} '
+    'steps'
+  )
+
+
+def protocol(record: records.Record) -> str:
+  """What was trained and tested on."""
+  images = record.images
+  split = record.config['train_on'].replace('+', ' + ')
+  return (
+    f'{split}, {images.training:,}; test, {images.test:,}; '
+    f'{_PIXELS.get(images.kind, images.kind)}'
+  )
+
+
+def runs(plan: rows.Plan, done: Mapping[str, records.Record]) -> str:
+  """The section on runs: a line for each that there is a record of.
+
+  Args:
+    plan: Which runs there could be.
+    done: Records by name.
+
+  Returns:
+    Markdown, '' without a record.
+  """
+  lines = [_run(done[e.name]) for e in plan.needed() if e.name in done]
+  if not lines:
+    return ''
+  head = [_line(_HEADS), _line(['---'] * len(_HEADS))]
+  text = (
+    'Configs as a whole, learning curves and all scores are in '
+    '`results/tables/`. A run that went on elsewhere is told by where it was '
+    'last.'
+  )
+  return '\n'.join(['## Runs', '', text, '', *head, *lines])
+
+
+def _run(record):
+  flags = ' '.join([f'--preset={record.preset}', *record.flags])
+  speed = record.images_per_s
+  found = record.environment
+  versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
+  return _line(
+    [
+      f'`{record.name}`',
+      f'`{flags}`',
+      'finished' if record.finished else 'not finished',
+      f'{record.steps:,} of {record.steps_planned:,}',
+      '' if speed is None else f'{speed:,.0f}',
+      _units(record),
+      _hardware(found),
+      ', '.join(versions),
+      _commit(found.get('git_commit')),
+    ]
+  )
+
+
+def _commit(name):
+  """The first digits, and whether files were changed."""
+  digits, dash, rest = (name or '').partition('-')
+  return digits[:12] + dash + rest
+
+
+def _units(record):
+  if record.active_units is None:
+    return ''
+  return f'{record.active_units} of {record.config["latent_size"]}'
+
+
+def _hardware(found):
+  cores = found.get('cores')
+  cpu = found.get('cpu') or found.get('processor') or ''
+  parts = [*found.get('gpus', ()), f'{cpu}, {cores} cores' if cores else cpu]
+  return '; '.join(part for part in parts if part)
+
+
+def _line(cells):
+  return f'| {" | ".join(cells)} |'

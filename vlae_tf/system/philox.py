@@ -1,0 +1,154 @@
+"""TensorFlow's stateless random numbers of many seeds at once.
+
+TensorFlow draws from one seed a call, so that numbers of which each example has
+its own take a loop over the examples. Here the same generator, Philox [1], is
+written on tensors: the bits are those of TensorFlow's kernel for CPUs.
+
+#### References
+
+[1]: John K. Salmon, Mark A. Moraes, Ron O. Dror, David E. Shaw. Parallel Random
+     Numbers: As Easy as 1, 2, 3. In _International Conference for High
+     Performance Computing, Networking, Storage and Analysis_, 2011.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+_ROUNDS = 10
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)  # [1], as are the two increments.
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+# What TensorFlow scrambles seeds with.
+_SCRAMBLER = (0x3EC8F720, 0x02461E29)
+_WORD = 0xFFFFFFFF
+_MANTISSA = 0x7FFFFF
+_LEAST_UNIFORM = 1e-7
+
+
+def uniform(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+  """`tf.random.stateless_uniform(shape, seed)` of each seed, to the bit.
+
+  >>> seeds = tf.constant([[1, 2], [3, 4]])
+  >>> alone = tf.random.stateless_uniform([5], seeds[1])
+  >>> bool(tf.reduce_all(uniform(seeds, [5])[1] == alone))
+  True
+
+  Args:
+    seeds: Integer `Tensor` of shape `[num, 2]`.
+    shape: Shape of the numbers of one seed.
+
+  Returns:
+    A float32 `Tensor` of shape `[num, *shape]`, in [0, 1).
+  """
+  size = _size(shape)
+  words = _words(seeds, (size + 3) // 4)  # [num, groups] each.
+  flat = _fraction(tf.stack(words, -1))
+  return _shaped(flat, size, shape)
+
+
+def normal(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+  """`tf.random.stateless_normal(shape, seed)` of each seed, up to rounding.
+
+  Args:
+    seeds: Integer `Tensor` of shape `[num, 2]`.
+    shape: Shape of the numbers of one seed.
+
+  Returns:
+    A float32 `Tensor` of shape `[num, *shape]`.
+  """
+  size = _size(shape)
+  words = _words(seeds, (size + 3) // 4)
+  # Two and two by the method of Box and Muller.
+  radii, angles = (
+    tf.stack([_fraction(words[i]), _fraction(words[i + 2])], -1)
+    for i in range(2)
+  )
+  radii = tf.sqrt(-2.0 * tf.math.log(tf.maximum(radii, _LEAST_UNIFORM)))
+  angles *= np.float32(2 * math.pi)
+  flat = tf.stack([radii * tf.sin(angles), radii * tf.cos(angles)], -1)
+  return _shaped(flat, size, shape)
+
+
+def folded(seeds: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
+  """`tf.random.experimental.stateless_fold_in(seed, data)` of each seed.
+
+  Args:
+    seeds: int32 `Tensor` of shape `[num, 2]`.
+    data: Integer, or integer `Tensor` of shape `[]`.
+
+  Returns:
+    An int32 `Tensor` of shape `[num, 2]`.
+  """
+  first = tf.cast(_words(seeds, 1)[0][:, 0], tf.uint32)
+  first = tf.bitcast(first, tf.int32)
+  return tf.stack([first, tf.fill(tf.shape(first), tf.cast(data, tf.int32))], 1)
+
+
+def _size(shape):
+  if all(isinstance(n, int) for n in shape):
+    return math.prod(shape)
+  return tf.reduce_prod(tf.stack(list(shape)))
+
+
+def _shaped(flat, size, shape):
+  num = flat.shape[0] or tf.shape(flat)[0]
+  flat = tf.reshape(flat, [num, -1])[:, :size]
+  return tf.reshape(flat, [num, *shape])
+
+
+def _words(seeds, groups):
+  """Four lists of words, each `[num, groups]`, of which each group has one."""
+  # As the kernel reads an int64: seeds of 32 bits are extended by their sign.
+  seeds = tf.bitcast(tf.cast(seeds, tf.int64), tf.uint64)
+  seeds = tf.reshape(seeds, [-1, 2])
+  counter = [
+    part for i in range(2) for part in (_low(seeds[:, i]), _high(seeds[:, i]))
+  ]
+  key = [tf.fill(tf.shape(counter[0]), _constant(k)) for k in _SCRAMBLER]
+  *key, third, fourth = _philox(counter, key)
+  count = tf.cast(tf.range(groups), tf.uint64)[None]
+  # A draw has fewer than 2**32 groups: the upper words are those of the seed.
+  zero = tf.zeros_like(third[:, None] + count)
+  counter = [zero + count, zero, zero + third[:, None], zero + fourth[:, None]]
+  return _philox(counter, [k[:, None] for k in key])
+
+
+def _philox(counter, key):
+  """Ten rounds on words, uint64 tensors below 2**32 [1]."""
+  for i in range(_ROUNDS):
+    if i:
+      key = [_low(k + _constant(w)) for k, w in zip(key, _WEYL)]
+    first, second = (
+      c * _constant(m) for c, m in zip(counter[::2], _MULTIPLIERS)
+    )
+    counter = [
+      _xor(_xor(_high(second), counter[1]), key[0]),
+      _low(second),
+      _xor(_xor(_high(first), counter[3]), key[1]),
+      _low(first),
+    ]
+  return counter
+
+
+def _fraction(word):
+  """A number in [0, 1) from the low bits of a word."""
+  bits = tf.cast(tf.bitwise.bitwise_and(word, _constant(_MANTISSA)), tf.int32)
+  return tf.cast(bits, tf.float32) * np.float32(2.0**-23)
+
+
+def _constant(value):
+  return tf.constant(value, tf.uint64)
+
+
+def _xor(x, y):
+  return tf.bitwise.bitwise_xor(x, y)
+
+
+def _low(x):
+  return tf.bitwise.bitwise_and(x, _constant(_WORD))
+
+
+def _high(x):
+  return tf.bitwise.right_shift(x, _constant(32))

@@ -1,0 +1,86 @@
+"""What the window decides: `python -m vlae_tf.window_sweep`.
+
+Trains one model with larger and larger windows of the decoder for as many
+epochs each, in --runs, and writes `results/windows/` into --out: bits in the
+code, NLL and a linear probe on the code as a table, charts and JSON, and
+decompressions of each beside the originals. The same command again does what is
+left.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.window_sweep()
+
+import pathlib
+
+from absl import flags
+
+from vlae_tf.reproduction import runner, sweeping, windows
+from vlae_tf.system import command_line, presets
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+  """Defines the flags of this command."""
+  flags.DEFINE_enum(
+    'base_preset', 'dynamic_mnist', presets.names(), 'What all runs share.'
+  )
+  flags.DEFINE_list(
+    'windows',
+    list(windows.USUAL),
+    'Windows, WIDTHxHEIGHT; factorised for none, full for all pixels before.',
+  )
+  flags.DEFINE_float('max_epochs', 10.0, 'Epochs of each.', lower_bound=0.0)
+  flags.DEFINE_multi_string(
+    'train_flag', [], 'Another flag of train, such as --train_flag=--seed=1.'
+  )
+  flags.DEFINE_string('runs', 'runs', 'Folder of the directories of runs.')
+  flags.DEFINE_string('out', '.', 'Folder that results/windows/ goes to.')
+  flags.DEFINE_integer(
+    'num_samples', 128, 'Codes of each image for NLL.', lower_bound=2
+  )
+  flags.DEFINE_integer(
+    'max_images', None, 'NLL of the first test images alone.', lower_bound=2
+  )
+  flags.DEFINE_integer(
+    'num_labels', 1000, 'Labels of the linear probe; 0 for none.', lower_bound=0
+  )
+  flags.DEFINE_float(
+    'minutes_per_model',
+    None,
+    'Minutes to train each model in this call; the next one goes on.',
+    lower_bound=0.01,
+  )
+  flags.DEFINE_bool('train', True, 'Train; else score what is trained so far.')
+  flags.DEFINE_bool('list', False, 'Print a line for the shell a run, and end.')
+  command_line.define_data_dir()
+
+
+def main():
+  own = [f'--max_epochs={FLAGS.max_epochs:g}', *FLAGS.train_flag]
+  experiments = windows.experiments(FLAGS.base_preset, FLAGS.windows, own)
+  settings = runner.Settings(
+    runs=pathlib.Path(FLAGS.runs),
+    out=pathlib.Path(FLAGS.out),
+    num_samples=FLAGS.num_samples,
+    max_images=FLAGS.max_images,
+    minutes=FLAGS.minutes_per_model,
+    train=FLAGS.train,
+    data_dir=FLAGS.data_dir,
+  )
+  if FLAGS.list:
+    print(*runner.shell_lines(experiments.values(), settings), sep='\n')
+    return
+  found = []
+  for window, experiment in experiments.items():
+    row = sweeping.measure(window, experiment, settings, FLAGS.num_labels)
+    found += [] if row is None else [row]
+  if not found:
+    raise ValueError(
+      f'`runs` must hold a run to score, got none in {FLAGS.runs}.'
+    )
+  print(windows.table(found))
+  for path in sweeping.write(found, FLAGS.base_preset, settings):
+    print(f'wrote {path}')
