@@ -10,7 +10,7 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.analysis import likelihood, partial_scores
+from vlae_tf.analysis import estimates, likelihood, partial_scores
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.system import command_line, progress
@@ -77,10 +77,10 @@ def main():
     'data_sha256': run.fingerprint,
   }
   partial = partial_scores.PartialScore(path, settings | digests)
-  estimates = _score(evaluator, images, data.kind, partial)
-  scores.write_to(path, estimates.summary(run.image_shape) | settings)
+  found = _score(evaluator, images, data.kind, partial)
+  scores.write_to(path, found.summary(run.image_shape) | settings)
   print(images_lib.label(FLAGS.workdir, run))
-  print(f'{likelihood.table(estimates.summary(run.image_shape))}\nwrote {path}')
+  print(f'{estimates.table(found.summary(run.image_shape))}\nwrote {path}')
 
 
 def _streams():

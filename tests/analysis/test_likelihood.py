@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.analysis import importance, likelihood
+from vlae_tf.analysis import estimates, importance, likelihood
 
 
 def log_weights(toy, images, num_samples, seed=0):
@@ -34,7 +34,7 @@ def test_bounds_rise_with_samples_to_the_exact_likelihood():
   means = [b.mean() for b in bounds]
   assert means == sorted(means)
   for bound in bounds:
-    error = likelihood.standard_error(exact - bound)
+    error = estimates.standard_error(exact - bound)
     assert (exact - bound).mean() > -4 * error
   assert means[-1] - means[0] > 0.05  # The toy's posterior is not exact.
 
@@ -45,7 +45,7 @@ def test_many_samples_give_the_exact_likelihood():
   evaluator = likelihood.Evaluator(toy.model(), 5000)
   estimate = evaluator.estimate(images, np.arange(50))[0].numpy()
   difference = estimate - toy.log_prob(images)
-  assert abs(difference.mean()) < 4 * likelihood.standard_error(difference)
+  assert abs(difference.mean()) < 4 * estimates.standard_error(difference)
   assert np.abs(difference).max() < 0.15
 
 
@@ -77,7 +77,7 @@ def test_elbo_is_exact_minus_divergence():
     - np.log(np.linalg.det(precision @ covariance))
   )
   gap = toy.log_prob(images) - elbo
-  assert abs(gap.mean() - divergence) < 4 * likelihood.standard_error(gap)
+  assert abs(gap.mean() - divergence) < 4 * estimates.standard_error(gap)
 
 
 def test_estimates_do_not_depend_on_the_batch():
@@ -126,14 +126,14 @@ def test_terms_add_up_to_the_bound():
 
 
 def test_summary_has_the_units_it_says():
-  estimates = likelihood.Estimates(
+  made = estimates.Estimates(
     log_prob=np.array([-10.0, -14.0]),
     elbo=np.array([-11.0, -17.0]),
     rate=np.array([4.0, 6.0]),
     distortion=np.array([7.0, 11.0]),
     num_samples=3,
   )
-  summary = estimates.summary((2, 3, 1))
+  summary = made.summary((2, 3, 1))
   assert summary['nll'] == 12.0
   assert summary['nll_stderr'] == pytest.approx(2.0)
   assert summary['gap'] == 2.0

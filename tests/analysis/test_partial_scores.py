@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.analysis import likelihood, partial_scores
+from vlae_tf.analysis import estimates, partial_scores
 
 _SETTINGS = dict(split='test', num_samples=3, weights='abc')
 
 
 def _part(first, num):
   numbers = np.arange(first, first + num, dtype='float32')
-  columns = (numbers + 100 * k for k in range(len(likelihood.COLUMNS)))
-  return likelihood.Estimates(*columns, num_samples=3)
+  columns = (numbers + 100 * k for k in range(len(estimates.COLUMNS)))
+  return estimates.Estimates(*columns, num_samples=3)
 
 
-def _check(estimates, num):
-  for name in likelihood.COLUMNS:
+def _check(found, num):
+  for name in estimates.COLUMNS:
     expected = getattr(_part(0, num), name)
-    np.testing.assert_array_equal(getattr(estimates, name), expected)
+    np.testing.assert_array_equal(getattr(found, name), expected)
 
 
 @pytest.fixture

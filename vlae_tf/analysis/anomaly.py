@@ -20,7 +20,7 @@ from sklearn import metrics
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import inputs, likelihood
+from vlae_tf.analysis import estimates, inputs, likelihood
 
 # What is measured of an image, and whether anomalous ones have less of it.
 SCORES = {
@@ -235,7 +235,7 @@ def auroc(own: np.ndarray, other: np.ndarray) -> tuple[float, float]:
   ranks = stats.rankdata(both)
   above = (ranks[m:] - stats.rankdata(other)) / m
   below = (n - ranks[:m] + stats.rankdata(own)) / n
-  errors = likelihood.standard_error(above), likelihood.standard_error(below)
+  errors = estimates.standard_error(above), estimates.standard_error(below)
   return float(area), math.hypot(*errors)
 
 

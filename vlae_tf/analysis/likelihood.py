@@ -1,4 +1,4 @@
-"""Likelihoods of images, in nats, with their standard errors.
+"""Likelihoods of images, in nats.
 
 #### References
 
@@ -7,9 +7,8 @@
      2016. https://arxiv.org/abs/1509.00519
 """
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,113 +16,9 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import importance, inputs
+from vlae_tf.analysis import estimates, importance, inputs
 from vlae_tf.nn import weight_norm
 from vlae_tf.system import checks, seeds, threads
-
-# Of an `Estimates`: a number for each image.
-COLUMNS = ('log_prob', 'elbo', 'rate', 'distortion')
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimates:
-  """Per-image estimates from `num_samples` codes each, in nats.
-
-  Attributes:
-    log_prob: Importance-sampled log p(x), array of shape `[num_images]`.
-    elbo: Mean of the log-weights, the same codes, `[num_images]`.
-    rate: Mean of log q(z|x) - log p(z), `[num_images]`.
-    distortion: Mean of -log p(x|z), `[num_images]`.
-    num_samples: Codes of each image.
-  """
-
-  log_prob: np.ndarray
-  elbo: np.ndarray
-  rate: np.ndarray
-  distortion: np.ndarray
-  num_samples: int
-
-  def summary(self, image_shape: Sequence[int]) -> dict[str, Any]:
-    """Means, standard errors and other units.
-
-    Args:
-      image_shape: `(height, width, channels)`.
-
-    Returns:
-      A dictionary of Python numbers. `nll`, `elbo`, `rate`, `distortion` and
-      `gap` (of -ELBO over NLL) are in nats an image; each standard error is
-      the spread over images divided by the root of their number.
-    """
-    nll, gap = -self.log_prob, self.log_prob - self.elbo
-    nats_of_bit = math.log(2) * math.prod(image_shape)  # A bit of each number.
-    return {
-      'nll': float(nll.mean()),
-      'nll_stderr': standard_error(nll),
-      'elbo': float(self.elbo.mean()),
-      'elbo_stderr': standard_error(self.elbo),
-      'gap': float(gap.mean()),
-      'gap_stderr': standard_error(gap),
-      'rate': float(self.rate.mean()),
-      'rate_stderr': standard_error(self.rate),
-      'distortion': float(self.distortion.mean()),
-      'distortion_stderr': standard_error(self.distortion),
-      'rate_bits': float(self.rate.mean()) / math.log(2),
-      'bits_per_dim': float(nll.mean()) / nats_of_bit,
-      'elbo_bits_per_dim': -float(self.elbo.mean()) / nats_of_bit,
-      'rate_bits_per_dim': float(self.rate.mean()) / nats_of_bit,
-      'num_images': len(nll),
-      'num_samples': self.num_samples,
-    }
-
-
-def table(result: Mapping[str, Any]) -> str:
-  """The lines that a person reads of a `summary`.
-
-  Args:
-    result: Dictionary made by `Estimates.summary`.
-
-  Returns:
-    A string of several lines.
-  """
-  rows = [
-    ('NLL', 'nll', 'nats', result['nll_stderr']),
-    ('ELBO', 'elbo', 'nats', result['elbo_stderr']),
-    ('gap NLL to -ELBO', 'gap', 'nats', result['gap_stderr']),
-    ('rate', 'rate', 'nats', result['rate_stderr']),
-    ('distortion', 'distortion', 'nats', result['distortion_stderr']),
-    ('bits in the code', 'rate_bits', 'bits', None),
-    ('NLL', 'bits_per_dim', 'bits/dim', None),
-    ('-ELBO', 'elbo_bits_per_dim', 'bits/dim', None),
-    ('rate', 'rate_bits_per_dim', 'bits/dim', None),
-  ]
-  lines = [f'{result["num_images"]} images, {result["num_samples"]} codes each']
-  for name, key, unit, error in rows:
-    spread = '' if error is None else f' +- {error:.3f}'
-    lines.append(f'{name:17} {result[key]:10.4f}{spread:11} {unit}')
-  return '\n'.join(lines)
-
-
-def standard_error(values: np.ndarray) -> float:
-  """Standard error of a mean; NaN for a single value."""
-  if len(values) < 2:
-    return math.nan
-  return float(np.std(values, ddof=1) / math.sqrt(len(values)))
-
-
-def joined(parts: Sequence[Estimates]) -> Estimates:
-  """Estimates of some images after those of others.
-
-  Args:
-    parts: At least one, of as many codes each.
-
-  Returns:
-    `Estimates`.
-  """
-  columns = {
-    name: np.concatenate([getattr(part, name) for part in parts])
-    for name in COLUMNS
-  }
-  return Estimates(**columns, num_samples=parts[0].num_samples)
 
 
 class Evaluator:
@@ -188,7 +83,7 @@ class Evaluator:
     split: str = 'test',
     progress: Callable[[int], Any] | None = None,
     kind: str | None = None,
-  ) -> Estimates:
+  ) -> estimates.Estimates:
     """Estimates for all images, in the binarisation fixed for their split.
 
     Args:
@@ -211,7 +106,7 @@ class Evaluator:
       parts.append(part)
       if progress is not None:
         progress(len(part.log_prob))
-    return joined(parts)
+    return estimates.joined(parts)
 
   def parts(
     self,
@@ -219,7 +114,7 @@ class Evaluator:
     split: str = 'test',
     kind: str | None = None,
     start: int = 0,
-  ) -> Iterator[Estimates]:
+  ) -> Iterator[estimates.Estimates]:
     """Estimates for some images after the other, in their order.
 
     Args:
@@ -243,8 +138,10 @@ class Evaluator:
     for found in threads.in_order(
       lambda batch: self.estimate(**batch), batches, self._streams
     ):
-      columns = {name: getattr(found, name).numpy() for name in COLUMNS}
-      yield Estimates(**columns, num_samples=self._num_samples)
+      columns = {
+        name: getattr(found, name).numpy() for name in estimates.COLUMNS
+      }
+      yield estimates.Estimates(**columns, num_samples=self._num_samples)
 
   def estimate(self, image: tf.Tensor, index: tf.Tensor) -> importance.Estimate:
     """Estimates for one batch, in memory that the samples do not add to.

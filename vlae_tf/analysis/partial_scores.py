@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vlae_tf import model as model_lib
-from vlae_tf.analysis import likelihood
+from vlae_tf.analysis import estimates
 from vlae_tf.system import atomic, notices
 
 _SECONDS_BETWEEN_WRITES = 30.0
@@ -55,7 +55,7 @@ class PartialScore:
     """Images that are done."""
     return sum(len(part.log_prob) for part in self._parts)
 
-  def add(self, part: likelihood.Estimates) -> None:
+  def add(self, part: estimates.Estimates) -> None:
     """Adds the next images, and writes now and then.
 
     Args:
@@ -69,7 +69,7 @@ class PartialScore:
       self._write(self._part)
       self._written = time.monotonic()
 
-  def finish(self) -> likelihood.Estimates:
+  def finish(self) -> estimates.Estimates:
     """Writes all images in place of the part.
 
     Returns:
@@ -83,9 +83,9 @@ class PartialScore:
     return found
 
   def _write(self, path):
-    found = likelihood.joined(self._parts)
+    found = estimates.joined(self._parts)
     self._parts = [found]
-    arrays = {name: getattr(found, name) for name in likelihood.COLUMNS}
+    arrays = {name: getattr(found, name) for name in estimates.COLUMNS}
     atomic.write_arrays(path, arrays | {'settings': json.dumps(self._settings)})
     return found
 
@@ -96,14 +96,14 @@ class PartialScore:
     try:
       with np.load(self._part) as file:
         settings = json.loads(str(file['settings']))
-        columns = {name: file[name] for name in likelihood.COLUMNS}
+        columns = {name: file[name] for name in estimates.COLUMNS}
     except _UNREADABLE as error:
       notices.warn(f'{self._part} cannot be read ({error!r}); from the start.')
       return None
     if settings != self._settings:
       notices.warn(f'{self._part} is of another evaluation; from the start.')
       return None
-    return likelihood.Estimates(
+    return estimates.Estimates(
       **columns, num_samples=self._settings['num_samples']
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import classifiers, likelihood
+from vlae_tf.analysis import classifiers, estimates
 from vlae_tf.analysis.features import Features
 from vlae_tf.system import checks
 
@@ -263,4 +263,4 @@ def _cell(accuracies):
   percent = 100 * np.array(accuracies)
   if len(percent) == 1:
     return f'{percent[0]:.2f}        '
-  return f'{percent.mean():.2f} +- {likelihood.standard_error(percent):.2f}'
+  return f'{percent.mean():.2f} +- {estimates.standard_error(percent):.2f}'

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlae_tf.analysis import likelihood
+from vlae_tf.analysis import estimates
 
 
 class Paired(NamedTuple):
@@ -41,7 +41,7 @@ def difference(path: str | os.PathLike, reference: str | os.PathLike) -> Paired:
     )
   values = theirs - ours
   return Paired(
-    float(values.mean()), likelihood.standard_error(values), len(values)
+    float(values.mean()), estimates.standard_error(values), len(values)
   )
 
 

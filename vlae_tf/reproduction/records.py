@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.analysis import likelihood
+from vlae_tf.analysis import estimates
 from vlae_tf.reproduction import standing
 from vlae_tf.runs import scores
 from vlae_tf.system import atomic, notices
@@ -185,7 +185,7 @@ def _of_each_image(record, workdir):
   if not file.exists():
     return None
   with np.load(file) as stored:
-    arrays = {name: np.float32(stored[name]) for name in likelihood.COLUMNS}
+    arrays = {name: np.float32(stored[name]) for name in estimates.COLUMNS}
   mean = -np.mean(arrays['log_prob'], dtype=np.float64)
   if len(arrays['log_prob']) == num and abs(mean - record.nll['nll']) < 1e-2:
     return arrays

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vlae_tf.analysis import charts, likelihood
+from vlae_tf.analysis import charts, estimates
 from vlae_tf.data import sources
 from vlae_tf.reproduction import records, rows
 
@@ -190,7 +190,7 @@ def _percent(accuracies):
   percent = 100 * np.asarray(accuracies)
   if len(percent) < 2:
     return f'{percent.mean():.1f}'
-  return f'{percent.mean():.1f} +- {likelihood.standard_error(percent):.1f}'
+  return f'{percent.mean():.1f} +- {estimates.standard_error(percent):.1f}'
 
 
 def picture(found: Sequence[Row]) -> np.ndarray:
