@@ -34,7 +34,12 @@ setuptools.setup(
   # Presets are data, not modules: at the top level of a checkout.
   package_dir={'vlae_tf.presets': 'flags'},
   package_data={
-    'vlae_tf': ['py.typed', 'pretrained_models/*/*', 'reproduction/*.json'],
+    'vlae_tf': [
+      'py.typed',
+      'pretrained_models/*/*',
+      'reproduction/*.json',
+      'reporting/templates/*',
+    ],
     'vlae_tf.presets': ['*.flags'],
   },
   entry_points={
@@ -47,6 +52,7 @@ setuptools.setup(
       'vlae-anomaly = vlae_tf.system.launcher:anomaly',
       'vlae-rate-distortion = vlae_tf.system.launcher:rate_distortion',
       'vlae-retention = vlae_tf.system.launcher:retention',
+      'vlae-report = vlae_tf.system.launcher:report',
       'vlae-reproduce = vlae_tf.system.launcher:reproduce',
       'vlae-window-sweep = vlae_tf.system.launcher:window_sweep',
       'vlae-receptive-field = vlae_tf.system.launcher:receptive_field',
@@ -60,7 +66,10 @@ setuptools.setup(
   install_requires=[
     'absl-py>=2.1',
     'importlib_resources',  # TFDS needs it, and does not install it.
+    'jinja2>=3.1',
     'keras>=3.10,<4',
+    'markupsafe>=2.1',
+    'matplotlib>=3.8',
     'numpy>=1.26',
     'pillow>=10',
     # TFDS imports files that protobuf 6.31.1 made, and does not say so.
@@ -84,6 +93,7 @@ setuptools.setup(
       'pytest-xdist',
       'pyyaml',
       'ruff>=0.17',
+      'selenium>=4.20',
       'setuptools',
     ],
   },

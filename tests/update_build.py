@@ -30,6 +30,7 @@ filegroup(
         "tests/**/*.py",
         "vlae_tf/**/*.py",
         "vlae_tf/pretrained_models/**",
+        "vlae_tf/reporting/templates/*",
         "vlae_tf/reproduction/*.json",
         "vlae_tf/py.typed",
     ]),

@@ -2,9 +2,9 @@
 
 Trains one model with larger and larger windows of the decoder for as many
 epochs each, in --runs, and writes `results/windows/` into --out: bits in the
-code, NLL and a linear probe on the code as a table, charts and JSON, and
-decompressions of each beside the originals. The same command again does what is
-left.
+code, NLL and a linear probe on the code as a table, charts and JSON,
+decompressions of each beside the originals, and a page to choose a window on.
+The same command again does what is left.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -16,6 +16,7 @@ import pathlib
 
 from absl import flags
 
+from vlae_tf.reporting import explorer
 from vlae_tf.reproduction import runner, sweeping, windows
 from vlae_tf.system import command_line, presets
 
@@ -82,5 +83,8 @@ def main():
       f'`runs` must hold a run to score, got none in {FLAGS.runs}.'
     )
   print(windows.table(found))
-  for path in sweeping.write(found, FLAGS.base_preset, settings):
+  drawn = sweeping.draw(found, settings)
+  paths = sweeping.write(found, drawn, FLAGS.base_preset, settings)
+  paths.append(explorer.write(found, drawn, FLAGS.base_preset, settings.out))
+  for path in paths:
     print(f'wrote {path}')

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from vlae_tf.runs import scores, workdirs
 from vlae_tf.system import atomic
 
 FOLDER = 'results/windows'
-_SHOWN, _SEED, _DRAWS_OF_LABELS = 16, 0, 5
+_SHOWN, _DRAWS, _SEED, _DRAWS_OF_LABELS = 16, 3, 0, 5
 
 
 def measure(
@@ -71,15 +72,63 @@ def _probed(path, step):
   return found['rows'][0]['accuracies'][str(number)]
 
 
+class Drawn(NamedTuple):
+  """What the models of a sweep make of the same test images.
+
+  Attributes:
+    images: Array of shape `[num, height, width, channels]` in [0, 1].
+    decompressions: By window, `[draws, num, height, width, channels]`.
+    completions: The same of their upper halves.
+  """
+
+  images: np.ndarray
+  decompressions: dict[str, np.ndarray]
+  completions: dict[str, np.ndarray]
+
+
+def draw(found: Sequence[windows.Row], settings: runner.Settings) -> Drawn:
+  """Lets the model of each window decompress and complete test images.
+
+  Args:
+    found: `Row`s.
+    settings: Where runs and data are.
+
+  Returns:
+    `Drawn`.
+
+  Raises:
+    ValueError: A run or the images cannot be read.
+  """
+  images, decompressions, completions = None, {}, {}
+  for row in found:
+    run = workdirs.restore(settings.runs / row.record.name, 'last')
+    if images is None:
+      data = images_lib.load(run, settings.data_dir)
+      test = fixed_binarization(data.test, 'test', kind=data.kind)
+      # From all over: data sets are sorted.
+      images = test[np.linspace(0, len(test) - 1, _SHOWN).astype(int)]
+    half = images.shape[1] // 2 * images.shape[2]
+    made = sampling.decompress(run.model, images, _DRAWS, _SEED)
+    decompressions[row.window] = made
+    made = sampling.complete(run.model, images, half, _DRAWS, _SEED)
+    completions[row.window] = made
+  assert images is not None, 'no row'
+  return Drawn(images, decompressions, completions)
+
+
 def write(
-  found: Sequence[windows.Row], preset: str, settings: runner.Settings
+  found: Sequence[windows.Row],
+  drawn: Drawn,
+  preset: str,
+  settings: runner.Settings,
 ) -> list[pathlib.Path]:
   """Writes the table, the charts, the numbers and the decompressions.
 
   Args:
     found: `Row`s.
+    drawn: `Drawn`.
     preset: What they have in common.
-    settings: Where runs, data and results are.
+    settings: Where results go.
 
   Returns:
     The paths.
@@ -95,18 +144,9 @@ def write(
   scores.write_to(paths[1], told)
   text = f'{preset}: what the window of the decoder decides'
   pictures.save_png(paths[2], windows.picture(found), 1, text)
-  picture, text = _decompressions(found, settings)
+  text = 'originals, framed, and decompressions by windows '
+  text += ', '.join(row.window for row in found)
+  each = np.stack([drawn.decompressions[row.window][0] for row in found])
+  picture = pictures.beside(drawn.images, each)
   pictures.save_png(paths[3], pictures.captioned(picture, text), 1, text)
   return paths
-
-
-def _decompressions(found, settings):
-  """Originals beside a decompression by each model, and what is what."""
-  folders = [settings.runs / row.record.name for row in found]
-  runs = [workdirs.restore(folder, 'last') for folder in folders]
-  data = images_lib.load(runs[0], settings.data_dir)
-  images = fixed_binarization(data.test[:_SHOWN], 'test', kind=data.kind)
-  drawn = [sampling.decompress(r.model, images, 1, _SEED)[0] for r in runs]
-  names = ', '.join(row.window for row in found)
-  text = f'originals, framed, and decompressions by windows {names}'
-  return pictures.beside(images, np.stack(drawn)), text

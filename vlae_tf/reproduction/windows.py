@@ -151,6 +151,35 @@ def experiments(
   return found
 
 
+def cells(
+  found: Sequence[Row],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+  """The rows as texts.
+
+  Args:
+    found: `Row`s.
+
+  Returns:
+    Names of the columns, and the cells of each row.
+  """
+  heads: tuple[str, ...] = ('window', 'pixels', 'bits in the code')
+  heads += ('NLL, nats', '-ELBO, nats', 'linear probe, %', 'epochs', 'minutes')
+  rows_: list[tuple[str, ...]] = [
+    (
+      row.window,
+      str(row.pixels),
+      f'{row.bits:.1f}',
+      _nll(row.record.nll),
+      f'{row.bound:.2f}',
+      _percent(row.accuracies),
+      f'{row.record.epochs:.1f}',
+      '?' if row.record.minutes is None else f'{row.record.minutes:.0f}',
+    )
+    for row in found
+  ]
+  return heads, rows_
+
+
 def table(found: Sequence[Row]) -> str:
   """The rows as a table of Markdown.
 
@@ -160,22 +189,9 @@ def table(found: Sequence[Row]) -> str:
   Returns:
     A string of several lines.
   """
-  heads = ['window', 'pixels', 'bits in the code', 'NLL, nats', '-ELBO, nats']
-  heads += ['linear probe, %', 'epochs', 'minutes']
-  lines = [f'| {" | ".join(heads)} |', '|---' * len(heads) + '|']
-  for row in found:
-    cells = [
-      row.window,
-      str(row.pixels),
-      f'{row.bits:.1f}',
-      _nll(row.record.nll),
-      f'{row.bound:.2f}',
-      _percent(row.accuracies),
-      f'{row.record.epochs:.1f}',
-      '?' if row.record.minutes is None else f'{row.record.minutes:.0f}',
-    ]
-    lines.append(f'| {" | ".join(cells)} |')
-  return '\n'.join(lines)
+  heads, rows_ = cells(found)
+  lines = [f'| {" | ".join(row)} |' for row in (heads, *rows_)]
+  return '\n'.join([lines[0], '|---' * len(heads) + '|', *lines[1:]])
 
 
 def _nll(score):

@@ -1,0 +1,1 @@
+"""Tests of pages: what they say, and how they are in a browser."""

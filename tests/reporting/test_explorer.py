@@ -1,0 +1,75 @@
+"""The page of a sweep shows each window with its own numbers."""
+
+import numpy as np
+import pytest
+from reproduction import made
+
+from vlae_tf.reporting import blocks, explorer, page
+from vlae_tf.reproduction import sweeping, windows
+
+_WINDOWS = ('factorised', '2x1', 'full')
+
+
+@pytest.fixture
+def sweep():
+  """Rows of three windows, and what is drawn of them."""
+  rng = np.random.default_rng(0)
+  rows = [
+    windows.Row(
+      name,
+      10 * k,
+      made.record(name, made.score(90.0 - k, rate_bits=30.0 - 9 * k)),
+      [] if k else [0.5, 0.6],
+      None if k else 100,
+    )
+    for k, name in enumerate(_WINDOWS)
+  ]
+  images = rng.uniform(size=(4, 5, 6, 1))
+  drawn = [
+    {name: rng.uniform(size=(2, 4, 5, 6, 1)) for name in _WINDOWS}
+    for _ in range(2)
+  ]
+  return rows, sweeping.Drawn(images, *drawn)
+
+
+def test_a_panel_has_the_numbers_of_its_window(sweep):
+  found = explorer.make(*sweep, 'omniglot')
+  chooser = found.sections[1].blocks[0]
+  assert chooser.options == _WINDOWS and not chooser.slides
+  for k, (name, panel) in enumerate(zip(_WINDOWS, chooser.panels)):
+    cells = dict(panel[0].rows)
+    assert cells['bits in the code'] == f'{30 - 9 * k:.1f}'
+    assert cells['NLL, nats'] == f'{90 - k:.2f} +- 0.25'
+    pictures = [part[0] for part in panel[1].parts]
+    assert all(name in picture.alt for picture in pictures)
+  sources = {
+    part[0].source for panel in chooser.panels for part in panel[1].parts
+  }
+  assert len(sources) == 6
+
+
+def test_charts_mark_every_window_that_was_measured(sweep):
+  found = explorer.make(*sweep, 'omniglot')
+  charts = [part[0] for part in found.sections[1].blocks[1].parts]
+  marks = [chart.svg.count('data-chooser="window"') for chart in charts]
+  # Bits; NLL and bound; the probe of one.
+  assert marks == [3, 6, 1]
+  assert all(name in charts[0].svg for name in _WINDOWS)
+
+
+def test_a_mark_without_neighbours_keeps_its_number(sweep):
+  rows, drawn = sweep
+  rows = [rows[0]._replace(accuracies=[]), rows[1], rows[2]]
+  rows[2] = rows[2]._replace(accuracies=[0.25, 0.75])
+  charts = explorer.make(rows, drawn, 'a').sections[1].blocks[1].parts
+  assert 'data-option="2"' in charts[2][0].svg
+  assert 'data-option="0"' not in charts[2][0].svg
+
+
+def test_it_is_written_beside_the_other_results(sweep, tmp_path):
+  path = explorer.write(*sweep, 'omniglot', tmp_path)
+  assert path == tmp_path / 'results/windows/omniglot.html'
+  assert path.read_text() == page.render(explorer.make(*sweep, 'omniglot'))
+  assert isinstance(
+    explorer.make(*sweep, 'a').sections[2].blocks[0], blocks.Table
+  )

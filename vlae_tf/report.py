@@ -1,0 +1,61 @@
+"""One page about runs: `python -m vlae_tf.report --workdir=W --out=FILE.html`.
+
+A single file that needs nothing but a browser: what became of the training,
+samples, decompressions, what the decoder sees, where the nats are, what it was
+made with. Several runs, `--workdir=W --workdir=V`, stand side by side.
+"""
+
+from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+
+if __name__ == '__main__':
+  launcher.report()
+
+import shlex
+import sys
+
+from absl import flags
+
+from vlae_tf.reporting import looks, page, report
+from vlae_tf.system import atomic, command_line, progress
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+  """Defines the flags of this command."""
+  flags.DEFINE_multi_string(
+    'workdir',
+    None,
+    'Directory of a run; once for each of several.',
+    required=True,
+  )
+  command_line.define_checkpoint()
+  command_line.define_data_dir()
+  command_line.define_seed('Seed of everything random.')
+  command_line.define_overwrite()
+  flags.DEFINE_integer(
+    'max_images',
+    1000,
+    'Test images that are scored, by a code each, for the best and the worst.',
+    lower_bound=2,
+  )
+  flags.DEFINE_string('out', None, '.html file to write.', required=True)
+
+
+def main():
+  for workdir in FLAGS.workdir:
+    command_line.check_workdir(workdir)
+  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
+  steps = looks.STEPS * len(FLAGS.workdir)
+  with progress.Meter(steps, 'look') as meter:
+    told = report.read(
+      FLAGS.workdir,
+      FLAGS.checkpoint,
+      FLAGS.data_dir,
+      FLAGS.max_images,
+      FLAGS.seed,
+      meter.advance,
+    )
+  command = shlex.join(['python', '-m', 'vlae_tf.report', *sys.argv[1:]])
+  page.write(report.make(told, command), FLAGS.out)
+  print(f'wrote {FLAGS.out}')

@@ -1,0 +1,92 @@
+"""Pictures of a page that are more than a grid of images."""
+
+import matplotlib as mpl
+import numpy as np
+
+from vlae_tf.analysis import field_probe, pictures
+
+_CELL = 10  # Sides of a pixel of an image.
+_SEEN, _PIXEL = np.array([38, 120, 204]), np.array([255, 140, 0])
+_COLOURS = 'viridis'
+
+
+def field(image: np.ndarray, offsets: field_probe.ReceptiveField) -> np.ndarray:
+  """A receptive field over an image: seen blue, the pixel itself orange.
+
+  The pixel is one with much ink before it; what is drawn later is dimmed.
+
+  Args:
+    image: Array of shape `[height, width, channels]` in [0, 1].
+    offsets: `ReceptiveField`.
+
+  Returns:
+    A uint8 array of shape `[rows, columns, 3]`.
+  """
+  height, width = image.shape[:2]
+  ink = np.abs(image.mean(-1) - np.median(image.mean(-1)))
+  i, j = _place(ink, offsets.offsets)
+  pixels = 255 * np.broadcast_to(image, (height, width, 3))
+  number = np.arange(height * width).reshape(height, width)
+  later = number > number[i, j]
+  shown = np.where(later[..., None], 0.35 * pixels + 0.65 * 110, pixels)
+  for di, dj in offsets.offsets:
+    if 0 <= i + di < height and 0 <= j + dj < width:
+      shown[i + di, j + dj] = 0.45 * shown[i + di, j + dj] + 0.55 * _SEEN
+  shown[i, j] = _PIXEL
+  large = np.uint8(np.round(shown)).repeat(_CELL, 0).repeat(_CELL, 1)
+  # Lines between pixels.
+  large[::_CELL], large[:, ::_CELL] = 110, 110
+  return large
+
+
+def _place(ink, offsets):
+  """The pixel that sees most ink, of these the one closest to the centre."""
+  height, width = ink.shape
+  total = np.zeros_like(ink)
+  for di, dj in offsets:
+    rows, columns = np.arange(height) + di, np.arange(width) + dj
+    is_in = np.ix_(
+      (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+    )
+    total[is_in] += ink[is_in[0] + di, is_in[1] + dj]
+  distance = np.hypot(
+    *np.meshgrid(
+      np.arange(height) - height // 2,
+      np.arange(width) - width // 2,
+      indexing='ij',
+    )
+  )
+  at = np.argmax(total - 1e-3 * distance)
+  return divmod(int(at), width)
+
+
+def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:
+  """Numbers of pixels as colours from dark to bright.
+
+  Args:
+    nats: Array of shape `[height, width]`, at least 0.
+    most: What is brightest; the largest number by default.
+
+  Returns:
+    A uint8 array of shape `[height, width, 3]`.
+  """
+  top = float(nats.max()) if most is None else most
+  scaled = np.clip(nats / (top or 1.0), 0, 1)
+  colours = mpl.colormaps[_COLOURS](scaled)[..., :3]
+  return np.uint8(np.round(255 * colours))
+
+
+def heats(images: np.ndarray, nats: np.ndarray, most: float) -> np.ndarray:
+  """Images, below each the nats of its pixels.
+
+  Args:
+    images: Array of shape `[num, height, width, channels]` in [0, 1].
+    nats: Array of shape `[num, height, width]`.
+    most: What is brightest.
+
+  Returns:
+    A uint8 array of shape `[rows, columns, 3]`.
+  """
+  maps = np.stack([heat(n, most) for n in nats]) / 255
+  images = np.broadcast_to(images, (*images.shape[:3], 3))
+  return pictures.rows(np.stack([images, maps]))
