@@ -26,6 +26,9 @@ def test_the_full_window_reaches_every_corner():
   # From the last pixel to the first, and to the last column from the first.
   assert height >= 27 and (width - 1) // 2 >= 27
   assert windows.num_pixels('factorised', 'omniglot') == 0
+  # Which a network can have.
+  shapes = (None, 28, 28, 1), (None, 28, 28, 2)
+  window_cnn.WindowCNN(1, (width, height), 2, 1).build(*shapes)
 
 
 def test_runs_differ_in_the_window_alone():

@@ -37,12 +37,13 @@ def test_bad_sizes_are_errors(make, message):
     make()
 
 
-def test_window_larger_than_the_image_is_an_error():
+def test_a_window_that_no_image_fills_is_an_error():
   shapes = (None, 4, 5, 1), (None, 4, 5, 2)
-  window_cnn.WindowCNN(1, (5, 4)).build(*shapes)
-  with pytest.raises(ValueError, match=r'`window` must not be larger.*5x4'):
-    window_cnn.WindowCNN(1, (6, 1)).build(*shapes)
-  with pytest.raises(ValueError, match=r'larger than the image.*got 2x6'):
+  # The last pixel of a row sees the first, and the first of the next the last.
+  window_cnn.WindowCNN(1, (9, 4)).build(*shapes)
+  with pytest.raises(ValueError, match=r'`window` must be at most 9x4.*5x4'):
+    window_cnn.WindowCNN(1, (10, 1)).build(*shapes)
+  with pytest.raises(ValueError, match=r'must be at most 9x4.*got 2x6'):
     window_cnn.DownsampledWindowCNN(1, (1, 3), 2).build(*shapes)
 
 

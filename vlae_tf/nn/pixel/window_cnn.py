@@ -213,10 +213,11 @@ def _checked(window):
 
 
 def _check_fits(name, window, image_shape):
-  """Checks a window, in pixels, against the image's size where it is known."""
+  """Checks that all of a window, in pixels, is within reach of some pixel."""
   height, width = image_shape[1:3]
-  if (width and window[0] > width) or (height and window[1] > height):
+  if (width and window[0] > 2 * width - 1) or (height and window[1] > height):
     raise ValueError(
-      f'`{name}` must not be larger than the image, {width}x{height} pixels, '
-      f'got {window[0]}x{window[1]}.'
+      f'`{name}` must be at most {2 * width - 1}x{height}: further away an '
+      f'image of {width}x{height} pixels has none, got '
+      f'{window[0]}x{window[1]}.'
     )
