@@ -11,6 +11,7 @@ from vlae_tf.reporting import blocks
 from vlae_tf.system import atomic
 
 MOST_BYTES = 5_000_000  # Of a file.
+_LONG = 40  # Letters of a word that has to be broken.
 _FOLDER = pathlib.Path(__file__).with_name('templates')
 
 
@@ -59,11 +60,13 @@ def _environment():
     trim_blocks=True,
     lstrip_blocks=True,
   )
-  found.filters['is_number'] = _is_number
+  found.filters['shape'] = _shape
   return found
 
 
-def _is_number(text: str) -> bool:
-  """Whether a cell starts like a number, and is set flush right."""
+def _shape(text: str) -> str:
+  """How a cell is set: what starts like a number stays in one line."""
+  if max(map(len, text.split()), default=0) > _LONG:
+    return 'long'
   first = text.lstrip('+-<~ ')[:1]
-  return not text or first.isdigit()
+  return 'number' if not text or first.isdigit() else 'words'

@@ -24,7 +24,7 @@ def suggestion(wrong: str, right: Iterable[str]) -> str:
 class Registry(Mapping[str, Callable[..., Any]]):
   """A dictionary from names to what makes a component of one kind.
 
-  Flags, their help, the builder, tests and README's tables are made from it.
+  Flags, their help, the builder, tests and the guide's tables are made from it.
 
   >>> PRIORS = Registry('prior')
   >>> @PRIORS.register('gaussian', 'a standard normal')
