@@ -4,6 +4,14 @@ import pathlib
 
 import setuptools
 
+# The guide, which the tests build.
+_DOCS = [
+  'latex2mathml',
+  'mkdocs<2',
+  'mkdocs-material',
+  'mkdocstrings[python]',
+]
+
 setuptools.setup(
   name='vlae_tf',
   version='0.1.0',
@@ -75,8 +83,10 @@ setuptools.setup(
     'tqdm>=4.60',
   ],
   extras_require={
+    'docs': _DOCS,
     'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
     'test': [
+      *_DOCS,
       'h5py',
       'mypy>=2',
       'packaging',
