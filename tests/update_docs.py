@@ -64,9 +64,9 @@ def flags_page():
 
 
 _FLAGS_HEAD = """\
-<!-- Written by `python tests/update_docs.py`: do not edit. -->
-
 # Every flag
+
+<!-- Written by `python tests/update_docs.py`: do not edit. -->
 
 What the commands themselves define; `--help` of each says the same. Besides
 these, all take `--flagfile=FILE`, a file with a flag a line, and `--tf32`,
