@@ -10,6 +10,8 @@ _DOCS = [
   'mkdocs<2',
   'mkdocs-material',
   'mkdocstrings[python]',
+  # The last mkdocstrings that older Pythons get does not know later ones.
+  'pymdown-extensions<12; python_full_version < "3.11.5"',
 ]
 
 setuptools.setup(

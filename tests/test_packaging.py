@@ -29,6 +29,7 @@ _NOT_IMPORTED = {
   'mkdocs',
   'mkdocs-material',
   'mkdocstrings',
+  'pymdown-extensions',
 }
 _PRESETS = 'vlae_tf.presets'
 
