@@ -4,6 +4,16 @@ import pathlib
 
 import setuptools
 
+# The guide, which the tests build.
+_DOCS = [
+  'latex2mathml',
+  'mkdocs<2',
+  'mkdocs-material',
+  'mkdocstrings[python]',
+  # The last mkdocstrings that older Pythons get does not know later ones.
+  'pymdown-extensions<12; python_full_version < "3.11.5"',
+]
+
 setuptools.setup(
   name='vlae_tf',
   version='0.1.0',
@@ -84,8 +94,10 @@ setuptools.setup(
     'tqdm>=4.60',
   ],
   extras_require={
+    'docs': _DOCS,
     'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
     'test': [
+      *_DOCS,
       'h5py',
       'mypy>=2',
       'packaging',

@@ -1,6 +1,6 @@
-"""Writes README's results from the files in `results/`.
+"""Writes `docs/results.md` and README's table from the files in `results/`.
 
-`python benchmarks/report.py`; a test holds README to them. No number there is
+`python benchmarks/report.py`; a test holds both to them. No number there is
 typed by hand: `evaluate`, the training log and the benchmarks wrote them.
 """
 
@@ -25,11 +25,65 @@ _SPEEDS = [
 ]
 
 
+def pages():
+  """What is written: paths in the repository, and what is in the markers."""
+  return {'README.md': _short(), 'docs/results.md': render()}
+
+
 def render():
-  """The results as Markdown, from what is in `results/`."""
-  parts = [_omniglot(), _sampling(), _training(), _serving(), _probe()]
-  parts += [_anomaly(), _codec(), _rate_distortion(), report_cifar10.render()]
-  return '\n'.join([BEGIN, '', '## Results', '', *parts, END])
+  """The page of results as Markdown, from what is in `results/`."""
+  parts = {
+    'OMNIGLOT': _omniglot,
+    'Drawing': _sampling,
+    'Training': _training,
+    'An exported model': _serving,
+    'What the code knows': _probe,
+    'Telling images apart': _anomaly,
+    'Files without loss': _codec,
+    'Codes alone': _rate_distortion,
+    'CIFAR-10': report_cifar10.render,
+  }
+  sections = [f'## {head}\n\n{part()}' for head, part in parts.items()]
+  return '\n'.join([BEGIN, '', _HEAD, *sections, END])
+
+
+_HEAD = """\
+# Results
+
+What was measured, from the files in `results/`: no number here is typed. The
+rows of the paper's tables are in [RESULTS.md](../RESULTS.md), and what is
+missing is among the [limits](limits.md).
+"""
+
+
+def _short():
+  """README's table."""
+  found = scores.read(RESULTS / 'omniglot')
+  full = max(found, key=lambda score: score['num_images'])
+  run = _read('omniglot/training.json')
+  coded, speeds = _read('codec_omniglot.json'), _read('sampling.json')
+  images = f'OMNIGLOT, {full["num_images"]:,} test images'
+  rows = [
+    (
+      f'{images}, {run["epochs"]:.0f} epochs',
+      f'-ELBO {-full["elbo"]:.2f}, of which the code {full["rate"]:.2f}, '
+      f'NLL {full["nll"]:.2f} +- {full["nll_stderr"]:.2f} nats',
+    ),
+    (
+      f'the same images as one file without loss, by `{coded["model"]}`',
+      f'{coded["gross_bits"] // 8:,} bytes, '
+      f'{coded["gross_over_elbo"]:.1%} above -ELBO, '
+      f'{coded["smaller_than_best_together"]:.0%} smaller than by '
+      f'{coded["best_together"]}',
+    ),
+    (
+      'drawing 16 images',
+      f'{speeds["speedup_batch_16"]:.0f} times as fast as pixel by pixel',
+    ),
+  ]
+  lines = ['| measured on two CPU cores | |', '|---|---|']
+  lines += [f'| {what} | {value} |' for what, value in rows]
+  return '\n'.join([BEGIN, '', *lines, '', END])
 
 
 def _read(name):
@@ -53,8 +107,8 @@ minutes on two CPU cores that other work shared. All
 Test images (framed) beside draws from their codes alone, and samples of the
 model:
 
-![decompressions](results/omniglot/decompressions.png)
-![samples](results/omniglot/samples.png)
+![decompressions](../results/omniglot/decompressions.png)
+![samples](../results/omniglot/samples.png)
 """
 
 
@@ -182,8 +236,8 @@ Ways between the codes of test images (framed), all draws of a row with the same
 pixel noise, and single numbers of a code from -3 to 3 standard deviations
 (`sample --mode=interpolate` and `traverse`):
 
-![interpolations](results/dynamic_mnist/interpolations.png)
-![traversals](results/dynamic_mnist/traversals.png)
+![interpolations](../results/dynamic_mnist/interpolations.png)
+![traversals](../results/dynamic_mnist/traversals.png)
 """
 
 
@@ -326,16 +380,17 @@ originals {100 * found['accuracy_of_originals']:.1f}).
 |---|---|---|---|---|
 {chr(10).join(lines)}
 
-![codes of few bits](results/rate_distortion_omniglot.png)
+![codes of few bits](../results/rate_distortion_omniglot.png)
 """
 
 
 def main():
-  path = ROOT / 'README.md'
-  text = path.read_text(encoding='utf-8')
-  before, rest = text.split(BEGIN)
-  after = rest.split(END)[-1] if END in rest else rest
-  path.write_text(before + render() + after, encoding='utf-8')
+  for name, rendered in pages().items():
+    path = ROOT / name
+    text = path.read_text(encoding='utf-8')
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[-1] if END in rest else rest
+    path.write_text(before + rendered + after, encoding='utf-8')
 
 
 if __name__ == '__main__':

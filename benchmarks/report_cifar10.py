@@ -1,4 +1,4 @@
-"""The part of README's results that is of colour images."""
+"""The part of the results that is of colour images."""
 
 import json
 import math
@@ -18,8 +18,7 @@ def _read(path):
 
 def render():
   """Tables and pictures as Markdown, from what is in `results/cifar10/`."""
-  parts = [_bounds(), _retention(), _codec(), _speed()]
-  return '\n'.join(['### CIFAR-10', '', *parts])
+  return '\n'.join([_bounds(), _retention(), _codec(), _speed()])
 
 
 def _bounds():
@@ -45,7 +44,7 @@ errors over images; minutes between the first and the last look, without pauses.
 
 Not trained here, but timed below: {untrained}.
 
-![learning curves](results/cifar10/curve.png)
+![learning curves](../results/cifar10/curve.png)
 """
 
 
@@ -108,9 +107,9 @@ has to come through the code.
 
 {chr(10).join(rows)}
 
-![originals and decompressions](results/cifar10/retention.png)
-![samples, colour window](results/cifar10/samples.png)
-![samples, grey window](results/cifar10/samples_grey.png)
+![originals and decompressions](../results/cifar10/retention.png)
+![samples, colour window](../results/cifar10/samples.png)
+![samples, grey window](../results/cifar10/samples_grey.png)
 """
 
 

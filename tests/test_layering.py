@@ -23,13 +23,14 @@ each_file = pytest.mark.parametrize('file', _FILES)
 
 
 def layers():
-  """Rows of the table in README's section on the layout, from the top.
+  """Rows of the table of the layout in `docs/development.md`, from the top.
 
   Returns:
     A list of sets of paths without `.py`; one of a directory ends in '/'.
   """
-  readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
-  section = readme.split('\n## Layout\n')[1].split('\n## ')[0]
+  page = source_tree.ROOT / 'docs' / 'development.md'
+  text = page.read_text(encoding='utf-8')
+  section = text.split('\n## Layout\n')[1].split('\n## ')[0]
   rows = re.findall(r'^\| (`[^|]*)\|', section, flags=re.MULTILINE)
   return [
     {f'vlae_tf/{name}' for name in re.findall(r'`([^`]*)`', row)}
@@ -44,7 +45,7 @@ def _layer(file):
     for name in (file, folder):
       if name in names:
         return number, name
-  pytest.fail(f"put {file} into the table of README's section on the layout")
+  pytest.fail(f'put {file} into the layout in docs/development.md')
 
 
 def test_the_layout_names_every_module_once():

@@ -17,7 +17,7 @@ from packaging import requirements, version
 from vlae_tf.system import launcher, presets
 
 # Declared, not imported: TFDS needs the first two, TensorBoard's writer the
-# third; the others are run.
+# third; the others are run, those of the guide by MkDocs.
 _NOT_IMPORTED = {
   'importlib-resources',
   'protobuf',
@@ -25,6 +25,11 @@ _NOT_IMPORTED = {
   'mypy',
   'ruff',
   'pytest-xdist',
+  'latex2mathml',
+  'mkdocs',
+  'mkdocs-material',
+  'mkdocstrings',
+  'pymdown-extensions',
 }
 _PRESETS = 'vlae_tf.presets'
 

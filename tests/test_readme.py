@@ -1,72 +1,140 @@
-"""What the README shows works as it stands."""
+"""What README and the guide show works as it stands."""
 
 import re
 
+import command_flags
+import guide_pages
 import pytest
 import source_tree
-import update_readme
+import update_docs
 
-_README = source_tree.ROOT / 'README.md'
+from vlae_tf.components import decoders
 
-
-def _blocks(language):
-  text = _README.read_text(encoding='utf-8')
-  return re.findall(rf'^```{language}\n(.*?)^```', text, re.DOTALL | re.M)
+_text = guide_pages.text
 
 
-def test_python_snippets_run(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
-  namespace = {}
-  for block in _blocks('python'):
-    exec(compile(block, str(_README), 'exec'), namespace)
-  assert namespace['elbo'].shape == namespace['log_likelihood'].shape == (4,)
-  assert namespace['images'].shape == (2, 28, 28, 1)
-  linear, plain, x = (namespace[name] for name in ('linear', 'plain', 'x'))
+def _with_python():
+  return [p for p in guide_pages.GUIDE if guide_pages.blocks(p, 'python')]
+
+
+def _check_laws(names):
+  assert names['elbo'].shape == names['log_likelihood'].shape == (4,)
+  assert names['images'].shape == (2, 28, 28, 1)
+  linear, plain, x = (names[name] for name in ('linear', 'plain', 'x'))
   assert linear(x).elbo.shape == plain(x).elbo.shape == (4,)
   assert len(linear.weights) == len(plain.weights) + 1
 
 
-@pytest.mark.parametrize('folder', ['flags', 'run_scripts', 'vlae_tf', 'tests'])
-def test_files_that_it_names_exist(folder):
-  named = re.findall(rf'\b{folder}/\w+\.\w+', _README.read_text('utf-8'))
-  for path in {*named} | {f'{folder}'}:
+def _check_images(names):
+  assert len([*names['folder'].glob('*.png')]) == 1297
+
+
+_CHECKS = {
+  'README.md': lambda names: names['images'].shape == (16, 28, 28, 1),
+  'docs/python.md': _check_laws,
+  'docs/tutorial.md': _check_images,
+}
+
+
+def _own_registry(monkeypatch, registry):
+  """Lets a registry forget what is registered from here on."""
+  for table in ('_makers', '_descriptions'):
+    monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+
+
+@pytest.mark.parametrize('page', _with_python())
+def test_python_snippets_run(page, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  _own_registry(monkeypatch, decoders.NETWORKS)
+  namespace = {'__name__': 'snippets'}
+  for block in guide_pages.blocks(page, 'python'):
+    exec(compile(block, page, 'exec'), namespace)
+  if page in _CHECKS:
+    assert _CHECKS[page](namespace) is not False
+
+
+@pytest.mark.parametrize('page', guide_pages.GUIDE)
+def test_files_that_it_names_exist(page):
+  folders = 'flags|run_scripts|vlae_tf|tests|benchmarks|examples'
+  found = rf'(?<![\w./])(?:{folders})/[\w./]*'
+  named = [name.rstrip('.') for name in re.findall(found, _text(page))]
+  for path in {*named}:
     assert (source_tree.ROOT / path).exists(), path
 
 
-def test_commands_that_it_shows_exist():
-  text = '\n'.join(_blocks('sh'))
-  modules = set(re.findall(r'-m (vlae_tf\.\w+)', text))
-  commands = {
-    file.replace('/', '.')
-    for file in source_tree.files('vlae_tf')
-    if source_tree.is_command(file)
-  }
-  assert modules == commands
+def test_every_command_is_shown_and_no_other():
+  shown = {c for page in guide_pages.GUIDE for c, *_ in _commands(page)}
+  assert shown == {*command_flags.names()}
+
+
+def _commands(page):
+  return guide_pages.commands(page)
+
+
+def test_commands_that_are_shown_take_their_flags():
+  lines = [
+    line
+    for page in guide_pages.PAGES
+    for line in _commands(page)
+    if '--help' not in line
+  ]
+  assert len(lines) > 30
+  wrong = zip(lines, command_flags.problems(lines))
+  assert not [(line, what) for line, what in wrong if what]
 
 
 def test_every_preset_is_described():
-  text = _README.read_text(encoding='utf-8')
+  text = _text('docs/training.md')
   section = text.split('| preset |')[1].split('\n\n')[0]
   described = set(re.findall(r'`(\w+)`', section))
   presets = {p.stem for p in (source_tree.ROOT / 'flags').glob('*.flags')}
   assert described == presets
 
 
-def test_tables_are_those_of_the_registries():
-  text = _README.read_text(encoding='utf-8')
-  again = 'run: python tests/update_readme.py'
-  assert text == update_readme.updated(text), again
+@pytest.mark.parametrize('page', update_docs.tables())
+def test_tables_are_those_of_the_registries(page):
+  text = _text(f'docs/{page}.md')
+  again = 'run: python tests/update_docs.py'
+  assert text == update_docs.updated(page, text), again
+
+
+def test_the_page_of_flags_is_what_the_commands_define():
+  again = 'run: python tests/update_docs.py'
+  assert _text('docs/flags.md') == update_docs.flags_page(), again
 
 
 def test_a_data_set_without_a_row_is_named(monkeypatch):
-  names = update_readme.data.DATASETS
-  for table in ('_makers', '_descriptions'):
-    monkeypatch.setattr(names, table, dict(getattr(names, table)))
+  names = update_docs.data.DATASETS
+  _own_registry(monkeypatch, names)
   names.register('newcomer', 'of this test')(None)
-  text = _README.read_text(encoding='utf-8')
+  text = _text('docs/data.md')
   with pytest.raises(ValueError, match='how large newcomer is'):
-    update_readme.updated(text)
+    update_docs.updated('data', text)
   text = text.replace('| a path |', '| `newcomer` | | 1 / 2 / 3 |\n| a path |')
-  assert '| `newcomer` | of this test | 1 / 2 / 3 |' in update_readme.updated(
-    text
+  assert '| `newcomer` | of this test | 1 / 2 / 3 |' in update_docs.updated(
+    'data', text
   )
+
+
+@pytest.mark.parametrize('page', guide_pages.PAGES)
+def test_links_lead_somewhere(page):
+  here = (source_tree.ROOT / page).parent
+  for link in guide_pages.links(page):
+    path, _, anchor = link.partition('#')
+    target = here / path if path else source_tree.ROOT / page
+    assert target.exists(), link
+    if anchor:
+      assert anchor in guide_pages.anchors(target), link
+
+
+def test_readme_is_two_screens_with_a_small_picture():
+  text = _text('README.md')
+  assert len(text.splitlines()) <= 100
+  picture = re.search(r'!\[.*?\]\((.*?)\)', text, re.DOTALL)[1]
+  assert (source_tree.ROOT / picture).stat().st_size < 150_000
+
+
+def test_readme_leads_to_every_page():
+  leads = {link.partition('#')[0] for link in guide_pages.links('README.md')}
+  pages = {p for p in guide_pages.GUIDE if p.startswith('docs/')}
+  assert {p for p in pages if not p.startswith('docs/api/')} <= leads

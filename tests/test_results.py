@@ -1,4 +1,4 @@
-"""README's results are what the files in `results/` say."""
+"""The results that are told are what the files in `results/` say."""
 
 import importlib
 import math
@@ -35,9 +35,14 @@ def test_the_yardstick_is_a_model_of_the_same_size():
   )
 
 
-def test_readme_says_what_was_measured():
-  readme = (ROOT / 'README.md').read_text(encoding='utf-8')
-  assert _report().render() in readme
+@pytest.mark.parametrize('page', ['README.md', 'docs/results.md'])
+def test_pages_say_what_was_measured(page):
+  text = (ROOT / page).read_text(encoding='utf-8')
+  assert _report().pages()[page] in text, 'run: python benchmarks/report.py'
+
+
+def test_all_pages_of_results_are_looked_at():
+  assert {*_report().pages()} == {'README.md', 'docs/results.md'}
 
 
 def test_a_curve_is_in_bits_of_the_numbers_of_an_image():

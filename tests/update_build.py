@@ -22,6 +22,7 @@ filegroup(
         ".ci/*",
         ".github/**",
         "benchmarks/*",
+        "docs/**",
         "examples/*",
         "flags/*",
         "results/**",

@@ -35,8 +35,8 @@ def test_sizes_and_types(name, real_data_dir, no_network):
   assert loaded.name == name
   shape = (32, 32, 3) if name in _COLOUR else (28, 28, 1)
   assert loaded.image_shape == shape == sources.image_shape(name)
-  readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
-  row = re.search(rf'^\| `{name}` \|.*$', readme, re.MULTILINE)[0]
+  page = (source_tree.ROOT / 'docs/data.md').read_text(encoding='utf-8')
+  row = re.search(rf'^\| `{name}` \|.*$', page, re.MULTILINE)[0]
   assert row.endswith(f'| {" / ".join(f"{size:,}" for size in sizes)} |')
 
 

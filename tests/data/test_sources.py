@@ -65,10 +65,9 @@ def test_nearest_name_is_suggested():
     data.load('omniglott')
 
 
-def test_readme_has_the_registered_names_and_descriptions():
-  readme = (source_tree.ROOT / 'README.md').read_text(encoding='utf-8')
-  section = readme.split('\n## Data\n')[1].split('\n## ')[0]
-  rows = re.findall(r'^\| `(\w+)` \| (.*?) \|', section, re.MULTILINE)
+def test_the_guide_has_the_registered_names_and_descriptions():
+  page = (source_tree.ROOT / 'docs/data.md').read_text(encoding='utf-8')
+  rows = re.findall(r'^\| `(\w+)` \| (.*?) \|', page, re.MULTILINE)
   registered = {name: data.DATASETS.description(name) for name in data.DATASETS}
   assert [name for name, _ in rows] == list(data.DATASETS)
   assert dict(rows) == registered
