@@ -37,3 +37,16 @@ def test_units_that_vary_get_deviation_one(policy, scale):
   outputs = tf.cast(_initialised(x, policy)(x), tf.float32).numpy()
   np.testing.assert_allclose(outputs.std(0), 1.0, rtol=0.02)
   np.testing.assert_allclose(outputs.mean(0), 0.0, atol=0.02)
+
+
+def test_kernels_that_are_given_hold_for_their_layers_and_inside_others():
+  layers = [weight_norm.WeightNormDense(2, name=str(k)) for k in range(2)]
+  x = tf.ones([1, 3])
+  own = [layer(x).numpy() for layer in layers]
+  zeros = [tf.zeros_like(layer.kernel) for layer in layers]
+  with weight_norm.given_kernels(layers[:1], zeros[:1]):
+    with weight_norm.given_kernels(layers[1:], zeros[1:]):
+      assert not any(layer(x).numpy().any() for layer in layers)
+    np.testing.assert_array_equal(layers[1](x), own[1])
+    assert not layers[0](x).numpy().any()
+  np.testing.assert_array_equal(layers[0](x), own[0])
