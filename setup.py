@@ -76,9 +76,14 @@ setuptools.setup(
   ],
   extras_require={
     'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
+    'notebooks': ['ipykernel', 'matplotlib', 'notebook'],
     'test': [
       'h5py',
+      'ipykernel',
+      'matplotlib',
       'mypy>=2',
+      'nbclient',
+      'nbformat',
       'packaging',
       'pytest>=8',
       'pytest-xdist',

@@ -17,11 +17,13 @@ from packaging import requirements, version
 from vlae_tf.system import launcher, presets
 
 # Declared, not imported: TFDS needs the first two, TensorBoard's writer the
-# third; the others are run.
+# third, notebooks the next two; the others are run.
 _NOT_IMPORTED = {
   'importlib-resources',
   'protobuf',
   'tensorboard',
+  'ipykernel',
+  'matplotlib',
   'mypy',
   'ruff',
   'pytest-xdist',

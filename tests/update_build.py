@@ -24,6 +24,7 @@ filegroup(
         "benchmarks/*",
         "examples/*",
         "flags/*",
+        "notebooks/*",
         "results/**",
         "run_scripts/*",
         "tests/**/*.json",
