@@ -96,10 +96,14 @@ setuptools.setup(
   extras_require={
     'docs': _DOCS,
     'gpu': ['tensorflow[and-cuda]>=2.20,<3'],
+    'notebooks': ['ipykernel', 'notebook'],
     'test': [
       *_DOCS,
       'h5py',
+      'ipykernel',
       'mypy>=2',
+      'nbclient',
+      'nbformat',
       'packaging',
       'pytest>=8',
       'pytest-xdist',

@@ -17,11 +17,13 @@ from packaging import requirements, version
 from vlae_tf.system import launcher, presets
 
 # Declared, not imported: TFDS needs the first two, TensorBoard's writer the
-# third; the others are run, those of the guide by MkDocs.
+# third, notebooks the next ones; the others are run, those of the guide by
+# MkDocs.
 _NOT_IMPORTED = {
   'importlib-resources',
   'protobuf',
   'tensorboard',
+  'ipykernel',
   'mypy',
   'ruff',
   'pytest-xdist',

@@ -25,6 +25,7 @@ filegroup(
         "docs/**",
         "examples/*",
         "flags/*",
+        "notebooks/*",
         "results/**",
         "run_scripts/*",
         "tests/**/*.json",

@@ -28,6 +28,7 @@ def define_flags():
   model_flags.define()
   command_line.define_data_dir()
   command_line.define_overwrite()
+  command_line.define_quiet()
   flags.DEFINE_string(
     'in',
     None,

@@ -30,6 +30,7 @@ def define_flags():
   """Defines the flags of this command."""
   model_flags.define()
   command_line.define_overwrite()
+  command_line.define_quiet()
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
   flags.DEFINE_string('out', None, '.npz file to write.', required=True)
   flags.DEFINE_list(

@@ -18,7 +18,7 @@ from absl import flags
 from vlae_tf.analysis import encoding, inputs
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic, command_line
+from vlae_tf.system import atomic, command_line, progress
 
 FLAGS = flags.FLAGS
 
@@ -28,6 +28,7 @@ def define_flags():
   command_line.define_workdir()
   command_line.define_checkpoint()
   command_line.define_data_dir()
+  command_line.define_quiet()
   command_line.define_overwrite()
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to encode.'
@@ -42,7 +43,10 @@ def main():
   inputs.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)
   images = data.split(FLAGS.split)
-  found = encoding.encode_all(run.model, images, FLAGS.split, data.kind)
+  with progress.Meter(len(images), 'image') as meter:
+    found = encoding.encode_all(
+      run.model, images, FLAGS.split, data.kind, meter.advance
+    )
   arrays = found._asdict() | {'index': np.arange(len(images))}
   if data.labels is not None:
     arrays['labels'] = data.labels[FLAGS.split]

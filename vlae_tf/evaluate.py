@@ -24,6 +24,7 @@ def define_flags():
   command_line.define_workdir()
   command_line.define_checkpoint()
   command_line.define_data_dir()
+  command_line.define_quiet()
   command_line.define_seed('Seed of the codes.')
   flags.DEFINE_enum(
     'strategy',

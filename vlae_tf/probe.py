@@ -34,6 +34,7 @@ def define_flags():
   command_line.define_workdir()
   command_line.define_checkpoint()
   command_line.define_data_dir()
+  command_line.define_quiet()
   command_line.define_seed('Seed of the draws of labelled images.')
   command_line.define_overwrite()
   flags.DEFINE_string(
@@ -87,9 +88,9 @@ def main():
   out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
   atomic.check_writable(out)
   kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
-  given = features.of_codes(run.model, data, kinds)
+  given = _features(run.model, data, kinds)
   if baseline is not None:
-    given += features.of_codes(baseline.model, data, kinds[:1], 'baseline ')
+    given += _features(baseline.model, data, kinds[:1], 'baseline ')
   given.append(features.of_pixels(data))
   control = features.shuffled(given[0], FLAGS.seed)
   with progress.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
@@ -118,6 +119,11 @@ def _baseline(data):
   inputs.check_code(run.model, 'baseline')
   images_lib.check_same(run, data, FLAGS.data_dir, 'baseline')
   return run
+
+
+def _features(model, data, kinds, whose=''):
+  with progress.Meter(len(data.train) + len(data.test), 'image') as meter:
+    return features.of_codes(model, data, kinds, whose, meter.advance)
 
 
 def _settings(run, baseline, data, numbers):

@@ -38,6 +38,7 @@ def define_flags():
   command_line.define_workdir(required=False)
   command_line.define_checkpoint()
   config_flags.define(('decoder', *_SIZES))
+  command_line.define_quiet()
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
 

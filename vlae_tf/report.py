@@ -33,6 +33,7 @@ def define_flags():
   command_line.define_data_dir()
   command_line.define_seed('Seed of everything random.')
   command_line.define_overwrite()
+  command_line.define_quiet()
   flags.DEFINE_integer(
     'max_images',
     1000,

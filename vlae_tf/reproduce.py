@@ -12,6 +12,7 @@ if __name__ == '__main__':
   launcher.reproduce()
 
 import contextlib
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -76,6 +77,7 @@ def define_flags():
   for name, (default, help) in _SWITCHES.items():
     flags.DEFINE_bool(name, default, help)
   command_line.define_data_dir()
+  command_line.define_quiet()
 
 
 def main():
@@ -96,12 +98,15 @@ def _run(work, chosen, whole, settings):
   """Experiments, then figures; the names of those that failed."""
   done: list[str] = []
   failed: list[str] = []
-  for experiment in work:
-    with _noted(experiment.name, failed):
-      done += [experiment.name] * bool(runner.run(experiment, settings))
-    # A broken record is said at the end.
-    with contextlib.suppress(ValueError):
-      tables.write(whole, settings.out)
+  with runner.meter(len(work)) as meter:
+    settings = dataclasses.replace(settings, tell=meter.tell)
+    for experiment in work:
+      with _noted(experiment.name, failed):
+        done += [experiment.name] * bool(runner.run(experiment, settings))
+      # A broken record is said at the end.
+      with contextlib.suppress(ValueError):
+        tables.write(whole, settings.out)
+      meter.advance(1)
   # Of single experiments only those that are asked for.
   wanted = () if FLAGS.experiment and not FLAGS.figure else chosen.figures
   for figure in wanted:

@@ -36,6 +36,7 @@ def define_flags():
   config_flags.define()
   command_line.define_preset()
   command_line.define_data_dir()
+  command_line.define_quiet()
   train_flags.define()
 
 

@@ -12,6 +12,7 @@ from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
 if __name__ == '__main__':
   launcher.window_sweep()
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -57,6 +58,7 @@ def define_flags():
   flags.DEFINE_bool('train', True, 'Train; else score what is trained so far.')
   flags.DEFINE_bool('list', False, 'Print a line for the shell a run, and end.')
   command_line.define_data_dir()
+  command_line.define_quiet()
 
 
 def main():
@@ -75,9 +77,12 @@ def main():
     print(*runner.shell_lines(experiments.values(), settings), sep='\n')
     return
   found = []
-  for window, experiment in experiments.items():
-    row = sweeping.measure(window, experiment, settings, FLAGS.num_labels)
-    found += [] if row is None else [row]
+  with runner.meter(len(experiments)) as meter:
+    settings = dataclasses.replace(settings, tell=meter.tell)
+    for window, experiment in experiments.items():
+      row = sweeping.measure(window, experiment, settings, FLAGS.num_labels)
+      found += [] if row is None else [row]
+      meter.advance(1)
   if not found:
     raise ValueError(
       f'`runs` must hold a run to score, got none in {FLAGS.runs}.'

@@ -29,6 +29,14 @@ print('step 1')
 print('error: `a` must be b.', file=sys.stderr)
 sys.exit(3)
 """
+_TELLER = """
+import time
+print('once')
+print('step 1/2', flush=True)
+time.sleep(1)
+print('step 2/2 ETA 0:00', flush=True)
+time.sleep(1)
+"""
 _RUN = """
 import pathlib, sys
 from vlae_tf.reproduction import processes
@@ -39,8 +47,9 @@ print('went on')
 
 @pytest.fixture
 def modules(tmp_path, monkeypatch):
-  """Two modules that `python -m` finds."""
-  for name, text in (('waiter', _WAITER), ('failer', _FAILER), ('idle', '')):
+  """Some modules that `python -m` finds."""
+  texts = {'waiter': _WAITER, 'failer': _FAILER, 'teller': _TELLER, 'idle': ''}
+  for name, text in texts.items():
     (tmp_path / f'{name}.py').write_text(text)
   paths = f'{tmp_path}{os.pathsep}{source_tree.ROOT}'
   monkeypatch.setenv('PYTHONPATH', paths)
@@ -103,3 +112,12 @@ def test_one_that_ends_well_says_nothing(modules):
   processes.run(['idle'], log)
   assert log.read_text() == 'earlier\n'
   assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_it_is_at_is_told(modules, monkeypatch):
+  monkeypatch.setattr(processes, '_SECONDS_BETWEEN_LOOKS', 0.05)
+  log, told = modules / 'log', []
+  log.write_text('of an earlier one\n')
+  processes.run(['teller'], log, told.append)
+  # Until it says something, nobody else speaks for it.
+  assert list(dict.fromkeys(told)) == ['step 1/2', 'step 2/2 ETA 0:00']

@@ -1,6 +1,7 @@
 """A sweep changes the window alone, and says how large it is."""
 
 import json
+import re
 
 import commands
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 import vlae_tf
 from reproduction import made
 from vlae_tf.nn.pixel import window_cnn
-from vlae_tf.reproduction import windows
+from vlae_tf.reproduction import processes, runner, windows
 
 
 @pytest.mark.parametrize('window', ['1x1', '2x1', '4x2', '5x3', '7x4'])
@@ -74,6 +75,12 @@ def test_the_table_has_what_was_measured():
   assert windows.picture([row, row._replace(pixels=33)]).shape[0] == 3 * 340
 
 
+def impatient():
+  """Has the sweep say how far it is at every look."""
+  runner._SECONDS_BETWEEN_LINES = 0.0
+  processes._SECONDS_BETWEEN_LOOKS = 0.05
+
+
 def test_a_sweep_goes_the_whole_way(tmp_path):
   args = [
     '--base_preset=quickstart',
@@ -97,7 +104,7 @@ def test_a_sweep_goes_the_whole_way(tmp_path):
     f'--runs={tmp_path}/runs',
     f'--out={tmp_path}/out',
   ]
-  result = commands.run('window_sweep', *args)
+  result = commands.run('window_sweep', *args, prepare=impatient)
   assert result.status == 0, result.stderr
   folder = tmp_path / 'out/results/windows'
   told = json.loads((folder / 'quickstart.json').read_text())
@@ -109,6 +116,18 @@ def test_a_sweep_goes_the_whole_way(tmp_path):
     with Image.open(folder / name) as picture:
       assert picture.text['Description']
   before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').rglob('*')}
-  again = commands.run('window_sweep', *args)
+  again = commands.run('window_sweep', *args, '--quiet', prepare=impatient)
+  assert (again.status, again.stderr) == (0, '')
   assert 'see ' not in again.stdout
   assert before == {p: p.stat().st_mtime_ns for p in before}
+  # How many are done, and what the one is at that is not.
+  at = r'experiment (\d)/2( ETA \S+ \S+ experiments/s)? ?(\w+: (\w+)(: .*)?)?'
+  lines = result.stderr.splitlines()
+  found = [re.fullmatch(at, line) for line in lines]
+  assert all(found), lines
+  done = [int(match[1]) for match in found]
+  assert done == sorted(done) and set(done) == {0, 1, 2}
+  assert {m[4] for m in found} == {'train', 'evaluate', 'probe', None}
+  assert any('train: step 1' in line for line in lines)
+  log = next((tmp_path / 'runs').glob('*.log')).read_text()
+  assert '\r' not in log and re.search(r'^step \d+/', log, re.MULTILINE)

@@ -103,5 +103,5 @@ def test_the_curve_is_called_what_it_is(tmp_path, capsys, curve):
   assert [json.loads(line)['split'] for line in lines][-1] == curve
   (events,) = (tmp_path / 'logs').glob('events*')
   assert f'{curve}/elbo_nats'.encode() in events.read_bytes()
-  shown = capsys.readouterr().out
+  shown = capsys.readouterr().err
   assert f'step 2: {curve.replace("_", " ")} ELBO' in shown

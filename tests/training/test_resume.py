@@ -105,7 +105,7 @@ def test_kills_and_damage_change_nothing(flags, uninterrupted, tmp_path):
 def _check_sigterm(flags, folder):
   before = _last_step(folder)
   run = _start(flags, folder, '--steps_per_call=1')
-  run.wait_for(lambda: f'/{STEPS} ' in run.output()[0])
+  run.wait_for(lambda: f'/{STEPS} ' in run.output()[1])
   run.process.terminate()
   result = run.finish()
   assert result.status == 128 + signal.SIGTERM, result

@@ -1,6 +1,7 @@
 """The code of an image, and the noise that the prior makes it of."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -93,6 +94,7 @@ def encode_all(
   images: np.ndarray,
   split: str = 'test',
   kind: str | None = None,
+  progress: Callable[[int], Any] | None = None,
 ) -> Encoding:
   """Encodes the images of a split, in the binarisation fixed for it.
 
@@ -108,6 +110,7 @@ def encode_all(
       `ImageData`.
     split: Name of the split they are.
     kind: What the value of a pixel means, see `ImageData`; inferred by default.
+    progress: Called with numbers of images that are done.
 
   Returns:
     An `Encoding` of arrays.
@@ -120,10 +123,11 @@ def encode_all(
   encode_batch = tf.function(
     lambda image: encode(model, image), reduce_retracing=True
   )
-  parts = [
-    [x.numpy() for x in encode_batch(batch['image'])]
-    for batch in data_lib.evaluation_batches(
-      images, _BATCH, split=split, kind=kind
-    )
-  ]
+  parts = []
+  for batch in data_lib.evaluation_batches(
+    images, _BATCH, split=split, kind=kind
+  ):
+    parts.append([x.numpy() for x in encode_batch(batch['image'])])
+    if progress is not None:
+      progress(len(parts[-1][0]))
   return Encoding(*map(np.concatenate, zip(*parts)))

@@ -1,7 +1,7 @@
 """What a classifier sees of images: their codes, their pixels, or chance."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def of_codes(
   data: data_lib.ImageData,
   kinds: Sequence[str],
   whose: str = '',
+  progress: Callable[[int], Any] | None = None,
 ) -> list[Features]:
   """Codes of training and test images, each in its fixed binarisation.
 
@@ -34,6 +35,7 @@ def of_codes(
     data: `ImageData`.
     kinds: Some of 'mean' and 'eps', see `encoding.Encoding`.
     whose: A word before the name, with a space.
+    progress: Called with numbers of images that are done.
 
   Returns:
     A list of `Features`, one of a kind.
@@ -42,7 +44,7 @@ def of_codes(
     ValueError: See `encoding.encode_all`.
   """
   train, test = (
-    encoding.encode_all(model, data.split(split), split, data.kind)
+    encoding.encode_all(model, data.split(split), split, data.kind, progress)
     for split in ('train', 'test')
   )
   found = []

@@ -10,8 +10,10 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+_SECONDS_BETWEEN_LOOKS = 1.0
+_MOST_OF_A_LINE = 4096  # Bytes.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # A process without a parent would hold the run that the next one goes on with:
 # Linux ends it (prctl's PR_SET_PDEATHSIG is 1), and it saves as it does so.
@@ -26,12 +28,17 @@ class FailedError(ValueError):
   """A command that failed; the message says why in one line."""
 
 
-def run(args: Sequence[str], log: pathlib.Path) -> None:
+def run(
+  args: Sequence[str],
+  log: pathlib.Path,
+  tell: Callable[[str], None] = lambda line: None,
+) -> None:
   """Runs `python -m ARGS` to its end.
 
   Args:
     args: Name of a module and its arguments.
     log: File that gets what it prints, behind what is there.
+    tell: Called every second with the last line of that, once there is one.
 
   Raises:
     FailedError: It failed; the message has its last line.
@@ -54,11 +61,21 @@ def run(args: Sequence[str], log: pathlib.Path) -> None:
     running.append(process)
     for number in came:  # While it was being started.
       process.send_signal(number)
-    status = process.wait()
+    status = _awaited(process, tell, lambda: _last_line(log, begin))
   if came:
     sys.exit(128 + came[0])
   if status:
-    raise FailedError(f'{_ending(status)}: {_last_line(log, begin)}')
+    raise FailedError(f'{_ending(status)}: {_reason(log, begin)}')
+
+
+def _awaited(process, tell, look):
+  """The status of a process; until it ends, what it said last is told."""
+  while True:
+    try:
+      return process.wait(_SECONDS_BETWEEN_LOOKS)
+    except subprocess.TimeoutExpired:
+      if line := look():
+        tell(line)
 
 
 @contextlib.contextmanager
@@ -91,11 +108,17 @@ def _ending(status):
   return f'status {status}'
 
 
+def _reason(log, begin):
+  """Why a command failed: what it said last."""
+  last = _last_line(log, begin).removeprefix('error: ') or 'it said nothing'
+  return last.rstrip('.') + f' ({os.fspath(log)})'
+
+
 def _last_line(log, begin):
-  """What a command said last."""
+  """What a command said last, empty if it said nothing."""
   with open(log, 'rb') as file:
-    file.seek(begin)
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(begin, end - _MOST_OF_A_LINE))
     text = file.read().decode('utf-8', 'replace')
   lines = [line.strip() for line in text.splitlines() if line.strip()]
-  last = lines[-1].removeprefix('error: ') if lines else 'it said nothing'
-  return last.rstrip('.') + f' ({os.fspath(log)})'
+  return lines[-1] if lines else ''

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import pathlib
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vlae_tf.reproduction import (
   processes,
@@ -18,7 +18,9 @@ from vlae_tf.reproduction import (
   standing,
 )
 from vlae_tf.runs import facts
-from vlae_tf.system import notices
+from vlae_tf.system import notices, progress
+
+_SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Settings:
     minutes: Minutes to train a model at most, in this call.
     train: Whether to train; else what is trained so far is scored.
     data_dir: Root of the data sets.
+    tell: Called again and again with what the experiment is at.
   """
 
   runs: pathlib.Path
@@ -43,10 +46,25 @@ class Settings:
   minutes: float | None = None
   train: bool = True
   data_dir: str | None = None
+  tell: Callable[[str], None] = lambda text: None
 
   def workdir(self, experiment: rows.Experiment) -> pathlib.Path:
     """Directory of the run of an experiment."""
     return self.runs / experiment.name
+
+
+def meter(num: int) -> progress.Meter:
+  """Shows how many of some experiments are done, and one's own state.
+
+  Args:
+    num: Number of experiments.
+
+  Returns:
+    A meter, whose `tell` is for `Settings`.
+  """
+  return progress.Meter(
+    num, 'experiment', seconds_between_lines=_SECONDS_BETWEEN_LINES
+  )
 
 
 def shell_lines(
@@ -101,12 +119,34 @@ def run(
   for codes, images in _ways(experiment, settings):
     if not _is_scored(workdir, reached, codes, images):
       args = _evaluate_args(experiment, settings, codes, images)
-      _command(experiment, settings, args)
+      command(experiment, settings, args)
   record = recording.make(experiment, workdir, reached)
   records.write(settings.out, record, workdir)
   if record.nll:
     _say(experiment, f'NLL {record.nll["nll"]:.2f} nats')
   return record
+
+
+def command(
+  experiment: rows.Experiment, settings: Settings, args: Sequence[str]
+) -> None:
+  """Runs a command of an experiment; what it prints goes into a log.
+
+  Args:
+    experiment: `Experiment`.
+    settings: `Settings`.
+    args: Name of the command's module and its arguments.
+
+  Raises:
+    ValueError: It failed; the message says what in a line.
+    SystemExit: This process was told to end, and the command has ended.
+  """
+  log = settings.runs / f'{experiment.name}.log'
+  name = args[0].removeprefix('vlae_tf.')
+  _say(experiment, f'{name}, see {log}')
+  at = f'{experiment.name}: {name}'
+  settings.tell(at)
+  processes.run(args, log, lambda line: settings.tell(f'{at}: {line}'))
 
 
 def _train(experiment, settings):
@@ -117,7 +157,7 @@ def _train(experiment, settings):
     if reached is None or reached.step < enough:
       args = _train_args(experiment, settings)
       args += [f'--max_steps={stop}'] if stop else []
-      _command(experiment, settings, args)
+      command(experiment, settings, args)
 
 
 def _standing(experiment, settings):
@@ -189,11 +229,5 @@ def _is_scored(workdir, reached, codes, images):
   )
 
 
-def _command(experiment, settings, args):
-  log = settings.runs / f'{experiment.name}.log'
-  _say(experiment, f'{args[0].removeprefix("vlae_tf.")}, see {log}')
-  processes.run(args, log)
-
-
 def _say(experiment, words):
-  print(f'{experiment.name}: {words}', flush=True)
+  notices.say(f'{experiment.name}: {words}')

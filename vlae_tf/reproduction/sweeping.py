@@ -10,7 +10,7 @@ import numpy as np
 
 from vlae_tf.analysis import pictures, sampling
 from vlae_tf.data import fixed_binarization
-from vlae_tf.reproduction import processes, rows, runner, windows
+from vlae_tf.reproduction import rows, runner, windows
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.system import atomic
@@ -56,7 +56,7 @@ def measure(
     args += [f'--workdir={os.fspath(settings.workdir(experiment))}']
     if settings.data_dir is not None:
       args.append(f'--data_dir={settings.data_dir}')
-    processes.run(args, settings.runs / f'{experiment.name}.log')
+    runner.command(experiment, settings, args)
     found = _probed(path, record.steps)
   return windows.Row(window, pixels, record, found or [], num_labels)
 

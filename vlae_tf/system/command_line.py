@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from absl import app, flags, logging
 
-from vlae_tf.system import devices, presets, registry
+from vlae_tf.system import devices, presets, progress, registry
 
 # What TensorFlow can tell from its neighbour as a seed, see `seeds`.
 _LARGEST_SEED = 2**31 - 2
@@ -55,6 +55,15 @@ def define_seed(help: str) -> None:
 def define_overwrite() -> None:
   """Defines `--overwrite`, of commands whose files took long to make."""
   flags.DEFINE_bool('overwrite', False, 'Replace --out if it is there already.')
+
+
+def define_quiet() -> None:
+  """Defines `--quiet`, of commands that show how far they are; obeys it."""
+  flags.DEFINE_bool(
+    'quiet',
+    False,
+    'Show nothing of how far it is; results, warnings and errors are shown.',
+  )
 
 
 def define_preset() -> None:
@@ -239,6 +248,7 @@ def _in_our_words(error):
 def _guarded(main):
   with _errors_of_one_line():
     devices.configure(flags.FLAGS.tf32)
+    progress.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
     main()
 
 

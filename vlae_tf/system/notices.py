@@ -1,20 +1,32 @@
-"""Warnings to the person who started a command: one line on standard error."""
+"""Lines to the person who started a command, above the bar if there is one."""
 
 import re
 import sys
+
+from tqdm import tqdm
 
 # What TensorFlow puts around the words of an error.
 _WRAPPING = re.compile(r'\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]')
 
 
 def warn(message: object) -> None:
-  """Prints a warning.
+  """Prints a warning, one line on standard error.
 
   Args:
     message: String, or an error; its line breaks are lost.
   """
-  print(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
+  tqdm.write(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
   sys.stderr.flush()
+
+
+def say(text: str) -> None:
+  """Prints to standard output.
+
+  Args:
+    text: Some lines.
+  """
+  tqdm.write(text, file=sys.stdout)
+  sys.stdout.flush()
 
 
 def brief(error: BaseException) -> str:

@@ -1,5 +1,9 @@
-"""How far something is: a bar on a terminal, lines elsewhere."""
+"""How far something is: a bar on a terminal, lines elsewhere, or nothing.
 
+Both say `WHAT DONE/TOTAL ETA RATE TEXT` on standard error.
+"""
+
+import os
 import sys
 import time
 from typing import TextIO
@@ -7,6 +11,18 @@ from typing import TextIO
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR = '{bar:10}'
+_is_quiet = False
+
+
+def be_quiet(quiet: bool = True) -> None:
+  """Has all meters of this process, from now on, say nothing.
+
+  Args:
+    quiet: Whether to.
+  """
+  global _is_quiet
+  _is_quiet = quiet
 
 
 class Meter:
@@ -25,6 +41,7 @@ class Meter:
     speed: tuple[float, str] | None = None,
     file: TextIO | None = None,
     patient: bool = True,
+    seconds_between_lines: float | None = None,
   ):
     """Creates it; the clock starts with the first step, which may compile.
 
@@ -36,22 +53,26 @@ class Meter:
       file: Where to write; standard error by default.
       patient: Whether to say nothing in the first ten seconds, and nothing at
         all if that is the end; on a terminal there is a bar at once.
+      seconds_between_lines: Seconds from a line to the next where there is no
+        bar, ten by default.
     """
     self._file = sys.stderr if file is None else file
     self._unit = unit
     self._per_step, self._counted = speed if speed else (1.0, unit)
+    self._total, self._done = total, initial
+    self._origin: tuple[float, int] | None = None
+    self._between = seconds_between_lines
+    self._next = time.monotonic() + self._period() * patient
+    self._last_line = not patient
     self._bar = tqdm(
       total=total,
       initial=initial,
       file=self._file,
-      unit=unit,
-      disable=not self._file.isatty(),
+      disable=_is_quiet or not _has_bars(self._file),
       dynamic_ncols=True,
+      miniters=1,
+      bar_format=self._bar_format(''),
     )
-    self._total, self._done = total, initial
-    self._origin: tuple[float, int] | None = None
-    self._next = time.monotonic() + _SECONDS_BETWEEN_LINES * patient
-    self._last_line = not patient
 
   def __enter__(self) -> 'Meter':
     return self
@@ -62,6 +83,12 @@ class Meter:
   def advance(self, steps: int) -> None:
     """Shows that so many more steps are done."""
     self.show(self._done + steps)
+
+  def tell(self, text: str) -> None:
+    """Shows a text beside what is done so far."""
+    self.show(self._done, text)
+    if not self._bar.disable:
+      self._bar.refresh()
 
   def show(self, done: int, text: str = '') -> None:
     """Shows how many steps are done, and a text.
@@ -74,25 +101,38 @@ class Meter:
     self._done = done
     if self._origin is None:
       self._origin = now, done
+    after = f'{self._eta(now)}{self._speed(now)}{text}'
     if not self._bar.disable:
-      self._bar.set_postfix_str(f'{self._speed(now)}{text}', False)
+      self._bar.bar_format = self._bar_format(after)
       self._bar.update(done - self._bar.n)
     elif now >= self._next or (self._last_line and done >= self._total):
-      self._next = now + _SECONDS_BETWEEN_LINES
+      self._next = now + self._period()
       self._last_line = True
-      state = f'{self._unit} {done}/{self._total} {self._eta(now)}'
-      self.write(f'{state}{self._speed(now)}{text}'.rstrip())
+      self.write(f'{self._state()} {after}'.rstrip())
 
   def write(self, text: str) -> None:
     """Writes a line, above the bar if there is one."""
-    if self._bar.disable:
-      print(text, file=self._file, flush=True)
-    else:
+    if not self._bar.disable:
       self._bar.write(text, file=self._file)
+    elif not _is_quiet:
+      print(text, file=self._file, flush=True)
 
   def close(self) -> None:
     """Ends the bar's line."""
     self._bar.close()
+
+  def _period(self):
+    return _SECONDS_BETWEEN_LINES if self._between is None else self._between
+
+  def _state(self):
+    return f'{self._unit} {self._done}/{self._total}'
+
+  def _bar_format(self, after):
+    """What tqdm shows; it knows the bar and the width of the terminal."""
+    percent = 100 * self._done // max(self._total, 1)
+    # It reads what is in braces.
+    after = after.replace('{', '{{').replace('}', '}}')
+    return f'{self._state()} {percent:3d}%|{_BAR}| {after}'.rstrip()
 
   def _since_origin(self, now):
     assert self._origin is not None
@@ -115,6 +155,11 @@ class Meter:
     if hours:
       return f'ETA {hours}:{minutes:02d}:{seconds:02d} '
     return f'ETA {minutes}:{seconds:02d} '
+
+
+def _has_bars(file):
+  """Whether a line there can be written over."""
+  return file.isatty() and os.environ.get('TERM') != 'dumb'
 
 
 def _short(speed):

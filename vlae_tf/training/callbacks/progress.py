@@ -1,7 +1,6 @@
 """What one sees while a model trains: a bar on a terminal, lines elsewhere."""
 
 import math
-import sys
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -23,12 +22,12 @@ class Progress(keras.callbacks.Callback):
 
     Args:
       batch_size: Images in a step.
-      file: Where to write; standard output by default.
+      file: Where to write; standard error by default.
       num_dims: Numbers in an image, to say the bound in bits of each as well.
     """
     super().__init__()
     self._batch_size, self._num_dims = batch_size, num_dims
-    self._file = sys.stdout if file is None else file
+    self._file = file
 
   def on_train_begin(self, logs=None):
     del logs

@@ -1,0 +1,167 @@
+"""Commands show how far they are in one style, or nothing if told so."""
+
+import os
+import re
+import shutil
+
+import commands
+import pytest
+import source_tree
+import toys
+from toys import terminal
+
+_LINE = re.compile(
+  r'(step|image|fit|code|run|experiment) \d+/\d+'
+  r'( ETA (\d+:)?\d+:\d\d \d\S* \w+s/s)?( .*)?'
+)
+# Of each command that reads a run: how little it can be told to do.
+_ARGS = {
+  'evaluate': ['--workdir={run}', '--num_samples=2'],
+  'embed': ['--workdir={run}', '--out={tmp}/a.npz', '--overwrite'],
+  'anomaly': ['--workdir={run}', '--against={images}', '--num_samples=2'],
+  'rate_distortion': [
+    *('--workdir={run}', '--steps=2', '--num_samples=8'),
+    *('--out={tmp}/a.png', '--overwrite'),
+  ],
+  'retention': [
+    *('--workdir={run}', '--max_images=4'),
+    *('--out={tmp}/a.png', '--overwrite'),
+  ],
+  'receptive_field': ['--workdir={run}', '--out={tmp}/a.png'],
+  'compress': [
+    *('--workdir={run}', '--in={images}', '--out={tmp}/a.vlae'),
+    *('--lanes=4', '--jobs=1', '--elbo_samples=2', '--overwrite'),
+  ],
+  'decompress': [
+    *('--workdir={run}', '--in={file}', '--out={tmp}/a.npz', '--overwrite'),
+  ],
+  'reproduce': ['--smoke', '--notrain', '--runs={tmp}', '--out={tmp}'],
+}
+_OTHERS = {
+  'train',
+  'probe',
+  'report',
+  'window_sweep',
+}  # Are tried below and elsewhere.
+
+
+def impatient():
+  """Has a command show all that it has to show, however fast it is."""
+  from vlae_tf.reproduction import runner
+  from vlae_tf.system import progress
+
+  progress._SECONDS_BETWEEN_LINES = runner._SECONDS_BETWEEN_LINES = 0.0
+
+
+def _on_terminal():
+  """The same, on a terminal."""
+  impatient()
+  # The stream is of the file descriptor.
+  os.dup2(os.open(os.environ['TERMINAL'], os.O_RDWR | os.O_NOCTTY), 2)
+
+
+@pytest.fixture
+def names(small_run, tmp_path):
+  """What arguments speak of."""
+  images = small_run.parent / 'mine.npz'
+  run = shutil.copytree(small_run, tmp_path / 'run')
+  return dict(run=run, tmp=tmp_path, images=images)
+
+
+def _tried(command, args):
+  """Runs it loud and quiet: both told the same, one of them how it went."""
+  found = [
+    commands.run(command, *args, *more, prepare=impatient)
+    for more in ([], ['--quiet'])
+  ]
+  loud, quiet = found
+  assert (loud.status, quiet.status) == (0, 0), found
+  assert quiet.stderr == ''
+  assert loud.stdout == quiet.stdout != ''
+  lines = loud.stderr.splitlines()
+  assert '\r' not in loud.stderr and lines
+  for line in lines:
+    assert _LINE.fullmatch(line), line
+  counted = re.match(r'\w+ (\d+)/(\d+)', lines[-1])
+  assert counted[1] == counted[2] != '0'
+  return lines
+
+
+@pytest.mark.parametrize('command', _ARGS)
+def test_a_log_has_lines_and_quiet_has_none(command, names):
+  if command == 'decompress':
+    names['file'] = names['tmp'] / 'b.vlae'
+    packed = ['--lanes=4', '--nobaselines', '--elbo_samples=0']
+    packed += [f'--{k}={names[v]}' for k, v in _PLACES.items()]
+    assert commands.run('compress', *packed).status == 0
+  _tried(command, [arg.format(**names) for arg in _ARGS[command]])
+
+
+_PLACES = {'workdir': 'run', 'in': 'images', 'out': 'file'}
+
+
+def test_training_and_probing_are_told_as_the_others(tmp_path):
+  run = tmp_path / 'run'
+  args = [*toys.FLAGS, '--dataset=digits', '--xla=none', '--max_steps=20']
+  args += ['--validate_every_epochs=1', '--batch_size=100']
+  args += ['--max_epochs=4', f'--workdir={run}']
+  loud = commands.run('train', *args, prepare=impatient)
+  assert loud.status == 0, loud.stderr
+  lines = loud.stderr.splitlines()
+  kinds = [line for line in lines if 'validation ELBO' in line]
+  assert kinds and all(re.match(r'step \d+: validation', k) for k in kinds)
+  for line in set(lines) - set(kinds):
+    assert _LINE.fullmatch(line), line
+  assert any(re.match(r'step 20/\d+ .* nats', line) for line in lines)
+  assert loud.stdout.splitlines()[-1] == f'max_steps at step 20: {run}'
+  quiet = commands.run('train', *args, '--quiet', '--max_steps=30')
+  # Not of the experiment: it goes on.
+  assert quiet.stdout.splitlines() == [
+    'resumed from step 20',
+    f'max_steps at step 30: {run}',
+  ]
+  assert (quiet.status, quiet.stderr) == (0, '')
+  probe = ['--num_labels=20', '--repeats=2', '--max_images=50']
+  probed = _tried('probe', [f'--workdir={run}', *probe])
+  assert {line.split()[0] for line in probed} == {'image', 'fit'}
+
+
+def test_a_terminal_has_a_bar_and_quiet_has_none(names):
+  args = [f'--workdir={names["run"]}', '--num_samples=2']
+  for more, expected in (
+    ([], [r'image 4/4 100%\|\S{10}\|.*', '']),
+    (['--quiet'], ['']),
+  ):
+    with terminal.opened() as (path, screen):
+      result = commands.run(
+        'evaluate',
+        *args,
+        *more,
+        prepare=_on_terminal,
+        TERMINAL=path,
+        TERM='xterm',
+      )
+    assert result.status == 0
+    found = screen.lines()
+    assert len(found) == len(expected), found
+    for line, pattern in zip(found, expected):
+      assert re.fullmatch(pattern, line), line
+
+
+def test_quiet_hides_no_warning_and_no_error(names):
+  args = (f'--workdir={names["run"]}', '--num_samples=2', '--quiet')
+  warned = commands.run('evaluate', *args, '--max_images=100')
+  assert warned.status == 0
+  assert warned.stderr.startswith('warning: --max_images=100 is more than')
+  assert warned.stderr.count('\n') == 1
+  failed = commands.run('evaluate', *args, '--checkpoint=best')
+  assert failed.status == 1 and failed.stderr.startswith('error: ')
+
+
+def test_every_command_with_progress_can_be_quiet():
+  files = [f for f in source_tree.files('vlae_tf') if source_tree.is_command(f)]
+  texts = {f.removeprefix('vlae_tf/'): source_tree.text(f) for f in files}
+  can = {c for c, text in texts.items() if 'define_quiet()' in text}
+  shows = re.compile(r'\b[Mm]eter\(|\bprogress\.Progress\(')
+  assert can == {c for c, text in texts.items() if shows.search(text)}
+  assert can == {*_ARGS, *_OTHERS}
