@@ -65,6 +65,6 @@ def test_bad_flags_are_errors(fields, message):
     config.Config(**fields)
 
 
-def test_window_larger_than_the_image_is_an_error():
-  with pytest.raises(ValueError, match='`window` must not be larger'):
-    _model(decoder='window', window='10x1')
+def test_a_window_that_no_image_fills_is_an_error():
+  with pytest.raises(ValueError, match='`window` must be at most'):
+    _model(decoder='window', window='100x1')

@@ -5,6 +5,7 @@ import contextlib
 import json
 import pathlib
 import shutil
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ needs_chromium = pytest.mark.skipif(
 )
 WIDTHS = (1280, 390)
 SCHEMES = ('light', 'dark')
+_END = 'that is all'  # What a page prints last.
 _ARGUMENTS = (
   '--headless',
   '--no-sandbox',
@@ -71,14 +73,21 @@ def show(driver, path, width, scheme):
 
 def errors(driver):
   """What the page has printed since it was opened, and asked others for."""
-  lines = [line['message'] for line in driver.get_log('browser')]
-  for entry in driver.get_log('performance'):
+  # What is told arrives in its order, but some time later.
+  driver.execute_script(f'console.info("{_END}")')
+  lines, requests, deadline = [], [], time.monotonic() + 30
+  while not any(_END in line for line in lines):
+    assert time.monotonic() < deadline, 'the browser tells nothing'
+    lines += [line['message'] for line in driver.get_log('browser')]
+    requests += driver.get_log('performance')
+  found = [line for line in lines if _END not in line]
+  for entry in requests:
     message = json.loads(entry['message'])['message']
     if message['method'] == 'Network.requestWillBeSent':
       url = message['params']['request']['url']
       if not url.startswith(('file:', 'data:')):
-        lines.append(url)
-  return lines
+        found.append(url)
+  return found
 
 
 def too_wide(driver):

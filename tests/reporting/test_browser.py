@@ -7,6 +7,7 @@ import pytest
 from reproduction import made
 
 from reporting import browser
+from reporting.made import of_run
 from vlae_tf.reporting import explorer, page, report
 from vlae_tf.reproduction import sweeping, windows
 
@@ -22,13 +23,14 @@ def driver():
 
 
 @pytest.fixture(scope='module')
-def pages(told, tmp_path_factory):
+def pages(tmp_path_factory):
   """A report of one run, one of two, and the page of a sweep."""
   path = tmp_path_factory.mktemp('pages')
-  one, both = ['with'], ['with', 'without']
-  for names in (one, both):
-    found = report.make([told[n] for n in names])
-    page.write(found, path / f'{len(names)}.html')
+  told = [of_run('with'), of_run('without', has_code=False)]
+  for num in (1, 2):
+    page.write(
+      report.make(told[:num], 'a long command ' * 20), path / f'{num}.html'
+    )
   rng = np.random.default_rng(0)
   names = windows.USUAL
   rows = [

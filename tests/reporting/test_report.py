@@ -165,6 +165,7 @@ def test_files_of_other_weights_or_that_are_broken_are_passed_over(
   codec['in'] = 'mine:test'
   (run / 'eval/codec.json').write_text(json.dumps(codec))
   (run / 'eval/codec_2.json').write_text('{')
+  (run / 'eval/probe_other.json').write_text('{"rows": []}')
   (run / 'metrics.jsonl').unlink()
   (subject,) = subjects.load([str(run)])
   made = report.make([told['with']._replace(subject=subject)])

@@ -14,6 +14,11 @@ from vlae_tf import data as data_lib
 from vlae_tf.runs import about, history, images, scores, workdirs
 from vlae_tf.system import notices, presets
 
+# What `probe` writes, and `compress --report`.
+_PROBE = {'step', 'rows', 'num_labels', 'num_test', 'repeats'}
+_CODEC = {'in', 'mode', 'images', 'image_shape', 'gross_bits'}
+_CODEC |= {'gross_bits_per_dim'}
+
 
 class Subject(NamedTuple):
   """A run that a page is about.
@@ -111,7 +116,7 @@ def _subject(workdir, name, checkpoint, data_dir):
   run = workdirs.restore(workdir, checkpoint)
   folder = pathlib.Path(workdir) / scores.FOLDER
   probes = [
-    p for p in _read(folder, 'probe*.json', 'rows') if p['step'] == run.step
+    p for p in _read(folder, 'probe*.json', _PROBE) if p['step'] == run.step
   ]
   return Subject(
     workdir,
@@ -121,12 +126,12 @@ def _subject(workdir, name, checkpoint, data_dir):
     about.of_run(workdir, run),
     history.read(workdir),
     probes,
-    _read(folder, '*.json', 'gross_bits_per_dim'),
+    _read(folder, '*.json', _CODEC),
   )
 
 
-def _read(folder, pattern, key):
-  """The files of a folder that have a key."""
+def _read(folder, pattern, keys):
+  """The files of a folder that have some keys."""
   found = []
   for file in sorted(folder.glob(pattern)):
     try:
@@ -134,7 +139,7 @@ def _read(folder, pattern, key):
     except (OSError, ValueError) as error:
       notices.warn(f'{file} cannot be read and is passed over ({error}).')
       continue
-    if isinstance(content, dict) and key in content:
+    if isinstance(content, dict) and keys <= content.keys():
       found.append(content)
   return found
 

@@ -1,0 +1,69 @@
+"""What runs would tell that never were."""
+
+import types
+
+import numpy as np
+
+from vlae_tf import config as config_lib
+from vlae_tf import data as data_lib
+from vlae_tf.analysis import code_use, estimates, field_probe
+from vlae_tf.reporting import looks, subjects, told
+from vlae_tf.runs import workdirs
+
+_SHAPE, _CODE = (28, 28, 1), 8
+
+
+def of_run(name, has_code=True):
+  """A `Told` of random numbers and images.
+
+  Args:
+    name: What the run is called.
+    has_code: Whether its model has a code.
+
+  Returns:
+    A `Told`.
+  """
+  rng = np.random.default_rng(len(name))
+
+  def images(*shape):
+    return rng.integers(0, 2, (*shape, *_SHAPE)).astype('float32')
+
+  def chosen():
+    draws = images(8) if has_code else None
+    return looks.Chosen(np.arange(8), rng.uniform(80, 99, 8), images(8), draws)
+
+  field = field_probe.ReceptiveField(((-1, -1), (-1, 0), (-1, 1), (0, -1)))
+  use = code_use.CodeUse(rng.random(_CODE), rng.random(_CODE))
+  columns = (rng.uniform(80, 99, 12) for _ in estimates.COLUMNS)
+  return told.Told(
+    _subject(name, has_code, rng),
+    looks.Look(
+      samples=images(64),
+      originals=images(16),
+      draws=images(6, 16) if has_code else None,
+      completions=images(4, 8),
+      num_given=392,
+      field=field,
+      num_read=12,
+      use=use if has_code else None,
+      nats=looks.Nats(rng.random((28, 28)), rng.random((16, 28, 28))),
+      scored=estimates.Estimates(*columns, num_samples=1),
+      best=chosen(),
+      worst=chosen(),
+    ),
+  )
+
+
+def _subject(name, has_code, rng):
+  test = rng.integers(0, 2, (12, *_SHAPE)).astype(bool)
+  data = data_lib.ImageData('omniglot', test, test, test)
+  model = types.SimpleNamespace(event_shape=(_CODE * has_code,))
+  config = config_lib.Config(latent_size=_CODE * has_code)
+  run = workdirs.Run(config, model, 300, _SHAPE, None, 'f' * 64, 'last')
+  log = [
+    dict(step=step, time=step, split=split, elbo=-90.0 - rng.random(), rate=9.0)
+    for step in range(1, 301)
+    for split in ('train', 'validation')
+  ]
+  facts = {'minutes': 12.0, 'environment': {'tensorflow': '2'}}
+  return subjects.Subject(f'runs/{name}', name, run, data, facts, log, [], [])
