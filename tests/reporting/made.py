@@ -42,7 +42,6 @@ def of_run(name, has_code=True):
       originals=images(16),
       draws=images(6, 16) if has_code else None,
       completions=images(4, 8),
-      num_given=392,
       field=field,
       num_read=12,
       use=use if has_code else None,

@@ -119,7 +119,7 @@ def test_several_runs_stand_side_by_side(made):
   assert all('without, training' in chart.svg for chart in charts)
 
 
-def test_draws_differ_and_their_originals_do_not(made):
+def test_each_draw_is_another(made):
   (kept,) = _all(
     _section(made[('with',)], 'decompressions').blocks, blocks.Chooser
   )

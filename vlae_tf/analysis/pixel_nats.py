@@ -15,7 +15,8 @@ def nats(
 ) -> np.ndarray | None:
   """-log p(x[i] | pixels that pixel i sees, z) for one z ~ q(z|x) an image.
 
-  Summed over the pixels of an image they are its distortion.
+  Summed over the pixels of an image they are its distortion,
+  `-log p(x|z) = -sum_i log p(x[i] | x[before i], z)`.
 
   >>> from vlae_tf import Config, build_model
   >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')

@@ -48,8 +48,8 @@ def decompressions(told: Sequence[Told]) -> blocks.Section | None:
 def completions(told: Sequence[Told]) -> blocks.Section:
   """Test images beside continuations of their upper halves."""
   text = (
-    f'Of each test image, framed, the first {told[0].look.num_given} pixels '
-    'are given; the code is inferred from these, and the rest is drawn.'
+    'Of each test image, framed, the upper half is given; the code is inferred '
+    'from it, and the rest is drawn.'
   )
   panels = _panels(told, 'continuation', [t.look.completions for t in told])
   chooser = _slider('completion', panels)
@@ -165,9 +165,10 @@ def _maps(look: looks.Look, most: float) -> list[blocks.Block]:
 
 def ends(told: Sequence[Told]) -> blocks.Section | None:
   """The test images of the least and of the greatest distortion."""
-  num = len(told[0].look.scored.distortion)
+  nums = dict.fromkeys(len(t.look.scored.distortion) for t in told)
+  num = ' and '.join(f'{n:,}' for n in nums)
   text = (
-    f'Of {num:,} test images, by -log p(x|z) of one code each. '
+    f'Of {num} test images, by -log p(x|z) of one code each. '
     'Images with more ink cost more.'
   )
   parts = [

@@ -21,10 +21,10 @@ _NAME = 'window'  # Of the chooser.
 _GROUPS, _SCALE = 2, 1.8
 _TEXT = (
   'Each model is the same but for the window: what a pixel of the decoder sees '
-  'of the pixels before it. All are trained equally long.',
-  'What a window can model, the code need not keep: texture first, then '
-  'strokes, then shapes. With the whole image before it, the decoder needs no '
-  'code at all, and the bound says that a code is not free.',
+  'of the pixels before it. Each is to have as many epochs; the table says how '
+  'many it had.',
+  'The argument of the paper: what the window can model, the code need not '
+  'keep, and as the bound is the length of the whole message, it will not.',
 )
 
 

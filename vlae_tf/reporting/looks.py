@@ -58,9 +58,8 @@ class Look(NamedTuple):
     samples: Of the prior.
     originals: Test images from all over.
     draws: From their codes, `[draws, num, ...]`; `None` without a code.
-    completions: Of the first of them, `[draws, num, ...]`, from their first
-      `num_given` pixels.
-    num_given: See there.
+    completions: Of the first of them, `[draws, num, ...]`, from their upper
+      halves.
     field: `ReceptiveField`; `None` of an own kind of likelihood.
     num_read: How many test images `use` and `nats` are means over.
     use: `CodeUse`; `None` without a code.
@@ -74,7 +73,6 @@ class Look(NamedTuple):
   originals: np.ndarray
   draws: np.ndarray | None
   completions: np.ndarray
-  num_given: int
   field: field_probe.ReceptiveField | None
   num_read: int
   use: code_use.CodeUse | None
@@ -182,7 +180,7 @@ class _Looker:
     height, width = self.originals.shape[1:3]
     given, some = height // 2 * width, self.originals[:_ENDS]
     drawn = sampling.complete(self._model, some, given, _COMPLETED, self._seed)
-    return {'completions': drawn, 'num_given': given}
+    return {'completions': drawn}
 
   def nats(self):
     read = _spread(len(self._images), _MAPPED)

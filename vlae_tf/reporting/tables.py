@@ -9,7 +9,7 @@ import numpy as np
 
 from vlae_tf.analysis import estimates
 from vlae_tf.reporting import blocks, looks, subjects, words
-from vlae_tf.reproduction import paper
+from vlae_tf.reproduction import paper, telling
 
 _SCORES = (
   ('NLL, nats', 'nll', 1),
@@ -39,7 +39,9 @@ def scores(
   rows.append(
     ('in the code, bits', *(f'{s["rate"] / math.log(2):.1f}' for s in found))
   )
-  rows.append(('bits a dimension', *(_per_dimension(s) for s in found)))
+  rows.append(
+    ('bits a dimension', *(f'{s["bits_per_dim"]:.4f}' for s in found))
+  )
   rows.append(('numbers of the code in use', *(_units(look) for look in seen)))
   rows.append(('test images', *(f'{s["num_images"]:,}' for s in found)))
   rows.append(('codes an image', *(f'{s["num_samples"]:,}' for s in found)))
@@ -53,11 +55,6 @@ def _score(score, key, sign):
   if key == 'nll' and score['num_samples'] == 1 and score['rate']:
     return 'not measured'
   return words.with_error(score, key, sign)
-
-
-def _per_dimension(score):
-  # Of one code, both are of the bound.
-  return f'{score["bits_per_dim"]:.4f}'
 
 
 def _units(look):
@@ -82,7 +79,7 @@ def published(about: Sequence[subjects.Subject]) -> list[blocks.Table]:
       rows = [
         (
           row.name,
-          _published_nll(row),
+          row.nll_text,
           '',
           'the paper' if row.own else 'quoted',
         )
@@ -95,10 +92,6 @@ def published(about: Sequence[subjects.Subject]) -> list[blocks.Table]:
   return found
 
 
-def _published_nll(row):
-  return '' if row.nll is None else f'{"< " if row.bound else ""}{row.nll}'
-
-
 def _ours(subject, table):
   score = subject.nll
   if score is None:
@@ -108,14 +101,13 @@ def _ours(subject, table):
   less = ''
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
-  images, codes = score['num_images'], score['num_samples']
-  whole = len(subject.data.test)
-  part = '' if images == whole else f', first {images:,} of {whole:,} images'
+  codes = words.count(score['num_samples'], 'code')
+  part = telling.part(score, len(subject.data.test))
   return (
     subject.name,
     words.with_error(score, 'nll'),
     less,
-    f'this run, {words.count(codes, "code")} an image{part}',
+    f'this run, {codes} an image{part}',
   )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from vlae_tf.analysis import code_use
 from vlae_tf.reporting import looks, subjects
+from vlae_tf.reproduction import telling
 from vlae_tf.runs import history
 
 
@@ -38,9 +39,8 @@ def measured(subject: subjects.Subject, look: looks.Look) -> Mapping[str, Any]:
 def with_error(score: Mapping[str, Any], key: str, sign: int = 1) -> str:
   """A mean and its standard error: '91.40 +- 0.31'."""
   error = score.get(f'{key}_stderr')
-  text = f'{sign * score[key]:.2f}'
   is_known = error is not None and math.isfinite(error)
-  return f'{text} +- {error:.2f}' if is_known else text
+  return telling.with_error(sign * score[key], error if is_known else None)
 
 
 def count(num: float, what: str) -> str:

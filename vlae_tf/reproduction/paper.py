@@ -43,6 +43,13 @@ class Published:
   over_reference: Decimal | None = None
   own: bool = False
 
+  @property
+  def nll_text(self) -> str:
+    """Its NLL as it was published, '< 96.50' of a bound; '' without one."""
+    if self.nll is None:
+      return ''
+    return f'{"< " if self.bound else ""}{self.nll}'
+
 
 @dataclasses.dataclass(frozen=True)
 class PublishedTable:

@@ -93,7 +93,7 @@ def _table(table, done):
   for row in table.rows:
     p = row.published
     name = f'**{p.name}**' if p.own else p.name
-    cells = [name, _paper_nll(p), *_ours(row, done)]
+    cells = [name, p.nll_text, *_ours(row, done)]
     cells.insert(4, _paper_kl(p))
     lines.append(_line(cells))
   return '\n'.join(lines)
@@ -101,12 +101,6 @@ def _table(table, done):
 
 def _line(cells):
   return f'| {" | ".join(cells)} |'
-
-
-def _paper_nll(published):
-  if published.nll is None:
-    return ''
-  return f'{"< " if published.bound else ""}{published.nll}'
 
 
 def _paper_kl(published):
