@@ -46,6 +46,9 @@ def define_flags():
   flags.DEFINE_integer(
     'max_images', None, 'Score the first ones; all by default.', lower_bound=1
   )
+  flags.DEFINE_bool(
+    'spread', False, 'Not the first ones, but as many from all over the split.'
+  )
 
 
 def main():
@@ -56,14 +59,15 @@ def main():
   with strategy.scope():
     run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   data = images_lib.load(run, FLAGS.data_dir)
-  images = images_lib.first(
-    data.split(FLAGS.split), FLAGS.max_images, f'--split={FLAGS.split}'
+  images = data.split(FLAGS.split)
+  numbers = images_lib.some(
+    len(images), FLAGS.max_images, f'--split={FLAGS.split}', FLAGS.spread
   )
   evaluator = likelihood.Evaluator(
     run.model, FLAGS.num_samples, FLAGS.seed, strategy, streams
   )
   settings = {
-    'num_images': len(images),
+    'num_images': len(numbers),
     'num_samples': evaluator.num_samples,
     'step': run.step,
     'checkpoint': run.checkpoint,
@@ -71,6 +75,7 @@ def main():
     'train_on': run.config.train_on,
     'split': FLAGS.split,
     'seed': FLAGS.seed,
+    **({'spread': True} if FLAGS.spread else {}),
   }
   path = scores.path(FLAGS.workdir, settings)
   digests = {
@@ -78,7 +83,7 @@ def main():
     'data_sha256': run.fingerprint,
   }
   partial = partial_scores.PartialScore(path, settings | digests)
-  found = _score(evaluator, images, data.kind, partial)
+  found = _score(evaluator, images, numbers, data.kind, partial)
   scores.write_to(path, found.summary(run.image_shape) | settings)
   print(images_lib.label(FLAGS.workdir, run))
   print(f'{estimates.table(found.summary(run.image_shape))}\nwrote {path}')
@@ -93,13 +98,13 @@ def _streams():
   return cores
 
 
-def _score(evaluator, images, kind, partial):
-  """Estimates of all images, of which some may be done."""
+def _score(evaluator, images, numbers, kind, partial):
+  """Estimates of images by number, of which some may be done."""
   done = partial.num_images
   if done:
     print(f'{done} images were done before', flush=True)
-  with progress.Meter(len(images), 'image', initial=done) as meter:
-    for part in evaluator.parts(images, FLAGS.split, kind, start=done):
+  with progress.Meter(len(numbers), 'image', initial=done) as meter:
+    for part in evaluator.parts(images, FLAGS.split, kind, numbers[done:]):
       partial.add(part)
       meter.advance(len(part.log_prob))
   return partial.finish()

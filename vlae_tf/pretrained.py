@@ -74,6 +74,21 @@ def find(name: str) -> Pretrained:
   return Pretrained(name, directory, folder.read(directory))
 
 
+def describe(name_or_directory: str | os.PathLike) -> Description:
+  """What is known of a model, of which the weights are not looked at.
+
+  Args:
+    name_or_directory: As in `from_pretrained`.
+
+  Returns:
+    A `Description`.
+
+  Raises:
+    ValueError: There is no such folder, or its description is damaged.
+  """
+  return folder.read(_directory(name_or_directory))
+
+
 def check(name: str) -> Pretrained:
   """As `find`, and checks the sums of the weights as well."""
   found = find(name)

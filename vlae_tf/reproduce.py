@@ -33,7 +33,8 @@ _NUMBERS = {
   'max_images': (
     1,
     None,
-    'NLL of the first test images alone; -ELBO is of all of them.',
+    'Test images, from all over the set, that have so many codes; the others '
+    'have 32, and the mean is corrected by the difference.',
   ),
 }
 # Flags that are on or off: by default, and help.

@@ -1,4 +1,7 @@
-"""Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`."""
+"""Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`.
+
+With --preset=digits in place of --workdir, those of a model of the package.
+"""
 
 from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
 
@@ -12,9 +15,8 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.analysis import exhibits, latent_paths, pictures
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
-from vlae_tf.system import command_line
+from vlae_tf.runs import models
+from vlae_tf.system import command_line, model_flags
 
 FLAGS = flags.FLAGS
 
@@ -67,8 +69,8 @@ _ENOUGH = 1000  # Images that tell which have the highest rates.
 
 def define_flags():
   """Defines the flags of this command."""
-  command_line.define_workdir()
-  command_line.define_checkpoint()
+  model_flags.define()
+  model_flags.define_preset()
   command_line.define_data_dir()
   command_line.define_seed('Seed of everything random.')
   flags.DEFINE_enum(
@@ -100,10 +102,9 @@ def define_flags():
 
 def main():
   _check_flags()
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  picture, what = _exhibit(run)
-  name = images_lib.label(FLAGS.workdir, run)
-  text = f'{name}: {what}, seed {FLAGS.seed}'
+  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
+  picture, what = _exhibit(loaded)
+  text = f'{loaded.name}: {what}, seed {FLAGS.seed}'
   pictures.save_png(FLAGS.out, pictures.captioned(picture, text), 1, text)
   print(f'{text}; wrote {FLAGS.out}')
 
@@ -119,7 +120,7 @@ def _check_flags():
         f'--num and --{name} must make at most {_MOST} images, got {num}.'
       )
   command_line.integers('dimensions')
-  command_line.check_workdir(FLAGS.workdir)
+  model_flags.check()
   pictures.check_png_path(FLAGS.out)
 
 
@@ -129,12 +130,12 @@ def _value(name):
   return _DEFAULTS[FLAGS.mode].get(name) if value is None else value
 
 
-def _exhibit(run):
+def _exhibit(loaded):
   """A picture, and what it is in words."""
-  model, seed = run.model, FLAGS.seed
+  model, seed = loaded.model, FLAGS.seed
   if FLAGS.mode == 'prior':
     return exhibits.samples(model, _value('num'), seed)
-  data = images_lib.load(run, FLAGS.data_dir)
+  data = loaded.images(FLAGS.data_dir)
   told = {name: _value(name) for name in _DEFAULTS[FLAGS.mode]}
   if FLAGS.mode == 'traverse':
     told['dimensions'] = command_line.integers('dimensions')

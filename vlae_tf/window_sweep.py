@@ -44,7 +44,10 @@ def define_flags():
     'num_samples', 128, 'Codes of each image for NLL.', lower_bound=2
   )
   flags.DEFINE_integer(
-    'max_images', None, 'NLL of the first test images alone.', lower_bound=2
+    'max_images',
+    None,
+    'Test images with so many codes; the others have 32.',
+    lower_bound=2,
   )
   flags.DEFINE_integer(
     'num_labels', 1000, 'Labels of the linear probe; 0 for none.', lower_bound=0

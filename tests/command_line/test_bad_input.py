@@ -268,7 +268,7 @@ def test_help_lists_the_flags_that_must_be_given_first(command, flag):
   ]
   first = {
     'evaluate': ['--workdir'],
-    'sample': ['--out', '--workdir'],
+    'sample': ['--out'],
     'anomaly': ['--against', '--workdir'],
   }
   required = first.get(command, [])

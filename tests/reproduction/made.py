@@ -47,5 +47,6 @@ def record(name, *scores, **changes):
     active_units=7,
     curve=dict(train=[[0.5, -90.0, 10.0]]),
     scores=list(scores),
+    corrected=None,
   )
   return records.Record(**(fields | changes))

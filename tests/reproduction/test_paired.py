@@ -51,3 +51,26 @@ def test_a_file_without_likelihoods_is_named(tmp_path):
     make()
     with pytest.raises(ValueError, match=r'b\.npz'):
       paired.difference(good, path)
+
+
+def test_more_codes_of_some_images_correct_the_mean(tmp_path):
+  rng = np.random.default_rng(0)
+  ours, theirs = (rng.normal(80, 20, 400) for _ in range(2))
+  numbers = np.arange(0, 400, 4)
+  ours_better = ours[numbers] - rng.normal(0.8, 0.1, 100)
+  files = [tmp_path / 'ours.npz', tmp_path / 'theirs.npz']
+  np.savez(
+    files[0],
+    log_prob=-ours,
+    better_numbers=numbers,
+    better_log_prob=-ours_better,
+  )
+  np.savez(files[1], log_prob=-theirs)  # Exact, as of a model without a code.
+  found = paired.difference(*files)
+  change = (ours_better - ours[numbers]).mean()
+  assert found.mean == pytest.approx((ours - theirs).mean() + change)
+  assert found.stderr == pytest.approx(stats.sem(ours - theirs), rel=0.05)
+  other = dict(better_numbers=numbers + 1, better_log_prob=-theirs[numbers])
+  np.savez(files[1], log_prob=-theirs, **other)
+  with pytest.raises(ValueError, match='more codes of the same images'):
+    paired.difference(*files)

@@ -96,6 +96,39 @@ def standard_error(values: np.ndarray) -> float:
   return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
+def corrected_mean(
+  values: np.ndarray, numbers: np.ndarray, better: np.ndarray
+) -> tuple[float, float]:
+  """Mean of what is known of all images roughly, and of some well.
+
+  `mean{ v[i] } + mean{ b[j] - v[n[j]] }`: a regression estimator of slope one
+  (Cochran, Sampling Techniques, chapter 7), in whose error the differences
+  count, not the values of the few.
+
+  >>> mean, stderr = corrected_mean([3.0, 5.0, 7.0], [0, 2], [2.0, 6.0])
+  >>> round(mean, 9), round(stderr, 2)
+  (4.0, 1.15)
+
+  Args:
+    values: Array of shape `[num_images]`.
+    numbers: Which images are known better, integers of shape `[num]`.
+    better: Their values, shape `[num]`.
+
+  Returns:
+    The mean, and its standard error over images.
+  """
+  values, better = np.float64(values), np.float64(better)
+  there = values[np.asarray(numbers, int)]
+  change = better - there
+  mean = float(values.mean() + change.mean())
+  if min(len(values), len(change)) < 2:
+    return mean, math.nan
+  both = np.cov(there, change)
+  variance = (np.var(values, ddof=1) + 2 * both[0, 1]) / len(values)
+  variance += both[1, 1] / len(change)
+  return mean, math.sqrt(max(float(variance), 0.0))
+
+
 def joined(parts: Sequence[Estimates]) -> Estimates:
   """Estimates of some images after those of others.
 

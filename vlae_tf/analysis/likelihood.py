@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,15 +113,15 @@ class Evaluator:
     images: np.ndarray,
     split: str = 'test',
     kind: str | None = None,
-    start: int = 0,
+    numbers: Sequence[int] | np.ndarray | None = None,
   ) -> Iterator[estimates.Estimates]:
-    """Estimates for some images after the other, in their order.
+    """Estimates for some images after the others.
 
     Args:
       images: As of a call.
       split: As of a call.
       kind: As of a call.
-      start: Number of the first image.
+      numbers: Numbers of the images to take, in that order; all by default.
 
     Yields:
       `Estimates` of the next images.
@@ -133,7 +133,7 @@ class Evaluator:
     devices = self._strategy.num_replicas_in_sync if self._strategy else 1
     on_each = importance.num_images(self._num_samples)
     batches = data_lib.evaluation_batches(
-      images, on_each * devices, split=split, kind=kind, start=start
+      images, on_each * devices, split=split, kind=kind, numbers=numbers
     )
     for found in threads.in_order(
       lambda batch: self.estimate(**batch), batches, self._streams

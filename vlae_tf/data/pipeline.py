@@ -116,7 +116,7 @@ def evaluation_batches(
   seed: int = 0,
   split: str = 'test',
   kind: str | None = None,
-  start: int = 0,
+  numbers: Sequence[int] | np.ndarray | None = None,
 ) -> tf.data.Dataset:
   """All images in order, binarised once and for all.
 
@@ -131,7 +131,7 @@ def evaluation_batches(
     seed: Python integer.
     split: 'train', 'validation', 'test' or 'train+validation'.
     kind: As in `training_batches`.
-    start: Number of the first image.
+    numbers: Numbers of the images to take, in that order; all by default.
 
   Returns:
     A `tf.data.Dataset` of dictionaries of `image`, float32 of shape
@@ -161,8 +161,10 @@ def evaluation_batches(
       'index': index,
     }
 
-  indices = tf.data.Dataset.range(start, len(images)).batch(batch_size)
-  return _tuned(indices.map(batch))
+  if numbers is None:
+    numbers = np.arange(len(images))
+  indices = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
+  return _tuned(indices.batch(batch_size).map(batch))
 
 
 def fixed_binarization(

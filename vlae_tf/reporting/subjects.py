@@ -196,6 +196,7 @@ def commands(subject: Subject) -> list[str]:
     whole = len(subject.data.split(score.get('split', 'test')))
     if score['num_images'] < whole:
       told.append(f'--max_images={score["num_images"]}')
+      told += ['--spread'] if score.get('spread') else []
     lines.append(' '.join(['python -m vlae_tf.evaluate', own, *told]))
   return lines
 

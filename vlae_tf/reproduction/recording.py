@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import config as config_lib
-from vlae_tf.reproduction import records, rows, standing
+from vlae_tf.reproduction import correction, records, rows, standing
 from vlae_tf.runs import environment, facts, history, workdirs
 from vlae_tf.system import notices
 
@@ -35,6 +35,7 @@ def make(
   config, images = reached.config, reached.images
   lines = history.read(workdir)
   minutes = history.minutes(lines) if lines else None
+  scores = records.scores_at(workdir, reached.step)
   return records.Record(
     name=experiment.name,
     preset=experiment.preset,
@@ -62,7 +63,8 @@ def make(
     weights=_weights(workdir, reached.step),
     active_units=_active_units(lines),
     curve=_curve(lines, images.training / config.batch_size),
-    scores=records.scores_at(workdir, reached.step),
+    scores=scores,
+    corrected=correction.corrected(workdir, scores, bool(config.latent_size)),
   )
 
 

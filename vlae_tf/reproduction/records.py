@@ -8,14 +8,16 @@ import json
 import math
 import os
 import pathlib
+import types
+import typing
 from typing import Any
 
 import numpy as np
 
 from vlae_tf.analysis import estimates
-from vlae_tf.reproduction import standing
+from vlae_tf.reproduction import correction, standing
 from vlae_tf.runs import scores
-from vlae_tf.system import atomic, notices
+from vlae_tf.system import atomic
 
 FOLDER = 'results/tables'
 SEED, CHECKPOINT = 0, 'last'  # Of the scores that are taken.
@@ -43,6 +45,8 @@ class Record:
     active_units: Numbers of the code that were used at the last validation.
     curve: By split, `[epoch, elbo, rate]` in nats, means over an epoch.
     scores: Of these very weights on test images, as `evaluate` wrote them.
+    corrected: NLL of all images, corrected by more codes of some, see
+      `correction`.
 
   Raises:
     ValueError: A field is of another type.
@@ -66,11 +70,13 @@ class Record:
   active_units: int | None
   curve: dict[str, list[list[float]]]
   scores: list[dict[str, Any]]
+  corrected: dict[str, Any] | None
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value, kind = getattr(self, field.name), field.type
-      if not _is_of(value, getattr(kind, '__origin__', kind)):
+      kinds = typing.get_args(kind) if _is_union(kind) else (kind,)
+      if not any(_is_of(value, typing.get_origin(k) or k) for k in kinds):
         raise ValueError(f'`{field.name}` must be of {kind}, got {value!r}')
 
   @property
@@ -88,18 +94,22 @@ class Record:
 
   @property
   def nll(self) -> dict[str, Any] | None:
+    """The NLL that is told: corrected, where it is, else as it was scored."""
+    return self.corrected or self.scored
+
+  @property
+  def scored(self) -> dict[str, Any] | None:
     """The score of the NLL: most images, then most codes, more than one."""
-    several = [s for s in self.scores if s['num_samples'] > 1]
-    return max(
-      several if self.has_code else self.scores,
-      key=scores.fullness,
-      default=None,
-    )
+    return correction.scored(self.scores, self.has_code)
 
   @property
   def bound(self) -> dict[str, Any] | None:
     """The score of -ELBO and rate: most images, then most codes."""
     return max(self.scores, key=scores.fullness, default=None)
+
+
+def _is_union(kind):
+  return isinstance(kind, types.UnionType)
 
 
 def _is_of(value, kind):
@@ -178,19 +188,15 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
 
 def _of_each_image(record, workdir):
   """Estimates of each image as float32, of the score that gives the NLL."""
-  if record.nll is None:
+  if record.scored is None:
     return None
-  num, codes = record.nll['num_images'], record.nll['num_samples']
-  file = workdir / scores.FOLDER / f'test_{num}_images_{codes}_codes.npz'
-  if not file.exists():
+  found = correction.of_each_image(workdir, record.scored)
+  if found is None:
     return None
-  with np.load(file) as stored:
-    arrays = {name: np.float32(stored[name]) for name in estimates.COLUMNS}
-  mean = -np.mean(arrays['log_prob'], dtype=np.float64)
-  if len(arrays['log_prob']) == num and abs(mean - record.nll['nll']) < 1e-2:
-    return arrays
-  notices.warn(f'{file} is not what the score beside it is of: left out.')
-  return None
+  arrays = {name: np.float32(found[name]) for name in estimates.COLUMNS}
+  if record.corrected:
+    arrays |= correction.better(workdir, record.scores, record.scored)
+  return arrays
 
 
 def _finite(value):

@@ -21,6 +21,7 @@ from vlae_tf.runs import facts
 from vlae_tf.system import notices, progress
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
+_CODES_OF_ALL = 32  # Where `max_images` have more of them.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Settings:
     runs: Folder of the directories of runs.
     out: Folder of all results.
     num_samples: Codes of each test image for the NLL.
-    max_images: For the NLL the first test images, all by default; -ELBO is of
-      all of them in any case.
+    max_images: How many images, from all over the test images, have so many
+      codes; all by default. The others have fewer, see `correction`.
     minutes: Minutes to train a model at most, in this call.
     train: Whether to train; else what is trained so far is scored.
     data_dir: Root of the data sets.
@@ -200,7 +201,7 @@ def _evaluate_args(experiment, settings, codes, images):
   args = ['vlae_tf.evaluate', '--split=test', f'--num_samples={codes}']
   args += [f'--checkpoint={records.CHECKPOINT}', f'--seed={records.SEED}']
   if images is not None:
-    args += [f'--max_images={images}']
+    args += [f'--max_images={images}', '--spread']
   return [*args, *_places(experiment, settings)]
 
 
@@ -213,18 +214,21 @@ def _places(experiment, settings):
 
 def _ways(experiment, settings):
   """How to score: pairs of codes, and images or `None` for all."""
+  codes = settings.num_samples
   if not experiment.config.latent_size:
     return [(1, None)]  # Without a code, one is exact.
   if settings.max_images is None:
-    return [(settings.num_samples, None)]
-  return [(1, None), (settings.num_samples, settings.max_images)]
+    return [(codes, None)]
+  return [(min(codes, _CODES_OF_ALL), None), (codes, settings.max_images)]
 
 
 def _is_scored(workdir, reached, codes, images):
   """Whether there is such a score, or one of at least as many codes."""
   num = min(images or reached.images.test, reached.images.test)
   return any(
-    score['num_images'] == num and score['num_samples'] >= codes
+    score['num_images'] == num
+    and score['num_samples'] >= codes
+    and bool(score.get('spread')) == (images is not None)
     for score in records.scores_at(workdir, reached.step)
   )
 

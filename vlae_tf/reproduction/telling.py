@@ -41,6 +41,11 @@ def count(number: int | None) -> str:
 
 def part(score: Mapping[str, Any], images: int) -> str:
   """Which part of the test images a score is of; nothing for all."""
+  if 'num_corrected' in score:
+    return (
+      f' ({score["num_corrected"]:,} of {images:,} images, '
+      f'{score["num_samples_of_all"]:,} codes of the others)'
+    )
   if score['num_images'] == images:
     return ''
   return f' (first {score["num_images"]:,} of {images:,} images)'

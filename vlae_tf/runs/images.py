@@ -88,6 +88,30 @@ def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:
   return images[:most]
 
 
+def some(
+  num: int, most: int | None, of: str, is_spread: bool = False
+) -> np.ndarray:
+  """Numbers of the first images, or of as many from all over.
+
+  >>> some(10, 3, 'a set').tolist(), some(10, 3, 'a set', True).tolist()
+  ([0, 1, 2], [0, 3, 6])
+
+  Args:
+    num: How many there are.
+    most: How many are wanted, `None` for all.
+    of: What they are of.
+    is_spread: Whether they are to be from all over.
+
+  Returns:
+    Ascending integers, an array of shape `[min(num, most)]`.
+  """
+  numbers = np.arange(num)
+  taken = len(first(numbers, most, of))
+  return (
+    np.arange(taken) * num // max(taken, 1) if is_spread else numbers[:taken]
+  )
+
+
 def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
   """The first images of each split, with their labels.
 

@@ -3,9 +3,11 @@
 import os
 from typing import NamedTuple
 
+from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
 from vlae_tf import pretrained as pretrained_lib
-from vlae_tf.runs import images, workdirs
+from vlae_tf.data import directories, sources
+from vlae_tf.runs import facts, images, workdirs
 
 
 class Loaded(NamedTuple):
@@ -13,6 +15,39 @@ class Loaded(NamedTuple):
 
   model: model_lib.VLAE
   name: str
+  run: workdirs.Run | None = None  # Where it comes from, if not a folder.
+  sha256: str | None = None  # Of the images that a shared model is of.
+
+  def images(
+    self, data_dir: str | os.PathLike | None = None
+  ) -> data_lib.ImageData:
+    """Loads the images that it was trained on.
+
+    Args:
+      data_dir: Root of the data sets, see `images.load`.
+
+    Returns:
+      An `ImageData`.
+
+    Raises:
+      ValueError: They are not there, or are others.
+    """
+    if self.run is not None:
+      return images.load(self.run, data_dir)
+    config = self.model.config
+    if config is None:
+      raise ValueError(f'`pretrained` {self.name} does not say its images.')
+    root = data_dir
+    if not sources.is_embedded(config.dataset):
+      root = directories.root_of_run(data_dir, None)
+    data = data_lib.load(config.dataset, root)
+    found = facts.fingerprint(data, config)
+    if self.sha256 not in (None, found):
+      raise ValueError(
+        f'`dataset` {config.dataset} must be the images that the model was '
+        f'trained on, of SHA-256 {self.sha256}, got others, of {found}.'
+      )
+    return data
 
 
 def load(
@@ -35,7 +70,13 @@ def load(
   """
   if pretrained is not None:
     name = images.name_of(pretrained) or ''
-    return Loaded(pretrained_lib.from_pretrained(pretrained), name)
+    try:
+      model = pretrained_lib.from_pretrained(pretrained)
+    except ValueError as error:
+      told = str(error).replace('`name_or_directory`', '`pretrained`')
+      raise ValueError(told) from error
+    about = pretrained_lib.describe(pretrained).about
+    return Loaded(model, name, sha256=about.get('data_sha256'))
   assert workdir is not None
   run = workdirs.restore(workdir, checkpoint)
-  return Loaded(run.model, images.label(workdir, run))
+  return Loaded(run.model, images.label(workdir, run), run)

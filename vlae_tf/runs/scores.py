@@ -18,7 +18,7 @@ def path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
   Args:
     workdir: Path of the run's directory.
     settings: Dictionary with `split`, `num_images`, `num_samples`, `seed` and
-      `checkpoint`.
+      `checkpoint`; `spread` of images from all over the split.
 
   Returns:
     A path such as `eval/test_8070_images_128_codes.json` in the directory; a
@@ -28,6 +28,8 @@ def path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
     f'{settings["split"]}_{settings["num_images"]}_images_'
     f'{settings["num_samples"]}_codes'
   )
+  if settings.get('spread'):
+    name += '_spread'
   return _path(workdir, name, settings)
 
 

@@ -162,7 +162,7 @@ def _parse(argv, doc):
   if _asks_for_help(argv[1:]):
     print(doc.strip(), '', *_help_lines(), sep='\n')
     sys.exit(0)
-  known = [*_SPECIAL, *(n for n in ('preset',) if n in flags.FLAGS)]
+  known = [*_SPECIAL, *(['preset'] if _takes_experiments() else [])]
   try:
     rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], known)])[1:]
     if rest:
@@ -172,6 +172,13 @@ def _parse(argv, doc):
   except (flags.Error, ValueError) as error:
     _fail(f'{_in_our_words(error)} (--help lists the flags)')
   return argv[:1]
+
+
+def _takes_experiments():
+  """Whether `--preset` is that of `define_preset`, and not a model's name."""
+  return 'preset' in flags.FLAGS and isinstance(
+    flags.FLAGS['preset'].parser, flags.EnumParser
+  )
 
 
 def _asks_for_help(args):

@@ -5,6 +5,11 @@ from absl import flags
 from vlae_tf.system import command_line
 
 
+def define_preset() -> None:
+  """Defines `--preset`, another name of `--pretrained`, behind `define`."""
+  flags.DEFINE_alias('preset', 'pretrained')
+
+
 def define() -> None:
   """Defines `--workdir`, `--checkpoint` and `--pretrained`."""
   command_line.define_workdir(required=False)
@@ -13,7 +18,7 @@ def define() -> None:
     'pretrained',
     None,
     'In place of --workdir: a folder that `export --format=pretrained` wrote, '
-    'or a model of the package, digits.',
+    'or the name of a model of the package, digits.',
   )
 
 

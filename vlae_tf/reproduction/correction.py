@@ -1,0 +1,142 @@
+"""NLL of all test images from few codes, corrected by many codes of some.
+
+With `k` codes of each image and `K` of some that are spread over all of them,
+the NLL of `K` codes is estimated by
+
+    NLL_k(all) + mean{ NLL_K(i) - NLL_k(i) }, over those some,
+
+whose error is that of the differences, a fraction of a nat, instead of that of
+the values, tens of nats: a few hundred images tell what `K` codes are worth.
+"""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vlae_tf.analysis import estimates
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import scores as scores_lib
+from vlae_tf.system import notices
+
+_TOLERANCE = 1e-2  # Of means of float32 numbers, in nats.
+_Score = Mapping[str, Any]
+
+
+def scored(scores: Sequence[_Score], has_code: bool) -> Any:
+  """The score of most images, then of most codes.
+
+  Args:
+    scores: As `evaluate` wrote them.
+    has_code: Whether one code is a bound alone, which does not count.
+
+  Returns:
+    One of them, or `None`.
+  """
+  enough = [
+    s
+    for s in scores
+    if not s.get('spread') and (s['num_samples'] > 1 or not has_code)
+  ]
+  return max(enough, key=scores_lib.fullness, default=None)
+
+
+def corrected(
+  workdir: pathlib.Path, scores: Sequence[_Score], has_code: bool
+) -> dict[str, Any] | None:
+  """The NLL that more codes of some images lead to.
+
+  Args:
+    workdir: Directory of the run.
+    scores: Of the same weights, as `evaluate` wrote them.
+    has_code: Whether the model has a code.
+
+  Returns:
+    A dictionary of `nll` and `nll_stderr` in nats, `num_images`, the
+    `num_samples` of each of the `num_corrected` images, `num_samples_of_all`,
+    and `change` and `change_stderr` between the two; `None` if no images have
+    more codes than all have.
+  """
+  base = scored(scores, has_code)
+  if base is None or not (arrays := better(workdir, scores, base)):
+    return None
+  log_prob = of_each_image(workdir, base)['log_prob']
+  numbers, more = arrays['better_numbers'], arrays['better_log_prob']
+  nll, stderr = estimates.corrected_mean(-log_prob, numbers, -more)
+  change = log_prob[numbers] - more
+  return {
+    'nll': nll,
+    'nll_stderr': stderr,
+    'num_images': base['num_images'],
+    'num_samples': _more(scores, base)['num_samples'],
+    'num_samples_of_all': base['num_samples'],
+    'num_corrected': len(numbers),
+    'change': float(change.mean()),
+    'change_stderr': estimates.standard_error(change),
+  }
+
+
+def better(
+  workdir: pathlib.Path, scores: Sequence[_Score], base: _Score
+) -> dict[str, np.ndarray]:
+  """What more codes say of some images.
+
+  Args:
+    workdir: Directory of the run.
+    scores: Of the same weights, as `evaluate` wrote them.
+    base: That of all images.
+
+  Returns:
+    `better_numbers`, integers, and `better_log_prob` in nats, of as many;
+    nothing, if there is no such score or not each image of both is there.
+  """
+  more = _more(scores, base)
+  if more is None or of_each_image(workdir, base) is None:
+    return {}
+  found = of_each_image(workdir, more)
+  if found is None:
+    return {}
+  num = more['num_images']
+  numbers = images_lib.some(base['num_images'], num, 'a score', is_spread=True)
+  return {'better_numbers': numbers, 'better_log_prob': found['log_prob']}
+
+
+def of_each_image(
+  workdir: pathlib.Path, score: _Score
+) -> dict[str, np.ndarray] | None:
+  """What a score says of each image.
+
+  Args:
+    workdir: Directory of the run.
+    score: As `evaluate` wrote it.
+
+  Returns:
+    Arrays by name; `None` if they are not there, or of another score, which
+    is said.
+  """
+  settings = {'split': 'test', 'seed': 0, 'checkpoint': 'last'}
+  path = scores_lib.path(workdir, settings | dict(score))
+  file = pathlib.Path(path).with_suffix('.npz')
+  if not file.exists():
+    return None
+  with np.load(file) as stored:
+    arrays = {name: stored[name] for name in estimates.COLUMNS}
+  mean = -np.mean(arrays['log_prob'], dtype=np.float64)
+  is_it = abs(mean - score['nll']) < _TOLERANCE
+  if len(arrays['log_prob']) == score['num_images'] and is_it:
+    return arrays
+  notices.warn(f'{file} is not what the score beside it is of: left out.')
+  return None
+
+
+def _more(scores, base):
+  """The score of images from all over with most codes, more than of all."""
+  found = [
+    s
+    for s in scores
+    if s.get('spread') and s['num_samples'] > base['num_samples']
+  ]
+  return max(
+    found, key=lambda s: (s['num_samples'], s['num_images']), default=None
+  )
