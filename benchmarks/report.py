@@ -9,6 +9,7 @@ import pathlib
 import statistics
 
 import report_cifar10
+import report_recipes
 
 from vlae_tf.analysis import anomaly
 from vlae_tf.runs import scores
@@ -27,7 +28,11 @@ _SPEEDS = [
 
 def pages():
   """What is written: paths in the repository, and what is in the markers."""
-  return {'README.md': _short(), 'docs/results.md': render()}
+  return {
+    'README.md': _short(),
+    'docs/results.md': render(),
+    'docs/recipes.md': '\n'.join([BEGIN, '', report_recipes.render(), END]),
+  }
 
 
 def render():

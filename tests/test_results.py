@@ -35,14 +35,17 @@ def test_the_yardstick_is_a_model_of_the_same_size():
   )
 
 
-@pytest.mark.parametrize('page', ['README.md', 'docs/results.md'])
+@pytest.mark.parametrize(
+  'page', ['README.md', 'docs/results.md', 'docs/recipes.md']
+)
 def test_pages_say_what_was_measured(page):
   text = (ROOT / page).read_text(encoding='utf-8')
   assert _report().pages()[page] in text, 'run: python benchmarks/report.py'
 
 
 def test_all_pages_of_results_are_looked_at():
-  assert {*_report().pages()} == {'README.md', 'docs/results.md'}
+  pages = {'README.md', 'docs/results.md', 'docs/recipes.md'}
+  assert {*_report().pages()} == pages
 
 
 def test_a_curve_is_in_bits_of_the_numbers_of_an_image():

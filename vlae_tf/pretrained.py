@@ -46,7 +46,7 @@ def names() -> list[str]:
 def available() -> list[Pretrained]:
   """The models that come with the package.
 
-  >>> [(model.name, model.score['num_images']) for model in available()]
+  >>> [(model.name, model.score['num_images']) for model in available()][:1]
   [('digits', 300)]
 
   Returns:

@@ -1,7 +1,5 @@
-"""Fixtures: the real data, small copies of the original files, no network."""
+"""Fixtures: small copies of the original files, no network."""
 
-import os
-import pathlib
 import socket
 
 import numpy as np
@@ -9,17 +7,6 @@ import pytest
 import scipy.io
 
 from vlae_tf.data import caltech101_silhouettes, omniglot_burda
-
-_REPOSITORY = pathlib.Path(__file__).parents[2]
-
-
-@pytest.fixture(scope='session')
-def real_data_dir():
-  given = os.environ.get('VLAE_TF_DATA_DIR')
-  folder = pathlib.Path(given or _REPOSITORY.parent / 'shared' / 'data')
-  if not (folder / 'originals').is_dir():
-    pytest.skip(f'no real data in {folder}: set VLAE_TF_DATA_DIR')
-  return folder
 
 
 @pytest.fixture
