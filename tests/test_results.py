@@ -65,6 +65,29 @@ def test_a_curve_is_in_bits_of_the_numbers_of_an_image():
   np.testing.assert_allclose(facts['validation'], expected)
 
 
+def test_a_line_of_the_log_of_recipes_is_what_validation_said():
+  def line(step, split, elbo):
+    time = {'step': step, 'time': 60.0 * step, 'split': split}
+    return time | {'elbo': elbo, 'rate': 10.0 + step}
+
+  lines = [
+    *(line(n, 'train', -90.0 - n) for n in (1, 2, 3, 4, 5, 6)),
+    *(line(n, 'validation', e) for n, e in ((2, -95.0), (4, -91.0), (6, -92))),
+  ]
+  lines = sorted(lines, key=lambda line: line['step'])
+  config = vlae_tf.Config(
+    dataset='caltech101', flow_units=160, train_on='train'
+  )
+  found = _benchmark('recipes').entry('a', config, lines, 'Words.')
+  assert found['changes'] == {'flow_units': 160}
+  assert found['best'] == {'step': 4, 'elbo': 91.0, 'rate': 14.0}
+  assert found['last'] == {'step': 6, 'elbo': 92.0, 'rate': 16.0}
+  assert found['training'] == pytest.approx(95.5)  # Of steps 5 and 6.
+  assert (found['steps'], found['minutes']) == (6, pytest.approx(5.0))
+  with pytest.raises(ValueError, match='a run that validates'):
+    _benchmark('recipes').entry('a', config, lines[:1], 'Words.')
+
+
 def test_a_curve_needs_a_log():
   with pytest.raises(ValueError, match='must have lines in metrics'):
     _benchmark('learning_curve').facts([], 4, 100, 6)

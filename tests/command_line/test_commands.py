@@ -149,6 +149,23 @@ def test_a_killed_evaluation_goes_on(small_run, tmp_path):
   assert not whole.with_suffix('.part.npz').exists()
 
 
+def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  for args in ([], ['--max_images=2', '--spread']):
+    result = _evaluate(run, *args)
+    assert result.status == 0, result.stderr
+  whole, some = (
+    run / 'eval' / f'test_{name}.json'
+    for name in ('4_images_4_codes', '2_images_4_codes_spread')
+  )
+  assert json.loads(some.read_text())['spread'] is True
+  with np.load(whole.with_suffix('.npz')) as file:
+    expected = file['log_prob'][[0, 2]]
+  with np.load(some.with_suffix('.npz')) as file:
+    np.testing.assert_allclose(file['log_prob'], expected, rtol=1e-6)
+  assert scores.fullest(run)['num_images'] == 4
+
+
 def test_devices_share_the_images(small_run, tmp_path):
   run = _copy(small_run, tmp_path / 'run')
   found = []

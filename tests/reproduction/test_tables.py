@@ -99,6 +99,19 @@ def test_a_part_of_the_images_is_told(tmp_path):
   )
 
 
+def test_more_codes_of_some_images_are_told(tmp_path):
+  more = made.score(79.5, codes=4096)
+  more |= dict(num_corrected=20, num_samples_of_all=32)
+  full = made.score(80.0, 100, codes=32)
+  _write(tmp_path, made.record('omniglot', full, corrected=more))
+  text = tables.render(_PLAN, tmp_path)
+  line = _line(text, 'OMNIGLOT', r'**VLAE**')
+  told = '4,096 (20 of 100 images, 32 codes of the others)'
+  assert line['codes an image'] == told
+  assert line['ours: NLL'] == '79.50 +- 0.25'
+  assert f'below it, 4,096 codes an image{told[5:]}' in text
+
+
 def test_without_a_code_one_is_exact(tmp_path):
   exact = made.score(88.0, codes=1, rate=0.0)
   config = dict(latent_size=0)
