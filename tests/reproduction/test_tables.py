@@ -112,6 +112,15 @@ def test_more_codes_of_some_images_are_told(tmp_path):
   assert f'below it, 4,096 codes an image{told[5:]}' in text
 
 
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_mirrored_images_are_told(mirrored, tmp_path):
+  config = dict(horizontal_flips=mirrored)
+  _write(tmp_path, made.record('caltech101', made.score(), config=config))
+  text = tables.render(_PLAN, tmp_path)
+  line = _line(text, 'Caltech-101 silhouettes', '**VLAE**')
+  assert ('mirrored at random; test' in line['data']) == mirrored
+
+
 def test_without_a_code_one_is_exact(tmp_path):
   exact = made.score(88.0, codes=1, rate=0.0)
   config = dict(latent_size=0)

@@ -75,8 +75,10 @@ def protocol(record: records.Record) -> str:
   """What was trained and tested on."""
   images = record.images
   split = record.config['train_on'].replace('+', ' + ')
+  flips = record.config.get('horizontal_flips')
+  mirrored = ', mirrored at random' if flips else ''
   return (
-    f'{split}, {images.training:,}; test, {images.test:,}; '
+    f'{split}, {images.training:,}{mirrored}; test, {images.test:,}; '
     f'{_PIXELS.get(images.kind, images.kind)}'
   )
 
