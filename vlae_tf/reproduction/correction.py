@@ -61,7 +61,9 @@ def corrected(
   base = scored(scores, has_code)
   if base is None or not (arrays := better(workdir, scores, base)):
     return None
-  log_prob = of_each_image(workdir, base)['log_prob']
+  of_all = of_each_image(workdir, base)
+  assert of_all is not None  # Or nothing was better.
+  log_prob = of_all['log_prob']
   numbers, more = arrays['better_numbers'], arrays['better_log_prob']
   nll, stderr = estimates.corrected_mean(-log_prob, numbers, -more)
   change = log_prob[numbers] - more
