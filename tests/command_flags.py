@@ -13,7 +13,7 @@ import sys
 import source_tree
 from absl import flags
 
-from vlae_tf.system import presets
+from vlae_tf.system import command_line, presets
 
 
 def names():
@@ -95,7 +95,7 @@ def _facts(flag):
 def _problem(line):
   command, *args = line
   _define(command)
-  known = ['flagfile', *(n for n in ('preset',) if n in flags.FLAGS)]
+  known = command_line.directives()
   flags.FLAGS.unparse_flags()
   try:
     rest = flags.FLAGS([command, *presets.expand(args, known)])[1:]

@@ -56,10 +56,12 @@ def test_every_model_that_comes_along_is_listed_with_its_score():
   for name in pretrained.names():
     finding = found[f'pretrained {name!r}']
     score = pretrained.find(name).score
+    images, codes = score['num_images'], score['num_samples']
     assert finding.is_good
     assert re.search(
       rf'[\d,]+ weights, trained on \w+; NLL {score["nll"]:.2f} \+- '
-      rf'{score["nll_stderr"]:.2f} nats \(300 test images, 128 codes each\)$',
+      rf'{score["nll_stderr"]:.2f} nats \({images:,} test images, '
+      rf'{codes} codes each\)$',
       finding.text,
     )
 

@@ -46,8 +46,8 @@ def names() -> list[str]:
 def available() -> list[Pretrained]:
   """The models that come with the package.
 
-  >>> [(model.name, model.score['num_images']) for model in available()][:1]
-  [('digits', 300)]
+  >>> {model.name: model.score['num_images'] for model in available()}['digits']
+  300
 
   Returns:
     A list of `Pretrained` in the order of their names.

@@ -31,7 +31,7 @@ def test_a_preset_that_comes_with_the_package_is_drawn(tmp_path, mode):
 @pytest.mark.parametrize(
   'args, expected',
   [
-    (['--preset=digit'], '--pretrained must be one of digits'),
+    (['--preset=digit'], '--pretrained must be one of * digits'),
     (['--preset=digits', '--workdir=.'], '--workdir*--pretrained* got both'),
     (['--preset=digits', '--checkpoint=last'], '--checkpoint says nothing'),
     ([], 'one of --workdir, * and --pretrained must be given, got none'),

@@ -162,9 +162,8 @@ def _parse(argv, doc):
   if _asks_for_help(argv[1:]):
     print(doc.strip(), '', *_help_lines(), sep='\n')
     sys.exit(0)
-  known = [*_SPECIAL, *(['preset'] if _takes_experiments() else [])]
   try:
-    rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], known)])[1:]
+    rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], directives())])[1:]
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
     for flag in _own_flags():
@@ -174,11 +173,13 @@ def _parse(argv, doc):
   return argv[:1]
 
 
-def _takes_experiments():
-  """Whether `--preset` is that of `define_preset`, and not a model's name."""
-  return 'preset' in flags.FLAGS and isinstance(
+def directives() -> list[str]:
+  """Flags that stand for lines of a file, of the command that is defined."""
+  # Elsewhere `--preset` is the name of a model.
+  takes_experiments = 'preset' in flags.FLAGS and isinstance(
     flags.FLAGS['preset'].parser, flags.EnumParser
   )
+  return [*_SPECIAL, *(['preset'] if takes_experiments else [])]
 
 
 def _asks_for_help(args):
