@@ -130,6 +130,7 @@ def test_without_a_code_one_is_exact(tmp_path):
   line = _line(text, 'Caltech-101 silhouettes', '**unconditional decoder**')
   assert (line['ours: NLL'], line['difference']) == ('88.00 +- 0.25', '-1.26')
   assert (line['codes an image'], line['KL, bits']) == ('none, exact', '0.00')
+  assert 'below it, without a code and exact.' in text
 
 
 @pytest.mark.parametrize('has_images', [True, False])

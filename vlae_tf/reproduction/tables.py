@@ -128,11 +128,17 @@ def _ours(row, done):
     elbo = telling.with_error(-bound['elbo'], bound['elbo_stderr'])
     cells += [f'{bound["rate"]:.2f}', f'{bits:.2f}', elbo]
     cells[-1] += telling.part(bound, images)
-  codes = nll and f'{nll["num_samples"]:,}{telling.part(nll, images)}'
-  if nll and not record.has_code:
-    codes = 'none, exact'
-  cells += [codes or '', telling.epochs(record), telling.minutes(record)]
+  codes = _codes_told(record, '', images) if nll else ''
+  cells += [codes, telling.epochs(record), telling.minutes(record)]
   return [*cells, telling.count(record.weights), telling.protocol(record)]
+
+
+def _codes_told(record, unit, images):
+  """Of how many codes the NLL is."""
+  if not record.has_code:
+    return 'none, exact' if not unit else 'without a code and exact'
+  score = record.nll
+  return f'{score["num_samples"]:,}{unit}{telling.part(score, images)}'
 
 
 def _nll(score):
@@ -164,7 +170,7 @@ def _told(table, done):
     if record is None:
       lines.append(f'- {name}: {row.why_not or "not run"}.')
       continue
-    over, nll = _over(row, record), record.nll
+    over = _over(row, record)
     words = [] if record.finished else [telling.unfinished(record)]
     if over is not None:
       word = 'reached' if over <= 0 else 'not reached'
@@ -173,8 +179,7 @@ def _told(table, done):
       words.insert(
         0,
         f"the paper's {row.published.nll} is {word}: {abs(over):.2f} nats "
-        f'{side} it, {nll["num_samples"]:,} codes an image'
-        f'{telling.part(nll, images)}',
+        f'{side} it, {_codes_told(record, " codes an image", images)}',
       )
     if words:
       lines.append(f'- {name}: {"; ".join(words)}.')
