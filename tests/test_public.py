@@ -23,9 +23,10 @@ _PUBLIC = {
     AutoregressiveDecoder AutoregressiveFlowPrior Beta
     ChannelwisePixelCNNFlowPrior DiagonalGaussianPosterior FreeBits
     GaussianPrior HalveOnPlateau HoldThenCosine HoldThenLinear
-    ImportanceWeighted InverseAutoregressiveFlowPosterior Likelihood
-    NegativeELBO NoFeatures NoPosterior Objective PixelCNNFlowPrior Posterior
-    Prior SoftFreeBits SpatialGaussianPosterior Terms WarmUp
+    ImportanceWeighted InverseAutoregressiveFlowPosterior LearnedFeatures
+    Likelihood NegativeELBO NoFeatures NoPosterior Objective
+    PixelCNNFlowPrior Posterior Prior SoftFreeBits SpatialGaussianPosterior
+    Terms WarmUp
   """,
   'vlae_tf.coding': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols

@@ -90,6 +90,11 @@ class Config:
   decoder_features: int = fields.field(
     4, 'Maps from code to decoder.', lower=1, upper=_WIDE
   )
+  learned_maps: bool = fields.field(
+    False,
+    'Without a code: the maps are learned, and tell the decoder where a pixel '
+    'is.',
+  )
   decoder_units: int = fields.field(
     12, 'Maps of the decoder.', lower=1, upper=_WIDE
   )
@@ -245,6 +250,11 @@ class Config:
       )
     if not self.latent_size:
       self._check_without_code()
+    elif self.learned_maps:
+      raise ValueError(
+        '`latent_size` must be 0 with --learned_maps, got '
+        f'{self.latent_size}: the maps are those of the code.'
+      )
 
   def _check_without_code(self):
     for name, value in [

@@ -108,6 +108,7 @@ def network_configs():
     variant = _VARIANTS.get(name, {})
     for change in ({}, dict(decoder_tied=True), variant, dict(latent_size=0)):
       forms.append(dict(decoder=name) | change)
+  forms.append(dict(decoder='pixelcnn', latent_size=0, learned_maps=True))
   laws = itertools.cycle(registries()['pixel_law'])
   allowed = dict.fromkeys(case for case in map(_if_allowed, forms) if case)
   return [dataclasses.replace(case, pixel_law=next(laws)) for case in allowed]

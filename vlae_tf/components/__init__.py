@@ -5,6 +5,7 @@ from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
 from vlae_tf.components.architectures import Architecture, ENCODERS
 from vlae_tf.components.decoders import (
   AutoregressiveDecoder,
+  LearnedFeatures,
   NETWORKS,
   NoFeatures,
 )
@@ -62,6 +63,7 @@ __all__ = [
   'InverseAutoregressiveFlowPosterior',
   'Likelihood',
   'NegativeELBO',
+  'LearnedFeatures',
   'NoFeatures',
   'NoPosterior',
   'Objective',

@@ -142,6 +142,48 @@ class NoFeatures(keras.layers.Layer):
     )
 
 
+@serialization.register
+class LearnedFeatures(keras.layers.Layer):
+  """The generator of a code that is always the same: maps that are learned.
+
+  Maps `[n, 0]` to `[n, height, width, maps]`. They are all that tells a decoder
+  with a small window where in the image it is: the paper's unconditional
+  decoder is the one of the other rows [1], which has such maps.
+  """
+
+  def __init__(
+    self,
+    image_size: Sequence[int],
+    maps: int = 4,
+    name: str = 'generator',
+    **kwargs,
+  ):
+    """Creates the layer.
+
+    Args:
+      image_size: `(height, width)`.
+      maps: Number of maps.
+      name: Name of the layer.
+      **kwargs: Arguments of `keras.layers.Layer`.
+    """
+    super().__init__(name=name, **kwargs)
+    self.output_size, self.maps = tuple(image_size), maps
+
+  def build(self, input_shape):
+    self._maps = self.add_weight(
+      shape=(*self.output_size, self.maps),
+      initializer=keras.initializers.RandomNormal(stddev=0.05),
+      name='maps',
+    )
+
+  def call(self, z):
+    maps = tf.convert_to_tensor(self._maps)
+    shape = tf.concat([tf.shape(z)[:1], tf.shape(maps)], 0)
+    return tf.ensure_shape(
+      tf.broadcast_to(maps, shape), [z.shape[0], *maps.shape]
+    )
+
+
 def _residual_sizes(config):
   return dict(
     units=config.decoder_units,
@@ -231,6 +273,8 @@ def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   pixel_law = pixel_laws.PIXEL_LAWS[config.pixel_law]()
   if config.latent_size:
     generator = architectures.create(config).generator(config, size)
+  elif config.learned_maps:
+    generator = LearnedFeatures(size, config.decoder_features)
   else:
     generator = NoFeatures(size)
   network = NETWORKS[config.decoder](config, pixel_law.num_params(channels))
