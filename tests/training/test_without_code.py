@@ -80,3 +80,51 @@ def test_probabilities_of_all_images_sum_to_one(decoder):
 def test_what_needs_a_code_is_refused(change):
   with pytest.raises(ValueError, match='`latent_size` must be at least 1 with'):
     config.Config(latent_size=0, **change)
+
+
+def test_learned_maps_are_refused_beside_a_code():
+  with pytest.raises(ValueError, match='`latent_size` must be 0 with'):
+    config.Config(latent_size=4, learned_maps=True)
+
+
+def _marginals(vlae, shape):
+  """Probability that each pixel is 1: the sum over all images."""
+  size = int(np.prod(shape))
+  images = np.array(list(itertools.product([0.0, 1.0], repeat=size)), 'float32')
+  images = images.reshape(-1, *shape)
+  law = vlae.likelihood(tf.zeros([len(images), 0]))
+  weights = np.exp(np.float64(law.log_prob(images)))
+  np.testing.assert_allclose(weights.sum(), 1.0, rtol=1e-5)
+  return np.tensordot(weights, images, 1)
+
+
+def test_learned_maps_alone_tell_places_far_from_the_edge_apart():
+  shape, means = (2, 7, 1), []
+  for learned in (False, True):
+    # A pixel sees its left neighbour alone, and nothing of the edge above.
+    vlae = toys.small_model(
+      shape, latent_size=0, decoder='window', window='1x1', learned_maps=learned
+    )
+    for variable in vlae.trainable_variables:
+      if variable.path.endswith('generator/maps'):
+        values = np.zeros(variable.shape, 'float32')
+        values[1, 4] = 5.0
+        variable.assign(values)
+    means.append(_marginals(vlae, shape)[1, :, 0])
+  plain, told = means
+  assert np.ptp(plain[3:]) < 1e-3
+  assert np.ptp(told[3:]) > 1e-2
+
+
+def test_learned_maps_are_trained():
+  vlae = toys.small_model((4, 5, 1), latent_size=0, learned_maps=True)
+  (maps,) = [
+    v for v in vlae.trainable_variables if v.path.endswith('generator/maps')
+  ]
+  images = toys.binary_images(6, (4, 5, 1))
+  with tf.GradientTape() as tape:
+    law = vlae.likelihood(tf.zeros([6, 0]))
+    loss = -tf.reduce_mean(law.log_prob(images))
+  gradient = tape.gradient(loss, maps.value)
+  assert maps.shape == (4, 5, vlae.config.decoder_features)
+  assert (np.abs(gradient).sum(-1) > 0).mean() > 0.5
