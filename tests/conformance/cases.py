@@ -81,13 +81,14 @@ def of_each(*fields, **changes):
 
 
 def model_configs():
-  """As few configs as hold every name once, and one without a code."""
+  """As few configs as hold every name once, and two without a code."""
   names = registries()
   rows = [
     {field: list(names[field])[k % len(names[field])] for field in names}
     for k in range(max(map(len, names.values())))
   ]
-  found = [config(**row) for row in [*rows, dict(latent_size=0)]]
+  without_code = dict(latent_size=0), dict(latent_size=0, learned_maps=True)
+  found = [config(**row) for row in [*rows, *without_code]]
   # What a row's other names do not go with.
   missing = [
     case
@@ -108,7 +109,6 @@ def network_configs():
     variant = _VARIANTS.get(name, {})
     for change in ({}, dict(decoder_tied=True), variant, dict(latent_size=0)):
       forms.append(dict(decoder=name) | change)
-  forms.append(dict(decoder='pixelcnn', latent_size=0, learned_maps=True))
   laws = itertools.cycle(registries()['pixel_law'])
   allowed = dict.fromkeys(case for case in map(_if_allowed, forms) if case)
   return [dataclasses.replace(case, pixel_law=next(laws)) for case in allowed]
