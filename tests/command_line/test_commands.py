@@ -97,9 +97,9 @@ def _copy(run, to, best=False):
 
 
 def _evaluate(run, *args, **environment):
-  return commands.run(
-    'evaluate', f'--workdir={run}', '--num_samples=4', *args, **environment
-  )
+  # Progress is told on a slow machine alone: it would differ from run to run.
+  args = ('--num_samples=4', '--quiet', *args)
+  return commands.run('evaluate', f'--workdir={run}', *args, **environment)
 
 
 def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):

@@ -11,6 +11,8 @@ from vlae_tf.runs import workdirs
 
 
 def _embed(run, out, *args):
+  # Progress is told on a slow machine alone: it would differ from run to run.
+  args = ('--quiet', *args)
   return commands.run('embed', f'--workdir={run}', f'--out={out}', *args)
 
 
