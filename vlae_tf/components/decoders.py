@@ -146,9 +146,10 @@ class NoFeatures(keras.layers.Layer):
 class LearnedFeatures(keras.layers.Layer):
   """The generator of a code that is always the same: maps that are learned.
 
-  Maps `[n, 0]` to `[n, height, width, maps]`. They are all that tells a decoder
-  with a small window where in the image it is: the paper's unconditional
-  decoder is the one of the other rows [1], which has such maps.
+  Maps `[n, 0]` to `[n, height, width, maps]`, the same for all images. Far from
+  the edges they alone tell a decoder with a small window where in the image it
+  is. The paper's tables [1] have an unconditional decoder, and do not say what
+  stands for the maps of the code; these are our choice.
   """
 
   def __init__(
