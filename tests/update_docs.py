@@ -11,7 +11,7 @@ import re
 import command_flags
 import source_tree
 
-from vlae_tf import config, data
+from vlae_tf import config, data, pretrained
 from vlae_tf.components import decoders
 from vlae_tf.exporting import signatures
 from vlae_tf.system import registry
@@ -153,10 +153,31 @@ def _signatures(old):
   return lines
 
 
+def _shipped(old):
+  """Models that come with the package, and how they scored before."""
+  del old
+  words = 'test NLL, nats', 'codes an image', 'KL, nats', 'epochs', 'MB'
+  lines = _header('`--preset`', *words)
+  for model in pretrained.available():
+    about, score = model.description.about, model.score
+    size = sum(p.stat().st_size for p in model.directory.iterdir())
+    lines.append(
+      _row(
+        f'`{model.name}`',
+        f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f}',
+        str(score['num_samples']),
+        f'{score["rate"]:.2f}',
+        f'{about["planned_epochs"]:g}',
+        f'{size / 1e6:.1f}',
+      )
+    )
+  return lines
+
+
 _TABLES = {
   'data': {'data sets': _data_sets},
   'parts': {'parts': _parts},
-  'sharing': {'signatures': _signatures},
+  'sharing': {'signatures': _signatures, 'models': _shipped},
   'window': {'decoders': _decoders},
 }
 

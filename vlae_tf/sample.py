@@ -1,6 +1,6 @@
 """Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`.
 
-With --preset=digits in place of --workdir, those of a model of the package.
+With --preset=omniglot in place of --workdir, those of a model of the package.
 """
 
 from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)

@@ -18,7 +18,7 @@ def define() -> None:
     'pretrained',
     None,
     'In place of --workdir: a folder that `export --format=pretrained` wrote, '
-    'or the name of a model of the package, digits.',
+    'or the name of a model of the package, such as omniglot.',
   )
 
 
