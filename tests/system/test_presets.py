@@ -53,6 +53,7 @@ def test_presets_include_each_other_from_any_directory(write):
   expected = [
     '--train_on=train+validation',
     '--dataset=omniglot',
+    '--learning_rate=0.008',
     '--prior=gaussian',
     '--workdir=runs/omniglot_gaussian_prior',
     '--seed=1',
