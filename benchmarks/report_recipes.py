@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from vlae_tf import config_flags
+
 _PATH = pathlib.Path(__file__).resolve().parent.parent / 'results/recipes.json'
 _HEADS = (
   'run',
@@ -45,7 +47,9 @@ def _row(line):
   training = line['training']
   return [
     f'`{line["name"]}`',
-    ' '.join(f'`{_flag(*item)}`' for item in line['changes'].items()),
+    ' '.join(
+      f'`{config_flags.as_arg(*item)}`' for item in line['changes'].items()
+    ),
     f'{line["steps"]:,}',
     f'{line["minutes"]:.0f}',
     f'{best["elbo"]:.2f}',
@@ -56,9 +60,3 @@ def _row(line):
     '' if training is None else f'{training:.2f}',
     line['remark'],
   ]
-
-
-def _flag(name, value):
-  if isinstance(value, bool):
-    return f'--{name}' if value else f'--no{name}'
-  return f'--{name}={value}'

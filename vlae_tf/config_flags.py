@@ -63,6 +63,24 @@ def parsed(values: flags.FlagValues) -> config.Config:
   return config.Config(**fields)
 
 
+def as_arg(name: str, value: Any) -> str:
+  """A field as an argument of `train`.
+
+  >>> as_arg('decoder_tied', False), as_arg('seed', 3)
+  ('--nodecoder_tied', '--seed=3')
+
+  Args:
+    name: Name of a field of `Config`.
+    value: What it is.
+
+  Returns:
+    What to type.
+  """
+  if isinstance(value, bool):
+    return f'--{name}' if value else f'--no{name}'
+  return f'--{name}={value}'
+
+
 def of_preset(name: str) -> config.Config:
   """The `Config` of a preset; of its flags, those of a run say nothing here.
 

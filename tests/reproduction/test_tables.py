@@ -1,11 +1,14 @@
 """RESULTS.md is what the records and the paper's figures say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import source_tree
 
 from reproduction import made
-from vlae_tf.reproduction import paper, records, rows, tables
+from vlae_tf import config_flags
+from vlae_tf.reproduction import paper, records, rows, tables, telling
 
 _PLAN = rows.plan()
 
@@ -174,3 +177,42 @@ def test_figures_are_shown_where_they_are(tmp_path):
   (tmp_path / 'results' / 'figure_2.png').touch()
   text = tables.render(_PLAN, tmp_path)
   assert '![](results/figure_2.png)' in text and 'figure_1' not in text
+
+
+def test_what_is_told_of_a_run_gives_its_config_again():
+  """Though a preset may have changed since."""
+  for experiment in _PLAN.needed():
+    record = records.read(source_tree.ROOT, experiment.name)
+    if record:
+      told = [f'--preset={record.preset}', *record.flags]
+      told += telling.since_changed(record)
+      again = dataclasses.asdict(config_flags.of_args(told))
+      free = {'validate_every_epochs'}
+      assert {k: again[k] for k in record.config if k not in free} == {
+        k: v for k, v in record.config.items() if k not in free
+      }
+
+
+def test_a_compared_row_of_another_config_is_told(tmp_path):
+  config = rows.plan().experiments['dynamic_mnist_30'].config
+  now = made.record(
+    'dynamic_mnist_30',
+    made.score(),
+    preset='dynamic_mnist',
+    flags=[],
+    config=dataclasses.asdict(config),
+  )
+  config = dataclasses.replace(config, prior='gaussian', learning_rate=0.5)
+  old = made.record(
+    'dynamic_mnist_gaussian_prior',
+    made.score(),
+    preset='dynamic_mnist_gaussian_prior',
+    flags=[],
+    config=dataclasses.asdict(config),
+  )
+  _write(tmp_path, now, old)
+  text = tables.render(_PLAN, tmp_path)
+  told = 'by other flags than the presets have now: Gaussian prior,'
+  assert f'{told} `--learning_rate=0.5`.' in text
+  assert '`--preset=dynamic_mnist_gaussian_prior --learning_rate=0.5`' in text
+  assert '`--preset=dynamic_mnist`' in text

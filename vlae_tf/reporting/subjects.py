@@ -187,7 +187,9 @@ def commands(subject: Subject) -> list[str]:
   """
   preset, differences = origin(subject.run.config)
   args = [] if preset is None else [f'--preset={preset}']
-  args += [_flag(name, value) for name, (_, value) in differences.items()]
+  args += [
+    config_flags.as_arg(name, value) for name, (_, value) in differences.items()
+  ]
   own = f'--workdir={subject.workdir}'
   lines = [' '.join(['python -m vlae_tf.train', *args, own])]
   for score in subject.facts.get('scores') or []:
@@ -199,9 +201,3 @@ def commands(subject: Subject) -> list[str]:
       told += ['--spread'] if score.get('spread') else []
     lines.append(' '.join(['python -m vlae_tf.evaluate', own, *told]))
   return lines
-
-
-def _flag(name, value):
-  if isinstance(value, bool):
-    return f'--{name}' if value else f'--no{name}'
-  return f'--{name}={value}'

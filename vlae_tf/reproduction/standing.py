@@ -13,7 +13,7 @@ from vlae_tf.reproduction import rows
 from vlae_tf.runs import checkpoints, config_files, workdirs
 
 # Where nothing follows validation, it changes no weight.
-_FREE = ('validate_every_epochs',)
+FREE = ('validate_every_epochs',)
 
 
 class Images(NamedTuple):
@@ -94,7 +94,7 @@ def config_there(
   if not (workdir / workdirs.CONFIG).exists():
     return None
   there = config_files.load(workdir / workdirs.CONFIG)
-  lines = config_files.differences(there, experiment.config, _FREE)
+  lines = config_files.differences(there, experiment.config, FREE)
   if lines:
     raise ValueError(
       f'{workdir} is the directory of another experiment than '

@@ -197,8 +197,16 @@ def _budgets(table, plan, done):
     for r in there
     if (record := _record(r, done)) and not record.finished
   ]
+  text += f' Not yet trained so long: {", ".join(late)}.' if late else ''
+  others = [
+    f'{r.published.name}, `{" ".join(flags)}`'
+    for r in there
+    if (record := _record(r, done)) and (flags := telling.since_changed(record))
+  ]
   return text + (
-    f' Not yet trained so long: {", ".join(late)}.' if late else ''
+    f' Trained by other flags than the presets have now: {", ".join(others)}.'
+    if others
+    else ''
   )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.reproduction import records, rows
+from vlae_tf import config_flags
+from vlae_tf.reproduction import records, rows, standing
 
 _PIXELS = {
   'binary': 'binary as they come',
@@ -71,6 +72,27 @@ def unfinished(record: records.Record) -> str:
   )
 
 
+def since_changed(record: records.Record) -> list[str]:
+  """Flags that the run needs besides its own, as presets are by now.
+
+  Args:
+    record: `Record`.
+
+  Returns:
+    Arguments of `train`; with the preset and the flags of the record they give
+    its config, but for what changes no weight.
+
+  Raises:
+    ValueError: Its preset is not there any more.
+  """
+  now = config_flags.of_args([f'--preset={record.preset}', *record.flags])
+  return [
+    config_flags.as_arg(name, value)
+    for name, value in record.config.items()
+    if name not in standing.FREE and getattr(now, name) != value
+  ]
+
+
 def protocol(record: records.Record) -> str:
   """What was trained and tested on."""
   images = record.images
@@ -106,7 +128,9 @@ def runs(plan: rows.Plan, done: Mapping[str, records.Record]) -> str:
 
 
 def _run(record):
-  flags = ' '.join([f'--preset={record.preset}', *record.flags])
+  flags = ' '.join(
+    [f'--preset={record.preset}', *record.flags, *since_changed(record)]
+  )
   speed = record.images_per_s
   found = record.environment
   versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
