@@ -164,7 +164,9 @@ def _units(record):
 def _hardware(found):
   cores = found.get('cores')
   cpu = found.get('cpu') or found.get('processor') or ''
-  parts = [*found.get('gpus', ()), f'{cpu}, {cores} cores' if cores else cpu]
+  if cores:
+    cpu = f'{cpu}, {cores} core{"" if cores == 1 else "s"}'
+  parts = [*found.get('gpus', ()), cpu]
   return '; '.join(part for part in parts if part)
 
 
