@@ -10,9 +10,9 @@ import statistics
 
 import report_cifar10
 import report_recipes
+import report_tables
 
 from vlae_tf.analysis import anomaly
-from vlae_tf.runs import scores
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'results'
@@ -38,7 +38,7 @@ def pages():
 def render():
   """The page of results as Markdown, from what is in `results/`."""
   parts = {
-    'OMNIGLOT': _omniglot,
+    "The paper's models": report_tables.render,
     'Drawing': _sampling,
     'Training': _training,
     'An exported model': _serving,
@@ -62,79 +62,22 @@ missing is among the [limits](limits.md).
 
 
 def _short():
-  """README's table."""
-  found = scores.read(RESULTS / 'omniglot')
-  full = max(found, key=lambda score: score['num_images'])
-  run = _read('omniglot/training.json')
+  """README's table, and what else there is to tell."""
   coded, speeds = _read('codec_omniglot.json'), _read('sampling.json')
-  images = f'OMNIGLOT, {full["num_images"]:,} test images'
-  rows = [
-    (
-      f'{images}, {run["epochs"]:.0f} epochs',
-      f'-ELBO {-full["elbo"]:.2f}, of which the code {full["rate"]:.2f}, '
-      f'NLL {full["nll"]:.2f} +- {full["nll_stderr"]:.2f} nats',
-    ),
-    (
-      f'the same images as one file without loss, by `{coded["model"]}`',
-      f'{coded["gross_bits"] // 8:,} bytes, '
-      f'{coded["gross_over_elbo"]:.1%} above -ELBO, '
-      f'{coded["smaller_than_best_together"]:.0%} smaller than by '
-      f'{coded["best_together"]}',
-    ),
-    (
-      'drawing 16 images',
-      f'{speeds["speedup_batch_16"]:.0f} times as fast as pixel by pixel',
-    ),
+  lines = [
+    f"OMNIGLOT's test images as one file without loss take "
+    f'{coded["gross_bits"] // 8:,} bytes,',
+    f'{coded["gross_over_elbo"]:.1%} above -ELBO and '
+    f'{coded["smaller_than_best_together"]:.0%} less than by '
+    f'{coded["best_together"]}; 16 images are drawn '
+    f'{speeds["speedup_batch_16"]:.0f} times as fast as',
+    f'pixel by pixel, measured on {speeds["cpus"]} CPU cores.',
   ]
-  lines = ['| measured on two CPU cores | |', '|---|---|']
-  lines += [f'| {what} | {value} |' for what, value in rows]
-  return '\n'.join([BEGIN, '', *lines, '', END])
+  return '\n'.join([BEGIN, '', report_tables.short(), '', *lines, '', END])
 
 
 def _read(name):
   return json.loads((RESULTS / name).read_text(encoding='utf-8'))
-
-
-def _omniglot():
-  found = scores.read(RESULTS / 'omniglot')
-  full = max(found, key=lambda score: score['num_images'])
-  part = max(found, key=lambda score: score['num_samples'])
-  run = _read('omniglot/training.json')
-  return f"""\
-`flags/omniglot.flags`: the paper's model on OMNIGLOT 28x28, reconstructed Burda
-split, trained on training and validation images for {run['epochs']:.0f} epochs
-({run['steps']:,} steps of {run['batch_size']} images), {run['minutes']:.0f}
-minutes on two CPU cores that other work shared. All
-{full['num_images']:,} test images, one fixed binarisation, averaged weights:
-
-{_table(full, part)}
-
-Test images (framed) beside draws from their codes alone, and samples of the
-model:
-
-![decompressions](../results/omniglot/decompressions.png)
-![samples](../results/omniglot/samples.png)
-"""
-
-
-def _table(full, part):
-  rows = [
-    ('-ELBO', f'{-full["elbo"]:.2f} +- {full["elbo_stderr"]:.2f} nats'),
-    ('rate', f'{full["rate"]:.2f} nats = {full["rate_bits"]:.2f} bits'),
-    ('distortion', f'{full["distortion"]:.2f} nats'),
-    (
-      f'NLL, {full["num_samples"]} codes an image',
-      f'{full["nll"]:.2f} +- {full["nll_stderr"]:.2f} nats = '
-      f'{full["bits_per_dim"]:.4f} bits/dim',
-    ),
-    (
-      f'-ELBO less NLL, {part["num_samples"]} codes, first '
-      f'{part["num_images"]:,} images',
-      f'{part["gap"]:.3f} +- {part["gap_stderr"]:.3f} nats',
-    ),
-  ]
-  lines = [f'| {name} | {value} |' for name, value in rows]
-  return '\n'.join(['| quantity | value |', '|---|---|', *lines])
 
 
 def _sampling():
