@@ -11,6 +11,7 @@ import statistics
 import report_cifar10
 import report_recipes
 import report_tables
+import report_windows
 
 from vlae_tf.analysis import anomaly
 
@@ -39,6 +40,7 @@ def render():
   """The page of results as Markdown, from what is in `results/`."""
   parts = {
     "The paper's models": report_tables.render,
+    'What the window decides': report_windows.render,
     'Drawing': _sampling,
     'Training': _training,
     'Importance sampling': _evaluation,
