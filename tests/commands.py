@@ -37,7 +37,7 @@ class Result(NamedTuple):
 
 
 def run(
-  command, *args, timeout=300, prepare=None, interrupt_at=None, **environment
+  command, *args, timeout=900, prepare=None, interrupt_at=None, **environment
 ):
   """Runs `python -m vlae_tf.COMMAND args...`.
 

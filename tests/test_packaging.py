@@ -180,7 +180,7 @@ def installed(tmp_path_factory):
   command = ['setup.py', '-q', 'build', f'--build-base={root}/base']
   command += [f'--build-lib={root}/installed']
   subprocess.run(
-    [sys.executable, *command], cwd=root / 'source', check=True, timeout=120
+    [sys.executable, *command], cwd=root / 'source', check=True, timeout=600
   )
   return root / 'installed'
 
@@ -227,7 +227,7 @@ def test_a_source_distribution_is_the_repository(tmp_path):
     (tmp_path / 'source' / name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source_tree.ROOT / name, tmp_path / 'source' / name)
   command = [sys.executable, 'setup.py', '-q', 'sdist', f'-d{tmp_path}']
-  subprocess.run(command, cwd=tmp_path / 'source', check=True, timeout=120)
+  subprocess.run(command, cwd=tmp_path / 'source', check=True, timeout=600)
   (archive,) = tmp_path.glob('*.tar.gz')
   with tarfile.open(archive) as contents:
     there = {name.partition('/')[2] for name in contents.getnames()}

@@ -111,7 +111,7 @@ assert 'workdir' not in flags.FLAGS and 'tf32' not in flags.FLAGS
     cwd=source_tree.ROOT,
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
   )
   assert result.returncode == 0, result.stderr
   assert result.stderr.split('-----\n')[1] == ''

@@ -28,7 +28,7 @@ class Running:
     )
     self.process.start()
 
-  def finish(self, timeout=240):
+  def finish(self, timeout=900):
     """Waits for it; a `commands.Result`."""
     self.process.join(timeout)
     if self.process.exitcode is None:
@@ -40,7 +40,7 @@ class Running:
     """What it wrote so far: standard output and standard error."""
     return [pathlib.Path(p).read_text(encoding='utf-8') for p in self._paths]
 
-  def wait_for(self, condition, timeout=240):
+  def wait_for(self, condition, timeout=900):
     """Waits until a function of no arguments is true."""
     deadline = time.monotonic() + timeout
     while not condition():
