@@ -16,15 +16,18 @@ def render():
   rows = json.loads(path.read_text(encoding='utf-8'))['rows']
   table = (_FOLDER / f'{_PRESET}.md').read_text(encoding='utf-8').strip()
   few, many = rows[0], rows[-1]
+  # The budget and the score are told once, for all rows.
+  (epochs,) = {row['epochs'] for row in rows}
+  (codes,) = {_codes(row['nll']) for row in rows}
   told = f"""\
 The paper's argument: what the decoder's window sees need not be in the code.
 One model of dynamic MNIST with larger and larger windows, from none to all
-pixels before a pixel, {few['epochs']:.0f} epochs each: bits in the code fall \
+pixels before a pixel, {epochs:.0f} epochs each: bits in the code fall \
 from {_bits(few):.1f} to
-{_bits(many):.1f}. None has converged, so the rows are to be compared with \
+{_bits(many):.1f}. That is a short budget: the rows are to be compared with \
 each other alone.
 -ELBO and bits are of all {_images(few)} test images; NLL of them with \
-{_codes(few['nll'])};
+{codes};
 the linear probe has {few['num_labels']:,} labels, `+-` is over \
 {len(few['accuracies'])} draws of them (`window_sweep`)."""
   return f"""\
