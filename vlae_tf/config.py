@@ -173,6 +173,9 @@ class Config:
     'How the rate goes.',
     choices=schedules.SCHEDULES,
   )
+  learning_rate_warmup_steps: int = fields.field(
+    0, 'Steps in which the rate grows to its height; 0 for none.', lower=0
+  )
   learning_rate_hold: float = fields.field(
     0.5, 'Part of the run before the descent.', lower=0.0, upper=1.0
   )

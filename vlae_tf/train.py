@@ -51,7 +51,14 @@ def main():
   limits = train_flags.limits(FLAGS)
   root = directories.resolve_data_dir(FLAGS.data_dir)
   trainer = loop.Trainer(
-    config, data, workdir, root, strategy, limits, execution
+    config,
+    data,
+    workdir,
+    root,
+    strategy,
+    limits,
+    execution,
+    start_from=FLAGS.start_from,
   )
   if trainer.resumed_from is not None:
     print(f'resumed from step {trainer.resumed_from}', flush=True)

@@ -97,6 +97,41 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     return dict(rate=self.rate)
 
 
+@serialization.register
+class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
+  """Another schedule's rate, times a factor that grows linearly to 1.
+
+  >>> rate = WarmedUp(HoldThenLinear(0.5, 10, 20), num_steps=4)
+  >>> [float(rate(step)) for step in (0, 1, 3, 10, 15)]
+  [0.125, 0.25, 0.5, 0.5, 0.25]
+  """
+
+  def __init__(self, schedule: Any, num_steps: int):
+    """Creates the schedule.
+
+    Args:
+      schedule: Schedule or constant rate.
+      num_steps: Steps before the factor is 1, at least 1.
+    """
+    self.schedule = schedule
+    self.num_steps = num_steps
+
+  def __call__(self, step):
+    schedule = self.schedule
+    rate = schedule(step) if callable(schedule) else schedule
+    part = (tf.cast(step, tf.float32) + 1.0) / float(self.num_steps)
+    return rate * tf.minimum(part, 1.0)
+
+  def get_config(self):
+    schedule = keras.saving.serialize_keras_object(self.schedule)
+    return dict(schedule=schedule, num_steps=self.num_steps)
+
+  @classmethod
+  def from_config(cls, config):
+    schedule = keras.saving.deserialize_keras_object(config['schedule'])
+    return cls(schedule, config['num_steps'])
+
+
 @SCHEDULES.register('constant', 'the same at all steps')
 def _constant(config, total_steps):
   del total_steps
@@ -140,3 +175,19 @@ def create(
     What a Keras optimiser takes as `learning_rate`.
   """
   return SCHEDULES[config.learning_rate_schedule](config, total_steps)
+
+
+def warmed_up(
+  schedule: float | keras.optimizers.schedules.LearningRateSchedule,
+  num_steps: int,
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+  """A schedule (or constant) that starts low, see `WarmedUp`.
+
+  Args:
+    schedule: What `create` returned.
+    num_steps: Steps before it is at its height; 0 to leave it as it is.
+
+  Returns:
+    As `create`.
+  """
+  return WarmedUp(schedule, num_steps) if num_steps else schedule

@@ -10,6 +10,7 @@
 | `checkpoint` | 'last' or 'best' |
 | `minutes` | of training as `metrics.jsonl` says, without pauses |
 | `environment` | `environment.json` |
+| `started_from` | `started_from.json`, of a run that did not start afresh |
 | `scores` | of these very weights, the fullest of the test images first |
 """
 
@@ -18,7 +19,7 @@ import os
 from typing import Any
 
 from vlae_tf.data import DATASETS
-from vlae_tf.runs import environment, history, scores, workdirs
+from vlae_tf.runs import environment, history, scores, start_files, workdirs
 from vlae_tf.sharing import description
 from vlae_tf.system import notices
 
@@ -47,6 +48,7 @@ def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
     'checkpoint': run.checkpoint,
     'minutes': _minutes(workdir),
     'environment': environment.read(workdir) or None,
+    'started_from': start_files.read(workdir),
     'scores': _scores(workdir, run),
   }
   return {name: v for name, v in found.items() if v is not None}

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf.runs import environment, facts, locks, workdirs
+from vlae_tf.runs import environment, facts, locks, start_files, workdirs
 
 
 class Tenure:
@@ -41,6 +41,7 @@ class Tenure:
     self._config = config
     self._is_chief = is_chief
     self._lock = contextlib.ExitStack()
+    self._started_from: Mapping[str, Any] | None = None
     if is_chief:
       self._facts = facts.of_images(config, data, data_dir)
       workdirs.check(workdir, config, self._facts)
@@ -54,6 +55,14 @@ class Tenure:
     if self._is_chief:
       self._lock.enter_context(locks.held(self._workdir))
       weakref.finalize(self, self._lock.close)
+
+  def note_start(self, told: Mapping[str, Any] | None) -> None:
+    """Takes note of what a fresh run starts from, for `claim` to write.
+
+    Args:
+      told: See `start_files`; `None` for fresh weights.
+    """
+    self._started_from = told
 
   def claim(self, is_fresh: bool, execution: Mapping[str, Any]) -> None:
     """Makes the directory this experiment's.
@@ -70,6 +79,7 @@ class Tenure:
     workdirs.claim(self._workdir, self._config, self._facts)
     if is_fresh:
       workdirs.start_afresh(self._workdir)
+      start_files.write(self._workdir, self._started_from)
     environment.note(self._workdir, environment.describe(execution))
 
   @contextlib.contextmanager

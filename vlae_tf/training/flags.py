@@ -12,6 +12,13 @@ def define() -> None:
   flags.DEFINE_string(
     'workdir', None, 'Directory of the run; runs/DATASET by default.'
   )
+  flags.DEFINE_string(
+    'start_from',
+    None,
+    'Trained model whose weights a new run starts from: directory of a run, '
+    'folder of a shared model, or a name that comes with the package; fresh '
+    'weights by default.',
+  )
   flags.DEFINE_enum(
     'strategy', 'auto', list(strategies.STRATEGIES), 'Where to compute.'
   )

@@ -14,7 +14,7 @@ from vlae_tf import data as data_lib
 from vlae_tf import model as model_lib
 from vlae_tf.analysis import code_use
 from vlae_tf.distributions import pixel_laws
-from vlae_tf.runs import tenure
+from vlae_tf.runs import starts, tenure
 from vlae_tf.training import (
   guards,
   interruption,
@@ -52,6 +52,7 @@ class Trainer:
     limits: Limits | None = None,
     execution: train_step.Execution | None = None,
     build: builder.ModelBuilder = builder.build_model,
+    start_from: str | os.PathLike | None = None,
   ):
     """Builds or restores everything; takes no step.
 
@@ -66,10 +67,14 @@ class Trainer:
       execution: `train_step.Execution`.
       build: Builds the model: that of the config, or one of your own. Called
         twice, for the weights and for their averages.
+      start_from: Trained model whose weights the first step starts from, see
+        `starts.load`; by default fresh ones. A run that goes on does not look
+        at it again.
 
     Raises:
       ValueError: The directory belongs to another config, somebody trains in
-        it, or the batch cannot be divided among the replicas.
+        it, the batch cannot be divided among the replicas, or `start_from` is
+        no model of the same parts.
     """
     if not isinstance(data, data_lib.ImageData):
       raise ValueError(
@@ -82,6 +87,7 @@ class Trainer:
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
+    self._start_from = start_from
     # Looked at first, and claimed last: a start that fails leaves it as it was.
     self._tenure = tenure.Tenure(workdir, config, data, data_dir, self.is_chief)
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
@@ -116,10 +122,18 @@ class Trainer:
     if self.is_chief:
       found = self._saver.restore()
       if found is None:
-        self.state.initialize(next(iter(self._local_batches([0], 1))))
+        self._initialize()
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
+
+  def _initialize(self):
+    start = None
+    if self._start_from is not None:
+      start = starts.load(self._start_from)
+      starts.warn_of_leak(start, self.config)
+    self.state.initialize(next(iter(self._local_batches([0], 1))), start)
+    self._tenure.note_start(None if start is None else start.told)
 
   @property
   def is_chief(self) -> bool:

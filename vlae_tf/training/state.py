@@ -9,7 +9,7 @@ import tensorflow as tf
 from vlae_tf import builder
 from vlae_tf import config as config_lib
 from vlae_tf.components import schedules
-from vlae_tf.runs import checkpoint_files
+from vlae_tf.runs import checkpoint_files, starts
 from vlae_tf.training import gradients, guards, precision
 
 
@@ -88,7 +88,8 @@ class TrainingState:
     )
     precision.apply(self.model, config.precision)
     self.schedule = schedules.create(config, total_steps)
-    self.optimizer = keras.optimizers.Adamax(self.schedule, name='adamax')
+    rate = schedules.warmed_up(self.schedule, config.learning_rate_warmup_steps)
+    self.optimizer = keras.optimizers.Adamax(rate, name='adamax')
     self.optimizer.build(self.model.trainable_variables)
     self.guard = guards.Guard(scale_loss=config.precision == 'mixed_float16')
     self._early = Patience(config.early_stopping_patience, 'early')
@@ -104,14 +105,24 @@ class TrainingState:
     """Whether validation has not become better for too long."""
     return self._early.exhausted
 
-  def initialize(self, batch: Mapping[str, tf.Tensor]) -> None:
+  def initialize(
+    self, batch: Mapping[str, tf.Tensor], start: starts.Start | None = None
+  ) -> None:
     """Sets weights that depend on data, and the averages.
 
     Args:
       batch: First element of `training_batches`.
+      start: What to start from instead of fresh weights.
+
+    Raises:
+      ValueError: `start` is another model.
     """
-    noise = gradients.latent_noise(self._config, batch, self.model.event_shape)
-    self.model.initialize(batch['image'], noise)
+    if start is None:
+      event_shape = self.model.event_shape
+      noise = gradients.latent_noise(self._config, batch, event_shape)
+      self.model.initialize(batch['image'], noise)
+    else:
+      starts.assign(start, self.model)
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)
 
