@@ -28,6 +28,8 @@ _BAD_FLAGS = [
   ),
   ('train', ['--latent_size=x'], "--latent_size must be an integer, got 'x'"),
   ('train', ['--learning_rate=nan'], '--learning_rate * finite * got nan'),
+  ('train', ['--start_from='], '--start_from must not be empty'),
+  ('train', ['--start_from={tmp}/no'], '--start_from must be one of *'),
   ('train', ['--max_minutes=inf'], '--max_minutes must be a finite number'),
   ('train', ['--max_epochs=1e999'], '--max_epochs must be a finite number'),
   ('train', ['--encoder_widths=4,x'], '--encoder_widths must be positive int*'),

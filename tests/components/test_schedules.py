@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import toys
@@ -74,6 +75,45 @@ def test_a_plateau_halves_the_rate_and_counts_afresh():
   np.testing.assert_allclose(
     rates, [0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025], rtol=1e-6
   )
+
+
+@pytest.mark.parametrize('name', ['constant', 'linear', 'plateau'])
+def test_a_warm_up_grows_to_the_rate_itself(name):
+  steps = (0, 1, 4, 9, 10, *STEPS)
+  config = toys.small_config(learning_rate_schedule=name, learning_rate=0.01)
+  warm = schedules.warmed_up(schedules.create(config, 100), 10)
+  parts = [min(1.0, (step + 1) / 10) for step in steps]
+  expected = np.array(parts) * _rates(name, steps)
+  found = [float(warm(step)) for step in steps]
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_warm_up_of_no_steps_is_none():
+  assert schedules.warmed_up(0.01, 0) == 0.01
+
+
+def test_a_warm_up_is_saved_with_the_optimiser():
+  config = toys.small_config(learning_rate_schedule='linear')
+  warm = schedules.warmed_up(schedules.create(config, 100), 10)
+  saved = keras.saving.serialize_keras_object(warm)
+  again = keras.saving.deserialize_keras_object(saved)
+  for step in STEPS:
+    assert float(again(step)) == float(warm(step))
+
+
+def test_a_plateau_halves_a_rate_that_warms_up():
+  config = toys.small_config(
+    learning_rate_schedule='plateau',
+    learning_rate=0.01,
+    learning_rate_warmup_steps=4,
+    plateau_patience=1,
+  )
+  state = training_state.TrainingState(config, (8, 8, 1), 100)
+  rates = []
+  for _ in range(3):
+    state.observe_validation(-5.0)
+    rates.append(float(state.optimizer.learning_rate))
+  np.testing.assert_allclose(rates, [0.0025, 0.00125, 0.000625], rtol=1e-6)
 
 
 def test_a_bad_descent_is_refused():

@@ -30,6 +30,7 @@ def record(name, *scores, **changes):
     name=name,
     preset='final',
     flags=['--seed=1'],
+    started_from=None,
     config=dataclasses.asdict(config_lib.Config(**config)),
     differences=dict(seed=1),
     data=dict(

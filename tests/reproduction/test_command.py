@@ -89,6 +89,22 @@ def test_one_that_fails_keeps_nothing_else_back(tried, tmp_path):
   assert error == 'error: failed: smoke_af_vae'
 
 
+def test_what_another_starts_from_is_trained_first(tmp_path):
+  args = ['--smoke', f'--runs={tmp_path}/runs', f'--out={tmp_path}']
+  args += ['--experiment=smoke_gaussian_prior']
+  result = commands.run('reproduce', *args, '--minutes_per_model=0.01')
+  assert result.status == 0, result.stderr
+  assert 'waits for smoke_start to be finished' in result.stdout
+  assert not (tmp_path / 'runs/smoke_gaussian_prior').exists()
+  result = commands.run('reproduce', *args)
+  assert result.status == 0, result.stderr
+  record = records.read(tmp_path, 'smoke_gaussian_prior')
+  assert record.started_from['name'] == 'smoke_start'
+  assert record.started_from['about']['steps'] == 13
+  assert record.epochs_before == [pytest.approx(0.5, abs=0.05)]
+  assert '| 1 + 1 |' in (tmp_path / 'RESULTS.md').read_text()
+
+
 def test_without_training_nothing_is_trained(tmp_path):
   args = ('--smoke', '--notrain', f'--runs={tmp_path}', f'--out={tmp_path}')
   result = commands.run('reproduce', *args, '--experiment=smoke_vlae')

@@ -17,6 +17,7 @@ from vlae_tf.runs import (
   environment,
   facts,
   scores,
+  start_files,
   workdirs,
 )
 
@@ -69,6 +70,28 @@ def test_a_curve_has_the_mean_of_each_epoch(run):
   expected = [[0.6, -97.0, 6.0], [1.6, -92.0, 16.0], [2.4, -88.0, 24.0]]
   np.testing.assert_allclose(curve['train'], expected)
   np.testing.assert_allclose(curve['validation'], [[2.4, -88.0, 24.0]])
+
+
+def test_what_a_run_started_from_is_told(run):
+  workdir, _, reached = run
+  assert recording.make(_EXPERIMENT, workdir, reached).started_from is None
+  told = dict(name='first', sha256='b80e', about=dict(steps=5, batch_size=8))
+  start_files.write(workdir, told)
+  record = recording.make(_EXPERIMENT, workdir, reached)
+  assert record.started_from == told
+
+
+def test_epochs_before_are_those_of_the_same_images():
+  def start(sha256, steps, **about):
+    about |= dict(steps=steps, batch_size=100, data_sha256=sha256)
+    return dict(name='s', sha256='b80e', about=about)
+
+  first = start('a', 300)
+  record = made.record('one', started_from=start('a', 1200, started_from=first))
+  assert record.epochs_before == [2.0, 0.5]
+  record = made.record('one', started_from=start('b', 1200, started_from=first))
+  assert record.epochs_before == [None, 0.5]
+  assert made.record('one').epochs_before == []
 
 
 def test_what_is_not_known_is_null(run):

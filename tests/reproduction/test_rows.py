@@ -1,13 +1,15 @@
 """Every row of the paper's own has an experiment that `train` would take."""
 
+import dataclasses
 import math
+import pathlib
 import shlex
 
 import command_flags
 import commands
 import pytest
 
-from vlae_tf.reproduction import paper, rows
+from vlae_tf.reproduction import paper, rows, runner
 
 _PLAN, _SMOKE = rows.plan(), rows.plan(is_smoke=True)
 
@@ -95,17 +97,48 @@ def test_the_list_is_of_commands_that_can_be_run():
     for part in line.split(' && '):
       python, m, module, *flags = shlex.split(part)
       assert (python, m) == ('python', '-m')
-      assert f'--workdir=a b/{experiment.name}' in flags
+      own = f'--workdir=a b/{experiment.name}'
+      start = experiment.after and f'--workdir=a b/{experiment.after.name}'
+      assert (own in flags) != (module == 'vlae_tf.train' and start in flags)
       found[module].append(flags)
-  assert len(found['vlae_tf.train']) == len(lines)
+  starts = [e.after for e in _PLAN.needed() if e.after]
+  assert len(found['vlae_tf.train']) == len(lines) + len(starts)
   for flags in found['vlae_tf.train']:
     assert '--max_minutes=1.5' in flags
   for module, lists in found.items():
     _check_flags(module.removeprefix('vlae_tf.'), lists)
 
 
+def test_what_an_experiment_starts_from_is_trained_before_it():
+  settings = runner.Settings(pathlib.Path('runs'), pathlib.Path('out'))
+  for experiment in [e for e in _PLAN.needed() if e.after]:
+    (line,) = runner.shell_lines([experiment], settings)
+    first, second, score = line.split(' && ')
+    assert f'--workdir=runs/{experiment.after.name}' in first.split()
+    assert '--start_from' not in first
+    assert f'--start_from=runs/{experiment.after.name}' in second.split()
+    assert f'--workdir=runs/{experiment.name}' in second.split()
+    assert 'vlae_tf.evaluate' in score
+
+
+def test_what_others_start_from_is_the_same_model():
+  free = ('seed', 'max_epochs', 'batch_size', 'objective', 'precision')
+  for experiment in [*_PLAN.needed(), *_SMOKE.needed()]:
+    if experiment.after:
+      first, second = (
+        {
+          k: v
+          for k, v in dataclasses.asdict(e.config).items()
+          if k not in free and not k.startswith('learning_rate')
+        }
+        for e in (experiment.after, experiment)
+      )
+      assert first == second, experiment.name
+
+
 def test_flags_of_all_experiments_parse():
   needed = [*_PLAN.needed(), *_SMOKE.needed()]
+  needed += [e.after for e in needed if e.after]
   lists = [[f'--preset={e.preset}', *e.flags] for e in needed]
   _check_flags('train', lists)
 

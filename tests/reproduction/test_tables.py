@@ -91,6 +91,18 @@ def test_an_unfinished_run_says_how_far_it_is(tmp_path):
   assert 'Not yet trained so long: AF prior.' in text
 
 
+def test_what_a_run_started_from_is_told(tmp_path):
+  about = dict(steps=1200, batch_size=100, minutes=30.2, data_sha256='a')
+  start = dict(name='first', sha256='0123456789abcdef', about=about)
+  record = made.record('static_mnist', made.score(), started_from=start)
+  _write(tmp_path, record)
+  text = tables.render(_PLAN, tmp_path)
+  line = _line(text, 'Static MNIST', r'**VLAE**')
+  assert (line['epochs'], line['minutes']) == ('2 + 1', '30 + 12')
+  told = 'a trained model: first, 1,200 steps, weights 0123456789ab |'
+  assert told in text
+
+
 def test_a_part_of_the_images_is_told(tmp_path):
   part, full = made.score(78.0, 50), made.score(80.0, 100, codes=1)
   _write(tmp_path, made.record('omniglot', part, full))

@@ -6,7 +6,7 @@ import math
 import pytest
 import toys
 
-from vlae_tf.runs import about, scores, workdirs
+from vlae_tf.runs import about, scores, start_files, workdirs
 
 _ENVIRONMENT = {'keras': '3.15.1', 'gpus': [], 'cores': 2}
 
@@ -44,6 +44,12 @@ def test_what_is_there_is_told(tmp_path):
     'environment': _ENVIRONMENT,
     'scores': [{k: v for k, v in _score().items() if k != 'dataset'}],
   }
+
+
+def test_what_it_started_from_is_told(tmp_path):
+  told = dict(name='first', sha256='b80e', about=dict(steps=5))
+  start_files.write(tmp_path, told)
+  assert about.of_run(tmp_path, _run())['started_from'] == told
 
 
 def test_an_empty_directory_tells_nothing_more(tmp_path):

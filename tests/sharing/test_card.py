@@ -89,6 +89,19 @@ def test_numbers_are_those_of_the_data():
   )
 
 
+def test_what_a_model_started_from_is_said():
+  first = dict(name='first', sha256='b80e', about=dict(steps=3000))
+  second = dict(steps=1200, minutes=30.25, started_from=first)
+  start = dict(name='second', sha256='ac15', about=second)
+  about = _ABOUT | {'started_from': start}
+  text = card.text('mine', dataclasses.replace(_DESCRIBED, about=about))
+  assert (
+    '\n- started from: second (1,200 steps, 30.2 minutes, started from first '
+    '(3,000 steps, weights of SHA-256 b80e), weights of SHA-256 ac15)\n'
+  ) in text
+  assert 'started from' not in card.text('mine', _DESCRIBED)
+
+
 def test_what_the_data_lack_is_said_to_be_unknown():
   empty = dataclasses.replace(_DESCRIBED, about={}, config=None, parts={})
   text = card.text('mine', empty)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from vlae_tf import config as config_lib
 from vlae_tf.reproduction import correction, records, rows, standing
-from vlae_tf.runs import environment, facts, history, workdirs
+from vlae_tf.runs import environment, facts, history, start_files, workdirs
 from vlae_tf.system import notices
 
 
@@ -40,6 +40,7 @@ def make(
     name=experiment.name,
     preset=experiment.preset,
     flags=list(experiment.flags),
+    started_from=start_files.read(workdir),
     config=dataclasses.asdict(config),
     differences=_differences(config),
     data={

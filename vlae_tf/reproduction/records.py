@@ -31,6 +31,7 @@ class Record:
     name: Its name.
     preset: The preset that it is of.
     flags: What it adds to that.
+    started_from: As `start_files` has it; null where it started afresh.
     config: All fields of its `Config`.
     differences: Those that are not the paper's, the defaults.
     data: `training_images`, `test_images`, the `kind` of their pixels, and
@@ -55,6 +56,7 @@ class Record:
   name: str
   preset: str
   flags: list[str]
+  started_from: dict[str, Any] | None
   config: dict[str, Any]
   differences: dict[str, Any]
   data: dict[str, Any]
@@ -83,6 +85,26 @@ class Record:
   def has_code(self) -> bool:
     """Whether the model has a code; else one sample is exact."""
     return bool(self.config['latent_size'])
+
+  @property
+  def before(self) -> list[dict[str, Any]]:
+    """What is known of the runs that it started from, the first one last."""
+    found, start = [], self.started_from
+    while start:
+      found.append(start['about'])
+      start = start['about'].get('started_from')
+    return found
+
+  @property
+  def epochs_before(self) -> list[float | None]:
+    """Epochs of each of them; `None` of one on other images."""
+    sizes = [about.get('batch_size') for about in self.before]
+    return [
+      about['steps'] * size / self.images.training
+      if size and about.get('data_sha256') == self.data['sha256']
+      else None
+      for about, size in zip(self.before, sizes)
+    ]
 
   @property
   def images(self) -> standing.Images:

@@ -26,12 +26,14 @@ class Experiment:
     preset: The preset it is of.
     flags: Further flags of `train`; they win.
     stops: Steps at which it is stopped, to go on in another process.
+    after: What its weights start from, a run that is finished before.
   """
 
   name: str
   preset: str
   flags: tuple[str, ...] = ()
   stops: tuple[int, ...] = ()
+  after: 'Experiment | None' = None
 
   @property
   def config(self) -> config_lib.Config:
@@ -198,7 +200,18 @@ def _table(name, published):
 
 _EXPERIMENTS = (
   Experiment('static_mnist', 'static_mnist', ('--max_epochs=60',)),
-  Experiment('dynamic_mnist', 'dynamic_mnist', ('--max_epochs=60',)),
+  Experiment(
+    'dynamic_mnist',
+    'dynamic_mnist',
+    # As many epochs again; other batches, and a fresh optimiser.
+    (
+      '--seed=1',
+      '--max_epochs=65',
+      '--learning_rate_hold=0.4',
+      '--learning_rate_warmup_steps=300',
+    ),
+    after=Experiment('dynamic_mnist_60', 'dynamic_mnist', ('--max_epochs=60',)),
+  ),
   Experiment('omniglot', 'omniglot', ('--max_epochs=130',)),
   Experiment('caltech101', 'caltech101'),
   # Rows that are compared have equal budgets: the presets' 30 epochs.
@@ -265,14 +278,20 @@ _TINY = (
 )
 
 
-def _tiny(name, *flags, stops=()):
-  return Experiment(f'smoke_{name}', 'quickstart', (*_TINY, *flags), stops)
+def _tiny(name, *flags, stops=(), after=None):
+  return Experiment(
+    f'smoke_{name}', 'quickstart', (*_TINY, *flags), stops, after
+  )
 
 
 # One of each kind, by the name of its row.
 _SMOKE_EXPERIMENTS = {
   'VLAE': _tiny('vlae', stops=(10,)),
-  'Gaussian prior': _tiny('gaussian_prior', '--prior=gaussian'),
+  'Gaussian prior': _tiny(
+    'gaussian_prior',
+    '--prior=gaussian',
+    after=_tiny('start', '--prior=gaussian', '--max_epochs=0.5'),
+  ),
   'IAF posterior, Gaussian prior': _tiny(
     'iaf_posterior', '--posterior=iaf', '--prior=gaussian'
   ),

@@ -86,8 +86,16 @@ def shell_lines(
       for s in _ways(experiment, settings)
     ]
     if settings.train:
-      commands = [_train_args(experiment, settings), *commands]
+      commands = [*_all_train_args(experiment, settings), *commands]
     yield ' && '.join(shlex.join(['python', '-m', *c]) for c in commands)
+
+
+def _all_train_args(experiment, settings):
+  """How to train an experiment, and before it what it starts from."""
+  before = []
+  if experiment.after is not None:
+    before = _all_train_args(experiment.after, settings)
+  return [*before, _train_args(experiment, settings)]
 
 
 def run(
@@ -101,7 +109,7 @@ def run(
 
   Returns:
     Its `Record`, which is written as well; `None` of a run that is not there
-    and not to be trained.
+    and not to be trained, or that starts from one that is not finished.
 
   Raises:
     ValueError: Something failed; the message says what in a line.
@@ -112,6 +120,10 @@ def run(
     _train(experiment, settings)
   reached = _standing(experiment, settings)
   if reached is None:
+    if settings.train and not _has_start(experiment, settings):
+      assert experiment.after is not None
+      _say(experiment, f'waits for {experiment.after.name} to be finished')
+      return None
     if settings.train:
       raise ValueError(f'{workdir} holds no checkpoint')
     _say(experiment, f'not run, {workdir} holds no checkpoint')
@@ -150,8 +162,20 @@ def command(
   processes.run(args, log, lambda line: settings.tell(f'{at}: {line}'))
 
 
+def _has_start(experiment, settings):
+  """Whether what an experiment starts from, if anything, is finished."""
+  if experiment.after is None:
+    return True
+  reached = _standing(experiment.after, settings)
+  return reached is not None and reached.is_finished
+
+
 def _train(experiment, settings):
   """Trains what is missing, and stops where the experiment says so."""
+  if experiment.after is not None and _standing(experiment, settings) is None:
+    _train(experiment.after, settings)
+    if not _has_start(experiment, settings):
+      return
   for stop in (*experiment.stops, None):
     reached = _standing(experiment, settings)
     enough = reached and min(stop or reached.total_steps, reached.total_steps)
@@ -192,6 +216,8 @@ def _train_args(experiment, settings):
     every = there.validate_every_epochs
     if every != experiment.config.validate_every_epochs:
       args += [f'--validate_every_epochs={every:g}']
+  if experiment.after is not None:
+    args += [f'--start_from={settings.workdir(experiment.after)}']
   if settings.minutes is not None:
     args += [f'--max_minutes={settings.minutes:g}']
   return [*args, *_places(experiment, settings)]

@@ -53,15 +53,24 @@ def part(score: Mapping[str, Any], images: int) -> str:
 
 
 def epochs(record: records.Record) -> str:
-  """Epochs, and of how many."""
-  if record.finished:
-    return f'{record.epochs:.0f}'
-  return f'{record.epochs:.1f} of {record.epochs_planned:g}'
+  """Epochs, and of how many; before them those of what it started from."""
+  own = f'{record.epochs:.0f}'
+  if not record.finished:
+    own = f'{record.epochs:.1f} of {record.epochs_planned:g}'
+  return ' + '.join([*_in_order(record.epochs_before), own])
 
 
 def minutes(record: records.Record) -> str:
-  """Minutes of training."""
-  return '' if record.minutes is None else f'{record.minutes:,.0f}'
+  """Minutes of training; before them those of what it started from."""
+  if record.minutes is None:
+    return ''
+  before = _in_order([about.get('minutes') for about in record.before])
+  return ' + '.join([*before, f'{record.minutes:,.0f}'])
+
+
+def _in_order(numbers):
+  """Whole numbers of runs, the first run first."""
+  return ['?' if n is None else f'{n:,.0f}' for n in reversed(numbers)]
 
 
 def unfinished(record: records.Record) -> str:
@@ -131,13 +140,15 @@ def _run(record):
   flags = ' '.join(
     [f'--preset={record.preset}', *record.flags, *since_changed(record)]
   )
+  start = record.started_from
+  after = '' if start is None else _after(start)
   speed = record.images_per_s
   found = record.environment
   versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
   return _line(
     [
       f'`{record.name}`',
-      f'`{flags}`',
+      f'`{flags}`{after}',
       'finished' if record.finished else 'not finished',
       f'{record.steps:,} of {record.steps_planned:,}',
       '' if speed is None else f'{speed:,.0f}',
@@ -146,6 +157,16 @@ def _run(record):
       ', '.join(versions),
       _commit(found.get('git_commit')),
     ]
+  )
+
+
+def _after(start):
+  """What a run started from."""
+  steps = start['about'].get('steps')
+  told = '' if steps is None else f', {steps:,} steps'
+  return (
+    f' with `--start_from` a trained model: {start["name"]}{told}, '
+    f'weights {start["sha256"][:12]}'
   )
 
 

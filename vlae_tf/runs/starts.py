@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vlae_tf import builder, pretrained
 from vlae_tf import config as config_lib
 from vlae_tf import model as model_lib
-from vlae_tf import pretrained
-from vlae_tf.runs import about, models, workdirs
+from vlae_tf.runs import about, images, workdirs
 from vlae_tf.system import notices
 from vlae_tf.system import variables as variables_lib
 
@@ -28,12 +28,16 @@ class Start(NamedTuple):
   told: Mapping[str, Any]
 
 
-def load(source: str | os.PathLike) -> Start:
+def load(
+  source: str | os.PathLike,
+  build: builder.ModelBuilder = builder.build_model,
+) -> Start:
   """Loads a model to start from.
 
   Args:
     source: Directory of a run, of which the last averages are taken; folder of
       a shared model; or name of a model that comes with the package.
+    build: What the model was made by, see `Trainer`.
 
   Returns:
     A `Start`.
@@ -41,20 +45,21 @@ def load(source: str | os.PathLike) -> Start:
   Raises:
     ValueError: There is no such model, or it is damaged.
   """
-  is_run = (pathlib.Path(source) / workdirs.LAST).is_dir()
-  if is_run:
-    loaded = models.load(source, 'last')
-    assert loaded.run is not None
-    known = about.of_run(source, loaded.run)
+  if not os.fspath(source):
+    raise ValueError('`start_from` must not be empty.')
+  if (pathlib.Path(source) / workdirs.LAST).is_dir():
+    run = workdirs.restore(source, 'last', build)
+    model, known = run.model, about.of_run(source, run)
   else:
     try:
-      loaded = models.load(None, pretrained=source)
+      model = pretrained.from_pretrained(source, build)
     except ValueError as error:
-      told = str(error).replace('`pretrained`', '`start_from`')
+      told = str(error).replace('`name_or_directory`', '`start_from`')
       raise ValueError(told) from error
     known = dict(pretrained.describe(source).about)
-  told = dict(name=loaded.name, sha256=fingerprint(loaded.model), about=known)
-  return Start(loaded.model, told)
+  name = images.name_of(source)
+  told = dict(name=name, sha256=fingerprint(model), about=known)
+  return Start(model, told)
 
 
 def fingerprint(model: model_lib.VLAE) -> str:

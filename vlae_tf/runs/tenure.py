@@ -56,11 +56,11 @@ class Tenure:
       self._lock.enter_context(locks.held(self._workdir))
       weakref.finalize(self, self._lock.close)
 
-  def note_start(self, told: Mapping[str, Any] | None) -> None:
+  def note_start(self, told: Mapping[str, Any]) -> None:
     """Takes note of what a fresh run starts from, for `claim` to write.
 
     Args:
-      told: See `start_files`; `None` for fresh weights.
+      told: See `start_files`.
     """
     self._started_from = told
 

@@ -210,11 +210,28 @@ def _protocol(about):
     for key, words in names.items()
     if about.get(key) is not None
   ]
+  start = about.get('started_from')
+  if start:
+    lines.append(f'- started from: {_started_from(start)}')
   environment = about.get('environment') or {}
   if environment:
     versions = ', '.join(f'{k} {_plain(v)}' for k, v in environment.items())
     lines.append(f'- computed with: {versions}')
   return '\n'.join(lines) or 'Not said by whoever shared it.'
+
+
+def _started_from(start):
+  """The trained model that it started from, and what that started from."""
+  about = start['about']
+  told = [
+    f'{_plain(about[key])} {words}'
+    for key, words in (('steps', 'steps'), ('minutes', 'minutes'))
+    if about.get(key) is not None
+  ]
+  before = about.get('started_from')
+  told += [f'started from {_started_from(before)}'] if before else []
+  told.append(f'weights of SHA-256 {start["sha256"]}')
+  return f'{start["name"]} ({", ".join(told)})'
 
 
 def _plain(value):

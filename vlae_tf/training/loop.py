@@ -87,14 +87,13 @@ class Trainer:
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
-    self._start_from = start_from
     # Looked at first, and claimed last: a start that fails leaves it as it was.
     self._tenure = tenure.Tenure(workdir, config, data, data_dir, self.is_chief)
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._build(build)
     self._saver = saving.Saver(workdir, self.state, self.limits.keep)
     self._tenure.begin()
-    self.resumed_from = self._restore_or_initialize()
+    self.resumed_from = self._restore_or_initialize(start_from, build)
     replicas = self._strategy.num_replicas_in_sync
     self._tenure.claim(
       self.resumed_from is None, self._execution.described(replicas)
@@ -116,24 +115,24 @@ class Trainer:
     )
     self._interruption = interruption.Interruption()
 
-  def _restore_or_initialize(self):
+  def _restore_or_initialize(self, start_from, build):
     """What the chief reads or makes, all workers get."""
     found = None
     if self.is_chief:
       found = self._saver.restore()
       if found is None:
-        self._initialize()
+        self._initialize(start_from, build)
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
 
-  def _initialize(self):
+  def _initialize(self, start_from, build):
     start = None
-    if self._start_from is not None:
-      start = starts.load(self._start_from)
+    if start_from is not None:
+      start = starts.load(start_from, build)
       starts.warn_of_leak(start, self.config)
+      self._tenure.note_start(start.told)
     self.state.initialize(next(iter(self._local_batches([0], 1))), start)
-    self._tenure.note_start(None if start is None else start.told)
 
   @property
   def is_chief(self) -> bool:
