@@ -26,7 +26,7 @@ _PUBLIC = {
     ImportanceWeighted InverseAutoregressiveFlowPosterior LearnedFeatures
     Likelihood NegativeELBO NoFeatures NoPosterior Objective
     PixelCNNFlowPrior Posterior Prior SoftFreeBits SpatialGaussianPosterior
-    Terms WarmUp
+    Terms WarmUp WarmedUp
   """,
   'vlae_tf.coding': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols

@@ -37,6 +37,7 @@ from vlae_tf.components.schedules import (
   HoldThenCosine,
   HoldThenLinear,
   SCHEDULES,
+  WarmedUp,
 )
 from vlae_tf.components.terms import Objective, Terms
 from vlae_tf.components.warm_up import WarmUp
@@ -74,4 +75,5 @@ __all__ = [
   'SpatialGaussianPosterior',
   'Terms',
   'WarmUp',
+  'WarmedUp',
 ]

@@ -30,36 +30,71 @@ class Start(NamedTuple):
 
 def load(
   source: str | os.PathLike,
+  model: model_lib.VLAE,
+  config: config_lib.Config,
   build: builder.ModelBuilder = builder.build_model,
 ) -> Start:
-  """Loads a model to start from.
+  """Loads a model to start from; warns where validation will tell nothing.
 
   Args:
     source: Directory of a run, of which the last averages are taken; folder of
       a shared model; or name of a model that comes with the package.
-    build: What the model was made by, see `Trainer`.
+    model: Built `VLAE` that is to start from it, which is not changed.
+    config: `Config` of its run.
+    build: What both were made by, see `Trainer`.
 
   Returns:
     A `Start`.
 
   Raises:
-    ValueError: There is no such model, or it is damaged.
+    ValueError: There is no such model, it is damaged, or of other parts.
   """
   if not os.fspath(source):
     raise ValueError('`start_from` must not be empty.')
   if (pathlib.Path(source) / workdirs.LAST).is_dir():
     run = workdirs.restore(source, 'last', build)
-    model, known = run.model, about.of_run(source, run)
+    found, known = run.model, about.of_run(source, run)
   else:
-    try:
-      model = pretrained.from_pretrained(source, build)
-    except ValueError as error:
-      told = str(error).replace('`name_or_directory`', '`start_from`')
-      raise ValueError(told) from error
+    found = _shared(source, build)
     known = dict(pretrained.describe(source).about)
-  name = images.name_of(source)
-  told = dict(name=name, sha256=fingerprint(model), about=known)
-  return Start(model, told)
+  name = str(images.name_of(source))
+  _check_parts(found, model, name)
+  _warn_of_leak(name, known, config)
+  told = dict(name=name, sha256=fingerprint(found), about=known)
+  return Start(found, told)
+
+
+def _shared(source, build):
+  try:
+    return pretrained.from_pretrained(source, build)
+  except ValueError as error:
+    told = str(error).replace('`name_or_directory`', '`start_from`')
+    raise ValueError(told) from error
+
+
+def _check_parts(found, model, name):
+  """Checks that two models have the same weights but for their values."""
+  theirs, ours = (
+    {path: tuple(w.shape) for path, w in variables_lib.keyed(m.weights).items()}
+    for m in (found, model)
+  )
+  others = {path for path, _ in theirs.items() ^ ours.items()}
+  if others:
+    raise ValueError(
+      f'`start_from` must be a model of the same parts, got {name}, which '
+      f'differs in {variables_lib.some(others)}.'
+    )
+
+
+def _warn_of_leak(name, known, config):
+  """Warns where images that a run is validated on have been trained on."""
+  same = known.get('dataset') == config.dataset
+  seen = known.get('train_on') == 'train+validation'
+  if same and seen and not config.trains_on_validation:
+    notices.warn(
+      f'{name} was trained on the validation images of {config.dataset}: '
+      'validation does not tell how new images go.'
+    )
 
 
 def fingerprint(model: model_lib.VLAE) -> str:
@@ -75,43 +110,9 @@ def assign(start: Start, model: model_lib.VLAE) -> None:
   """Sets a model's weights to those that it starts from.
 
   Args:
-    start: `Start`.
+    start: `Start` that was loaded for it.
     model: Built `VLAE`.
-
-  Raises:
-    ValueError: The models have not the same weights; nothing is changed.
   """
   theirs = variables_lib.keyed(start.model.weights)
-  ours = variables_lib.keyed(model.weights)
-  others = [
-    path
-    for path in theirs.keys() | ours.keys()
-    if path not in theirs
-    or path not in ours
-    or theirs[path].shape != ours[path].shape
-  ]
-  if others:
-    raise ValueError(
-      f'`start_from` must be a model of the same parts, got '
-      f'{start.told["name"]}, which differs in '
-      f'{variables_lib.some(others)}.'
-    )
-  for path, weight in ours.items():
+  for path, weight in variables_lib.keyed(model.weights).items():
     weight.assign(theirs[path].value)
-
-
-def warn_of_leak(start: Start, config: config_lib.Config) -> None:
-  """Warns where images that a run is validated on have been trained on.
-
-  Args:
-    start: `Start`.
-    config: `Config` of the run that starts from it.
-  """
-  known = start.told['about']
-  same = known.get('dataset') == config.dataset
-  seen = known.get('train_on') == 'train+validation'
-  if same and seen and not config.trains_on_validation:
-    notices.warn(
-      f'{start.told["name"]} was trained on the validation images of '
-      f'{config.dataset}: validation does not tell how new images go.'
-    )

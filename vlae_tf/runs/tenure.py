@@ -41,7 +41,6 @@ class Tenure:
     self._config = config
     self._is_chief = is_chief
     self._lock = contextlib.ExitStack()
-    self._started_from: Mapping[str, Any] | None = None
     if is_chief:
       self._facts = facts.of_images(config, data, data_dir)
       workdirs.check(workdir, config, self._facts)
@@ -56,20 +55,18 @@ class Tenure:
       self._lock.enter_context(locks.held(self._workdir))
       weakref.finalize(self, self._lock.close)
 
-  def note_start(self, told: Mapping[str, Any]) -> None:
-    """Takes note of what a fresh run starts from, for `claim` to write.
-
-    Args:
-      told: See `start_files`.
-    """
-    self._started_from = told
-
-  def claim(self, is_fresh: bool, execution: Mapping[str, Any]) -> None:
+  def claim(
+    self,
+    is_fresh: bool,
+    execution: Mapping[str, Any],
+    started_from: Mapping[str, Any] | None = None,
+  ) -> None:
     """Makes the directory this experiment's.
 
     Args:
       is_fresh: Whether there was no checkpoint to go on from.
       execution: See `environment.describe`.
+      started_from: Of a fresh one, see `start_files`.
 
     Raises:
       ValueError: It cannot be written.
@@ -79,7 +76,7 @@ class Tenure:
     workdirs.claim(self._workdir, self._config, self._facts)
     if is_fresh:
       workdirs.start_afresh(self._workdir)
-      start_files.write(self._workdir, self._started_from)
+      start_files.write(self._workdir, started_from)
     environment.note(self._workdir, environment.describe(execution))
 
   @contextlib.contextmanager

@@ -61,15 +61,13 @@ class Trainer:
       data: `ImageData`.
       workdir: Directory of the run, see `workdirs`.
       data_dir: Root of the data sets, remembered for other commands.
-      strategy: `tf.distribute.Strategy`; that of `strategies.create()` by
-        default.
+      strategy: `tf.distribute.Strategy`; by default `strategies.create()`.
       limits: `Limits`.
       execution: `train_step.Execution`.
       build: Builds the model: that of the config, or one of your own. Called
         twice, for the weights and for their averages.
-      start_from: Trained model whose weights the first step starts from, see
-        `starts.load`; by default fresh ones. A run that goes on does not look
-        at it again.
+      start_from: Trained model to start from, see `starts.load`; by default
+        fresh weights. A run that goes on does not look at it again.
 
     Raises:
       ValueError: The directory belongs to another config, somebody trains in
@@ -92,12 +90,14 @@ class Trainer:
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._build(build)
     self._saver = saving.Saver(workdir, self.state, self.limits.keep)
+    start = None
+    if start_from is not None and self.is_chief and self._saver.is_empty:
+      start = starts.load(start_from, self.model, config, build)
     self._tenure.begin()
-    self.resumed_from = self._restore_or_initialize(start_from, build)
-    replicas = self._strategy.num_replicas_in_sync
-    self._tenure.claim(
-      self.resumed_from is None, self._execution.described(replicas)
-    )
+    self.resumed_from = self._restore_or_initialize(start)
+    described = self._execution.described(self._strategy.num_replicas_in_sync)
+    is_fresh = self.resumed_from is None
+    self._tenure.claim(is_fresh, described, start and start.told)
     sizes.warn_of_repeats(config.batch_size, len(self._images))
 
   def _build(self, build):
@@ -115,24 +115,16 @@ class Trainer:
     )
     self._interruption = interruption.Interruption()
 
-  def _restore_or_initialize(self, start_from, build):
+  def _restore_or_initialize(self, start):
     """What the chief reads or makes, all workers get."""
     found = None
     if self.is_chief:
       found = self._saver.restore()
       if found is None:
-        self._initialize(start_from, build)
+        self.state.initialize(next(iter(self._local_batches([0], 1))), start)
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
-
-  def _initialize(self, start_from, build):
-    start = None
-    if start_from is not None:
-      start = starts.load(start_from, build)
-      starts.warn_of_leak(start, self.config)
-      self._tenure.note_start(start.told)
-    self.state.initialize(next(iter(self._local_batches([0], 1))), start)
 
   @property
   def is_chief(self) -> bool:
@@ -229,7 +221,8 @@ class Trainer:
       if self._workers.any(late or self._interruption.name):
         break
       ahead = self._next_stop(step) - step
-      metrics = _as_floats(self._train_step(batches, tf.constant(ahead)))
+      metrics = self._train_step(batches, tf.constant(ahead))
+      metrics = {name: float(value) for name, value in metrics.items()}
       step += ahead
       callbacks.on_train_batch_end(step, metrics)
       guards.check_skipped(
@@ -305,7 +298,3 @@ class Trainer:
 
 def _is_due(step, period):
   return bool(period) and step % period == 0
-
-
-def _as_floats(metrics):
-  return {name: float(value) for name, value in metrics.items()}

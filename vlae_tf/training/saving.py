@@ -36,6 +36,11 @@ class Saver:
       workdir / workdirs.BEST, {'averages': groups['averages']}, keep=1
     )
 
+  @property
+  def is_empty(self) -> bool:
+    """Whether there is no checkpoint to go on from."""
+    return not self._last.steps
+
   def restore(self) -> int | None:
     """Reads the newest checkpoint; its step, or `None` where there is none."""
     return self._last.restore()

@@ -113,9 +113,6 @@ class TrainingState:
     Args:
       batch: First element of `training_batches`.
       start: What to start from instead of fresh weights.
-
-    Raises:
-      ValueError: `start` is another model.
     """
     if start is None:
       event_shape = self.model.event_shape
