@@ -167,11 +167,18 @@ def _shipped(old):
         f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f}',
         str(score['num_samples']),
         f'{score["rate"]:.2f}',
-        f'{about["planned_epochs"]:g}',
+        _epochs(about),
         f'{size / 1e6:.1f}',
       )
     )
   return lines
+
+
+def _epochs(about):
+  """Epochs that were planned; before them those of what it started from."""
+  start = about.get('started_from')
+  before = f'{_epochs(start["about"])} + ' if start else ''
+  return f'{before}{about["planned_epochs"]:g}'
 
 
 _TABLES = {
