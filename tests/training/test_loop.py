@@ -87,7 +87,7 @@ def test_images_that_are_trained_on_choose_no_best(tmp_path):
 
 
 def test_a_start_that_fails_leaves_no_trace(tmp_path, monkeypatch):
-  def fail(self, batch):
+  def fail(self, batch, start):
     raise RuntimeError('out of memory')
 
   monkeypatch.setattr(training_state.TrainingState, 'initialize', fail)
