@@ -122,7 +122,14 @@ def test_what_an_experiment_starts_from_is_trained_before_it():
 
 
 def test_what_others_start_from_is_the_same_model():
-  free = ('seed', 'max_epochs', 'batch_size', 'objective', 'precision')
+  free = (
+    'seed',
+    'max_epochs',
+    'batch_size',
+    'objective',
+    'polyak_decay',
+    'precision',
+  )
   for experiment in [*_PLAN.needed(), *_SMOKE.needed()]:
     if experiment.after:
       first, second = (
