@@ -66,6 +66,32 @@ def test_a_figure_that_is_reached_is_told_so(tmp_path):
   )
 
 
+def test_what_is_overfitted_is_told(tmp_path):
+  curve = dict(validation_trained_on=[[0.5, -82.0, 9.0], [1.0, -79.8, 9.0]])
+  _write(tmp_path, made.record('static_mnist', made.score(79.53), curve=curve))
+  text = tables.render(_PLAN, tmp_path)
+  told = '; -ELBO of validation images, which it is trained on, is 79.80, '
+  assert f'{told}0.73 below that of test images.' in text
+
+
+@pytest.mark.parametrize(
+  'split, epoch, finished',
+  [
+    ('validation', 1.0, True),
+    ('validation_trained_on', 0.9, True),
+    ('validation_trained_on', 1.0, False),
+  ],
+)
+def test_what_may_not_be_overfitted_is_not_told_so(
+  split, epoch, finished, tmp_path
+):
+  curve = {split: [[epoch, -79.8, 9.0]]}
+  score = made.score()
+  made_up = made.record('omniglot', score, curve=curve, finished=finished)
+  _write(tmp_path, made_up)
+  assert 'which it is trained on' not in tables.render(_PLAN, tmp_path)
+
+
 def test_rows_of_others_have_no_figures_of_ours(tmp_path):
   text = tables.render(_PLAN, tmp_path)
   for table in paper.tables().values():

@@ -181,6 +181,7 @@ def _told(table, done):
         f"the paper's {row.published.nll} is {word}: {abs(over):.2f} nats "
         f'{side} it, {_codes_told(record, " codes an image", images)}',
       )
+    words += [w for w in [telling.overfitting(record)] if w]
     if words:
       lines.append(f'- {name}: {"; ".join(words)}.')
   return '\n'.join(lines)

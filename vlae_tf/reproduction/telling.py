@@ -11,6 +11,7 @@ _PIXELS = {
   'grey': 'binarised afresh for training, once for the test',
   'levels': '256 levels',
 }
+_TRAINED_ON = 'validation_trained_on'  # Split of the learning curve.
 _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability')
 _HEADS = (
   'run',
@@ -78,6 +79,26 @@ def unfinished(record: records.Record) -> str:
   return (
     f'training is not finished: {record.steps:,} of {record.steps_planned:,} '
     'steps'
+  )
+
+
+def overfitting(record: records.Record) -> str:
+  """How much better images are that it was trained on, '' where unknown.
+
+  That is validation images of which it is trained, at the end, by the averaged
+  weights as test images are.
+  """
+  points = record.curve.get(_TRAINED_ON)
+  if not (record.finished and points and record.bound):
+    return ''
+  epoch, elbo, _ = points[-1]
+  if abs(epoch - record.epochs) > 1e-3:  # Of other weights.
+    return ''
+  gap = elbo - record.bound['elbo']
+  side = 'below' if gap >= 0 else 'above'
+  return (
+    f'-ELBO of validation images, which it is trained on, is {-elbo:.2f}, '
+    f'{abs(gap):.2f} {side} that of test images'
   )
 
 
