@@ -80,5 +80,5 @@ def _quantities(record):
     'numbers of the code in use': f'{record.active_units} of '
     f'{record.config["latent_size"]}',
     'epochs': telling.epochs(record),
-    'steps': f'{record.steps:,}',
+    'steps': telling.steps(record),
   }

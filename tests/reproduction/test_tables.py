@@ -66,29 +66,44 @@ def test_a_figure_that_is_reached_is_told_so(tmp_path):
   )
 
 
-def test_what_is_overfitted_is_told(tmp_path):
-  curve = dict(validation_trained_on=[[0.5, -82.0, 9.0], [1.0, -79.8, 9.0]])
-  _write(tmp_path, made.record('static_mnist', made.score(79.53), curve=curve))
+@pytest.mark.parametrize(
+  'epoch, elbo, told',
+  [
+    (2.0, -79.8, '0.73 below'),
+    (1.1, -79.8, '0.73 below'),
+    (2.0, -81.0, '0.47 above'),
+  ],
+)
+def test_what_is_overfitted_is_told(epoch, elbo, told, tmp_path):
+  curve = dict(validation_trained_on=[[0.5, -82.0, 9.0], [epoch, elbo, 9.0]])
+  record = made.record(
+    'static_mnist', made.score(79.53), curve=curve, epochs=2.0
+  )
+  _write(tmp_path, record)
+  words = '; -ELBO of validation images, which it is trained on, is '
   text = tables.render(_PLAN, tmp_path)
-  told = '; -ELBO of validation images, which it is trained on, is 79.80, '
-  assert f'{told}0.73 below that of test images.' in text
+  assert f'{words}{-elbo:.2f}, {told}' in text
 
 
 @pytest.mark.parametrize(
   'split, epoch, finished',
   [
-    ('validation', 1.0, True),
+    ('validation', 2.0, True),
     ('validation_trained_on', 0.9, True),
-    ('validation_trained_on', 1.0, False),
+    ('validation_trained_on', 2.0, False),
   ],
 )
 def test_what_may_not_be_overfitted_is_not_told_so(
   split, epoch, finished, tmp_path
 ):
-  curve = {split: [[epoch, -79.8, 9.0]]}
-  score = made.score()
-  made_up = made.record('omniglot', score, curve=curve, finished=finished)
-  _write(tmp_path, made_up)
+  record = made.record(
+    'omniglot',
+    made.score(),
+    curve={split: [[epoch, -79.8, 9.0]]},
+    epochs=2.0,
+    finished=finished,
+  )
+  _write(tmp_path, record)
   assert 'which it is trained on' not in tables.render(_PLAN, tmp_path)
 
 
@@ -125,6 +140,7 @@ def test_what_a_run_started_from_is_told(tmp_path):
   text = tables.render(_PLAN, tmp_path)
   line = _line(text, 'Static MNIST', r'**VLAE**')
   assert (line['epochs'], line['minutes']) == ('2 + 1', '30 + 12')
+  assert telling.steps(record) == '1,200 + 600'
   told = 'a trained model: first, 1,200 steps, weights 0123456789ab |'
   assert told in text
 

@@ -31,7 +31,7 @@ class Experiment:
 
 
 OF_THE_PAPER = (
-  # More epochs: other batches, a fresh optimiser, here a longer average.
+  # The VLAEs of MNIST go on in a second run: other batches, a fresh optimiser.
   Experiment(
     'static_mnist',
     'static_mnist',
@@ -40,6 +40,7 @@ OF_THE_PAPER = (
       '--max_epochs=40',
       '--learning_rate_hold=0.4',
       '--learning_rate_warmup_steps=300',
+      # Four times as long an average: the first run began to overfit.
       '--polyak_decay=0.9995',
     ),
     after=Experiment('static_mnist_60', 'static_mnist', ('--max_epochs=60',)),

@@ -69,6 +69,12 @@ def minutes(record: records.Record) -> str:
   return ' + '.join([*before, f'{record.minutes:,.0f}'])
 
 
+def steps(record: records.Record) -> str:
+  """Steps taken; before them those of what it started from."""
+  before = _in_order([about.get('steps') for about in record.before])
+  return ' + '.join([*before, f'{record.steps:,}'])
+
+
 def _in_order(numbers):
   """Whole numbers of runs, the first run first."""
   return ['?' if n is None else f'{n:,.0f}' for n in reversed(numbers)]
@@ -83,16 +89,24 @@ def unfinished(record: records.Record) -> str:
 
 
 def overfitting(record: records.Record) -> str:
-  """How much better images are that it was trained on, '' where unknown.
+  """Says how far a run that trains on validation images overfits them.
 
-  That is validation images of which it is trained, at the end, by the averaged
-  weights as test images are.
+  Their -ELBO at the end of the run, by the averaged weights that test images
+  are scored with, beside that of test images, in nats. The two sets differ of
+  themselves as well.
+
+  Args:
+    record: `Record`.
+
+  Returns:
+    Words; '' if the run is not finished, does not train on validation images,
+    or was last validated more than an epoch before its end.
   """
   points = record.curve.get(_TRAINED_ON)
   if not (record.finished and points and record.bound):
     return ''
   epoch, elbo, _ = points[-1]
-  if abs(epoch - record.epochs) > 1e-3:  # Of other weights.
+  if record.epochs - epoch > 1:
     return ''
   gap = elbo - record.bound['elbo']
   side = 'below' if gap >= 0 else 'above'
