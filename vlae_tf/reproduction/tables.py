@@ -83,10 +83,10 @@ the test set and correct the mean of all by their mean difference, which the
 error includes. -ELBO and KL are the bound and its rate. Differences are ours
 less the paper's: below zero is better. Rows without figures of ours are quoted
 by the paper. Minutes are of training, without pauses, on what the last table
-says. Where validation images are trained on, their -ELBO at the end is told, as
-far below that of test images a model overfits. The two sets differ of
-themselves as well, as the rows without a code show, which have too few weights
-to overfit much."""
+says. Where validation images are trained on, their -ELBO at the end is told:
+the further it is below that of test images, the more a model overfits. The two
+sets differ of themselves as well, as the rows without a code show, which have
+too few weights to overfit much."""
 
 
 def _record(row, done):
