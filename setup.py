@@ -100,6 +100,7 @@ setuptools.setup(
     'test': [
       *_DOCS,
       'h5py',
+      'import-linter>=2.9',
       'ipykernel',
       'mypy>=2',
       'nbclient',

@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-# Installs the package into .venv, checks style and types and runs all tests.
-# Arguments go to pytest: run_scripts/test.sh tests/data -k digits
+# Runs the tests.
+#
+#   run_scripts/test.sh                    install, style, types, default tier
+#   run_scripts/test.sh --exhaustive       the same with every test
+#   run_scripts/test.sh PATH [-k ...]      the tests of a path alone, at once;
+#                                          arguments go to pytest
+#
+# Tiers: CONTRIBUTING.md. PYTHON=python3.10 makes .venv of another Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+venv=${VENV:-.venv}
+pytest=("$venv/bin/python" -m pytest -q -rs --durations=15)
+if (($# > 0)) && [[ $* != --exhaustive ]]; then
+  exec "${pytest[@]}" "$@"
+fi
+
 bash run_scripts/install.sh test
-# Bad style or types do not hide what the tests say, but fail in the end.
+# Bad style or types do not hide the results of the tests, but fail in the end.
 status=0
-.venv/bin/python -m ruff check . || status=1
-.venv/bin/python -m ruff format --check . || status=1
-.venv/bin/python -m mypy || status=1
-# Three files at a time on two cores: a third of the time, tests wait for other
-# processes that they start.
-.venv/bin/python -m pytest -q -rs --durations=15 -n 3 --dist=loadfile "$@" ||
-  status=$?
+"$venv/bin/python" -m ruff check . || status=1
+"$venv/bin/python" -m ruff format --check . || status=1
+"$venv/bin/lint-imports" --no-cache || status=1
+"$venv/bin/python" -m mypy || status=1
+"${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?
 exit "$status"

@@ -1,10 +1,13 @@
-"""Runs the package's commands in fresh processes that start fast.
+"""Runs the package's commands: in this process, or in one of their own.
 
-A fork server imports TensorFlow once; each command is then a fork of it, with
-file descriptors, arguments and flags of its own.
+`run` calls a command's `main` here, with its flags parsed from the arguments.
+`spawn` starts it in a fork of a server that has imported TensorFlow, for what
+belongs to a process: signals, threads, devices, standard streams.
 """
 
 import contextlib
+import importlib
+import io
 import multiprocessing
 import os
 import runpy
@@ -13,8 +16,11 @@ import sys
 import tempfile
 import time
 from typing import NamedTuple
+from unittest import mock
 
-from vlae_tf.system import launcher
+from absl.testing import flagsaver
+
+from vlae_tf.system import command_line, launcher, progress
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(
@@ -29,17 +35,50 @@ _context.set_forkserver_preload(
 
 
 class Result(NamedTuple):
-  """What a finished command left."""
+  """Exit status and output of a command that has ended."""
 
   status: int
   stdout: str
   stderr: str
 
 
-def run(
+def run(command, *args, **environment):
+  """Runs `python -m vlae_tf.COMMAND args...` in this process.
+
+  Args:
+    command: Name of the command.
+    *args: Arguments.
+    **environment: Variables to set.
+
+  Returns:
+    A `Result`.
+  """
+  module = importlib.import_module(f'vlae_tf.{command}')
+  out, err = io.StringIO(), io.StringIO()
+  argv = [command, *map(str, args)]
+  with contextlib.ExitStack() as stack:
+    enter = stack.enter_context
+    enter(mock.patch.object(sys, 'argv', argv))
+    enter(mock.patch.dict(os.environ, environment))
+    # The threads of this process were chosen when TensorFlow started.
+    enter(mock.patch('tensorflow.config.threading', mock.MagicMock()))
+    # It also forgets the flags that are defined inside.
+    enter(flagsaver.flagsaver())
+    stack.callback(progress.be_quiet, False)
+    enter(contextlib.redirect_stdout(out))
+    enter(contextlib.redirect_stderr(err))
+    status = 0
+    try:
+      command_line.run(module.main, module.define_flags, module.__doc__)
+    except SystemExit as end:
+      status = end.code or 0
+  return Result(status, out.getvalue(), err.getvalue())
+
+
+def spawn(
   command, *args, timeout=900, prepare=None, interrupt_at=None, **environment
 ):
-  """Runs `python -m vlae_tf.COMMAND args...`.
+  """Runs `python -m vlae_tf.COMMAND args...` in a process of its own.
 
   Args:
     command: Name of the command, or of another module for the launcher.

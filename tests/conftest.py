@@ -1,7 +1,10 @@
-"""What every test needs: a quiet TensorFlow, GPU memory as it is used; data."""
+"""Tiers of the tests, memory of the workers, and data that many tests need."""
 
+import gc
 import os
 import pathlib
+import resource
+import shlex
 
 import pytest
 
@@ -9,6 +12,76 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 
 _REPOSITORY = pathlib.Path(__file__).parents[1]
+
+
+def pytest_addoption(parser):
+  parser.addoption(
+    '--exhaustive',
+    action='store_true',
+    help='run the tests marked `exhaustive` as well',
+  )
+
+
+def _reason(item):
+  """The reason why a test is in the exhaustive tier, or `None`."""
+  mark = item.get_closest_marker('exhaustive')
+  if mark is None:
+    return None
+  if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+    raise pytest.UsageError(f'{item.nodeid}: `exhaustive` must give a reason')
+  return mark.args[0]
+
+
+def pytest_collection_modifyitems(config, items):
+  slow = [item for item in items if _reason(item)]
+  # A test that is named runs, whatever its tier.
+  named = any('::' in arg for arg in config.args)
+  if slow and not (named or config.getoption('exhaustive')):
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _free_memory():
+  """Forgets the graphs and models of a file when its last test is done."""
+  yield
+  import keras
+
+  keras.backend.clear_session()
+  gc.collect()
+
+
+_peaks = {}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+  if hasattr(session.config, 'workeroutput'):
+    session.config.workeroutput['peak'] = peak
+  else:
+    _peaks['this process'] = peak
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+  output = getattr(node, 'workeroutput', {})  # Not there if it crashed.
+  if 'peak' in output:
+    _peaks[node.gateway.id] = output['peak']
+
+
+def pytest_terminal_summary(terminalreporter):
+  """Prints the peak memory of each process and how to repeat failures."""
+  write = terminalreporter.write_line
+  for name, peak in sorted(_peaks.items()):
+    write(f'peak memory of {name}: {peak:.1f} GiB')
+  failed = [
+    report.nodeid
+    for kind in ('failed', 'error')
+    for report in terminalreporter.getreports(kind)
+  ]
+  for nodeid in dict.fromkeys(failed):
+    write(f'repeat: run_scripts/test.sh {shlex.quote(nodeid)}')
 
 
 @pytest.fixture(scope='session')

@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import re
 import runpy
-import subprocess
 import sys
 
 import pytest
@@ -131,12 +130,3 @@ def test_what_it_imports_is_installed_with_it(name, monkeypatch):
   others = modules - set(sys.stdlib_module_names) - {'vlae_tf'}
   found = {owners[m][0].lower().replace('_', '-') for m in others}
   assert found <= declared
-
-
-@pytest.mark.parametrize('args', [['check'], ['format', '--check']])
-def test_their_style_is_ours(args):
-  command = [sys.executable, '-m', 'ruff', *args, 'notebooks']
-  done = subprocess.run(
-    command, cwd=source_tree.ROOT, capture_output=True, text=True, timeout=60
-  )
-  assert done.returncode == 0, done.stdout

@@ -25,6 +25,7 @@ _NOT_IMPORTED = {
   'tensorboard',
   'ipykernel',
   'mypy',
+  'import-linter',
   'ruff',
   'pytest-xdist',
   'latex2mathml',
@@ -149,24 +150,6 @@ def test_what_others_run_is_pinned():
   assert len(actions) == workflow.count('uses:') > 0
   for script in re.findall(r'run: (\S+)', workflow):
     assert os.access(source_tree.ROOT / script, os.X_OK), script
-
-
-def test_there_is_a_checklist_for_each_kind_of_component():
-  parts = re.split(r'^### An? ', _text('CONTRIBUTING.md'), flags=re.M)[1:]
-  kinds = {}
-  for part in parts:
-    name, file = re.search(r'`([A-Z_]+)` of `(\S+\.py)`', part).groups()
-    made = rf"^{name} = registry\.Registry\('(\w+)'\)$"
-    kind = re.search(made, _text(f'vlae_tf/{file}'), re.M).group(1)
-    kinds[part.splitlines()[0]] = kind
-  assert kinds == {
-    'decoder': 'decoder',
-    'prior': 'prior',
-    'posterior': 'posterior',
-    'pixel law': 'pixel_law',
-    'data set': 'dataset',
-    'objective': 'objective',
-  }
 
 
 @pytest.fixture(scope='module')

@@ -127,13 +127,6 @@ def test_links_lead_somewhere(page):
       assert anchor in guide_pages.anchors(target), link
 
 
-def test_readme_is_two_screens_with_a_small_picture():
-  text = _text('README.md')
-  assert len(text.splitlines()) <= 100
-  picture = re.search(r'!\[.*?\]\((.*?)\)', text, re.DOTALL)[1]
-  assert (source_tree.ROOT / picture).stat().st_size < 150_000
-
-
 def test_readme_leads_to_every_page():
   leads = {link.partition('#')[0] for link in guide_pages.links('README.md')}
   pages = {p for p in guide_pages.GUIDE if p.startswith('docs/')}

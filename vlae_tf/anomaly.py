@@ -60,6 +60,7 @@ def define_flags():
 
 
 def main():
+  """Scores both sets of images, and says how well scores part them."""
   command_line.check_workdir(FLAGS.workdir)
   if FLAGS.out is not None:
     atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')

@@ -55,6 +55,7 @@ def define_flags():
 
 
 def main():
+  """Writes the archive or adds to it, and says what it takes."""
   _check_flags()
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)

@@ -64,6 +64,7 @@ def define_flags():
 
 
 def main():
+  """Reads the archive, whole or in part, and writes its images."""
   _check_flags()
   path = command_line.text('in')
   wanted = command_line.integers('images')

@@ -25,6 +25,7 @@ def define_flags():
 
 
 def main():
+  """Prints what is found, and exits."""
   is_good = True
   for finding in health.examine(FLAGS.data_dir):
     print(finding.line(), flush=True)

@@ -37,6 +37,7 @@ def define_flags():
 
 
 def main():
+  """Encodes the images of a split, and writes their codes."""
   command_line.check_workdir(FLAGS.workdir)
   atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)

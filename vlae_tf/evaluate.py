@@ -52,6 +52,7 @@ def define_flags():
 
 
 def main():
+  """Scores the images of a split, and writes and prints the scores."""
   command_line.check_workdir(FLAGS.workdir)
   # Before anything is computed: all devices share the images.
   streams = _streams()

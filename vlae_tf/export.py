@@ -49,6 +49,7 @@ def define_flags():
 
 
 def main():
+  """Writes the model of a run in the format of --format."""
   _check_flags()
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   label = images_lib.label(FLAGS.workdir, run)

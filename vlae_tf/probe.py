@@ -74,6 +74,7 @@ def define_flags():
 
 
 def main():
+  """Fits classifiers to features of images, and writes their accuracies."""
   _check_flags()
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   inputs.check_code(run.model, 'workdir')

@@ -55,6 +55,7 @@ def define_flags():
 
 
 def main():
+  """Measures codes of each step, and writes numbers and picture."""
   command_line.check_workdir(FLAGS.workdir)
   steps, numbers = _steps(), os.path.splitext(FLAGS.out)[0] + '.json'
   atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')

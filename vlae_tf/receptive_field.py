@@ -43,6 +43,7 @@ def define_flags():
 
 
 def main():
+  """Finds what the decoder sees, and writes a picture of it."""
   _check_flags()
   network, name = _network()
   with progress.Meter(field_probe.num_images(network), 'image') as meter:

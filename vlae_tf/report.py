@@ -44,6 +44,7 @@ def define_flags():
 
 
 def main():
+  """Looks at the runs, and writes the page."""
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
   atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')

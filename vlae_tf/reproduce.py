@@ -82,6 +82,7 @@ def define_flags():
 
 
 def main():
+  """Does what is left of the experiments and figures asked for."""
   whole = rows.plan(FLAGS.smoke)
   chosen = whole.chosen(FLAGS.table, FLAGS.figure)
   work, settings = chosen.named(FLAGS.experiment), _settings()

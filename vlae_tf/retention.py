@@ -48,6 +48,7 @@ def define_flags():
 
 
 def main():
+  """Decompresses images by each run, and writes numbers and picture."""
   numbers = os.path.splitext(FLAGS.out)[0] + '.json'
   atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
   atomic.check_new_file(numbers, FLAGS.overwrite, '.json')

@@ -101,6 +101,7 @@ def define_flags():
 
 
 def main():
+  """Draws what --mode says, and writes the picture."""
   _check_flags()
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   picture, what = _exhibit(loaded)

@@ -41,6 +41,7 @@ def define_flags():
 
 
 def main():
+  """Trains until a limit is reached, and exits with what it says."""
   config = _with_absolute_path(config_flags.parsed(FLAGS))
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
   execution = train_flags.execution(FLAGS, config.batch_size)

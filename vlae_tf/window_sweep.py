@@ -65,6 +65,7 @@ def define_flags():
 
 
 def main():
+  """Trains and scores a model for each window, and writes results."""
   own = [f'--max_epochs={FLAGS.max_epochs:g}', *FLAGS.train_flag]
   experiments = windows.experiments(FLAGS.base_preset, FLAGS.windows, own)
   settings = runner.Settings(

@@ -302,7 +302,7 @@ def test_a_preset_inside_a_flagfile_counts(tmp_path):
 
 
 def test_a_path_that_is_no_text_is_said(tmp_path):
-  result = commands.run('evaluate', f'--workdir={tmp_path}/\udc80')
+  result = commands.spawn('evaluate', f'--workdir={tmp_path}/\udc80')
   assert result.status == 1
   assert r'/\udc80. Train one' in result.stderr
 

@@ -96,10 +96,10 @@ def _copy(run, to, best=False):
   return to
 
 
-def _evaluate(run, *args, **environment):
+def _evaluate(run, *args, command=commands.run, **options):
   # Progress is told on a slow machine alone: it would differ from run to run.
   args = ('--num_samples=4', '--quiet', *args)
-  return commands.run('evaluate', f'--workdir={run}', *args, **environment)
+  return command('evaluate', f'--workdir={run}', *args, **options)
 
 
 def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):
@@ -170,7 +170,13 @@ def test_devices_share_the_images(small_run, tmp_path):
   run = _copy(small_run, tmp_path / 'run')
   found = []
   for args in ([], ['--strategy=mirrored']):
-    result = _evaluate(run, '--max_images=3', *args, prepare=_two_devices)
+    result = _evaluate(
+      run,
+      '--max_images=3',
+      *args,
+      command=commands.spawn,
+      prepare=_two_devices,
+    )
     assert result.status == 0, result.stderr
     with np.load(run / 'eval' / 'test_3_images_4_codes.npz') as file:
       found.append(file['log_prob'])

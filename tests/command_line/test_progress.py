@@ -71,7 +71,7 @@ def names(small_run, tmp_path):
 def _tried(command, args):
   """Runs it loud and quiet: both told the same, one of them how it went."""
   found = [
-    commands.run(command, *args, *more, prepare=impatient)
+    commands.spawn(command, *args, *more, prepare=impatient)
     for more in ([], ['--quiet'])
   ]
   loud, quiet = found
@@ -105,7 +105,7 @@ def test_training_and_probing_are_told_as_the_others(tmp_path):
   args = [*toys.FLAGS, '--dataset=digits', '--xla=none', '--max_steps=20']
   args += ['--validate_every_epochs=1', '--batch_size=100']
   args += ['--max_epochs=4', f'--workdir={run}']
-  loud = commands.run('train', *args, prepare=impatient)
+  loud = commands.spawn('train', *args, prepare=impatient)
   assert loud.status == 0, loud.stderr
   lines = loud.stderr.splitlines()
   kinds = [line for line in lines if 'validation ELBO' in line]
@@ -133,7 +133,7 @@ def test_a_terminal_has_a_bar_and_quiet_has_none(names):
     (['--quiet'], ['']),
   ):
     with terminal.opened() as (path, screen):
-      result = commands.run(
+      result = commands.spawn(
         'evaluate',
         *args,
         *more,

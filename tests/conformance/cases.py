@@ -99,6 +99,36 @@ def model_configs():
   return found + missing
 
 
+def products(*fields, **changes):
+  """Allowed configs of every choice of parts, tied decoders and not."""
+  names = [registries()[field] for field in fields]
+  rows = itertools.product(*names, (False, True))
+  rows = (dict(zip((*fields, 'decoder_tied'), row)) for row in rows)
+  found = (_if_allowed(changes | row) for row in rows)
+  return list(dict.fromkeys(case for case in found if case))
+
+
+def pairwise(*fields, **changes):
+  """A few of `products` that hold every pair of choices that one of them holds.
+
+  Greedy: each config is one that holds the most pairs that are missing.
+  """
+  rows = {
+    case: set(itertools.combinations(_choices(case, fields), 2))
+    for case in products(*fields, **changes)
+  }
+  missing, found = set().union(*rows.values()), []
+  while missing:
+    best = max(rows, key=lambda case: len(rows[case] & missing))
+    missing -= rows[best]
+    found.append(best)
+  return found
+
+
+def _choices(case, fields):
+  return [(name, getattr(case, name)) for name in (*fields, 'decoder_tied')]
+
+
 def network_configs():
   """Every network: as it is, tied and without a code, where that is allowed.
 

@@ -104,7 +104,7 @@ def test_a_sweep_goes_the_whole_way(tmp_path):
     f'--runs={tmp_path}/runs',
     f'--out={tmp_path}/out',
   ]
-  result = commands.run('window_sweep', *args, prepare=impatient)
+  result = commands.spawn('window_sweep', *args, prepare=impatient)
   assert result.status == 0, result.stderr
   folder = tmp_path / 'out/results/windows'
   told = json.loads((folder / 'quickstart.json').read_text())
@@ -116,7 +116,7 @@ def test_a_sweep_goes_the_whole_way(tmp_path):
     with Image.open(folder / name) as picture:
       assert picture.text['Description']
   before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').rglob('*')}
-  again = commands.run('window_sweep', *args, '--quiet', prepare=impatient)
+  again = commands.spawn('window_sweep', *args, '--quiet', prepare=impatient)
   assert (again.status, again.stderr) == (0, '')
   assert 'see ' not in again.stdout
   assert before == {p: p.stat().st_mtime_ns for p in before}

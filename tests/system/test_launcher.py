@@ -52,12 +52,14 @@ def test_ctrl_c_while_tensorflow_is_imported_is_one_line():
 
 
 def test_ctrl_c_is_one_line_even_if_it_becomes_another_error():
-  result = commands.run('toys.slow_command', interrupt_at='waiting')
+  result = commands.spawn('toys.slow_command', interrupt_at='waiting')
   assert result == (130, 'waiting\n', 'interrupted\n')
 
 
 def test_ctrl_c_does_not_wait_for_a_long_call():
-  result = commands.run('toys.deaf_command', interrupt_at='waiting', timeout=30)
+  result = commands.spawn(
+    'toys.deaf_command', interrupt_at='waiting', timeout=30
+  )
   assert result == (130, 'waiting\n', 'interrupted\n')
 
 
@@ -89,7 +91,7 @@ def test_a_standard_output_that_fails_makes_no_traceback(
   prepare, status, words
 ):
   # Help is short: it is written when Python flushes its buffer at the end.
-  result = commands.run('doctor', '--help', prepare=prepare)
+  result = commands.spawn('doctor', '--help', prepare=prepare)
   assert result.status == status
   assert result.stderr.startswith(words)
   assert result.stderr.count('\n') == bool(words)

@@ -1,0 +1,1 @@
+"""Files of compressed images: header, chunks, sums."""

@@ -31,10 +31,10 @@ def encode(value: int) -> bytes:
 
 
 def decode(take: Callable[[int], bytes]) -> int:
-  """Reads a number; only the shortest bytes of it are taken for one.
+  r"""Reads a number; only the shortest bytes of it are taken for one.
 
   >>> import io
-  >>> decode(io.BytesIO(b'\\xac\\x02').read)
+  >>> decode(io.BytesIO(b'\xac\x02').read)
   300
 
   Args:

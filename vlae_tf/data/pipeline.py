@@ -48,7 +48,7 @@ def bernoulli_means(images: Any) -> tf.Tensor:
   return tf.gather(_UNIT_VALUES, tf.cast(images, tf.int32))
 
 
-def training_batches(
+def training_batches(  # noqa: PLR0913
   images: Any,
   batch_size: int,
   seed: int,

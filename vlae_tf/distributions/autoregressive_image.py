@@ -37,7 +37,7 @@ class AutoregressiveImage(tfd.Distribution):
   array([-2.773, -2.773], dtype=float32)
   """
 
-  def __init__(
+  def __init__(  # noqa: PLR0913
     self,
     network: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     features: tf.Tensor,

@@ -62,7 +62,6 @@ class AutoregressiveShift(tfb.Bijector):
       self._unroll = unroll
       super().__init__(
         forward_min_event_ndims=event_ndims,
-        is_constant_jacobian=True,
         validate_args=validate_args,
         parameters=parameters,
         name=name,

@@ -80,7 +80,6 @@ class Signature:
       A `tf.function` with an input signature, which returns a dictionary. It
       raises `tf.errors.InvalidArgumentError` for inputs out of bounds.
     """
-
     specs = [f.spec(name, model) for name, f in self.inputs.items()]
 
     def call(*args):

@@ -38,7 +38,7 @@ class Series(NamedTuple):
   dashes: int = 0
 
 
-def lines(
+def lines(  # noqa: PLR0913
   series: Sequence[Series],
   title: str,
   x_label: str,

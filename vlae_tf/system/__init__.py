@@ -1,0 +1,1 @@
+"""What is not about models: files, checks, seeds, devices, commands."""

@@ -30,9 +30,9 @@ def say(text: str) -> None:
 
 
 def brief(error: BaseException) -> str:
-  """The first line of an error, without what TensorFlow wraps it in.
+  r"""The first line of an error, without what TensorFlow wraps it in.
 
-  >>> brief(ValueError('{{function_node f}} disk full [Op:SaveV2]\\nmore'))
+  >>> brief(ValueError('{{function_node f}} disk full [Op:SaveV2]\nmore'))
   'disk full'
   """
   first = (str(error).splitlines() or [''])[0]

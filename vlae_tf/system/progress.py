@@ -33,7 +33,7 @@ class Meter:
   image 1/3
   """
 
-  def __init__(
+  def __init__(  # noqa: PLR0913
     self,
     total: int,
     unit: str,

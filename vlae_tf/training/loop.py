@@ -42,7 +42,7 @@ class Trainer:
   (6, 4)
   """
 
-  def __init__(
+  def __init__(  # noqa: PLR0913
     self,
     config: config_lib.Config,
     data: data_lib.ImageData,

@@ -17,7 +17,7 @@ class GuardedUpdate:
   is clipped and the test for finiteness are those of the whole batch.
   """
 
-  def __init__(
+  def __init__(  # noqa: PLR0913
     self,
     strategy: tf.distribute.Strategy,
     model: model_lib.VLAE,

@@ -1,0 +1,1 @@
+"""A network as a causal graph, evaluated whole or pixel by pixel."""
