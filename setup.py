@@ -99,6 +99,7 @@ setuptools.setup(
     'notebooks': ['ipykernel', 'notebook'],
     'test': [
       *_DOCS,
+      'filelock',
       'h5py',
       'import-linter>=2.9',
       'ipykernel',

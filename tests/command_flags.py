@@ -1,17 +1,15 @@
 """What the commands' flags are, as the commands themselves define them.
 
-Flags are global and of one command at a time: they are read in a process of
-their own, which this file is when it is run.
+Flags are global and of one command at a time: afterwards they are as before.
 """
 
+import contextlib
 import functools
 import importlib
-import json
-import subprocess
-import sys
 
 import source_tree
 from absl import flags
+from absl.testing import flagsaver
 
 from vlae_tf.system import command_line, presets
 
@@ -30,7 +28,7 @@ def described():
     A dictionary from names of commands to `doc`, the docstring, and `flags`, a
     list of dictionaries: `name`, `default`, `help`, `needed`.
   """
-  return _ask('describe', names())
+  return {command: _described(command) for command in names()}
 
 
 def problems(lines):
@@ -42,39 +40,24 @@ def problems(lines):
   Returns:
     A list of messages, `None` where there is nothing wrong.
   """
-  return _ask('check', lines)
+  return [_problem(line) for line in lines]
 
 
-def _ask(what, about):
-  result = subprocess.run(
-    [sys.executable, __file__, what],
-    input=json.dumps(about),
-    cwd=source_tree.ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert result.returncode == 0, result.stderr
-  return json.loads(result.stdout.splitlines()[-1])
-
-
-def _define(command):
-  """Defines the flags of a command alone; returns its module and them."""
-  for name in _define.defined:
-    delattr(flags.FLAGS, name)
+@contextlib.contextmanager
+def defined(command):
+  """Defines the flags of a command; gives its module and their names."""
   module = importlib.import_module(f'vlae_tf.{command}')
-  before = set(flags.FLAGS)  # Those of absl and what else is imported.
-  module.define_flags()
-  _define.defined = sorted(set(flags.FLAGS) - before)
-  return module, [flags.FLAGS[name] for name in _define.defined]
-
-
-_define.defined = []
+  # It also forgets the flags that are defined inside.
+  with flagsaver.flagsaver():
+    before = set(flags.FLAGS)  # Those of absl and what else is imported.
+    module.define_flags()
+    yield module, sorted(set(flags.FLAGS) - before)
 
 
 def _described(command):
-  module, found = _define(command)
-  return {'doc': module.__doc__, 'flags': [_facts(flag) for flag in found]}
+  with defined(command) as (module, names):
+    facts = [_facts(flags.FLAGS[name]) for name in names]
+  return {'doc': module.__doc__, 'flags': facts}
 
 
 def _facts(flag):
@@ -94,21 +77,11 @@ def _facts(flag):
 
 def _problem(line):
   command, *args = line
-  _define(command)
-  known = command_line.directives()
-  flags.FLAGS.unparse_flags()
-  try:
-    rest = flags.FLAGS([command, *presets.expand(args, known)])[1:]
-  except (flags.Error, ValueError) as error:
-    return str(error)
+  with defined(command):
+    known = command_line.directives()
+    flags.FLAGS.unparse_flags()
+    try:
+      rest = flags.FLAGS([command, *presets.expand(args, known)])[1:]
+    except (flags.Error, ValueError) as error:
+      return str(error)
   return f'unexpected argument {rest[0]!r}' if rest else None
-
-
-if __name__ == '__main__':
-  about = json.load(sys.stdin)
-  answer = (
-    {command: _described(command) for command in about}
-    if sys.argv[1] == 'describe'
-    else [_problem(line) for line in about]
-  )
-  print(json.dumps(answer))

@@ -18,6 +18,7 @@ import time
 from typing import NamedTuple
 from unittest import mock
 
+from absl import app, flags
 from absl.testing import flagsaver
 
 from vlae_tf.system import command_line, launcher, progress
@@ -63,6 +64,7 @@ def run(command, *args, **environment):
     # The threads of this process were chosen when TensorFlow started.
     enter(mock.patch('tensorflow.config.threading', mock.MagicMock()))
     # It also forgets the flags that are defined inside.
+    enter(_without_flags_of_commands())
     enter(flagsaver.flagsaver())
     stack.callback(progress.be_quiet, False)
     enter(contextlib.redirect_stdout(out))
@@ -73,6 +75,28 @@ def run(command, *args, **environment):
     except SystemExit as end:
       status = end.code or 0
   return Result(status, out.getvalue(), err.getvalue())
+
+
+# Once and for all: a command that ends would take them with it.
+app.define_help_flags()
+_outside: list[set[str]] = []  # Flags that no command has defined.
+
+
+@contextlib.contextmanager
+def _without_flags_of_commands():
+  """Hides the flags of a command that runs another in this process."""
+  known = flags.FLAGS
+  outside = _outside[0] if _outside else set(known)
+  outer = {name: known[name] for name in set(known) - outside}
+  for name in outer:
+    delattr(known, name)
+  _outside.append(outside)
+  try:
+    yield
+  finally:
+    _outside.pop()
+    for name, flag in outer.items():
+      known[name] = flag
 
 
 def spawn(

@@ -1,5 +1,7 @@
 """Tiers of the tests, memory of the workers, and data that many tests need."""
 
+import contextlib
+import functools
 import gc
 import os
 import pathlib
@@ -82,6 +84,50 @@ def pytest_terminal_summary(terminalreporter):
   ]
   for nodeid in dict.fromkeys(failed):
     write(f'repeat: run_scripts/test.sh {shlex.quote(nodeid)}')
+
+
+@contextlib.contextmanager
+def _functions_run_eagerly():
+  import tensorflow as tf
+
+  tf.config.run_functions_eagerly(True)
+  try:
+    yield
+  finally:
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly():
+  """Runs `tf.function`s as Python: tracing a step takes ten times as long."""
+  with _functions_run_eagerly():
+    yield
+
+
+@pytest.fixture(scope='module')
+def all_eagerly():
+  """The same for a whole file, its fixtures included."""
+  with _functions_run_eagerly():
+    yield
+
+
+@pytest.fixture(scope='session')
+def trained_run(request, tmp_path_factory):
+  """A function that gives the directory of a run of `trained`, by its name."""
+  import trained
+
+  if request.config.pluginmanager.hasplugin('cacheprovider'):
+    cache = request.config.cache.mkdir('trained_runs')
+  else:
+    cache = tmp_path_factory.mktemp('cache')
+  copies = tmp_path_factory.mktemp('trained')
+  return functools.cache(lambda name: trained.run(name, cache, copies / name))
+
+
+@pytest.fixture(scope='session')
+def small_run(trained_run):
+  """A run of two steps on forty small images, four of them for testing."""
+  return trained_run('small')
 
 
 @pytest.fixture(scope='session')

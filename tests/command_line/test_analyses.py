@@ -6,7 +6,6 @@ import shutil
 import commands
 import numpy as np
 import pytest
-import toys
 from scipy import stats
 
 from vlae_tf import data
@@ -14,22 +13,15 @@ from vlae_tf.analysis import likelihood
 from vlae_tf.runs import scores, workdirs
 
 
-def _trained(path, *args):
-  args = (*toys.FLAGS, '--dataset=digits', '--xla=none', *args)
-  result = commands.run('train', *args, f'--workdir={path}')
-  assert result.status == 0, result.stderr
-  return path
+@pytest.fixture(scope='module')
+def run(trained_run):
+  return trained_run('digits')
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-  return _trained(tmp_path_factory.mktemp('runs') / 'run', '--max_steps=20')
-
-
-@pytest.fixture(scope='module')
-def background(run):
-  args = ('--latent_size=0', '--decoder=window', '--window=2x1')
-  return _trained(run.parent / 'background', *args, '--max_steps=20')
+def background(trained_run):
+  run = trained_run('digits_background')
+  return shutil.copytree(run, run.parent / 'background')
 
 
 @pytest.fixture(scope='module')

@@ -12,27 +12,6 @@ from PIL import Image
 
 from vlae_tf.runs import scores
 
-SMALL = (
-  '--dataset=digits',
-  '--latent_size=8',
-  '--encoder_widths=4,8',
-  '--encoder_units=16',
-  '--flow_steps=2',
-  '--flow_units=32',
-  '--decoder_units=4',
-  '--decoder_depth=3',
-  '--xla=none',
-)
-
-
-@pytest.fixture(scope='module')
-def workdir(tmp_path_factory):
-  """A run on digits, one epoch long."""
-  path = tmp_path_factory.mktemp('run')
-  result = commands.run('train', *SMALL, '--max_epochs=1', f'--workdir={path}')
-  assert result.status == 0, result.stderr
-  return path
-
 
 def files(path):
   """All files below a path, with their bytes."""
@@ -48,44 +27,34 @@ def assert_fails(result, *words):
     assert word in lines[0]
 
 
-def test_train_writes_its_run(workdir):
-  config = json.loads((workdir / 'config.json').read_text())
-  assert config['dataset'] == 'digits'
-  assert config['latent_size'] == 8
-  assert (workdir / 'checkpoints').is_dir()
-  assert list((workdir / 'logs').glob('events*'))
+def test_train_writes_its_run(small_run):
+  config = json.loads((small_run / 'config.json').read_text())
+  assert config['latent_size'] == toys.SMALLEST['latent_size']
+  assert (small_run / 'checkpoints').is_dir()
+  assert list((small_run / 'logs').glob('events*'))
 
 
-def test_train_resumes_by_the_same_command(tmp_path):
-  command = ('train', *SMALL, '--max_epochs=1', f'--workdir={tmp_path}')
-  first = commands.run(*command, '--max_steps=5')
-  assert 'max_steps at step 5' in first.stdout
-  second = commands.run(*command)
-  assert second.status == 0, second.stderr
-  assert 'resumed from step 5' in second.stdout
-  assert 'finished at step 13' in second.stdout
+def test_train_resumes_and_refuses_another_config(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  dataset = json.loads((run / 'config.json').read_text())['dataset']
+  args = (*toys.FLAGS, f'--dataset={dataset}', '--batch_size=4')
+  args += ('--xla=none', f'--workdir={run}')
+  before = files(run)
+  other = commands.run('train', *args, '--seed=7')
+  assert_fails(other, 'seed: 0 there, 7 here', str(run))
+  assert files(run) == before
+  result = commands.run('train', *args, '--max_steps=3')
+  assert result.status == 0, result.stderr
+  assert 'resumed from step 2' in result.stdout
+  assert 'max_steps at step 3' in result.stdout
 
 
 def test_train_ends_a_preset_by_the_clock(tmp_path):
-  result = commands.run(
-    'train',
-    '--preset=quickstart',
-    *SMALL,
-    f'--workdir={tmp_path}',
-    '--max_minutes=0',
-  )
+  args = ('--preset=quickstart', *toys.FLAGS, '--xla=none', '--max_minutes=0')
+  result = commands.run('train', *args, f'--workdir={tmp_path}')
   assert result.status == 0, result.stderr
   assert 'max_minutes at step 0' in result.stdout
   assert json.loads((tmp_path / 'config.json').read_text())['max_epochs'] == 30
-
-
-def test_train_refuses_a_directory_of_another_config(workdir):
-  before = files(workdir)
-  result = commands.run(
-    'train', *SMALL, '--max_epochs=1', '--seed=7', f'--workdir={workdir}'
-  )
-  assert_fails(result, 'seed: 0 there, 7 here', str(workdir))
-  assert files(workdir) == before
 
 
 def _copy(run, to, best=False):
@@ -166,6 +135,7 @@ def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
   assert scores.fullest(run)['num_images'] == 4
 
 
+@pytest.mark.exhaustive('two processes')
 def test_devices_share_the_images(small_run, tmp_path):
   run = _copy(small_run, tmp_path / 'run')
   found = []

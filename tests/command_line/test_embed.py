@@ -4,7 +4,6 @@ import json
 
 import commands
 import numpy as np
-import toys
 
 from vlae_tf.data import fixed_binarization
 from vlae_tf.runs import workdirs
@@ -54,24 +53,15 @@ def test_what_is_there_is_replaced_only_if_asked_to(small_run, tmp_path):
   assert [p.name for p in tmp_path.iterdir()] == ['codes.npz']
 
 
-def test_labels_come_with_the_images_that_have_them(tmp_path):
-  run = tmp_path / 'run'
-  args = ('--dataset=digits', '--max_minutes=0', '--xla=none')
-  commands.run('train', *toys.FLAGS, *args, f'--workdir={run}')
-  result = _embed(run, tmp_path / 'codes.npz')
+def test_labels_come_with_the_images_that_have_them(trained_run, tmp_path):
+  result = _embed(trained_run('digits'), tmp_path / 'codes.npz')
   assert result.status == 0, result.stderr
   with np.load(tmp_path / 'codes.npz') as found:
     assert found['labels'].shape == (300,) and len(set(found['labels'])) == 10
 
 
-def test_a_model_without_a_code_is_refused(small_run, tmp_path):
-  run, images = tmp_path / 'run', small_run.parent / 'mine.npz'
-  args = ('--latent_size=0', '--max_steps=1', '--xla=none')
-  trained = commands.run(
-    'train', *toys.FLAGS, *args, f'--dataset={images}', f'--workdir={run}'
-  )
-  assert trained.status == 0, trained.stderr
-  result = _embed(run, tmp_path / 'codes.npz')
+def test_a_model_without_a_code_is_refused(trained_run, tmp_path):
+  result = _embed(trained_run('no_latent'), tmp_path / 'codes.npz')
   assert result.status == 1 and not (tmp_path / 'codes.npz').exists()
   assert result.stderr == (
     'error: --workdir must be a model with a code, got one without: its '

@@ -10,6 +10,9 @@ import source_tree
 import toys
 from toys import terminal
 
+from vlae_tf.reproduction import runner
+from vlae_tf.system import progress
+
 _LINE = re.compile(
   r'(step|image|fit|code|run|experiment) \d+/\d+'
   r'( ETA (\d+:)?\d+:\d\d \d\S* \w+s/s)?( .*)?'
@@ -47,10 +50,13 @@ _OTHERS = {
 
 def impatient():
   """Has a command show all that it has to show, however fast it is."""
-  from vlae_tf.reproduction import runner
-  from vlae_tf.system import progress
-
   progress._SECONDS_BETWEEN_LINES = runner._SECONDS_BETWEEN_LINES = 0.0
+
+
+def _be_impatient(monkeypatch):
+  """The same of commands in this process."""
+  for module in (runner, progress):
+    monkeypatch.setattr(module, '_SECONDS_BETWEEN_LINES', 0.0)
 
 
 def _on_terminal():
@@ -58,6 +64,14 @@ def _on_terminal():
   impatient()
   # The stream is of the file descriptor.
   os.dup2(os.open(os.environ['TERMINAL'], os.O_RDWR | os.O_NOCTTY), 2)
+
+
+def _tier(command):
+  if command in ('evaluate', 'receptive_field', 'reproduce'):
+    return command
+  return pytest.param(
+    command, marks=pytest.mark.exhaustive('the same of every command')
+  )
 
 
 @pytest.fixture
@@ -68,12 +82,9 @@ def names(small_run, tmp_path):
   return dict(run=run, tmp=tmp_path, images=images)
 
 
-def _tried(command, args):
+def _tried(command, args, run=commands.spawn, **options):
   """Runs it loud and quiet: both told the same, one of them how it went."""
-  found = [
-    commands.spawn(command, *args, *more, prepare=impatient)
-    for more in ([], ['--quiet'])
-  ]
+  found = [run(command, *args, *more, **options) for more in ([], ['--quiet'])]
   loud, quiet = found
   assert (loud.status, quiet.status) == (0, 0), found
   assert quiet.stderr == ''
@@ -87,19 +98,22 @@ def _tried(command, args):
   return lines
 
 
-@pytest.mark.parametrize('command', _ARGS)
-def test_a_log_has_lines_and_quiet_has_none(command, names):
+@pytest.mark.parametrize('command', map(_tier, _ARGS))
+def test_a_log_has_lines_and_quiet_has_none(command, names, monkeypatch):
   if command == 'decompress':
     names['file'] = names['tmp'] / 'b.vlae'
     packed = ['--lanes=4', '--nobaselines', '--elbo_samples=0']
     packed += [f'--{k}={names[v]}' for k, v in _PLACES.items()]
     assert commands.run('compress', *packed).status == 0
-  _tried(command, [arg.format(**names) for arg in _ARGS[command]])
+  _be_impatient(monkeypatch)
+  args = [arg.format(**names) for arg in _ARGS[command]]
+  _tried(command, args, commands.run)
 
 
 _PLACES = {'workdir': 'run', 'in': 'images', 'out': 'file'}
 
 
+@pytest.mark.exhaustive('a process for each of four commands')
 def test_training_and_probing_are_told_as_the_others(tmp_path):
   run = tmp_path / 'run'
   args = [*toys.FLAGS, '--dataset=digits', '--xla=none', '--max_steps=20']
@@ -122,10 +136,11 @@ def test_training_and_probing_are_told_as_the_others(tmp_path):
   ]
   assert (quiet.status, quiet.stderr) == (0, '')
   probe = ['--num_labels=20', '--repeats=2', '--max_images=50']
-  probed = _tried('probe', [f'--workdir={run}', *probe])
+  probed = _tried('probe', [f'--workdir={run}', *probe], prepare=impatient)
   assert {line.split()[0] for line in probed} == {'image', 'fit'}
 
 
+@pytest.mark.exhaustive('two processes')
 def test_a_terminal_has_a_bar_and_quiet_has_none(names):
   args = [f'--workdir={names["run"]}', '--num_samples=2']
   for more, expected in (

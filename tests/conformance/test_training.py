@@ -35,14 +35,6 @@ def batch(step):
   }
 
 
-@pytest.fixture
-def eagerly():
-  """Lets functions run as they are: to trace them takes ten times as long."""
-  tf.config.run_functions_eagerly(True)
-  yield
-  tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('case', combinations(), ids=cases.label)
 def test_a_step_is_taken(case):

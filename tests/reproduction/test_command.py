@@ -7,37 +7,60 @@ import signal
 import commands
 import pytest
 from PIL import Image
-from training import processes
+from training import processes as training_processes
 
-from vlae_tf.reproduction import records
+from vlae_tf.reproduction import records, runner
+
+
+def _in_process(args, log, tell):
+  """In place of `processes.run`: without a start of Python and TensorFlow."""
+  del tell
+  module, *flags = args
+  result = commands.run(module.removeprefix('vlae_tf.'), *flags)
+  log.parent.mkdir(parents=True, exist_ok=True)
+  with open(log, 'a', encoding='utf-8') as file:
+    file.write(result.stdout + result.stderr)
+  if result.status:
+    raise runner.processes.FailedError(result.stderr)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _one_process():
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(runner.processes, 'run', _in_process)
+    yield
 
 
 @pytest.fixture(scope='module')
 def tried(tmp_path_factory):
-  """The way of one experiment and a figure, killed once in its middle."""
+  """The way of one experiment and a figure."""
   folder = tmp_path_factory.mktemp('tried')
   args = ('--smoke', f'--runs={folder}/runs', f'--out={folder}/out')
-  first = processes.command('reproduce', (*args, '--figure=2'), folder / 'it')
-  # There it is stopped and goes on in another process.
-  checkpoint = folder / 'runs/smoke_vlae/checkpoints/ckpt-10.index'
-  first.wait_for(checkpoint.exists)
-  first.wait_for(lambda: first.output()[0].count('train, see') == 2)
-  first.process.terminate()
-  killed = first.finish()
-  return folder, args, killed, commands.run('reproduce', *args, '--figure=2')
-
-
-def test_a_killed_one_goes_on(tried):
-  folder, _, killed, result = tried
-  assert killed.status == 128 + signal.SIGTERM
+  result = commands.run('reproduce', *args, '--figure=2')
   assert result.status == 0, result.stderr
-  log = (folder / 'runs/smoke_vlae.log').read_text()
-  assert log.count('resumed from step 10\n') >= 1
-  assert log.count('finished at step 26') == 1
-  assert 'Traceback' not in log
   lines = result.stdout.splitlines()
   assert lines[0].startswith('smoke_vlae: train, see ')
   assert 'smoke_vlae: at step 26 of 26' in lines
+  return folder, args
+
+
+@pytest.mark.exhaustive('a process that is killed, and its children')
+def test_a_killed_one_goes_on(tmp_path):
+  args = ('--smoke', f'--runs={tmp_path}/runs', f'--out={tmp_path}/out')
+  args += ('--figure=2',)
+  first = training_processes.command('reproduce', args, tmp_path / 'it')
+  checkpoint = tmp_path / 'runs/smoke_vlae/checkpoints/ckpt-10.index'
+  first.wait_for(checkpoint.exists)
+  first.wait_for(lambda: first.output()[0].count('train, see') == 2)
+  first.process.terminate()
+  assert first.finish().status == 128 + signal.SIGTERM
+  result = commands.spawn('reproduce', *args)
+  assert result.status == 0, result.stderr
+  log = (tmp_path / 'runs/smoke_vlae.log').read_text()
+  assert log.count('resumed from step 10\n') >= 1
+  assert log.count('finished at step 26') == 1
+  assert 'Traceback' not in log
+  assert 'smoke_vlae: at step 26 of 26' in result.stdout.splitlines()
 
 
 def test_what_is_told_was_measured(tried):
@@ -89,6 +112,7 @@ def test_one_that_fails_keeps_nothing_else_back(tried, tmp_path):
   assert error == 'error: failed: smoke_af_vae'
 
 
+@pytest.mark.exhaustive('trains two models')
 def test_what_another_starts_from_is_trained_first(tmp_path):
   args = ['--smoke', f'--runs={tmp_path}/runs', f'--out={tmp_path}']
   args += ['--experiment=smoke_gaussian_prior']

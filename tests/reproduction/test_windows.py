@@ -81,6 +81,7 @@ def impatient():
   processes._SECONDS_BETWEEN_LOOKS = 0.05
 
 
+@pytest.mark.exhaustive('trains two models')
 def test_a_sweep_goes_the_whole_way(tmp_path):
   args = [
     '--base_preset=quickstart',

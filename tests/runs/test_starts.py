@@ -11,6 +11,8 @@ from vlae_tf.runs import about, start_files, starts, workdirs
 from vlae_tf.training import limits, loop
 from vlae_tf.training import step as train_step
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def _trainer(folder, start_from=None, max_steps=0, **changes):
   changes = {**toys.SMALLEST, 'validate_every_epochs': 0, **changes}
@@ -102,7 +104,14 @@ def test_fresh_weights_have_no_start(trained, tmp_path):
 
 @pytest.mark.parametrize(
   'changes, named',
-  [(dict(decoder_units=5), 'likelihood'), (dict(prior='gaussian'), 'prior')],
+  [
+    (dict(decoder_units=5), 'likelihood'),
+    pytest.param(
+      dict(prior='gaussian'),
+      'prior',
+      marks=pytest.mark.exhaustive('another part'),
+    ),
+  ],
 )
 def test_another_model_is_refused(trained, tmp_path, changes, named):
   changes = {'prior': 'flow', **changes}

@@ -6,6 +6,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf.training import limits, loop, strategies
+from vlae_tf.training import step as train_step
 
 
 def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
@@ -29,6 +30,7 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
     workdir,
     strategy=strategies.create(strategy),
     limits=limits.Limits(max_steps=steps, steps_per_call=1),
+    execution=train_step.Execution(xla='none'),
   )
   seen = []
   trainer.run([_Recorder(seen)])

@@ -17,6 +17,10 @@ from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training.callbacks import code_watch, metrics_log
 
+# Functions run eagerly, and an epoch is one step: tracing takes the time.
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+_WHOLE = dict(batch_size=48)
+
 
 def _trainer(folder, changes=(), **kwargs):
   changes = {**toys.SMALLEST, 'validate_every_epochs': 0, **dict(changes)}
@@ -34,52 +38,77 @@ def test_early_stopping_ends_the_run_for_good(tmp_path):
   changes = dict(
     early_stopping_patience=2, learning_rate=0.0, validate_every_epochs=1
   )
-  options = dict(steps_per_call=3)
-  trainer = _trainer(tmp_path, changes, **options)
+  trainer = _trainer(tmp_path, changes | _WHOLE)
   assert trainer.run() == 'early stopping'
-  assert trainer.step == 3 * 6
-  again = _trainer(tmp_path, changes, **options)
-  assert (again.resumed_from, again.run()) == (18, 'early stopping')
-  assert again.step == 18
+  assert trainer.step == 3
+  again = _trainer(tmp_path, changes | _WHOLE)
+  assert (again.resumed_from, again.run()) == (3, 'early stopping')
+  assert again.step == 3
 
 
 def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
-  trainer = _trainer(tmp_path, max_steps=4)
+  trainer = _trainer(tmp_path, max_steps=1)
   assert trainer.run() == 'max_steps'
-  again = _trainer(tmp_path, max_steps=40, max_skipped_in_row=5)
+  again = _trainer(tmp_path, max_steps=40, max_skipped_in_row=2)
   weight = again.model.trainable_variables[0]
   weight.assign(weight.value * np.nan)
   with pytest.raises(ValueError, match='updates in a row were not finite'):
     again.run()
   restored = workdirs.restore(tmp_path)
-  assert restored.step == 4
+  assert restored.step == 1
   for a, b in zip(restored.model.weights, trainer.averages.weights):
     np.testing.assert_array_equal(a, b)
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
-  trainer = _trainer(tmp_path, max_steps=3, checkpoint_every_steps=2)
+  trainer = _trainer(tmp_path, max_steps=2, checkpoint_every_steps=1)
   weight = trainer.model.trainable_variables[0]
   weight.assign(weight.value * np.nan)
-  with pytest.raises(ValueError, match='step 3 are not finite and so not sav'):
+  with pytest.raises(ValueError, match='step 2 are not finite and so not sav'):
     trainer.run()
-  assert 'warning: The weights at step 2 are not' in capsys.readouterr().err
+  assert 'warning: The weights at step 1 are not' in capsys.readouterr().err
 
 
-def test_the_best_checkpoint_can_be_restored(tmp_path):
-  trainer = _trainer(tmp_path, dict(validate_every_epochs=1), max_steps=12)
-  trainer.run()
-  best = workdirs.restore(tmp_path, 'best')
-  assert best.step in (6, 12)
-  assert (best.checkpoint, workdirs.restore(tmp_path).checkpoint) == (
+class _Looks(keras.callbacks.Callback):
+  """Notes what callbacks see while a model trains."""
+
+  def __init__(self):
+    super().__init__()
+    self.seen = []
+
+  def on_train_batch_end(self, batch, logs=None):
+    self.seen.append((batch, sorted(logs)))
+
+
+@pytest.fixture(scope='module')
+def validated(tmp_path_factory):
+  """The directory of a run of two validations, and what callbacks saw."""
+  folder = tmp_path_factory.mktemp('validated')
+  looks = _Looks()
+  changes = dict(validate_every_epochs=1, batch_size=16)
+  _trainer(folder, changes, max_steps=6, steps_per_call=2).run([looks])
+  return folder, looks.seen
+
+
+def test_the_best_checkpoint_can_be_restored(validated):
+  folder, _ = validated
+  best = workdirs.restore(folder, 'best')
+  assert best.step in (3, 6)
+  assert (best.checkpoint, workdirs.restore(folder).checkpoint) == (
     'best',
     'last',
   )
 
 
+def test_callbacks_see_every_look(validated):
+  _, seen = validated
+  assert [step for step, _ in seen] == [2, 3, 4, 6]
+  assert {'elbo', 'rate', 'skipped', 'learning_rate'} <= set(seen[0][1])
+
+
 def test_images_that_are_trained_on_choose_no_best(tmp_path):
   changes = dict(validate_every_epochs=1, train_on='train+validation')
-  trainer = _trainer(tmp_path, changes, max_steps=8)
+  trainer = _trainer(tmp_path, changes | _WHOLE, max_steps=1)
   log = metrics_log.MetricsLog(tmp_path)
   trainer.run([log])
   assert log.curve == 'validation_trained_on'
@@ -116,10 +145,9 @@ def test_what_is_not_compiled_is_refused(xla):
     train_step.Execution(xla=xla).check(toys.small_config(), 2)
 
 
-def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
-  trainer = _trainer(tmp_path, dict(prior='flow'), max_steps=2)
-  trainer.run()
-  model, images = trainer.model, tf.round(toys.image_data().validation)
+def test_rates_of_dimensions_sum_to_the_rate():
+  model = toys.small_model((8, 8, 1))
+  images = tf.round(toys.image_data().validation)
   q = model.posterior(images)
   z = q.sample(seed=1)
   rates = code_use.rates_per_dimension(q, model.prior(), z)
@@ -128,9 +156,9 @@ def test_rates_of_dimensions_sum_to_the_rate(tmp_path):
   np.testing.assert_allclose(tf.reduce_sum(rates, 1), total, rtol=1e-4)
 
 
-def test_noise_is_counted_to_the_code_it_became(tmp_path):
+def test_noise_is_counted_to_the_code_it_became():
   """Near the identity, `eps[i]` is near `z[i]` whatever was reversed."""
-  model = _trainer(tmp_path, dict(prior='flow', flow_steps=2)).model
+  model = toys.small_model((8, 8, 1))
   for variable in model.prior.trainable_variables:
     variable.assign(0 * variable.value)
   images = tf.round(toys.image_data().validation)
@@ -190,20 +218,8 @@ def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):
   assert records[0]['loss'] is None and records[0]['elbo'] == -1.0
 
 
-def test_size_counts_the_weights(tmp_path):
-  model = _trainer(tmp_path).model
+def test_size_counts_the_weights():
+  model = toys.small_model((8, 8, 1), **toys.SMALLEST)
   text = sizes.describe(model, (8, 8, 1), 8)
   count = sum(math.prod(v.shape) for v in model.trainable_variables)
   assert text.startswith(f'{count:,} weights; a step of 8 images needs about ')
-
-
-def test_callbacks_see_every_look(tmp_path):
-  seen = []
-
-  class Callback(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-      seen.append((batch, sorted(logs)))
-
-  _trainer(tmp_path, max_steps=7, steps_per_call=3).run([Callback()])
-  assert [step for step, _ in seen] == [3, 6, 7]
-  assert {'elbo', 'rate', 'skipped', 'learning_rate'} <= set(seen[0][1])

@@ -16,6 +16,8 @@ from vlae_tf.runs import workdirs
 from vlae_tf.training import limits, loop
 from vlae_tf.training import step as train_step
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import time
 
@@ -12,9 +13,12 @@ import toys
 
 from training import processes
 from vlae_tf.runs import config_files
+from vlae_tf.training import limits, loop
+from vlae_tf.training import step as train_step
 
 STEPS = 300
 EVERY = 20
+kills = pytest.mark.exhaustive('processes of 300 steps')
 
 
 @pytest.fixture(scope='module')
@@ -79,6 +83,7 @@ def uninterrupted(flags, tmp_path_factory):
   return folder
 
 
+@kills
 def test_kills_and_damage_change_nothing(flags, uninterrupted, tmp_path):
   """Two SIGKILLs, a SIGTERM and a truncated checkpoint, then the end."""
   rng = random.Random(0)
@@ -133,6 +138,7 @@ def _train_steps(folder):
   return [r['step'] for r in _metrics(folder) if r['split'] == 'train']
 
 
+@kills
 def test_last_and_best_are_kept(uninterrupted):
   run = uninterrupted / 'run'
   kept = sorted(p.name for p in (run / 'checkpoints').glob('*.index'))
@@ -146,23 +152,41 @@ def test_last_and_best_are_kept(uninterrupted):
   ]
 
 
-def test_another_config_is_refused(flags, uninterrupted, tmp_path):
-  before = (uninterrupted / 'run/config.json').read_text(encoding='utf-8')
-  more = ['--learning_rate=0.5', '--seed=3']
-  result = _start(flags, uninterrupted, *more).finish()
-  assert result.status == 1
-  (line,) = result.stderr.splitlines()
-  assert 'learning_rate: 0.002 there, 0.5 here' in line
-  assert 'seed: 0 there, 3 here' in line
-  after = (uninterrupted / 'run/config.json').read_text(encoding='utf-8')
-  assert before == after
-
-
-def test_configs_of_earlier_versions_are_read(uninterrupted, tmp_path):
-  path = uninterrupted / 'run/config.json'
-  fields = json.loads(path.read_text(encoding='utf-8'))
+def test_configs_of_earlier_versions_are_read(small_run, tmp_path):
+  fields = json.loads((small_run / 'config.json').read_text(encoding='utf-8'))
   for name in ('objective', 'precision', 'beta', 'kl_warmup_steps'):
     del fields[name]
   (tmp_path / 'config.json').write_text(json.dumps(fields), encoding='utf-8')
   config = config_files.load(tmp_path / 'config.json')
   assert (config.objective, config.precision) == ('free_bits', 'float32')
+
+
+@pytest.mark.usefixtures('eagerly')
+def test_a_run_that_lost_a_checkpoint_ends_at_the_same_bits(tmp_path, capsys):
+  """The newest checkpoint is damaged: the one before it is gone on from."""
+
+  def trainer(folder):
+    changes = dict(
+      batch_size=24,
+      validate_every_epochs=1,
+      learning_rate_schedule='plateau',
+      plateau_patience=1,
+      objective='soft_free_bits',
+    )
+    return loop.Trainer(
+      toys.small_config(**toys.SMALLEST | changes),
+      toys.image_data(),
+      folder / 'run',
+      limits=limits.Limits(max_steps=4, checkpoint_every_steps=1),
+      execution=train_step.Execution(xla='none'),
+    )
+
+  trainer(tmp_path / 'a').run()
+  shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+  good = _truncate_newest(tmp_path / 'b')
+  again = trainer(tmp_path / 'b')
+  assert again.resumed_from == good == 3
+  assert 'passed over a broken checkpoint' in capsys.readouterr().err
+  again.run()
+  a, b = (_state(tmp_path / name, 4) for name in 'ab')
+  assert_same_state(a, b)

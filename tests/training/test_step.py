@@ -13,6 +13,7 @@ from vlae_tf.training import step as train_step
 
 NO_FLOOR = dict(free_bits=0.0)
 UNDER_FLOOR = dict(free_bits=9.0)
+eagerly = pytest.mark.usefixtures('eagerly')
 
 
 def _state(config):
@@ -39,7 +40,7 @@ def _weights(state):
 def _gradient(config, state, **kwargs):
   batch = next(iter(_batches(config)))
   function = gradients.GlobalGradient(state.model, config, **kwargs)
-  gradient, means = tf.function(function)(batch, tf.constant(0, tf.int64))
+  gradient, means = function(batch, tf.constant(0, tf.int64))
   return [g.numpy() for g in gradient], means.numpy()
 
 
@@ -84,15 +85,16 @@ def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
 
 def test_xla_and_parts_take_the_same_steps():
   results = []
-  config = toys.small_config()
+  config = toys.small_config(**toys.SMALLEST)
   for changes in ({}, {'xla': 'auto', 'parts': 2}):
     state = _state(config)
-    metrics = _step(config, state, **changes)(iter(_batches(config)), 5)
+    metrics = _step(config, state, **changes)(iter(_batches(config)), 3)
     results.append([float(metrics['loss']), *_weights(state)])
   for a, b in zip(*results):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
+@eagerly
 def test_a_step_clips_applies_and_averages():
   config = toys.small_config(gradient_clip_norm=3.0)
   state = _state(config)
@@ -120,12 +122,13 @@ def test_a_step_clips_applies_and_averages():
     np.testing.assert_allclose(average, old / 11 + new * 10 / 11, atol=1e-6)
 
 
+@eagerly
 def test_nan_in_the_data_skips_its_update_alone():
-  config = toys.small_config()
+  config = toys.small_config(**toys.SMALLEST)
   state = _state(config)
   batches = list(_batches(config).take(3))
   bad = {**batches[1], 'image': batches[1]['image'] * np.nan}
-  step = _step(config, state, xla='auto')
+  step = _step(config, state)
   metrics = step(iter(tf.data.Dataset.from_tensors(batches[0])), 1)
   assert float(metrics['skipped']) == 0
   before = _weights(state)
@@ -140,6 +143,7 @@ def test_nan_in_the_data_skips_its_update_alone():
   assert guards.are_finite(state.variables_to_check())
 
 
+@eagerly
 def test_nan_in_a_weight_skips_all_updates():
   config = toys.small_config()
   state = _state(config)
@@ -163,6 +167,7 @@ def test_the_loss_scale_of_float16_adapts():
   assert float(guard.loss_scale) == first
 
 
+@eagerly
 @pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
 def test_mixed_precision_takes_steps(precision):
   config = toys.small_config(precision=precision)
@@ -185,8 +190,9 @@ def test_bad_executions_are_refused(execution, replicas, message):
     train_step.Execution(**execution).check(toys.small_config(), replicas)
 
 
+@pytest.mark.exhaustive('tests/test_fit.py fits too')
 def test_plain_keras_fit_works():
-  state = _state(toys.small_config())
+  state = _state(toys.small_config(**toys.SMALLEST))
   state.model.compile(keras.optimizers.Adamax(0.01))
   images = (toys.image_data().train > 0.5).astype('float32')
   history = state.model.fit(images, epochs=3, batch_size=8, verbose=0).history

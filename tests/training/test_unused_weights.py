@@ -12,6 +12,8 @@ from vlae_tf.components import priors
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 class Wasteful(priors.GaussianPrior):
   """A prior with a weight that it does not use."""

@@ -13,6 +13,8 @@ from vlae_tf.runs import workdirs
 from vlae_tf.training import limits, loop
 from vlae_tf.training import step as train_step
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _DECODERS = ['pixelcnn', 'gated_pixelcnn', 'window', 'downsampled_window']
 
 
