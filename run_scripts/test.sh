@@ -13,6 +13,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${VENV:-.venv}
 pytest=("$venv/bin/python" -m pytest -q -rs --durations=15)
 if (($# > 0)) && [[ $* != --exhaustive ]]; then
+  if [[ ! -x $venv/bin/python ]]; then
+    echo "no $venv: run_scripts/test.sh without arguments makes it" >&2
+    exit 1
+  fi
   exec "${pytest[@]}" "$@"
 fi
 
@@ -23,5 +27,6 @@ status=0
 "$venv/bin/python" -m ruff format --check . || status=1
 "$venv/bin/lint-imports" --no-cache || status=1
 "$venv/bin/python" -m mypy || status=1
-"${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?
+# TensorFlow keeps what XLA compiles: the more workers, the less in each.
+"${pytest[@]}" -n 4 --dist=loadfile "$@" || status=$?
 exit "$status"

@@ -11,6 +11,7 @@ import source_tree
 from absl import flags
 from absl.testing import flagsaver
 
+import vlae_tf
 from vlae_tf.system import command_line, presets
 
 
@@ -47,6 +48,8 @@ def problems(lines):
 def defined(command):
   """Defines the flags of a command; gives its module and their names."""
   module = importlib.import_module(f'vlae_tf.{command}')
+  # Of the package it hides a function of that name, `receptive_field`.
+  vars(vlae_tf).pop(command, None)
   # It also forgets the flags that are defined inside.
   with flagsaver.flagsaver():
     before = set(flags.FLAGS)  # Those of absl and what else is imported.

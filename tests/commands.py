@@ -21,6 +21,7 @@ from unittest import mock
 from absl import app, flags
 from absl.testing import flagsaver
 
+import vlae_tf
 from vlae_tf.system import command_line, launcher, progress
 
 _context = multiprocessing.get_context('forkserver')
@@ -55,6 +56,8 @@ def run(command, *args, **environment):
     A `Result`.
   """
   module = importlib.import_module(f'vlae_tf.{command}')
+  # Where a function of the package has this name, it is not to be the module.
+  vars(vlae_tf).pop(command, None)
   out, err = io.StringIO(), io.StringIO()
   argv = [command, *map(str, args)]
   with contextlib.ExitStack() as stack:

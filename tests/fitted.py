@@ -45,7 +45,7 @@ def _fit(strategy, changes):
     vlae = builder.build_model(config, _IMAGE_SHAPE)
     # With the noise that `fit` will begin with.
     rates = vlae.with_parts()(images[:6]).rate
-    vlae.compile(keras.optimizers.Adamax(0.01))
+    vlae.compile(keras.optimizers.Adamax(0.01), jit_compile=False)
   history = vlae.fit(images, batch_size=6, shuffle=False, verbose=0).history
   score = vlae.evaluate(images, batch_size=6, verbose=0, return_dict=True)
   results = {f'fit_{k}': v[0] for k, v in history.items()}

@@ -52,7 +52,18 @@ def test_what_users_meet_first_has_one():
   assert len(_WITH_ONE) >= 15
 
 
-@pytest.mark.parametrize('key', _EXAMPLES)
+_SLOW = ['vlae_tf/analysis/probe:Prober', 'vlae_tf/analysis/anomaly:Scorer']
+
+
+@pytest.mark.parametrize(
+  'key',
+  [
+    pytest.param(key, marks=pytest.mark.exhaustive('takes seconds'))
+    if key in _SLOW
+    else key
+    for key in _EXAMPLES
+  ],
+)
 def test_does_what_it_says(key):
   module, text, line = _EXAMPLES[key]
   names = dict(vars(importlib.import_module(module)))

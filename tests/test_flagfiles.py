@@ -1,49 +1,33 @@
 """Each preset in `flags/` is its difference from its parent, and no more."""
 
 import dataclasses
-import json
-import subprocess
-import sys
 
+import command_flags
 import pytest
 import source_tree
+from absl import flags
 
 from vlae_tf import config_flags
 from vlae_tf.system import presets
 
 _FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
 _NAMES = [path.stem for path in _FLAGFILES]
-# Flags are global, so they are read in a process of their own.
-_READ = """
-import json, sys
-from vlae_tf import train
-from vlae_tf.system import presets
-FLAGS, results = train.FLAGS, {}
-train.define_flags()
-for preset in ['', *sys.argv[1:]]:
-  FLAGS.unparse_flags()
-  for name in FLAGS:
-    FLAGS[name].unparse()
-  args = presets.expand([f'--preset={preset}'] if preset else [])
-  FLAGS(['train', *args])
-  train.config_flags.parsed(FLAGS)
-  results[preset] = {name: FLAGS[name].value for name in FLAGS}
-print(json.dumps(results))
-"""
 
 
 @pytest.fixture(scope='module')
 def values():
   """Values of all flags, by preset; '' for none."""
-  result = subprocess.run(
-    [sys.executable, '-c', _READ, *_NAMES],
-    cwd=source_tree.ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert result.returncode == 0, result.stderr
-  return json.loads(result.stdout)
+  return {preset: _values(preset) for preset in ['', *_NAMES]}
+
+
+def _values(preset):
+  args = presets.expand([f'--preset={preset}'] if preset else [])
+  with command_flags.defined('train') as (_, names):
+    known = flags.FLAGS
+    known.unparse_flags()
+    known(['train', *args])
+    config_flags.parsed(known)
+    return {name: known[name].value for name in names}
 
 
 def _lines(path):

@@ -11,6 +11,7 @@ from vlae_tf.nn import weight_norm
 
 tfd = tfp.distributions
 tfb = tfp.bijectors
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def test_both_readings_of_the_bound_agree():

@@ -46,6 +46,7 @@ def _kinds(cells):
   }
 
 
+@pytest.mark.exhaustive('executes notebooks')
 @each
 def test_it_runs_in_a_fresh_kernel(name):
   again = update_notebooks.executed(name)

@@ -100,7 +100,11 @@ def test_every_folder_with_modules_is_a_package(setup):
 
 def test_python_3_10_is_enough(setup):
   assert setup['python_requires'] == '>=3.10'
-  for file in ('.github/workflows/ci.yml', 'pyproject.toml', 'README.md'):
+  for file in (
+    '.github/workflows/exhaustive.yml',
+    'pyproject.toml',
+    'README.md',
+  ):
     assert re.search(r'\b3\.10\b', _text(file)), file
 
 
@@ -144,7 +148,9 @@ def test_licence_and_citation_agree(setup):
 def test_what_others_run_is_pinned():
   hooks = re.findall(r'^ +rev: (.*)$', _text('.pre-commit-config.yaml'), re.M)
   assert all(re.fullmatch(r'v\d+\.\d+\.\d+', rev) for rev in hooks) and hooks
-  workflow = _text('.github/workflows/ci.yml')
+  workflow = ''.join(
+    _text(f'.github/workflows/{name}.yml') for name in ('ci', 'exhaustive')
+  )
   actions = re.findall(r'uses: \S+@(\S+) # v\d', workflow)
   assert all(re.fullmatch('[0-9a-f]{40}', commit) for commit in actions)
   assert len(actions) == workflow.count('uses:') > 0
@@ -168,6 +174,7 @@ def installed(tmp_path_factory):
   return root / 'installed'
 
 
+@pytest.mark.exhaustive('builds the package')
 def test_every_module_preset_and_model_is_installed(installed):
   files = {str(p.relative_to(installed)) for p in installed.rglob('*.*')}
   modules = {f'{file}.py' for file in source_tree.files('vlae_tf')}
@@ -199,6 +206,7 @@ def test_there_is_a_script_for_every_command(setup):
     assert getattr(launcher, name).args == (f'vlae_tf.{name}',)
 
 
+@pytest.mark.exhaustive('builds the package')
 def test_a_source_distribution_is_the_repository(tmp_path):
   listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard']
   try:
@@ -217,6 +225,7 @@ def test_a_source_distribution_is_the_repository(tmp_path):
   assert names - there == set()
 
 
+@pytest.mark.exhaustive('builds the package')
 def test_installed_presets_are_found_from_anywhere(installed, tmp_path):
   code = 'from vlae_tf.system import presets; print(presets.folder()); '
   code += 'print(*presets.expand(["--preset=omniglot_gaussian_prior"]))'

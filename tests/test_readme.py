@@ -42,6 +42,7 @@ def _own_registry(monkeypatch, registry):
     monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
 
 
+@pytest.mark.exhaustive('runs all snippets')
 @pytest.mark.parametrize('page', _with_python())
 def test_python_snippets_run(page, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)

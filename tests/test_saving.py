@@ -219,6 +219,7 @@ def first_run(tmp_path):
 
 
 @pytest.mark.real_data
+@pytest.mark.usefixtures('eagerly')
 def test_a_run_of_the_first_format_scores_as_before(first_run):
   workdir, data = first_run
   result = commands.run(

@@ -12,10 +12,12 @@ import vlae_tf
 from vlae_tf import components, nn
 from vlae_tf.analysis import drawing, pictures, sampling
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 @pytest.fixture(scope='module')
 def model():
-  return toys.small_model()
+  return toys.small_model((4, 3, 1), prior='gaussian', encoder_widths='4')
 
 
 @pytest.mark.parametrize(

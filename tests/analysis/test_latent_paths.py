@@ -1,5 +1,7 @@
 """Images along paths of codes, drawn from the same pixel noise."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,18 @@ from vlae_tf import components
 from vlae_tf.analysis import code_use, encoding, latent_paths
 
 _TOY = toys.LinearGaussian()
+
+
+@functools.cache
+def _small_model():
+  """What is compiled for it is shared by all tests."""
+  return toys.small_model()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forget_model():
+  yield
+  _small_model.cache_clear()
 
 
 def _toy_model():
@@ -70,7 +84,7 @@ def test_images_of_a_way_differ_by_their_codes_alone(space):
 def test_the_ends_of_a_way_in_the_noise_are_the_codes_of_the_images(
   monkeypatch,
 ):
-  model = toys.small_model()
+  model = _small_model()
   images, codes = toys.binary_images(4), []
   monkeypatch.setattr(
     latent_paths, '_drawn', lambda model, z, seed: codes.extend(z)
@@ -85,11 +99,9 @@ def test_the_ends_of_a_way_in_the_noise_are_the_codes_of_the_images(
 
 def test_equal_images_have_a_way_of_equal_images():
   images = toys.binary_images(2)
-  drawn = latent_paths.interpolate(toys.small_model(), images, images, 3)
+  drawn = latent_paths.interpolate(_small_model(), images, images, 3)
   np.testing.assert_array_equal(drawn, drawn[:1].repeat(3, 0))
-  other = latent_paths.interpolate(
-    toys.small_model(), images, images, 3, seed=1
-  )
+  other = latent_paths.interpolate(_small_model(), images, images, 3, seed=1)
   assert (drawn != other).any()
 
 
@@ -130,7 +142,7 @@ def test_the_place_of_a_number_in_the_noise_undoes_the_reversals(steps):
 
 def test_the_number_of_the_noise_is_the_one_of_the_code(monkeypatch):
   """Of an even number of flows, whose noise is in the opposite order."""
-  model, codes = toys.small_model(), []
+  model, codes = _small_model(), []
 
   def drawn(model, z, seed):
     codes.extend(z)
@@ -152,7 +164,7 @@ def test_the_most_used_come_first(monkeypatch, rates, expected):
   monkeypatch.setattr(
     code_use, 'CodeProbe', lambda model: lambda images, split, kind: use
   )
-  found = latent_paths.most_used(toys.small_model(), toys.binary_images(1), 2)
+  found = latent_paths.most_used(_small_model(), toys.binary_images(1), 2)
   assert found == expected
 
 
@@ -170,7 +182,7 @@ def test_bad_interpolations_are_refused(changes, message):
   images = toys.binary_images(2)
   given = dict(first=images, last=images, steps=2)
   with pytest.raises(ValueError, match=message):
-    latent_paths.interpolate(toys.small_model(), **(given | changes))
+    latent_paths.interpolate(_small_model(), **(given | changes))
 
 
 @pytest.mark.parametrize(
@@ -184,9 +196,7 @@ def test_bad_interpolations_are_refused(changes, message):
 )
 def test_bad_dimensions_are_refused(dimensions, message):
   with pytest.raises(ValueError, match=message):
-    latent_paths.traverse(
-      toys.small_model(), toys.binary_images(1), dimensions, 2
-    )
+    latent_paths.traverse(_small_model(), toys.binary_images(1), dimensions, 2)
 
 
 def test_a_model_without_a_code_has_no_ways():

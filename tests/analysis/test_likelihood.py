@@ -4,20 +4,32 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
 from vlae_tf.analysis import estimates, importance, likelihood
 
 
-def log_weights(toy, images, num_samples, seed=0):
+def log_weights(toy, images, num_samples):
   """Log-weights of single codes, `[num_samples, num]`, each its own call."""
   vlae = toy.model()
-  index = np.arange(len(images))
-  columns = [
-    likelihood.Evaluator(vlae, 1, seed + 1000 * k).estimate(images, index)[0]
-    for k in range(num_samples)
-  ]
+  index = tf.range(len(images))
+  # Compiled once for all seeds, which are tensors.
+  estimate = tf.function(
+    lambda seed: importance.estimate(vlae, images, index, 1, seed).log_prob
+  )
+  columns = [estimate(tf.constant(1000 * k)) for k in range(num_samples)]
   return np.stack(columns)
+
+
+def _built(toy):
+  vlae = toy.model()
+  vlae.build((None, *toy.image_shape))
+  return vlae
+
+
+def _grey(toy, num):
+  return np.random.default_rng(0).random((num, *toy.image_shape), np.float32)
 
 
 def test_bounds_rise_with_samples_to_the_exact_likelihood():
@@ -93,15 +105,21 @@ def test_estimates_do_not_depend_on_the_batch():
 
 
 def test_seed_decides_the_estimate():
-  vlae = toys.small_model()
-  images = toys.binary_images(9).astype(bool)
+  toy = toys.LinearGaussian()
+  vlae, images = _built(toy), _grey(toy, 9)
   first, again = (likelihood.Evaluator(vlae, 8, 3)(images) for _ in range(2))
   other = likelihood.Evaluator(vlae, 8, 4)(images)
   np.testing.assert_array_equal(first.log_prob, again.log_prob)
   assert (first.log_prob != other.log_prob).any()
 
 
-@pytest.mark.parametrize('num_samples', [1, 7, 256, 257, 1000])
+_MANY = pytest.mark.exhaustive('more numbers')
+
+
+@pytest.mark.parametrize(
+  'num_samples',
+  [1, 256, 257, *(pytest.param(n, marks=_MANY) for n in (7, 1000))],
+)
 def test_no_more_codes_than_lanes_are_decoded_at_once(num_samples):
   seen = []
   toy = toys.LinearGaussian()
@@ -116,7 +134,7 @@ def test_no_more_codes_than_lanes_are_decoded_at_once(num_samples):
 
 
 def test_terms_add_up_to_the_bound():
-  vlae = toys.small_model()
+  vlae = toys.small_model(**toys.SMALLEST)
   images = toys.binary_images(5).astype(bool)
   result = likelihood.Evaluator(vlae, 4)(images)
   np.testing.assert_allclose(
@@ -153,11 +171,11 @@ def test_number_of_samples_must_be_positive():
     likelihood.Evaluator(toys.small_model(), 0)
 
 
-@pytest.mark.parametrize('num_samples', [3, 300])
+@pytest.mark.parametrize('num_samples', [3, pytest.param(300, marks=_MANY)])
 def test_streams_change_nothing(num_samples):
   """Batches side by side give the digits of one after the other, in order."""
-  model = toys.small_model((6, 5, 1))
-  images = toys.binary_images(23).astype(bool)
+  toy = toys.LinearGaussian()
+  model, images = _built(toy), _grey(toy, 23)
   one, two = (
     likelihood.Evaluator(model, num_samples, seed=2, streams=n)(images)
     for n in (1, 3)
@@ -167,8 +185,8 @@ def test_streams_change_nothing(num_samples):
 
 
 def test_an_image_scores_the_same_whatever_is_scored_with_it():
-  model = toys.small_model((6, 5, 1))
-  images = toys.binary_images(9).astype(bool)
+  toy = toys.LinearGaussian()
+  model, images = _built(toy), _grey(toy, 9)
   evaluator = likelihood.Evaluator(model, 5)
   whole = evaluator(images)
   numbers = [7, 2, 4]

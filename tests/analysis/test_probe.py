@@ -116,7 +116,7 @@ def test_all_see_the_same_draws_which_differ_and_follow_from_the_seed(
 
 
 def test_codes_are_scaled_by_all_training_images():
-  model, data = toys.small_model(), _labelled()
+  model, data = toys.small_model(encoder_widths='4', flow_steps=1), _labelled()
   mean, eps = features.of_codes(model, data, ['mean', 'eps'], 'other ')
   assert (mean.name, eps.name) == ('other code, mean', 'other code, eps')
   train = encoding.encode_all(model, data.train, 'train')

@@ -1,5 +1,6 @@
 """Samples and decompressions."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -15,8 +16,20 @@ from vlae_tf.system import seeds
 tfd = tfp.distributions
 
 
+@functools.cache
+def _small_model():
+  """What is compiled for it is shared by all tests."""
+  return toys.small_model()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forget_model():
+  yield
+  _small_model.cache_clear()
+
+
 def test_seed_decides_the_samples():
-  vlae = toys.small_model()
+  vlae = _small_model()
   first, again, other = (sampling.sample_prior(vlae, 6, s) for s in (1, 1, 2))
   np.testing.assert_array_equal(first, again)
   assert (first != other).any()
@@ -25,7 +38,7 @@ def test_seed_decides_the_samples():
 
 
 def test_draws_of_one_code_differ_and_codes_decide_their_mean():
-  vlae = toys.small_model()
+  vlae = _small_model()
   images = toys.binary_images(3)
   draws = sampling.decompress(vlae, images, draws=400)
   assert draws.shape == (400, 3, 6, 5, 1)
@@ -48,7 +61,7 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
 
 
 def test_continuations_keep_what_is_given():
-  vlae = toys.small_model()
+  vlae = _small_model()
   images = toys.binary_images(3)
   drawn = sampling.complete(vlae, images, 13, draws=4, seed=1)
   assert drawn.shape == (4, 3, 6, 5, 1)
@@ -110,7 +123,7 @@ def test_continuations_follow_the_law_given_the_prefix():
 
 def test_no_more_pixels_are_given_than_there_are():
   with pytest.raises(ValueError, match=r'`num_given` must be in \[0, 30\]'):
-    sampling.complete(toys.small_model(), toys.binary_images(1), 31)
+    sampling.complete(_small_model(), toys.binary_images(1), 31)
 
 
 @pytest.mark.parametrize(
@@ -131,17 +144,17 @@ def test_no_more_pixels_are_given_than_there_are():
 def test_bad_completions_are_refused(changes, message):
   given = dict(images=toys.binary_images(1), num_given=3)
   with pytest.raises(ValueError, match=message):
-    sampling.complete(toys.small_model(), **(given | changes))
+    sampling.complete(_small_model(), **(given | changes))
 
 
 def test_two_proposals_are_enough():
   images = toys.binary_images(1)
-  drawn = sampling.complete(toys.small_model(), images, 3, proposals=2)
+  drawn = sampling.complete(_small_model(), images, 3, proposals=2)
   assert drawn.shape == (1, *images.shape)
 
 
 def test_bad_samples_and_decompressions_are_refused():
-  vlae = toys.small_model()
+  vlae = _small_model()
   with pytest.raises(ValueError, match='`num` must be at least 1, got 0'):
     sampling.sample_prior(vlae, 0)
   with pytest.raises(ValueError, match='`draws` must be at least 1, got 0'):
@@ -152,7 +165,7 @@ def test_bad_samples_and_decompressions_are_refused():
 
 @pytest.mark.parametrize('pattern', ['first rows', 'a column', 'none'])
 def test_pixels_that_are_not_given_do_not_count(pattern):
-  vlae = toys.small_model()
+  vlae = _small_model()
   given = np.zeros((6, 5), bool)
   if pattern == 'first rows':
     given[:3] = True

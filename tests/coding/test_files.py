@@ -1,7 +1,6 @@
 """Files give images back, whoever wrote them and with however many threads."""
 
 import dataclasses
-import os
 
 import numpy as np
 import pytest
@@ -11,14 +10,19 @@ from vlae_tf import coding
 from vlae_tf.archives import container
 from vlae_tf.coding import lossless
 
-_DAMAGES = 1000 if os.environ.get('VLAE_TF_SLOW') else 100
-
 
 @pytest.fixture(scope='module')
 def exact():
   """A small model, untrained."""
   config = vlae_tf.Config(
-    latent_size=3, encoder_widths='4', encoder_units=8, flow_units=8, seed=1
+    latent_size=3,
+    encoder_widths='4',
+    encoder_units=8,
+    flow_steps=1,
+    flow_units=8,
+    decoder_units=4,
+    decoder_depth=2,
+    seed=1,
   )
   return coding.ExactModel(vlae_tf.build_model(config, (5, 6, 1)))
 
@@ -56,13 +60,17 @@ def test_images_come_back(coder, images, file):
   np.testing.assert_array_equal(_read(coder, file), images)
 
 
-def test_the_number_of_threads_changes_no_byte(exact, images, file, tmp_path):
+@pytest.mark.parametrize(
+  'jobs', [2, pytest.param(3, marks=pytest.mark.exhaustive('more threads'))]
+)
+def test_the_number_of_threads_changes_no_byte(
+  exact, images, file, tmp_path, jobs
+):
   settings = coding.Settings(5, 4, direct_step=2.0)
-  for jobs in (2, 3):
-    other = coding.Coder(exact, settings, jobs)
-    other.compress(images, tmp_path / f'{jobs}.vlae')
-    assert (tmp_path / f'{jobs}.vlae').read_bytes() == file.read_bytes()
-    np.testing.assert_array_equal(_read(other, file), images)
+  other = coding.Coder(exact, settings, jobs)
+  other.compress(images, tmp_path / 'a.vlae')
+  assert (tmp_path / 'a.vlae').read_bytes() == file.read_bytes()
+  np.testing.assert_array_equal(_read(other, file), images)
 
 
 def test_a_reader_takes_the_settings_of_the_file(exact, images, file):
@@ -145,11 +153,16 @@ def test_settings_that_no_file_has_are_refused(exact):
     coding.Coder(exact, jobs=-1)
 
 
-def test_damage_is_an_error_or_does_not_matter(coder, images, file, tmp_path):
+@pytest.mark.parametrize(
+  'num', [100, pytest.param(1000, marks=pytest.mark.exhaustive('more damage'))]
+)
+def test_damage_is_an_error_or_does_not_matter(
+  coder, images, file, tmp_path, num
+):
   generator = np.random.default_rng(2)
   whole = file.read_bytes()
   refused = 0
-  for _ in range(_DAMAGES):
+  for _ in range(num):
     data = bytearray(whole)
     kind = generator.integers(4)
     place = int(generator.integers(len(data)))
@@ -168,7 +181,7 @@ def test_damage_is_an_error_or_does_not_matter(coder, images, file, tmp_path):
       refused += 1
     else:
       np.testing.assert_array_equal(found, images)
-  assert refused > 0.9 * _DAMAGES
+  assert refused > 0.9 * num
 
 
 def test_a_forged_payload_is_an_error(coder, file):

@@ -17,10 +17,19 @@ _TOTAL = 2**24
 _VALUES = np.arange(256) / 255
 _SYMBOLS = coding.LogisticMixtureSymbols(4)
 
-each_channels = pytest.mark.parametrize('channels', [1, 3])
-each_kind = pytest.mark.parametrize(
-  'kind', ['fresh', 'wide', 'narrow', 'narrowest', 'wild']
-)
+_KINDS = ['fresh', 'wide', 'narrow', 'narrowest', 'wild']
+each_kind = pytest.mark.parametrize('kind', _KINDS)
+
+
+def _each_case(kinds):
+  """Kinds of parameters of three channels, and the first of them of one."""
+  first, *others = kinds
+  one = [
+    pytest.param(kind, 1, marks=pytest.mark.exhaustive('the whole product'))
+    for kind in others
+  ]
+  three = [(kind, 3) for kind in kinds]
+  return pytest.mark.parametrize('kind, channels', [*three, (first, 1), *one])
 
 
 def _intervals(params, pixels):
@@ -70,8 +79,7 @@ def _tables(params, pixels, components=4):
   return tuple(np.stack(x) for x in zip(*rows))
 
 
-@each_channels
-@each_kind
+@_each_case(_KINDS)
 def test_levels_are_a_law(kind, channels):
   """Each has a place in its order, and together they have all of them."""
   params, pixels = _params(kind, 60, channels), _pixels(60, channels)
@@ -83,9 +91,11 @@ def test_levels_are_a_law(kind, channels):
   np.testing.assert_array_equal((starts + widths)[:, -1], _TOTAL)
 
 
-@each_channels
-@each_kind
-@pytest.mark.parametrize('jit_compile', [False, True])
+@_each_case(_KINDS)
+@pytest.mark.parametrize(
+  'jit_compile',
+  [False, pytest.param(True, marks=pytest.mark.exhaustive('by XLA'))],
+)
 def test_levels_are_found_where_they_are(kind, channels, jit_compile):
   num = 8
   params, pixels = _params(kind, num, channels), _pixels(num, channels)
@@ -103,8 +113,7 @@ def test_levels_are_found_where_they_are(kind, channels, jit_compile):
       np.testing.assert_array_equal(interval.width, widths[c])
 
 
-@each_channels
-@pytest.mark.parametrize('kind', ['fresh', 'wide', 'narrow', 'narrowest'])
+@_each_case(['fresh', 'wide', 'narrow', 'narrowest'])
 def test_levels_cost_what_the_law_says(kind, channels):
   """Of draws, which the channels after these are to follow."""
   params = _params(kind, 100, channels)
@@ -219,11 +228,10 @@ def test_numbers_of_components_are_checked(components):
 
 def test_colour_images_come_back_at_the_cost_of_their_law():
   """By a network whose receiver goes pixel by pixel, three numbers each."""
-  config = toys.small_config(
-    pixel_law='logistic_mixture', decoder='gated_pixelcnn'
-  )
-  exact = coding.ExactModel(toys.random_model(config, (3, 4, 3)))
-  images = tf.constant(_pixels(2 * 12, 3).reshape(2, 3, 4, 3))
+  changes = dict(pixel_law='logistic_mixture', decoder='gated_pixelcnn')
+  config = toys.small_config(**(toys.SMALLEST | changes))
+  exact = coding.ExactModel(toys.random_model(config, (2, 3, 3)))
+  images = tf.constant(_pixels(2 * 6, 3).reshape(2, 2, 3, 3))
   codes = tf.zeros([2, *exact.model.event_shape], tf.float64)
   with exact.scope():
     law = exact.model.likelihood(codes)

@@ -54,6 +54,7 @@ def test_images_come_back(binary, num):
 _PLAIN = dict(decoder='factorised', prior='gaussian')
 
 
+@pytest.mark.exhaustive('other numbers of lanes')
 @pytest.mark.parametrize('lanes, num', [(1, 9), (32, 47)])
 def test_images_come_back_on_few_lanes_and_many(lanes, num):
   """Each with a round that takes bits back."""
@@ -61,12 +62,18 @@ def test_images_come_back_on_few_lanes_and_many(lanes, num):
   _check(_chunks(lanes, **_PLAIN), _images(num))
 
 
-def test_images_that_a_model_finds_impossible_come_back():
-  """Of zeros it is all but sure; here are ones and noise."""
+@pytest.fixture(scope='module')
+def black():
+  """What codes images by a model that is all but sure of zeros."""
   model = toys.small_model(_SHAPE, **_SMALL, **_PLAIN)
   last = model.likelihood.network.trainable_variables[-1]
   last.assign(tf.fill(last.shape, -900.0))
-  chunks = coding.LosslessChunks(coding.ExactModel(model), 4)
+  return coding.LosslessChunks(coding.ExactModel(model), 4)
+
+
+def test_images_that_a_model_finds_impossible_come_back(black):
+  """Ones, and noise."""
+  chunks = black
   images = np.concatenate([np.ones((5, *_SHAPE), bool), _images(9)])
   expected = chunks.encode(np.zeros_like(images)).net_bits
   assert expected < images.size
@@ -75,22 +82,31 @@ def test_images_that_a_model_finds_impossible_come_back():
   assert found - expected > 20 * images.sum()
 
 
+@pytest.fixture(scope='module')
+def without_code():
+  """What codes images by a model without a code, on four lanes."""
+  return _chunks(4, latent_size=0)
+
+
+def test_models_without_a_code_are_coded(without_code):
+  _check(without_code, _images(8))
+
+
+@pytest.mark.exhaustive('another law')
+def test_models_of_levels_without_a_code_are_coded():
+  chunks = _chunks(3, latent_size=0, pixel_law='categorical')
+  _check(chunks, _images(8).astype(np.uint8) * 200)
+
+
 @pytest.mark.parametrize(
-  'change', [dict(latent_size=0), dict(latent_size=0, pixel_law='categorical')]
+  'pixel_law, lanes', [('categorical', 1), ('logistic_mixture', 3)]
 )
-def test_models_without_a_code_are_coded(change):
-  """Of images of levels alike."""
-  images = _images(8)
-  if 'pixel_law' in change:
-    images = images.astype(np.uint8) * 200
-  _check(_chunks(3, **change), images)
-
-
-@pytest.mark.parametrize('pixel_law', ['categorical', 'logistic_mixture'])
-def test_images_of_levels_come_back(pixel_law):
-  chunks = _chunks(3, pixel_law=pixel_law, **_PLAIN)
+def test_images_of_levels_come_back(pixel_law, lanes):
+  """On a single lane as well, each with a round that takes bits back."""
+  chunks = _chunks(lanes, pixel_law=pixel_law, **_PLAIN)
+  assert not rounds.deal(12, lanes)[-1].is_direct
   rng = np.random.default_rng(0)
-  images = rng.integers(0, 256, (9, *_SHAPE)).astype(np.uint8)
+  images = rng.integers(0, 256, (12, *_SHAPE)).astype(np.uint8)
   images[7], images[8] = 0, 255
   encoded = _check(chunks, images)
   # Random levels are not to be had for less.
@@ -106,7 +122,19 @@ def test_bytes_are_the_same_every_time(binary):
   assert other.encode(images).data == first
 
 
-def test_messages_grow_where_they_have_no_room(binary, monkeypatch):
+def test_messages_grow_where_they_have_no_room(without_code, monkeypatch):
+  """By a model that takes little time to compile."""
+  images = _images(40)
+  data = without_code.encode(images).data
+  monkeypatch.setattr('vlae_tf.coding.message._LEAST_CAPACITY', 8)
+  monkeypatch.setattr(without_code, '_capacity', 0)
+  assert without_code.encode(images).data == data
+  assert without_code._capacity
+  np.testing.assert_array_equal(without_code.decode(data, 40), images)
+
+
+@pytest.mark.exhaustive('compiled for many sizes of messages')
+def test_messages_with_bits_back_grow(binary, monkeypatch):
   images = _images(40)
   data = binary.encode(images).data
   monkeypatch.setattr('vlae_tf.coding.message._LEAST_CAPACITY', 8)
@@ -160,8 +188,8 @@ def test_bytes_of_no_chunk_are_refused(binary):
       binary.decode(data, num)
 
 
-def test_chunks_of_another_model_are_refused(binary):
-  data = _chunks(4, seed=1, **_PLAIN).encode(_images(17)).data
+def test_chunks_of_another_model_are_refused(binary, black):
+  data = black.encode(_images(17)).data
   with pytest.raises(ValueError):
     binary.decode(data, 17)
 
@@ -190,6 +218,7 @@ def _bound(model, images, num_draws):
   return np.mean(draws), np.std(draws) / math.sqrt(num_draws)
 
 
+@pytest.mark.exhaustive('a trained model')
 def test_images_take_the_bits_of_the_bound():
   """A trained model, and images that it has not seen.
 

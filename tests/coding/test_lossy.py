@@ -54,7 +54,9 @@ def test_shifts_have_no_ties_between_powers_of_two(step):
     np.testing.assert_array_equal(on_points(x), wanted)
 
 
-@pytest.mark.parametrize('step', [1.5, 4.0])
+@pytest.mark.parametrize(
+  'step', [1.5, pytest.param(4.0, marks=pytest.mark.exhaustive('another step'))]
+)
 def test_messages_are_as_long_as_the_mass_of_the_prior_says(
   gaussian_model, step
 ):

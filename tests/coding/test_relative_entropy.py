@@ -34,7 +34,12 @@ def _kl_bits(mean, stddev):
   return float(kl.sum()) / math.log(2)
 
 
-@pytest.fixture(scope='module', params=[1, 2, 3])
+_MORE = pytest.mark.exhaustive('other numbers of dimensions')
+
+
+@pytest.fixture(
+  scope='module', params=[2, *(pytest.param(d, marks=_MORE) for d in (1, 3))]
+)
 def told(request):
   """Dimensions; what is selected for each of many shared seeds."""
   d = request.param

@@ -1,5 +1,6 @@
 """Codes of a height, a width and maps are coded like vectors, without loss."""
 
+import functools
 import itertools
 import math
 
@@ -19,6 +20,16 @@ _CLASSES = [
   components.ChannelwisePixelCNNFlowPrior,
 ]
 each_class = pytest.mark.parametrize('cls', _CLASSES)
+one_class = pytest.mark.parametrize(
+  'cls',
+  [
+    components.PixelCNNFlowPrior,
+    pytest.param(
+      components.ChannelwisePixelCNNFlowPrior,
+      marks=pytest.mark.exhaustive('the other kind of flow'),
+    ),
+  ],
+)
 
 
 def _model(cls, seed=0):
@@ -49,8 +60,11 @@ def _images(num, seed=0):
   return np.random.default_rng(seed).random((num, *_IMAGE)) < 0.3
 
 
-@each_class
-@pytest.mark.parametrize('step', [1 / 16, 1.0])
+@one_class
+@pytest.mark.parametrize(
+  'step',
+  [pytest.param(1 / 16, marks=pytest.mark.exhaustive('a finer lattice')), 1.0],
+)
 def test_flows_of_places_are_bijections_of_a_lattice(cls, step):
   """In both directions, by shifts of a lattice, of several steps."""
   exact = coding.ExactModel(_stretched(_model(cls)))
@@ -102,7 +116,7 @@ def test_a_flow_of_places_is_one_of_all_points_of_a_box():
   assert len(np.unique(codes - box[:, :, ::-1, ::-1], axis=0)) > 5
 
 
-@each_class
+@one_class
 def test_codes_cost_their_probability(cls):
   """Of the noise that is coded: the flow's shifts are rounded."""
   lanes, step = 3, 1 / 16
@@ -120,21 +134,33 @@ def test_codes_cost_their_probability(cls):
   assert bits == pytest.approx(-float(nats) / math.log(2), rel=0.02)
 
 
-@each_class
+@functools.cache
+def _chunks(cls):
+  """Compiled once for both tests of images."""
+  return coding.LosslessChunks(coding.ExactModel(_model(cls)), 4)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forget_chunks():
+  yield
+  _chunks.cache_clear()
+
+
+@one_class
 def test_images_come_back(cls):
-  chunks = coding.LosslessChunks(coding.ExactModel(_model(cls)), 4)
+  chunks = _chunks(cls)
   images = _images(17)
   assert not rounds.deal(17, 4)[-1].is_direct
   data = chunks.encode(images).data
   np.testing.assert_array_equal(chunks.decode(data, 17), images)
 
 
-@each_class
+@one_class
 def test_images_take_the_bits_of_the_bound(cls):
   """All but the first rounds, which cost a code that does not come back."""
-  vlae, images = _model(cls), _images(400)
-  chunks = coding.LosslessChunks(coding.ExactModel(vlae), 16)
-  direct = sum(r.size for r in rounds.deal(len(images), 16) if r.is_direct)
+  chunks, images = _chunks(cls), _images(400)
+  vlae = chunks.exact.original
+  direct = sum(r.size for r in rounds.deal(len(images), 4) if r.is_direct)
   first = chunks.encode(images[:direct]).net_bits
   found = chunks.encode(images).net_bits - first
   numbers = tf.constant(images[direct:].astype('float32'))
@@ -146,14 +172,11 @@ def test_images_take_the_bits_of_the_bound(cls):
   assert found == pytest.approx(np.mean(draws) / math.log(2), rel=0.02)
 
 
-@each_class
+@one_class
 def test_points_that_are_sent_alone_come_back(cls):
-  vlae = _model(cls)
-  points = lattice_search.codes_of(
-    vlae, _images(5).astype('float32'), 0.5, moves=4
-  )
-  assert points.shape == (5, *_EVENT)
-  chunks = coding.LossyChunks(coding.ExactModel(vlae), 0.5)
+  rng = np.random.default_rng(0)
+  points = rng.integers(-4, 5, (5, *_EVENT)).astype(np.int16)
+  chunks = coding.LossyChunks(coding.ExactModel(_model(cls)), 0.5)
   encoded = chunks.encode(points)
   np.testing.assert_array_equal(chunks.decode(encoded.data, 5), points)
 
@@ -178,7 +201,7 @@ def _silent(vlae):
   return vlae
 
 
-@each_class
+@one_class
 def test_searched_points_say_as_much_for_fewer_bits(cls):
   """Than the nearest ones: bits of the code, and of the image given it."""
   vlae, images = _model(cls), _images(6).astype('float32')
@@ -186,6 +209,7 @@ def test_searched_points_say_as_much_for_fewer_bits(cls):
     _total(vlae, images, lattice_search.codes_of(vlae, images, 1.0, moves))
     for moves in (8, 0)
   )
+  assert with_search.shape == (6,)
   assert (with_search <= nearest + 1e-3).all()
   assert (with_search < nearest - 0.1).any()
 

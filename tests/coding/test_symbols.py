@@ -85,8 +85,13 @@ def _logits(kind, levels, rng):
   return np.full((2, levels), [[-1e5], [0.0]])
 
 
+_MORE = pytest.mark.exhaustive('more numbers of levels')
+
+
 @pytest.mark.parametrize('kind', ['random', 'peaked', 'steep', 'even'])
-@pytest.mark.parametrize('levels', [2, 3, 17, 256])
+@pytest.mark.parametrize(
+  'levels', [3, *(pytest.param(n, marks=_MORE) for n in (2, 17, 256))]
+)
 def test_levels_are_a_law_near_the_exact_one(kind, levels):
   """Oracle: SciPy's softmax."""
   logits = _logits(kind, levels, np.random.default_rng(levels))

@@ -15,6 +15,7 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 
 _SHAPE = (6, 5, 1)
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 @serialization.register

@@ -1,6 +1,8 @@
 """Computes with a saved model, in a process of other threads and flags.
 
-python elsewhere.py MODEL.keras GIVEN.npz OUT.npz THREADS
+python elsewhere.py MODEL.keras GIVEN.npz OUT.npz THREADS HOW WHAT
+
+HOW is `compiled` or `eagerly`, WHAT is `compute`, or `decode` to do both.
 """
 
 import hashlib
@@ -83,13 +85,13 @@ def digests(exact, images, codes):
 
 
 def main():
-  saved, given, out, threads = sys.argv[1:]
+  saved, given, out, _, how, what = sys.argv[1:]
+  tf.config.run_functions_eagerly(how == 'eagerly')
   exact = coding.ExactModel(keras.saving.load_model(saved))
   given = np.load(given)
   found = digests(exact, given['numbers'], given['codes'])
   answers = {'fingerprint': exact.fingerprint.hex(), 'digests': found}
-  # It takes long to compile.
-  if int(threads) == 1:
+  if what == 'decode':
     data, num = given['chunk'].tobytes(), len(given['images'])
     answers['decoded'] = chunks(exact).decode(data, num)
   np.savez(out, **answers)

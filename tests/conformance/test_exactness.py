@@ -14,6 +14,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
 from conformance import cases, elsewhere
 from vlae_tf import coding
@@ -21,24 +22,52 @@ from vlae_tf.coding import lattice
 from vlae_tf.nn import fixed_point, weight_norm
 
 _NUM = 3
+_IMAGE_SHAPE = (2, 3, 1)
 _WORKER = pathlib.Path(elsewhere.__file__)
-each_decoder = cases.each(
-  [
+_GATED = cases.config(decoder='gated_pixelcnn')
+
+
+def _each_decoder_and_way(*quick):
+  """Each decoder as it is, one compiled; all compiled in the other tier."""
+  mark = pytest.mark.exhaustive('each network compiled by XLA')
+  networks = [
     *cases.of_each('decoder', pixel_law='bernoulli'),
     *cases.model_configs()[-1:],
     cases.config(pixel_law='categorical', decoder='gated_pixelcnn'),
   ]
-)
+  return pytest.mark.parametrize(
+    'case, way',
+    [
+      pytest.param(
+        case,
+        way,
+        id=f'{cases.label(case)}-{way}',
+        marks=() if way in quick or case == _GATED else mark,
+      )
+      for case in networks
+      for way in (*quick, 'compiled')
+    ],
+  )
+
+
+def _model(case):
+  return toys.random_model(case, _IMAGE_SHAPE)
 
 
 @functools.cache
 def _exact(case):
-  return coding.ExactModel(cases.fresh_model(case))
+  return coding.ExactModel(_model(case))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _forgotten():
+  yield
+  _exact.cache_clear()
 
 
 def _images(case, num=_NUM):
   """Images of the grid, float64."""
-  x = cases.images(case, num, *cases.IMAGE_SHAPE).astype('float64')
+  x = cases.images(case, num, *_IMAGE_SHAPE).astype('float64')
   return tf.constant(np.floor(x * 2**10 + 0.5) / 2**10)
 
 
@@ -85,17 +114,15 @@ def _compiled(fn):
   return tf.function(fn, jit_compile=True, autograph=False)
 
 
-@each_decoder
-def test_pixel_by_pixel_parameters_are_those_of_one_pass(case):
+@_each_decoder_and_way('eager')
+def test_pixel_by_pixel_parameters_are_those_of_one_pass(case, way):
   exact, image = _exact(case), _images(case)
   with exact.scope():
     law = exact.model.likelihood(_codes(case))
     expected = law.params(image).numpy()
-    for jit_compile in (False, True):
-      found = _pixel_by_pixel(
-        law, exact.model.likelihood.network, image, jit_compile
-      )
-      np.testing.assert_array_equal(found, expected)
+    network = exact.model.likelihood.network
+    found = _pixel_by_pixel(law, network, image, way == 'compiled')
+  np.testing.assert_array_equal(found, expected)
   # Not all alike, and of the grid.
   assert len(np.unique(expected)) > 10
   np.testing.assert_array_equal(expected * 2**10, np.rint(expected * 2**10))
@@ -113,27 +140,30 @@ def test_floats_would_not_be():
   assert (found.numpy() != expected).any()
 
 
-def _check_ways(fn, *args):
+_WAYS = {
+  'compiled': lambda fn, args: _compiled(fn)(*args),
+  'reversed': lambda fn, args: [x[::-1] for x in fn(*(x[::-1] for x in args))],
+  'alone': lambda fn, args: [
+    tf.concat(x, 0)
+    for x in zip(*(fn(*(x[k:][:1] for x in args)) for k in range(5)))
+  ],
+}
+
+
+def _check_ways(ways, fn, *args):
   """Checks that a function gives the same compiled and in any batch."""
   expected = [x.numpy() for x in fn(*args)]
-  ways = {
-    'compiled': _compiled(fn)(*args),
-    'reversed': [x[::-1] for x in fn(*(x[::-1] for x in args))],
-    'alone': [
-      tf.concat(x, 0)
-      for x in zip(*(fn(*(x[k:][:1] for x in args)) for k in range(5)))
-    ],
-  }
-  for way, found in ways.items():
-    for a, b in zip(found, expected, strict=True):
+  for way in ways:
+    for a, b in zip(_WAYS[way](fn, args), expected, strict=True):
       np.testing.assert_array_equal(a, b, err_msg=way)
 
 
-@each_decoder
-def test_parameters_are_the_same_compiled_and_in_any_batch(case):
+@_each_decoder_and_way('reversed', 'alone')
+def test_parameters_are_the_same_compiled_and_in_any_batch(case, way):
   exact = _exact(case)
   with exact.scope():
     _check_ways(
+      [way],
       lambda image, code: [exact.model.likelihood(code).params(image)],
       _images(case, 5),
       _codes(case, 5),
@@ -154,14 +184,17 @@ def test_posteriors_are_the_same_compiled_and_in_any_batch(case):
   exact = _exact(case)
   with exact.scope():
     places = functools.partial(_posterior_places, exact.model.posterior)
-    _check_ways(places, _images(case, 5))
+    _check_ways(_WAYS, places, _images(case, 5))
 
 
-@pytest.mark.parametrize('step', [1 / 16, 4.0])
+@pytest.mark.parametrize(
+  'step',
+  [1 / 16, pytest.param(4.0, marks=pytest.mark.exhaustive('a coarse step'))],
+)
 def test_flows_undo_themselves_compiled_and_in_any_batch(step):
   exact = _exact(cases.config(prior='flow'))
   size = exact.model.event_shape[0]
-  z = 9 * np.random.default_rng(0).normal(size=(40, size))
+  z = 9 * np.random.default_rng(0).normal(size=(12, size))
   z = lattice.nearest(tf.constant(z), step)
   with exact.scope():
     flow = coding.on_lattice(exact.model.prior.bijector(), step)
@@ -182,16 +215,45 @@ def test_flows_undo_themselves_compiled_and_in_any_batch(step):
   assert (noise != z.numpy()).any()
 
 
-def _start(saved, given, out, threads, **flags):
-  environment = os.environ | flags
-  command = [sys.executable, _WORKER, saved, given, out, str(threads)]
-  return subprocess.Popen(command, env=environment)
+_EIGEN = '--xla_cpu_multi_thread_eigen='
+_PROCESSES = {
+  1: dict(
+    XLA_FLAGS=f'{_EIGEN}false', TF_ENABLE_ONEDNN_OPTS='0', OMP_NUM_THREADS='1'
+  ),
+  2: dict(
+    XLA_FLAGS=f'{_EIGEN}true', TF_ENABLE_ONEDNN_OPTS='1', OMP_NUM_THREADS='2'
+  ),
+}
 
 
-def test_processes_of_other_threads_and_flags_compute_the_same(tmp_path):
+def _start(saved, given, out, threads, how):
+  """Starts a process; `compiled` by XLA it decodes, which takes long, once."""
+  environment = os.environ | _PROCESSES[threads]
+  decodes = 'decode' if how == 'eagerly' or threads == 1 else 'compute'
+  command = [sys.executable, _WORKER, saved, given, out, threads, how, decodes]
+  return subprocess.Popen(list(map(str, command)), env=environment)
+
+
+@pytest.mark.parametrize(
+  'how, threads',
+  [
+    pytest.param('eagerly', [1], id='eagerly'),
+    pytest.param(
+      'compiled',
+      [1, 2],
+      id='compiled',
+      marks=pytest.mark.exhaustive('two processes more, compiled by XLA'),
+    ),
+  ],
+)
+def test_processes_of_other_threads_and_flags_compute_the_same(
+  how, threads, tmp_path, request
+):
   """And read what was written here."""
-  case = cases.config(decoder='gated_pixelcnn')
-  model = cases.fresh_model(case)
+  if how == 'eagerly':
+    request.getfixturevalue('eagerly')
+  case = _GATED
+  model = _model(case)
   saved, given = tmp_path / 'model.keras', tmp_path / 'given.npz'
   model.save(saved)
   exact = coding.ExactModel(model)
@@ -206,29 +268,9 @@ def test_processes_of_other_threads_and_flags_compute_the_same(tmp_path):
     images=images,
     chunk=np.frombuffer(encoded.data, np.uint8),
   )
-  eigen = '--xla_cpu_multi_thread_eigen='
-  outs = [tmp_path / f'{threads}.npz' for threads in (1, 2)]
-  running = [
-    _start(
-      saved,
-      given,
-      outs[0],
-      1,
-      XLA_FLAGS=f'{eigen}false',
-      TF_ENABLE_ONEDNN_OPTS='0',
-      OMP_NUM_THREADS='1',
-    ),
-    _start(
-      saved,
-      given,
-      outs[1],
-      2,
-      XLA_FLAGS=f'{eigen}true',
-      TF_ENABLE_ONEDNN_OPTS='1',
-      OMP_NUM_THREADS='2',
-    ),
-  ]
-  assert [process.wait() for process in running] == [0, 0]
+  outs = [tmp_path / f'{num}.npz' for num in threads]
+  running = [_start(saved, given, out, n, how) for out, n in zip(outs, threads)]
+  assert not any(process.wait() for process in running)
   for out in outs:
     found = np.load(out)
     assert {*found['digests'].tolist(), *expected} == {expected[0]}
@@ -238,7 +280,7 @@ def test_processes_of_other_threads_and_flags_compute_the_same(tmp_path):
 
 def test_weights_that_could_be_rounded_are_refused():
   for value in (np.nan, np.inf, 2000.0):
-    model = cases.fresh_model(cases.config())
+    model = _model(cases.config())
     layer = weight_norm.layers_of(model)[-1]
     layer.bias.assign(np.full(layer.bias.shape, value))
     with pytest.raises(ValueError, match='`model` must have finite weights'):
@@ -248,7 +290,11 @@ def test_weights_that_could_be_rounded_are_refused():
 def test_laws_are_near_those_of_the_model():
   """Up to the rounding of weights and activations."""
   case = cases.config(decoder='gated_pixelcnn')
-  model, image, code = cases.fresh_model(case), _images(case), _codes(case)
+  model, image, code = (
+    _model(case),
+    _images(case),
+    _codes(case),
+  )
   exact = _exact(case)
   with exact.scope():
     found = [
@@ -267,7 +313,10 @@ def test_laws_are_near_those_of_the_model():
 
 def test_the_model_itself_is_left_as_it_was():
   case = cases.config()
-  model, image = cases.fresh_model(case), tf.cast(_images(case), tf.float32)
+  model, image = (
+    _model(case),
+    tf.cast(_images(case), tf.float32),
+  )
   before = [v.numpy() for v in model.variables]
   expected = model.posterior(image).mean().numpy()
   exact = coding.ExactModel(model)
@@ -281,12 +330,12 @@ def test_the_model_itself_is_left_as_it_was():
 
 def test_fingerprints_tell_models_apart():
   case = cases.config()
-  model = cases.fresh_model(case)
+  model = _model(case)
   own = coding.ExactModel(model).fingerprint
-  assert own == coding.ExactModel(cases.fresh_model(case)).fingerprint
+  assert own == coding.ExactModel(_model(case)).fingerprint
   layer = weight_norm.layers_of(model)[0]
   # By one step of the grid of kernels.
   layer.bias.assign(layer.bias + 2.0**-15)
   assert own != coding.ExactModel(model).fingerprint
   other = dataclasses.replace(case, decoder='factorised')
-  assert own != coding.ExactModel(cases.fresh_model(other)).fingerprint
+  assert own != coding.ExactModel(_model(other)).fingerprint

@@ -9,6 +9,7 @@ import pytest
 from conformance import cases, goldens
 
 _CASES = goldens.all_cases()
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 _AGAIN = 'run: python tests/update_goldens.py'
 
 

@@ -9,6 +9,7 @@ from conformance import cases
 from vlae_tf.nn.causal import updates
 
 _CHANNELS = 3
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def draw_in_session(network, features, uniforms, draw):
@@ -48,11 +49,11 @@ def test_images_are_drawn_from_the_parameters_they_lead_to(case):
 
 
 @cases.each(cases.of_each('decoder'))
-@pytest.mark.parametrize('size', [(1, 1, 6), (1, 6, 1)])
+@pytest.mark.parametrize('size', [(1, 1, 4), (1, 4, 1)])
 def test_images_of_one_row_or_column_are_as_well(case, size):
   check_fixed_point(case, size)
 
 
 @cases.each(cases.of_each('decoder'))
 def test_images_are_the_same_with_their_pixels_decided_outside(case):
-  check_fixed_point(case, (2, 3, 4), 'session')
+  check_fixed_point(case, (2, 2, 3), 'session')

@@ -7,6 +7,7 @@ from conformance import cases
 from vlae_tf.nn import weight_norm
 
 _NUM = 60
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 @pytest.fixture

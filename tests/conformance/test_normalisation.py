@@ -17,6 +17,7 @@ tfd = tfp.distributions
 _SIZE = (3, 4)
 _MAX_IMAGES = 600
 _DRAWS = 20_000
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def continuations(image, values):

@@ -1,10 +1,13 @@
 """Networks in sixteen bits are near those in thirty-two; laws have no less."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from conformance import cases
 from vlae_tf.training import precision
+
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 @cases.each_model

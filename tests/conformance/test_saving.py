@@ -14,6 +14,17 @@ from vlae_tf.runs import workdirs
 from vlae_tf.training import limits, loop
 
 
+def _few_models():
+  """A model of each pixel law; all models in the exhaustive tier."""
+  mark = pytest.mark.exhaustive('all models, whose Keras file is checked')
+  chosen, laws = [], set()
+  for case in cases.model_configs():
+    is_new = case.pixel_law not in laws
+    chosen.append(case if is_new else pytest.param(case, marks=mark))
+    laws.add(case.pixel_law)
+  return pytest.mark.parametrize('case', chosen, ids=cases.label)
+
+
 def image_data(case):
   """A few images of what the pixel law of a config is a law of."""
   kind = cases.pixel_law(case).kinds[-1]
@@ -43,7 +54,8 @@ def test_a_model_comes_back_from_a_file_of_keras(case, tmp_path):
   assert again.get_config() == model.get_config()
 
 
-@cases.each_model
+@pytest.mark.usefixtures('eagerly')
+@_few_models()
 def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
   first = limits.Limits(max_steps=0)
   trainer = loop.Trainer(case, image_data(case), tmp_path, limits=first)
@@ -55,7 +67,7 @@ def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
   check_same(trainer.averages, run.model, case)
 
 
-@cases.each_model
+@_few_models()
 def test_a_model_comes_back_from_the_folder_that_it_is_shared_in(
   case, tmp_path
 ):

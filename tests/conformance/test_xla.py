@@ -1,6 +1,7 @@
 """Compiled by XLA, everything gives what it gives operation by operation."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import toys
 
@@ -24,7 +25,17 @@ def check_same(fn, *args):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-@cases.each(cases.model_configs()[:-1])
+def each_of(configs, *quick):
+  """A test for the configs of these numbers; for all in the exhaustive tier."""
+  mark = pytest.mark.exhaustive('all that is registered, compiled by XLA')
+  chosen = [
+    case if k in quick else pytest.param(case, marks=mark)
+    for k, case in enumerate(dict.fromkeys(configs))
+  ]
+  return pytest.mark.parametrize('case', chosen, ids=cases.label)
+
+
+@each_of(cases.model_configs()[:-1], 0)
 def test_images_have_the_same_probability_and_draws(case):
   network = cases.shared_network(case)
   uniforms = toys.uniforms(2, 3, 4, cases.pixel_law(case).num_uniforms(1))
@@ -37,7 +48,7 @@ def test_images_have_the_same_probability_and_draws(case):
   check_same(evaluate, cases.features(case, 2, 3, 4), image, uniforms)
 
 
-@cases.each(cases.of_each('prior', 'posterior'))
+@each_of(cases.of_each('prior', 'posterior'), 0)
 def test_codes_have_the_same_rate(case):
   model = cases.shared_model(case)
 

@@ -216,6 +216,7 @@ def test_root_of_data_is_handed_on(monkeypatch, tmp_path):
   assert roots == [tmp_path]
 
 
+@pytest.mark.exhaustive('a real data set')
 @pytest.mark.real_data
 def test_omniglot_is_binary_with_the_mean_of_its_greys(real_data_dir):
   found = collections.read('omniglot:test', real_data_dir)

@@ -57,7 +57,14 @@ def test_elements_have_static_shapes_and_dtypes():
   assert spec['slot'] == spec['index'] == tf.TensorSpec([3], tf.int64)
 
 
-@pytest.mark.parametrize('batch_size', [1, 3, 7, 10, 23])
+_MORE = pytest.mark.exhaustive('more sizes')
+
+
+def _more(*values):
+  return (pytest.param(value, marks=_MORE) for value in values)
+
+
+@pytest.mark.parametrize('batch_size', [3, 23, *_more(1, 7, 10)])
 def test_each_epoch_visits_each_image_once(batch_size):
   count = -(-30 // batch_size)
   batches = _take(data.training_batches(_grey(10), batch_size, 0), count)
@@ -67,8 +74,8 @@ def test_each_epoch_visits_each_image_once(batch_size):
   assert len({tuple(epoch) for epoch in epochs}) == 3
 
 
-@pytest.mark.parametrize('start', [1, 2, 3, 17, 40])
-@pytest.mark.parametrize('size', [2, 10])
+@pytest.mark.parametrize('start', [1, 17, *_more(2, 3, 40)])
+@pytest.mark.parametrize('size', [10, *_more(2)])
 def test_resumed_batches_equal_those_that_were_skipped(start, size):
   images = _grey(size)
   straight = _take(data.training_batches(images, 4, 1), start + 4)
@@ -81,7 +88,7 @@ def test_resuming_far_away_costs_nothing():
   assert batch['step'] == 10**9
 
 
-@pytest.mark.parametrize('num_replicas', [2, 4])
+@pytest.mark.parametrize('num_replicas', [2, *_more(4)])
 def test_replicas_put_together_are_the_global_batch(num_replicas):
   whole = _take(data.training_batches(_grey(), 8, 2), 5)
   parts = _take(
@@ -138,7 +145,7 @@ def test_what_is_scored_is_not_what_was_trained_on(split):
     assert 0.3 < np.mean(image == step['image'][0]) < 0.7
 
 
-@pytest.mark.parametrize('batch_size', [1, 4, 10, 99])
+@pytest.mark.parametrize('batch_size', [4, *_more(1, 10, 99)])
 def test_evaluation_does_not_depend_on_the_batch_size(batch_size):
   images = _grey(10)
   batches = _take(data.evaluation_batches(images, batch_size), 99)

@@ -20,6 +20,7 @@ _FACTS = {
   'cifar10': ((45_000, 5_000, 10_000), np.uint8),
 }
 _COLOUR = ('cifar10',)
+_more = pytest.mark.exhaustive('more than the sizes of real data')
 
 
 @pytest.mark.parametrize('name', _FACTS)
@@ -48,6 +49,7 @@ def _as_images(rows):
   return np.stack([row.reshape([28, 28, 1], order='F') for row in rows])
 
 
+@_more
 def test_omniglot_is_the_original_file(real_data_dir):
   contents = _mat(real_data_dir, 'chardata.mat')
   loaded = data.load('omniglot', real_data_dir)
@@ -61,6 +63,7 @@ def test_omniglot_is_the_original_file(real_data_dir):
   assert len(np.unique(loaded.labels['validation'])) > 25
 
 
+@_more
 def test_second_load_of_omniglot_reads_no_original(real_data_dir, monkeypatch):
   first = data.load('omniglot', real_data_dir)
 
@@ -72,6 +75,7 @@ def test_second_load_of_omniglot_reads_no_original(real_data_dir, monkeypatch):
   np.testing.assert_array_equal(second.test, first.test)
 
 
+@_more
 def test_caltech_is_the_inverted_original_file(real_data_dir):
   contents = _mat(real_data_dir, 'caltech101_silhouettes_28_split1.mat')
   loaded = data.load('caltech101', real_data_dir)
@@ -83,6 +87,7 @@ def test_caltech_is_the_inverted_original_file(real_data_dir):
   assert mean[10:18, 10:18].mean() > 0.6 > 0.4 > mean[0].mean()
 
 
+@_more
 def test_mnist_has_the_published_counts_of_digits(real_data_dir):
   loaded = data.load('dynamic_mnist', real_data_dir)
   train = np.concatenate([loaded.labels['train'], loaded.labels['validation']])
@@ -96,6 +101,7 @@ def test_mnist_has_the_published_counts_of_digits(real_data_dir):
   )
 
 
+@_more
 def test_static_mnist_is_one_binarisation_of_the_grey_images(real_data_dir):
   """The test images agree in every pixel's mean, to 6 standard errors."""
   grey = data.load('dynamic_mnist', real_data_dir).test / 255
@@ -105,6 +111,7 @@ def test_static_mnist_is_one_binarisation_of_the_grey_images(real_data_dir):
   assert np.all(deviation <= 6 * error)
 
 
+@_more
 def test_cifar10_has_ten_classes_and_all_levels(real_data_dir):
   loaded = data.load('cifar10', real_data_dir)
   for split in ('train', 'validation', 'test'):

@@ -10,6 +10,8 @@ import toys
 
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 
+eagerly = pytest.mark.usefixtures('eagerly')
+
 
 def make_law(name, *shape, channels=1, incremental=True, maps=2):
   """A law of batch shape `shape[:-2]` over images of size `shape[-2:]`."""
@@ -36,6 +38,7 @@ def test_probabilities_sum_to_one_with_channels():
   np.testing.assert_allclose(total, 1.0, rtol=1e-5)
 
 
+@eagerly
 def test_without_features_it_is_a_law_too():
   batch = make_law('gated', 2, 3, 3, maps=0)
   x = batch.sample(2, seed=(0, 1))
@@ -55,6 +58,7 @@ class ProductOfUniforms:
     return tf.cast(product < tf.sigmoid(params), params.dtype)
 
 
+@eagerly
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
 def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
   network = toys.make_network('pixelcnn')
@@ -70,17 +74,27 @@ def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
     law.sample_from_uniforms(uniforms[..., :1])
 
 
-def test_incremental_samples_equal_naive_ones():
-  law = make_law('gated', 2, 3, 5, 6)
-  uniforms = toys.uniforms(4, 2, 3, 5, 6, 1, seed=8)
+@pytest.mark.parametrize(
+  'way',
+  [
+    'eagerly',
+    pytest.param('compiled', marks=pytest.mark.exhaustive('compiled by XLA')),
+  ],
+)
+def test_incremental_samples_equal_naive_ones(way, request):
+  if way == 'eagerly':
+    request.getfixturevalue('eagerly')
+  law = make_law('gated', 2, 3, 3, 4)
+  uniforms = toys.uniforms(4, 2, 3, 3, 4, 1, seed=8)
   fast = law.sample_from_uniforms(uniforms)
   assert fast.shape == uniforms.shape
   slow = law.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
-  without = make_law('gated', 2, 3, 5, 6, incremental=False)
+  without = make_law('gated', 2, 3, 3, 4, incremental=False)
   np.testing.assert_array_equal(without.sample_from_uniforms(uniforms), slow)
 
 
+@eagerly
 def test_shapes_are_those_of_the_features():
   law = make_law('pixelcnn', 2, 3, 5, 6)
   assert law.batch_shape == [2, 3]
@@ -93,6 +107,7 @@ def test_shapes_are_those_of_the_features():
   assert law.log_prob(x[0, 0, 0, 0]).shape == [2, 3]
 
 
+@eagerly
 def test_seeds_reproduce():
   law = make_law('pixelcnn', 3, 5, 6)
   first, again = (law.sample(4, seed=(1, 2)) for _ in range(2))
@@ -116,6 +131,7 @@ def check_frequencies(images, probabilities):
   assert (difference <= 5 * error + 1e-9).all()
 
 
+@eagerly
 def test_frequencies_of_samples_are_the_probabilities():
   law = make_law('gated', 2, 3)
   probabilities = np.exp(law.log_prob(all_images(2, 3)))
@@ -123,6 +139,7 @@ def test_frequencies_of_samples_are_the_probabilities():
   check_frequencies(law.sample(20000, seed=(3, 4)), probabilities)
 
 
+@eagerly
 def test_completion_has_the_conditional_law():
   law = make_law('gated', 2, 3)
   images = all_images(2, 3)
@@ -134,6 +151,7 @@ def test_completion_has_the_conditional_law():
   check_frequencies(drawn, probabilities / probabilities.sum())
 
 
+@eagerly
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
 def test_completion_keeps_what_is_given(method):
   law = make_law('pixelcnn', 3, 5, 6)
@@ -152,6 +170,7 @@ def test_completion_keeps_what_is_given(method):
   )
 
 
+@eagerly
 def test_bad_arguments_are_errors():
   law = make_law('pixelcnn', 2, 5, 6)
   image, mask = tf.zeros([2, 5, 6, 1]), np.ones([5, 6], bool)

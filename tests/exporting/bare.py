@@ -9,7 +9,6 @@ of IMAGES.npz.
 import os
 import sys
 
-os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 _FORBIDDEN = ('vlae_tf', 'tensorflow_probability', 'keras', 'tf_keras')
 
 
@@ -25,15 +24,16 @@ class _Without:
     return self._importer.find_spec(name, path, target)
 
 
-sys.meta_path[:] = map(_Without, sys.meta_path)
+if __name__ == '__main__':
+  os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+  sys.meta_path[:] = map(_Without, sys.meta_path)
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 
-def answers(directory, images, codes, mask, sizes):
+def answers(model, images, codes, mask, sizes):
   """All outputs of all signatures, by name."""
-  model = tf.saved_model.load(directory).signatures
   seed, found = tf.constant(5), {}
   for n in sizes:
     x = tf.constant(images[:n])
@@ -59,7 +59,8 @@ def main():
   export, given, out, threads = sys.argv[1:]
   tf.config.threading.set_intra_op_parallelism_threads(int(threads))
   tf.config.threading.set_inter_op_parallelism_threads(int(threads))
-  found = answers(export, **np.load(given))
+  model = tf.saved_model.load(export).signatures
+  found = answers(model, **np.load(given))
   loaded = [n for n in _FORBIDDEN if n in sys.modules]
   assert not loaded, loaded
   np.savez(out, **found)

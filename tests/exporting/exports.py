@@ -13,7 +13,7 @@ from vlae_tf.exporting import signatures as signatures_lib
 
 _MOST = 100
 MODELS = {
-  'paper': {},
+  'paper': dict(encoder_widths='4', flow_steps=1),
   'three channels of levels': dict(
     pixel_law='categorical',
     decoder='window',

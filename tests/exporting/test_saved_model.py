@@ -1,5 +1,6 @@
 """An exported model answers as the Python model does, without our packages."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from exporting import exports
+from exporting import bare, exports
 from vlae_tf.analysis import drawing, encoding, importance, sampling
 from vlae_tf.exporting import saved_model, signatures
 from vlae_tf.system import seeds
@@ -103,13 +104,29 @@ def _assert_same(found, expected):
       )
 
 
+def test_it_answers_as_in_python(paper, loaded):
+  few = dataclasses.replace(paper, sizes=(3,))
+  found = bare.answers(loaded, few.images, few.codes, few.mask, few.sizes)
+  _assert_same(found, _of_python(few))
+
+
+@pytest.mark.exhaustive('large batches, in processes of their own')
 def test_it_answers_as_in_python_on_one_and_two_threads(paper, tmp_path):
   expected = _of_python(paper)
   for threads in (1, 2):
     _assert_same(_of_bare_process(paper, tmp_path, threads), expected)
 
 
-@pytest.mark.parametrize('name', list(exports.MODELS)[1:])
+@pytest.mark.parametrize(
+  'name',
+  [
+    'without a code',
+    *(
+      pytest.param(name, marks=pytest.mark.exhaustive('larger exports'))
+      for name in ('three channels of levels', 'colours of levels')
+    ),
+  ],
+)
 def test_other_models_answer_as_in_python(name, tmp_path):
   export = exports.make(name, tmp_path, ['decode', 'encode', 'elbo', 'score'])
   loaded = tf.saved_model.load(str(export.directory)).signatures
@@ -157,6 +174,7 @@ def test_kernels_are_computed_once_and_for_all(paper, loaded):
   assert stored <= sum(int(np.prod(v.shape)) for v in paper.model.variables)
 
 
+@pytest.mark.exhaustive('many images')
 def test_more_images_than_are_drawn_at_once(paper, loaded):
   """Parts have seeds of their own, here as in Python."""
   num = drawing.AT_ONCE + 3

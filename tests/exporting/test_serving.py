@@ -18,6 +18,7 @@ import toys
 from vlae_tf.analysis import encoding, sampling
 from vlae_tf.exporting import saved_model
 
+pytestmark = pytest.mark.exhaustive('runs servers and a command')
 _QUIET = {'TF_CPP_MIN_LOG_LEVEL': '3'}
 
 

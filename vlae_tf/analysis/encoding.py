@@ -121,7 +121,9 @@ def encode_all(
   """
   kind = inputs.check_kind(model, images, kind)
   encode_batch = tf.function(
-    lambda image: encode(model, image), reduce_retracing=True
+    lambda image: encode(model, image),
+    reduce_retracing=True,
+    autograph=False,
   )
   parts = []
   for batch in data_lib.evaluation_batches(

@@ -64,13 +64,12 @@ class Evaluator:
       num_samples = 1  # Without a code, one is exact.
     self._num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
-    self._compiled = tf.function(self._estimate, reduce_retracing=True)
+    options = dict(reduce_retracing=True, autograph=False)
+    self._compiled = tf.function(self._estimate, **options)
     self._strategy, self._streams = strategy, streams
     if strategy is not None and strategy.num_replicas_in_sync == 1:
       self._strategy = None
-    self._on_replicas = tf.function(
-      self._estimate_on_replicas, reduce_retracing=True
-    )
+    self._on_replicas = tf.function(self._estimate_on_replicas, **options)
 
   @property
   def num_samples(self) -> int:

@@ -122,5 +122,7 @@ class Transformed:
     """See `Codec`."""
     message, noise = self.base.pop(message)
     # Its many small steps take half of the time if they are compiled.
-    forward = tf.function(self.bijector.forward, jit_compile=True)
+    forward = tf.function(
+      self.bijector.forward, jit_compile=True, autograph=False
+    )
     return message, forward(noise)

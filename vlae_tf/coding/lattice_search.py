@@ -77,8 +77,9 @@ class _Search:
     self._symbols = (codec.base if flowing else codec).symbols
     # Which number of a code each of the noise belongs to.
     self._order = _order(self._flow, model.event_shape)
-    self._cost = tf.function(self._cost_of, reduce_retracing=True)
-    self._neighbours = tf.function(self._ranked, reduce_retracing=True)
+    options = dict(reduce_retracing=True, autograph=False)
+    self._cost = tf.function(self._cost_of, **options)
+    self._neighbours = tf.function(self._ranked, **options)
 
   def __call__(self, image):
     mean, stddev = laws.gaussian_parameters(self._model.posterior(image))

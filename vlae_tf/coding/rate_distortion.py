@@ -111,6 +111,7 @@ class Measurer:
     self._distortion = tf.function(
       lambda z, x: -model.likelihood(z).log_prob(x) / math.log(2),
       reduce_retracing=True,
+      autograph=False,
     )
 
   def __call__(

@@ -60,6 +60,8 @@ class AutoregressiveShift(tfb.Bijector):
     with tf.name_scope(name) as name:
       self._shift = shift
       self._unroll = unroll
+      # Not of `is_constant_jacobian`: its determinant is constant, its entries
+      # are not, and TFP would give a wrong mean and covariance of a law.
       super().__init__(
         forward_min_event_ndims=event_ndims,
         validate_args=validate_args,

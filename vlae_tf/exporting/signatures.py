@@ -98,7 +98,7 @@ class Signature:
         )
       }
 
-    return tf.function(call, input_signature=specs)
+    return tf.function(call, input_signature=specs, autograph=False)
 
 
 def _checks(given, model):

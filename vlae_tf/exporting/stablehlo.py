@@ -81,7 +81,7 @@ def _frozen(model, compute, batch_size):
   layers = [x for x in weight_norm.layers_of(model) if x.built]
   kernels = [layer.kernel for layer in layers]
   with weight_norm.given_kernels(layers, kernels):
-    function = tf.function(functools.partial(compute, model))
+    function = tf.function(functools.partial(compute, model), autograph=False)
     concrete = function.get_concrete_function(*specs)
   # Loops stay loops: XLA does not know what they would be lowered to.
   frozen = convert_to_constants.convert_variables_to_constants_v2(

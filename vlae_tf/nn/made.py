@@ -80,7 +80,9 @@ class MADE(keras.layers.Layer):
     self._context_size = checks.integer('context_size', context_size, 0)
     self._degrees = [hidden_degrees(event_size, units) for units in hidden]
     self._layers_ = [
-      weight_norm.WeightNormDense(mask.shape[1], mask=mask, name=f'layer_{i}')
+      weight_norm.WeightNormDense(
+        mask.shape[1], mask=mask, name=f'layer_{i}', dtype=self.dtype_policy
+      )
       for i, mask in enumerate(self._masks())
     ]
 
@@ -153,7 +155,7 @@ class MADE(keras.layers.Layer):
     checks.shaped('noise', noise, (None, self._event_size))
     if not self.built:
       self.build((None, self._event_size))
-    affine = self._affine_maps(context)
+    affine = self._affine_maps(context, noise.dtype)
     # Inputs and units are sorted by degree: a chunk is a slice of each.
     degrees = [np.arange(self._event_size) + 1, *self._degrees]
     size = max(1, round(math.sqrt(self._event_size)))
@@ -168,9 +170,13 @@ class MADE(keras.layers.Layer):
       known = [[*parts, part] for parts, part in zip(known, chunk)]
     return tf.concat(known[0], 1)
 
-  def _affine_maps(self, context):
+  def _affine_maps(self, context, dtype):
     """Bias and kernel of each layer, as if there were no context."""
-    maps = [(layer.bias, layer.kernel) for layer in self._layers_]
+    # Under a mixed policy kernels are of sixteen bits, rounded as in `call`.
+    maps = [
+      (tf.cast(layer.bias, dtype), tf.cast(layer.kernel, dtype))
+      for layer in self._layers_
+    ]
     if not self._context_size:
       return maps
     checks.shaped('context', context, (None, self._context_size))

@@ -51,16 +51,23 @@ class ResidualBlock(keras.layers.Layer):
     self._units = units
     self._output_size = output_size
     self._first = self._resize('first')
-    self._second = weight_norm.WeightNormConv2D(units, 3, name='second')
+    self._second = weight_norm.WeightNormConv2D(
+      units, 3, name='second', dtype=self.dtype_policy
+    )
     self._shortcut: keras.layers.Layer | None = None
 
   def _resize(self, name):
     if self._output_size is None:
       return weight_norm.WeightNormConv2D(
-        self._units, 3, self._strides, name=name
+        self._units, 3, self._strides, name=name, dtype=self.dtype_policy
       )
     return weight_norm.WeightNormConv2DTranspose(
-      self._units, 3, self._output_size, self._strides, name=name
+      self._units,
+      3,
+      self._output_size,
+      self._strides,
+      name=name,
+      dtype=self.dtype_policy,
     )
 
   def build(self, input_shape):
@@ -128,10 +135,14 @@ class Encoder(keras.layers.Layer):
     self._blocks = []
     for i, width in enumerate(widths):
       self._blocks += [
-        ResidualBlock(width, strides=2, name=f'halve_{i}'),
-        ResidualBlock(width, name=f'keep_{i}'),
+        ResidualBlock(
+          width, strides=2, name=f'halve_{i}', dtype=self.dtype_policy
+        ),
+        ResidualBlock(width, name=f'keep_{i}', dtype=self.dtype_policy),
       ]
-    self._dense = weight_norm.WeightNormDense(units, name='dense')
+    self._dense = weight_norm.WeightNormDense(
+      units, name='dense', dtype=self.dtype_policy
+    )
 
   def build(self, input_shape):
     shape = tuple(input_shape)
@@ -180,24 +191,31 @@ class Generator(keras.layers.Layer):
     sizes = halved_sizes(image_size, len(widths))
     self._top = (*sizes[-1], widths[-1])
     self._units = units
-    self._dense = weight_norm.WeightNormDense(units, name='dense')
+    self._dense = weight_norm.WeightNormDense(
+      units, name='dense', dtype=self.dtype_policy
+    )
     self._reshape = weight_norm.WeightNormDense(
-      math.prod(self._top), name='to_maps'
+      math.prod(self._top), name='to_maps', dtype=self.dtype_policy
     )
     # Mirrored: a resolution's stride-1 block, then the block that leaves it.
     leaves_to = (widths[0], *widths[:-1])
     self._blocks = []
     for level in reversed(range(len(widths))):
       self._blocks += [
-        ResidualBlock(widths[level], name=f'keep_{level}'),
+        ResidualBlock(
+          widths[level], name=f'keep_{level}', dtype=self.dtype_policy
+        ),
         ResidualBlock(
           leaves_to[level],
           strides=2,
           output_size=sizes[level],
           name=f'double_{level}',
+          dtype=self.dtype_policy,
         ),
       ]
-    self._last = weight_norm.WeightNormConv2D(maps, 3, name='last')
+    self._last = weight_norm.WeightNormConv2D(
+      maps, 3, name='last', dtype=self.dtype_policy
+    )
 
   def build(self, input_shape):
     self._dense.build((None, math.prod(input_shape[1:])))

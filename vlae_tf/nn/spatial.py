@@ -41,7 +41,9 @@ class DenseBlock(keras.layers.Layer):
     """
     super().__init__(**kwargs)
     self._convolutions = [
-      weight_norm.WeightNormConv2D(growth, 3, name=f'step_{k}')
+      weight_norm.WeightNormConv2D(
+        growth, 3, name=f'step_{k}', dtype=self.dtype_policy
+      )
       for k in range(steps)
     ]
 
@@ -80,7 +82,9 @@ class _Pyramid(keras.layers.Layer):
   def stage(self, level: int) -> list[keras.layers.Layer]:
     """The blocks of a stage, whose number of maps may grow on the way."""
     return [
-      residual.ResidualBlock(self._widths[level], name=f'block_{level}_{k}')
+      residual.ResidualBlock(
+        self._widths[level], name=f'block_{level}_{k}', dtype=self.dtype_policy
+      )
       for k in range(self._numbers[level])
     ]
 
@@ -125,11 +129,17 @@ class SpatialEncoder(_Pyramid):
       ValueError: There is no stage, or not a number of blocks for each.
     """
     super().__init__(widths, blocks, name, **kwargs)
-    self._first = weight_norm.WeightNormConv2D(self.entry(0), 3, name='first')
+    self._first = weight_norm.WeightNormConv2D(
+      self.entry(0), 3, name='first', dtype=self.dtype_policy
+    )
     self._sequence = self.stage(0)
     for level in range(1, len(self._widths)):
       halve = weight_norm.WeightNormConv2D(
-        self.entry(level), 3, strides=2, name=f'halve_{level}'
+        self.entry(level),
+        3,
+        strides=2,
+        name=f'halve_{level}',
+        dtype=self.dtype_policy,
       )
       self._sequence += [halve, *self.stage(level)]
 
@@ -181,14 +191,22 @@ class SpatialGenerator(_Pyramid):
     self.output_size = tuple(image_size)
     self._sizes = residual.halved_sizes(image_size, len(self._widths) - 1)
     top = len(self._widths) - 1
-    self._first = weight_norm.WeightNormConv2D(self.entry(top), 1, name='first')
+    self._first = weight_norm.WeightNormConv2D(
+      self.entry(top), 1, name='first', dtype=self.dtype_policy
+    )
     self._sequence = self.stage(top)
     for level in reversed(range(top)):
       double = weight_norm.WeightNormConv2DTranspose(
-        self.entry(level), 3, self._sizes[level], name=f'double_{level}'
+        self.entry(level),
+        3,
+        self._sizes[level],
+        name=f'double_{level}',
+        dtype=self.dtype_policy,
       )
       self._sequence += [double, *self.stage(level)]
-    self._last = weight_norm.WeightNormConv2D(maps, 3, name='last')
+    self._last = weight_norm.WeightNormConv2D(
+      maps, 3, name='last', dtype=self.dtype_policy
+    )
 
   def build(self, input_shape):
     if tuple(input_shape[1:3]) != self._sizes[-1]:
@@ -219,7 +237,10 @@ class _Dense(_Pyramid):
     num = max(self._numbers[level] // 2, 1)
     missing = self._widths[level] - self.entry(level)
     growth = missing // (DENSE_STEPS * num) + 1
-    return [DenseBlock(growth, name=f'block_{level}_{k}') for k in range(num)]
+    return [
+      DenseBlock(growth, name=f'block_{level}_{k}', dtype=self.dtype_policy)
+      for k in range(num)
+    ]
 
 
 @serialization.register

@@ -162,7 +162,8 @@ class WeightNorm(keras.layers.Layer):
     if _first_call_of(self):
       self._initialize_from(x)
     # `bias_add`, as TensorFlow fuses it, and its gradient, with convolutions.
-    y = tf.nn.bias_add(self._linear(x, self.kernel), self.bias)
+    y = self._linear(x, self.kernel)
+    y = tf.nn.bias_add(y, tf.cast(self.bias, y.dtype))
     return fixed_point.rounded(y)
 
   def _initialize_from(self, x):

@@ -124,14 +124,23 @@ class GlobalGradient:
   def _accumulated(self, image, noise, step, loss_scale):
     """As `_at_once`, with one microbatch in memory at a time."""
     zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
-    by_distortion, by_rate, means = zeros, zeros, tf.zeros([3])
-    for start in tf.range(0, image.shape[0], self._microbatch):
+
+    def add(start, by_distortion, by_rate, means):
       with tf.GradientTape(persistent=True) as tape:
         shares = self._sums(*self._microbatch_at(start, image, noise))
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
-      by_distortion = self._plus(by_distortion, tape, distortion)
-      by_rate = self._plus(by_rate, tape, rate)
-      means += tf.stack(shares)
+      return (
+        start + self._microbatch,
+        self._plus(by_distortion, tape, distortion),
+        self._plus(by_rate, tape, rate),
+        means + tf.stack(shares),
+      )
+
+    _, by_distortion, by_rate, means = tf.while_loop(
+      lambda start, *_: start < image.shape[0],
+      add,
+      (0, zeros, zeros, tf.zeros([3])),
+    )
     means = terms_lib.over_replicas(means)
     weight = self._model.objective.rate_weight(means[1], step)
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means

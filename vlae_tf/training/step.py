@@ -147,7 +147,7 @@ class TrainStep:
       kernels=execution.parts if 'update' in compiled else 0,
     )
 
-  @tf.function
+  @tf.function(autograph=False)  # To convert a model takes half of a trace.
   def __call__(
     self, iterator: Iterator, num_steps: tf.Tensor
   ) -> dict[str, tf.Tensor]:
@@ -162,8 +162,11 @@ class TrainStep:
     """
     # All in the loop: to trace and optimise a step takes seconds.
     metrics = {name: tf.zeros([], dtype) for name, dtype in SCALARS.items()}
-    for _ in tf.range(num_steps):
-      metrics = self._step(next(iterator))
+    _, metrics = tf.while_loop(
+      lambda k, _: k < num_steps,
+      lambda k, _: (k + 1, self._step(next(iterator))),
+      (tf.zeros_like(num_steps), metrics),
+    )
     return metrics
 
   def _step(self, batch):

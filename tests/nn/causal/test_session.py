@@ -6,6 +6,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf.nn.causal import updates
+from vlae_tf.nn.pixel import pixel_cnn
 
 _SIZE = (2, 4, 5)
 
@@ -50,7 +51,7 @@ def test_independent_pixels_are_one_front():
 
 
 def test_second_session_compiles_nothing_and_follows_the_weights():
-  network = toys.make_network('pixelcnn')
+  network = toys.build_network(pixel_cnn.PixelCNN(1, 3, 2))
   first = check_fixed_point(network, jit_compile=True)
   # Each with features and weights of its own, which nothing may have kept.
   second = check_fixed_point(network, seed=7, jit_compile=True)

@@ -1,5 +1,7 @@
 """PixelCNN++ sees exactly its window, of colour or of luminance."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,8 +20,21 @@ def _built(kind, window, **sizes):
   return toys.build_network(kind(2, window, 6, **sizes), channels=3)
 
 
-@pytest.mark.parametrize('window', [*_LAYERS, (3, 2), (6, 3)])
-@pytest.mark.parametrize('kind', _KINDS)
+def _each_kind_and_window():
+  """Each window of colour, and one of luminance; all in the other tier."""
+  mark = pytest.mark.exhaustive('all windows of luminance, and more of colour')
+  windows = [*_LAYERS, (3, 2), (6, 3)]
+  quick = {(_KINDS[0], window) for window in _LAYERS} | {(_KINDS[1], (3, 2))}
+  return pytest.mark.parametrize(
+    'kind, window',
+    [
+      pytest.param(*pair, marks=() if pair in quick else mark)
+      for pair in itertools.product(_KINDS, windows)
+    ],
+  )
+
+
+@_each_kind_and_window()
 def test_window_is_exact_however_many_blocks(kind, window):
   expected = toys.expected_pairs(toys.window(*window), _SIZE)
   for depth in (1, 3):

@@ -191,7 +191,8 @@ class Surroundings(Convolution):
     for entry, offset in layer.offsets.items():
       around[entry] = offset != (0, 0)
     kernel *= tf.constant(around, kernel.dtype)
-    return layer.linear(tf.cast(x, kernel.dtype), kernel) + layer.bias
+    y = layer.linear(tf.cast(x, kernel.dtype), kernel)
+    return y + tf.cast(layer.bias, y.dtype)
 
   def finished(self, y):
     return y

@@ -57,11 +57,17 @@ class GatedPixelCNN(causal_network.CausalNetwork):
       raise ValueError(f'`depth` must be at least 1, got {depth}.')
     sizes = (units, vertical_filter // 2, horizontal_filter // 2)
     self._layers_ = [
-      _GatedLayer(*sizes, i == 0, i == depth - 1, name=f'layer_{i}')
+      _GatedLayer(
+        *sizes,
+        i == 0,
+        i == depth - 1,
+        name=f'layer_{i}',
+        dtype=self.dtype_policy,
+      )
       for i in range(depth)
     ]
-    self._hidden = conv.Pointwise(units, name='hidden')
-    self._last = conv.Pointwise(outputs, name='last')
+    self._hidden = conv.Pointwise(units, name='hidden', dtype=self.dtype_policy)
+    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def describe(self, image, features):
     vertical, horizontal, skips = image, image, None
@@ -87,16 +93,31 @@ class _GatedLayer(keras.layers.Layer):
       (above + 1, 2 * above + 1),
       (-above - first, -above),
       name='vertical',
+      dtype=self.dtype_policy,
     )
     self._horizontal = conv.CausalConv2D(
-      2 * units, (1, left + 1), (0, -left - first), name='horizontal'
+      2 * units,
+      (1, left + 1),
+      (0, -left - first),
+      name='horizontal',
+      dtype=self.dtype_policy,
     )
-    self._link = conv.Pointwise(2 * units, name='link')
-    self._skip = conv.Pointwise(units, name='skip')
-    self._conditions = [_Condition(2 * units, name='horizontal_condition')]
+    self._link = conv.Pointwise(2 * units, name='link', dtype=self.dtype_policy)
+    self._skip = conv.Pointwise(units, name='skip', dtype=self.dtype_policy)
+    self._conditions = [
+      _Condition(
+        2 * units, name='horizontal_condition', dtype=self.dtype_policy
+      )
+    ]
     if not last:
-      self._residual = conv.Pointwise(units, name='residual')
-      self._conditions.append(_Condition(2 * units, name='vertical_condition'))
+      self._residual = conv.Pointwise(
+        units, name='residual', dtype=self.dtype_policy
+      )
+      self._conditions.append(
+        _Condition(
+          2 * units, name='vertical_condition', dtype=self.dtype_policy
+        )
+      )
 
   @described.in_own_scope
   def describe(self, vertical, horizontal, features):
@@ -127,8 +148,12 @@ class _Condition(keras.layers.Layer):
     """A node with the condition added to it, if there are features."""
     if not features.maps:
       return node
-    self._spatial = conv.Pointwise(self._units, name='spatial')
-    self._global = weight_norm.WeightNormDense(self._units, name='global')
+    self._spatial = conv.Pointwise(
+      self._units, name='spatial', dtype=self.dtype_policy
+    )
+    self._global = weight_norm.WeightNormDense(
+      self._units, name='global', dtype=self.dtype_policy
+    )
     self._global.build((None, features.maps))
 
     def of_mean(x):

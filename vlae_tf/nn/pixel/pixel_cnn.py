@@ -56,19 +56,23 @@ class PixelCNN(causal_network.CausalNetwork):
     self._units, self._depth = units, depth
     mask = conv.raster_mask(3, units, units, include_center=True)
     self._masked = [
-      conv.MaskedConv2D(units, 3, mask, name=f'masked_{k}')
+      conv.MaskedConv2D(
+        units, 3, mask, name=f'masked_{k}', dtype=self.dtype_policy
+      )
       for k in range(1 if tied else depth - 1)
     ]
     self._pointwise = [
-      conv.Pointwise(units, name=f'pointwise_{k}')
+      conv.Pointwise(units, name=f'pointwise_{k}', dtype=self.dtype_policy)
       for k in range(2 * (depth - 2))
     ]
-    self._last = conv.Pointwise(outputs, name='last')
+    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def describe(self, image, features):
     inputs = image.maps + features.maps
     mask = conv.raster_mask(3, inputs, image.maps, include_center=False)
-    self._first = conv.MaskedConv2D(self._units, 3, mask, name='first')
+    self._first = conv.MaskedConv2D(
+      self._units, 3, mask, name='first', dtype=self.dtype_policy
+    )
     h = graph.Convolution(self._first, image, features)
     # In this order, on which the initial weights of a seed depend.
     for layer in self._masked + self._pointwise:

@@ -67,9 +67,10 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     width, height = window
     layers = (height - 1, width - height)
     self._blocks = [
-      _Block(units, *layers, name=f'block_{k}') for k in range(depth)
+      _Block(units, *layers, name=f'block_{k}', dtype=self.dtype_policy)
+      for k in range(depth)
     ]
-    self._last = conv.Pointwise(outputs, name='last')
+    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def seen(self, image: graph.Image) -> graph.Node:
     """What the layers see of the image, a node."""
@@ -130,11 +131,15 @@ class _Block(keras.layers.Layer):
   def __init__(self, units, vertical, horizontal, **kwargs):
     super().__init__(**kwargs)
     self._vertical = [
-      _GatedLayer(units, (2, 3), (-1, -1), name=f'vertical_{k}')
+      _GatedLayer(
+        units, (2, 3), (-1, -1), name=f'vertical_{k}', dtype=self.dtype_policy
+      )
       for k in range(vertical)
     ]
     self._horizontal = [
-      _GatedLayer(units, (2, 2), (-1, -1), name=f'horizontal_{k}')
+      _GatedLayer(
+        units, (2, 2), (-1, -1), name=f'horizontal_{k}', dtype=self.dtype_policy
+      )
       for k in range(horizontal)
     ]
 
@@ -190,14 +195,19 @@ class _GatedLayer(keras.layers.Layer):
     self._spatial = self._convolution(x.maps, first)
     h = graph.Convolution(self._spatial, x if first else graph.elu(x))
     self._links = [
-      conv.Pointwise(self._units, name=f'link_{k}') for k in range(len(seen))
+      conv.Pointwise(self._units, name=f'link_{k}', dtype=self.dtype_policy)
+      for k in range(len(seen))
     ]
     for link, node in zip(self._links, seen):
       h = h + graph.Convolution(link, graph.elu(node))
-    self._gates = conv.Pointwise(2 * self._units, name='gates')
+    self._gates = conv.Pointwise(
+      2 * self._units, name='gates', dtype=self.dtype_policy
+    )
     gates = graph.Convolution(self._gates, graph.elu(h))
     if features.maps:
-      self._code = conv.Pointwise(2 * self._units, name='code')
+      self._code = conv.Pointwise(
+        2 * self._units, name='code', dtype=self.dtype_policy
+      )
       gates = gates + graph.Convolution(self._code, features)
     gated = graph.linear_gate(gates)
     # The sum stands for the residual where the image itself can be none.
@@ -207,14 +217,27 @@ class _GatedLayer(keras.layers.Layer):
     top, left = self._origin
     if not first:
       return conv.CausalConv2D(
-        self._units, self._size, self._origin, name='spatial'
+        self._units,
+        self._size,
+        self._origin,
+        name='spatial',
+        dtype=self.dtype_policy,
       )
     if self._size[1] == 3:
       return conv.CausalConv2D(
-        self._units, self._size, (top - 1, left), name='spatial'
+        self._units,
+        self._size,
+        (top - 1, left),
+        name='spatial',
+        dtype=self.dtype_policy,
       )
     mask = np.ones([*self._size, maps, 1], 'float32')
     mask[-1, -1] = 0.0
     return conv.CausalConv2D(
-      self._units, self._size, self._origin, mask=mask, name='spatial'
+      self._units,
+      self._size,
+      self._origin,
+      mask=mask,
+      name='spatial',
+      dtype=self.dtype_policy,
     )

@@ -46,12 +46,13 @@ class PointwiseCNN(causal_network.CausalNetwork):
     """
     super().__init__(**kwargs)
     self._units, self._depth = units, depth
-    self._code = [conv.Pointwise(units, name='code')]
+    self._code = [conv.Pointwise(units, name='code', dtype=self.dtype_policy)]
     blocks = min(depth, 1) if tied else depth
     self._blocks = [
-      conv.Pointwise(units, name=f'pointwise_{k}') for k in range(2 * blocks)
+      conv.Pointwise(units, name=f'pointwise_{k}', dtype=self.dtype_policy)
+      for k in range(2 * blocks)
     ]
-    self._last = conv.Pointwise(outputs, name='last')
+    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
     """What the first layer sees of the image, a list of `Convolution`s."""
@@ -120,11 +121,17 @@ class WindowCNN(PointwiseCNN):
     width, height = self._window
     left = width // 2
     self._above = conv.CausalConv2D(
-      units, (height, width), (-height, -left), name='above'
+      units,
+      (height, width),
+      (-height, -left),
+      name='above',
+      dtype=self.dtype_policy,
     )
     self._left = None
     if left:
-      self._left = conv.CausalConv2D(units, (1, left), (0, -left), name='left')
+      self._left = conv.CausalConv2D(
+        units, (1, left), (0, -left), name='left', dtype=self.dtype_policy
+      )
 
   def build(self, image_shape, features_shape):
     _check_fits('window', self._window, image_shape)
@@ -181,13 +188,23 @@ class DownsampledWindowCNN(PointwiseCNN):
     top = -1 - factor * (height - 1)
     first = factor - 1 - width * factor // 2
     self._above = conv.CausalConv2D(
-      units, (height, width), (top, first), dilation=factor, name='above'
+      units,
+      (height, width),
+      (top, first),
+      dilation=factor,
+      name='above',
+      dtype=self.dtype_policy,
     )
     self._left = None
     if left:
       origin = (0, -1 - factor * (left - 1))
       self._left = conv.CausalConv2D(
-        units, (1, left), origin, dilation=factor, name='left'
+        units,
+        (1, left),
+        origin,
+        dilation=factor,
+        name='left',
+        dtype=self.dtype_policy,
       )
 
   def build(self, image_shape, features_shape):
