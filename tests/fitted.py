@@ -11,13 +11,14 @@ _IMAGE_SHAPE = (4, 4, 1)
 _SMALLEST = dict(prior='gaussian', encoder_widths='4', decoder='factorised')
 
 
-def record(path, objectives, replicas):
+def record(path, objectives, replicas, eagerly):
   """Fits models for two steps and saves what came of it.
 
   Args:
     path: `.npz` file to write.
     objectives: Changes of the small config, a dictionary of dictionaries.
     replicas: Logical CPU devices, each a replica; without a strategy if 1.
+    eagerly: Whether steps run as Python; in graphs they take long to trace.
   """
   device = tf.config.list_physical_devices('CPU')[0]
   tf.config.set_logical_device_configuration(
@@ -28,6 +29,7 @@ def record(path, objectives, replicas):
     strategy = tf.distribute.MirroredStrategy(
       [d.name for d in tf.config.list_logical_devices('CPU')]
     )
+  tf.config.run_functions_eagerly(eagerly)
   results = {}
   for name, changes in objectives.items():
     for key, value in _fit(strategy, changes).items():

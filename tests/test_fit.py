@@ -27,11 +27,13 @@ def results(tmp_path_factory):
   """What one device gave, and what two replicas gave, of an objective."""
 
   @functools.cache
-  def of(name):
+  def of(name, eagerly):
     folder, given = tmp_path_factory.mktemp(name), {name: OBJECTIVES[name]}
     paths = [folder / f'{replicas}.npz' for replicas in (1, 2)]
     runs = [
-      processes.Running((fitted.record, (path, given, n)), folder / str(n))
+      processes.Running(
+        (fitted.record, (path, given, n, eagerly)), folder / str(n)
+      )
       for n, path in enumerate(paths, 1)
     ]
     for run in runs:
@@ -42,18 +44,22 @@ def results(tmp_path_factory):
   return of
 
 
-@pytest.mark.parametrize(
-  'name',
-  [
-    'floor',
-    'soft',
-    pytest.param(
-      'iwae', marks=pytest.mark.exhaustive('an objective of no shared state')
-    ),
-  ],
-)
-def test_two_replicas_fit_as_one_device(results, name):
-  one, two = results(name)
+def _objectives_and_ways():
+  """Those that couple replicas, eagerly; all in graphs in the other tier."""
+  mark = pytest.mark.exhaustive('two processes each, all objectives, in graphs')
+  return pytest.mark.parametrize(
+    'name, eagerly',
+    [
+      ('floor', True),
+      ('soft', True),
+      *(pytest.param(name, False, marks=mark) for name in OBJECTIVES),
+    ],
+  )
+
+
+@_objectives_and_ways()
+def test_two_replicas_fit_as_one_device(results, name, eagerly):
+  one, two = results(name, eagerly)
   assert one.keys() == two.keys()
   assert len(one) > 20
   for key in one:
@@ -63,9 +69,9 @@ def test_two_replicas_fit_as_one_device(results, name):
 
 
 def test_what_couples_the_replicas_is_at_work(results):
-  rates = results('floor')[0]['floor/first_rates']
+  rates = results('floor', True)[0]['floor/first_rates']
   assert rates[:3].mean() > _FLOOR > rates.mean()
-  assert 0.5 < results('soft')[0]['soft/gamma'] < 0.9
+  assert 0.5 < results('soft', True)[0]['soft/gamma'] < 0.9
 
 
 def _fixed_draws(monkeypatch):

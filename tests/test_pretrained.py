@@ -293,7 +293,6 @@ def test_a_name_wins_over_a_directory(tmp_path, monkeypatch):
 each_shipped = pytest.mark.parametrize('name', pretrained.names())
 
 
-@pytest.mark.usefixtures('eagerly')
 def test_the_digits_score_as_their_card_says():
   """All images that were scored, with the codes of the quickest score."""
   known = pretrained.find('digits')

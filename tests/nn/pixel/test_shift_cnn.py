@@ -139,9 +139,20 @@ def _bent(noise, shift):
 
 
 @each_class
-@pytest.mark.parametrize('update', [tf.add, _bent])
 @pytest.mark.parametrize(
-  'event', [_EVENT, (1, 1, 4), (1, 5, 2), (5, 1, 2), (3, 4, 1)]
+  'update',
+  [pytest.param(tf.add, marks=pytest.mark.exhaustive('both updates')), _bent],
+)
+@pytest.mark.parametrize(
+  'event',
+  [
+    (3, 2, 2),
+    (1, 1, 4),
+    *(
+      pytest.param(event, marks=pytest.mark.exhaustive('more sizes'))
+      for event in [_EVENT, (1, 5, 2), (5, 1, 2), (3, 4, 1)]
+    ),
+  ],
 )
 def test_unrolled_is_the_loop_over_numbers(cls, update, event):
   network = _randomised(cls, event, output_scale=1.0, dtype='float64')
@@ -254,8 +265,17 @@ def _differences(network, compiled):
   return (z - noise != network.shift(z)).numpy(), z.numpy()
 
 
-@each_class
-@pytest.mark.parametrize('compiled', [False, True])
+@pytest.mark.parametrize(
+  'cls, compiled',
+  [
+    (nn.ShiftCNN, False),
+    (nn.ChannelwiseShiftCNN, False),
+    (nn.ChannelwiseShiftCNN, True),
+    pytest.param(
+      nn.ShiftCNN, True, marks=pytest.mark.exhaustive('compiled by XLA')
+    ),
+  ],
+)
 def test_on_the_grid_one_pass_and_the_loop_give_the_same_bits(cls, compiled):
   network, kernels = _on_grid(cls)
   with fixed_point.exact(), kernels:
