@@ -27,18 +27,12 @@ status=0
 "$venv/bin/python" -m ruff format --check . || status=1
 "$venv/bin/lint-imports" --no-cache || status=1
 "$venv/bin/python" -m mypy || status=1
-# One thread a worker: the tests compute little. In three parts, as TensorFlow
+# One thread a worker: the tests compute little. In two parts, as TensorFlow
 # keeps what XLA compiles until the process ends.
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-models=(tests/components tests/conformance tests/data tests/distributions
-  tests/nn)
-codecs=(tests/analysis tests/archives tests/coding tests/exporting)
-others=(tests)
-for folder in "${models[@]}" "${codecs[@]}"; do
-  others+=("--ignore=$folder")
-done
+first=(tests/components tests/conformance tests/data tests/distributions
+  tests/nn tests/runs tests/training)
 run() { "${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?; }
-run "${models[@]}" "$@"
-run "${codecs[@]}" "$@"
-run "${others[@]}" "$@"
+run "${first[@]}" "$@"
+run tests "${first[@]/#/--ignore=}" "$@"
 exit "$status"

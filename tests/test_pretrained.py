@@ -317,10 +317,7 @@ def test_the_digits_score_as_their_card_says():
 @pytest.mark.parametrize(
   'name',
   [
-    # Of the fewest codes.
-    name
-    if name == 'caltech101'
-    else pytest.param(
+    pytest.param(
       name, marks=pytest.mark.exhaustive('real images of each shared model')
     )
     for name in pretrained.names()

@@ -44,7 +44,13 @@ def _check(chunks, images):
   return encoded
 
 
-@pytest.mark.parametrize('num', [1, 2, 4, 5, 6, 7, 9, 10, 40, 100])
+_MORE = pytest.mark.exhaustive('other numbers of images')
+
+
+@pytest.mark.parametrize(
+  'num',
+  [1, 6, 40, *(pytest.param(n, marks=_MORE) for n in (2, 4, 5, 7, 9, 10, 100))],
+)
 def test_images_come_back(binary, num):
   """Fewer and more than the lanes, the first rounds, and those after them."""
   _check(binary, _images(num))
@@ -99,7 +105,15 @@ def test_models_of_levels_without_a_code_are_coded():
 
 
 @pytest.mark.parametrize(
-  'pixel_law, lanes', [('categorical', 1), ('logistic_mixture', 3)]
+  'pixel_law, lanes',
+  [
+    ('categorical', 1),
+    pytest.param(
+      'logistic_mixture',
+      3,
+      marks=pytest.mark.exhaustive('its symbols come back alone, too'),
+    ),
+  ],
 )
 def test_images_of_levels_come_back(pixel_law, lanes):
   """On a single lane as well, each with a round that takes bits back."""

@@ -173,6 +173,7 @@ def test_images_take_the_bits_of_the_bound(cls):
 
 
 @one_class
+@pytest.mark.exhaustive('a second codec of places')
 def test_points_that_are_sent_alone_come_back(cls):
   rng = np.random.default_rng(0)
   points = rng.integers(-4, 5, (5, *_EVENT)).astype(np.int16)
@@ -202,6 +203,7 @@ def _silent(vlae):
 
 
 @one_class
+@pytest.mark.exhaustive('a second codec of places')
 def test_searched_points_say_as_much_for_fewer_bits(cls):
   """Than the nearest ones: bits of the code, and of the image given it."""
   vlae, images = _model(cls), _images(6).astype('float32')

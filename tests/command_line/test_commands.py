@@ -206,7 +206,13 @@ CAPTIONS = [
 ]
 
 
-@pytest.mark.parametrize('args, what', CAPTIONS)
+_MODES = pytest.mark.exhaustive('other modes')
+
+
+@pytest.mark.parametrize(
+  'args, what',
+  [*CAPTIONS[:2], *(pytest.param(*c, marks=_MODES) for c in CAPTIONS[2:])],
+)
 def test_sample_writes_the_same_captioned_picture_for_a_seed(
   small_run, tmp_path, args, what
 ):

@@ -179,8 +179,19 @@ def test_a_file_that_is_there_is_kept(small_run, compressed, tmp_path):
   assert '--overwrite' in result.stderr
 
 
+_DRAWS = [
+  (['--images=7,1', '--draws=2'], 4),
+  (['--draws=3', '--overwrite'], 30),
+  (['--most_probable', '--overwrite'], 10),
+]
+
+
+@pytest.mark.parametrize(
+  'num_ways',
+  [1, pytest.param(3, marks=pytest.mark.exhaustive('other ways to draw'))],
+)
 def test_codes_alone_are_a_shorter_file(
-  small_run, images, compressed, tmp_path
+  small_run, images, compressed, tmp_path, num_ways
 ):
   folder, _ = compressed
   file = tmp_path / 'codes.vlae'
@@ -196,11 +207,7 @@ def test_codes_alone_are_a_shorter_file(
   assert result.status == 0, result.stderr
   assert file.stat().st_size < (folder / 'images.vlae').stat().st_size
   assert 'gzip' not in result.stdout and 'ELBO' not in result.stdout
-  for args, num in (
-    (['--draws=3'], 30),
-    (['--most_probable', '--overwrite'], 10),
-    (['--overwrite', '--images=7,1', '--draws=2'], 4),
-  ):
+  for args, num in _DRAWS[:num_ways]:
     out = tmp_path / 'back.npz'
     result = _decompress(small_run, file, out, *args)
     assert result.status == 0, result.stderr

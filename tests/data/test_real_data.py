@@ -20,10 +20,18 @@ _FACTS = {
   'cifar10': ((45_000, 5_000, 10_000), np.uint8),
 }
 _COLOUR = ('cifar10',)
+
+
+def _tier(name):
+  if name in ('static_mnist', 'caltech101'):
+    return name
+  return pytest.param(name, marks=pytest.mark.exhaustive('large files'))
+
+
 _more = pytest.mark.exhaustive('more than the sizes of real data')
 
 
-@pytest.mark.parametrize('name', _FACTS)
+@pytest.mark.parametrize('name', map(_tier, _FACTS))
 def test_sizes_and_types(name, real_data_dir, no_network):
   sizes, dtype = _FACTS[name]
   loaded = data.load(name, real_data_dir)

@@ -10,11 +10,8 @@ from vlae_tf.reporting import report
 
 @pytest.fixture(scope='session')
 def runs(trained_run):
-  """Directories of a run with a code, one without, and one of colour images.
-
-  The first has a score.
-  """
-  names = {'with': 'flow', 'without': 'no_latent', 'colour': 'colour'}
+  """Directories of a run with a code, which has a score, and of one without."""
+  names = {'with': 'flow', 'without': 'no_latent'}
   found = {name: trained_run(kind) for name, kind in names.items()}
   # A page tells runs by the names of their directories.
   found = {

@@ -36,7 +36,7 @@ def tried(tmp_path_factory):
   """The way of one experiment and a figure."""
   folder = tmp_path_factory.mktemp('tried')
   args = ('--smoke', f'--runs={folder}/runs', f'--out={folder}/out')
-  result = commands.run('reproduce', *args, '--figure=2')
+  result = commands.run('reproduce', *args, '--experiment=smoke_vlae')
   assert result.status == 0, result.stderr
   lines = result.stdout.splitlines()
   assert lines[0].startswith('smoke_vlae: train, see ')
@@ -61,6 +61,10 @@ def test_a_killed_one_goes_on(tmp_path):
   assert log.count('finished at step 26') == 1
   assert 'Traceback' not in log
   assert 'smoke_vlae: at step 26 of 26' in result.stdout.splitlines()
+  with Image.open(tmp_path / 'out/results/figure_2.png') as picture:
+    assert (
+      'smoke_vlae, step 26 (last): 64 samples' in picture.text['Description']
+    )
 
 
 def test_what_is_told_was_measured(tried):
@@ -73,10 +77,6 @@ def test_what_is_told_was_measured(tried):
   text = (folder / 'out/RESULTS.md').read_text()
   assert f'| {measured["nll"]:.2f} +- {measured["nll_stderr"]:.2f} |' in text
   assert '1 of 6 rows' in text and text.count('not run') == 5
-  with Image.open(folder / 'out/results/figure_2.png') as picture:
-    assert (
-      'smoke_vlae, step 26 (last): 64 samples' in picture.text['Description']
-    )
 
 
 def test_what_is_done_is_not_done_again(tried):
