@@ -1,6 +1,5 @@
 """Tiers of the tests, memory of the workers, and data that many tests need."""
 
-import contextlib
 import functools
 import gc
 import os
@@ -41,6 +40,11 @@ def pytest_collection_modifyitems(config, items):
   if slow and not (named or config.getoption('exhaustive')):
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+def pytest_collection_finish():
+  # What is imported by now stays: `_free_memory` need not look through it.
+  gc.freeze()
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -86,28 +90,31 @@ def pytest_terminal_summary(terminalreporter):
     write(f'repeat: run_scripts/test.sh {shlex.quote(nodeid)}')
 
 
-@contextlib.contextmanager
-def _functions_run_eagerly():
-  import tensorflow as tf
-
-  tf.config.run_functions_eagerly(True)
-  try:
-    yield
-  finally:
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture
 def eagerly():
   """Runs `tf.function`s as Python: tracing a step takes ten times as long."""
-  with _functions_run_eagerly():
+  import toys
+
+  with toys.functions_run_eagerly():
     yield
 
 
 @pytest.fixture(scope='module')
-def all_eagerly():
-  """The same for a whole file, its fixtures included."""
-  with _functions_run_eagerly():
+def all_eagerly(pytestconfig):
+  """The same for a whole file in the default tier, its fixtures included."""
+  import toys
+
+  # The exhaustive tier compiles what users compile.
+  with toys.functions_run_eagerly(not pytestconfig.getoption('exhaustive')):
+    yield
+
+
+@pytest.fixture
+def compiled():
+  """An exception in such a file: large loops take long as Python."""
+  import toys
+
+  with toys.functions_run_eagerly(False):
     yield
 
 

@@ -8,6 +8,8 @@ import keras
 import pytest
 import source_tree
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _NODES = (ast.Module, ast.ClassDef, ast.FunctionDef)
 _WITH_ONE = """
   AutoregressiveDecoder AutoregressiveFlowPrior AutoregressiveImage

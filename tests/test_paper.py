@@ -21,6 +21,8 @@ from vlae_tf import components, nn
 from vlae_tf.components import objectives
 from vlae_tf.training import state
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _SHAPE = (28, 28, 1)
 _WIDTHS = (16, 32, 32)
 

@@ -32,29 +32,29 @@ def _small(folder):
 
 
 def _flow(folder):
-  """Sixty binary images; a flow prior, twenty steps."""
+  """Sixty binary images; a flow prior, four steps."""
   data = _images(folder, 60, (8, 7))
   flow = ('--prior=flow', '--flow_steps=1', '--seed=7')
-  return [data, *flow, '--batch_size=6', '--max_steps=20']
+  return [data, *flow, '--batch_size=6', '--max_steps=4']
 
 
 def _no_latent(folder):
   """The same images without a latent."""
   data = _images(folder, 60, (8, 7))
-  return [data, '--latent_size=0', '--batch_size=6', '--max_steps=20']
+  return [data, '--latent_size=0', '--batch_size=6', '--max_steps=4']
 
 
 def _colour(folder):
   """Sixty colour images of 256 levels."""
   data = _images(folder, 60, (8, 8, 3), levels=256)
   law = '--pixel_law=logistic_mixture'
-  return [data, law, '--batch_size=6', '--max_steps=20']
+  return [data, law, '--batch_size=6', '--max_steps=4']
 
 
 def _digits(folder):
-  """Digits of scikit-learn, which have labels; twenty steps."""
+  """Digits of scikit-learn, which have labels; four steps."""
   del folder
-  return ['--dataset=digits', '--max_steps=20']
+  return ['--dataset=digits', '--max_steps=4']
 
 
 def _digits_background(folder):
@@ -109,6 +109,7 @@ def _train(name, folder):
   folder.mkdir(parents=True)
   flags = [*toys.FLAGS, '--xla=none', '--quiet', *_FLAGS[name](folder)]
   workdir = folder / 'being_trained'
-  result = commands.run('train', *flags, f'--workdir={workdir}')
+  with toys.functions_run_eagerly():
+    result = commands.run('train', *flags, f'--workdir={workdir}')
   assert result.status == 0, result.stderr
   workdir.rename(folder / 'run')

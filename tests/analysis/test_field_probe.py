@@ -11,6 +11,8 @@ import vlae_tf
 from vlae_tf.analysis import field_probe
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def test_papers_network_sees_69_pixels_and_has_a_blind_spot():
   network = toys.build_network(pixel_cnn.PixelCNN(1))

@@ -7,6 +7,8 @@ import toys
 
 from vlae_tf.analysis import importance, likelihood
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def test_chunks_are_the_largest_divisors_that_fit():
   for num in [*range(1, 60), 255, 256, 257, 300, 509, 1000, 4096, 65536]:

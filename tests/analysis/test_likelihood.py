@@ -9,6 +9,8 @@ import toys
 
 from vlae_tf.analysis import estimates, importance, likelihood
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def log_weights(toy, images, num_samples):
   """Log-weights of single codes, `[num_samples, num]`, each its own call."""
@@ -51,6 +53,7 @@ def test_bounds_rise_with_samples_to_the_exact_likelihood():
   assert means[-1] - means[0] > 0.05  # The toy's posterior is not exact.
 
 
+@pytest.mark.usefixtures('compiled')
 def test_many_samples_give_the_exact_likelihood():
   toy = toys.LinearGaussian()
   images = toy.sample(50)
@@ -116,6 +119,7 @@ def test_seed_decides_the_estimate():
 _MANY = pytest.mark.exhaustive('more numbers')
 
 
+@pytest.mark.usefixtures('compiled')
 @pytest.mark.parametrize(
   'num_samples',
   [1, 256, 257, *(pytest.param(n, marks=_MANY) for n in (7, 1000))],

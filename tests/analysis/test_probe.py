@@ -10,6 +10,8 @@ from vlae_tf import data as data_lib
 from vlae_tf.analysis import classifiers, encoding, features, probe
 from vlae_tf.data.image_data import SPLITS
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def _labelled(num=60, num_classes=3, seed=0):
   """Random images whose labels no image knows of."""

@@ -13,6 +13,8 @@ from vlae_tf.analysis import drawing, sampling
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 from vlae_tf.system import seeds
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 tfd = tfp.distributions
 
 

@@ -17,6 +17,8 @@ from vlae_tf.coding import lattice, laws
 from vlae_tf.components import priors
 from vlae_tf.nn import fixed_point, weight_norm
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 _TOTAL = 2**24

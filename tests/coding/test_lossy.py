@@ -20,6 +20,8 @@ from vlae_tf.coding import (
   shared_draws,
 )
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _SHAPE = (6, 5, 1)
 _BETWEEN = (0.75, 1.5, 3.0, 6.0)
 
@@ -54,6 +56,7 @@ def test_shifts_have_no_ties_between_powers_of_two(step):
     np.testing.assert_array_equal(on_points(x), wanted)
 
 
+@pytest.mark.usefixtures('compiled')
 @pytest.mark.parametrize(
   'step', [1.5, pytest.param(4.0, marks=pytest.mark.exhaustive('another step'))]
 )
@@ -72,6 +75,7 @@ def test_messages_are_as_long_as_the_mass_of_the_prior_says(
   np.testing.assert_array_equal(lossy.codes(points, step), points * step)
 
 
+@pytest.mark.usefixtures('compiled')
 def test_a_flow_is_undone_and_damage_is_found(flow_model):
   step = 0.75
   chunks = lossy.LossyChunks(exact_model.ExactModel(flow_model), step)

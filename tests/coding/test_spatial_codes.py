@@ -13,6 +13,8 @@ from vlae_tf import coding, components, distributions, model, nn
 from vlae_tf.coding import lattice, lattice_search, rounds
 from vlae_tf.nn import fixed_point, weight_norm
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _EVENT = (2, 2, 3)
 _IMAGE = (4, 5, 1)
 _CLASSES = [
@@ -155,6 +157,7 @@ def test_images_come_back(cls):
   np.testing.assert_array_equal(chunks.decode(data, 17), images)
 
 
+@pytest.mark.usefixtures('compiled')
 @one_class
 def test_images_take_the_bits_of_the_bound(cls):
   """All but the first rounds, which cost a code that does not come back."""

@@ -12,6 +12,8 @@ from vlae_tf import data
 from vlae_tf.analysis import likelihood
 from vlae_tf.runs import scores, workdirs
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 @pytest.fixture(scope='module')
 def run(trained_run):
@@ -59,7 +61,7 @@ def test_anomaly_prints_and_writes_the_same_figures(
   written = json.loads(path.read_text())
   assert written['dataset'] == 'digits' and written['against'] == 'noise'
   lines = result.stdout.splitlines()
-  assert lines[0] == 'run, step 20 (last)'
+  assert lines[0] == 'run, step 4 (last)'
   assert lines[-2:] == [f'wrote {tmp_path}/scores.npz', f'wrote {path}']
   for score in written['scores'].values():
     assert f'{score["auroc"]:.4f} +- {score["auroc_stderr"]:.4f}' in (
@@ -114,7 +116,7 @@ def test_probe_prints_and_writes_the_same_figures(run, tmp_path):
   path = run / 'eval/probe_200_images_20_200_labels_2_draws_beside_other.json'
   written = json.loads(path.read_text())
   lines = result.stdout.splitlines()
-  assert lines[0] == 'run, step 20 (last)'
+  assert lines[0] == 'run, step 4 (last)'
   assert lines[1] == '200 training and 200 test images of digits, 10 digits'
   assert lines[-1] == f'wrote {path}'
   names = ['code, mean', 'baseline code, mean', 'raw pixels']

@@ -12,6 +12,8 @@ from PIL import Image
 
 from vlae_tf.runs import scores
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def files(path):
   """All files below a path, with their bytes."""

@@ -8,6 +8,8 @@ import pytest
 
 from vlae_tf.archives import container
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _FRUGAL = ('--lanes=4', '--jobs=1')
 
 

@@ -4,9 +4,12 @@ import json
 
 import commands
 import numpy as np
+import pytest
 
 from vlae_tf.data import fixed_binarization
 from vlae_tf.runs import workdirs
+
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def _embed(run, out, *args):

@@ -13,6 +13,8 @@ from toys import terminal
 from vlae_tf.reproduction import runner
 from vlae_tf.system import progress
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _LINE = re.compile(
   r'(step|image|fit|code|run|experiment) \d+/\d+'
   r'( ETA (\d+:)?\d+:\d\d \d\S* \w+s/s)?( .*)?'

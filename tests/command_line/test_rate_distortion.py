@@ -6,6 +6,8 @@ import commands
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def test_it_prints_and_writes_the_same_figures(small_run, tmp_path):
   args = (f'--workdir={small_run}', '--steps=2,6', '--num_samples=32')

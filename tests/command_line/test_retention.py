@@ -7,6 +7,8 @@ import commands
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def test_it_compares_runs(small_run, tmp_path):
   other = tmp_path / 'other'

@@ -20,6 +20,8 @@ from vlae_tf.components import architectures, posteriors, priors
 from vlae_tf.distributions import autoregressive_image, autoregressive_shift
 from vlae_tf.nn import made
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 from vlae_tf import data
 from vlae_tf.system import seeds
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _SHAPE = (4, 6, 1)
 
 

@@ -13,6 +13,8 @@ from sklearn import datasets
 from vlae_tf import data
 from vlae_tf.data import directories, sources
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 
 def test_digits_come_without_any_file(no_network, tmp_path):
   digits = data.load('digits', tmp_path / 'nowhere')

@@ -17,6 +17,8 @@ from vlae_tf.analysis import drawing, encoding, importance, sampling
 from vlae_tf.exporting import saved_model, signatures
 from vlae_tf.system import seeds
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _HERE = pathlib.Path(__file__).parent
 _SEED = 5
 _DRAWN = ('decode/', 'sample/', 'reconstruct/', 'complete/')

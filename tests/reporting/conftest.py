@@ -4,6 +4,7 @@ import shutil
 
 import commands
 import pytest
+import toys
 
 from vlae_tf.reporting import report
 
@@ -17,9 +18,10 @@ def runs(trained_run):
   found = {
     name: shutil.copytree(p, p.parent / name) for name, p in found.items()
   }
-  scored = commands.run(
-    'evaluate', f'--workdir={found["with"]}', '--num_samples=4'
-  )
+  with toys.functions_run_eagerly():
+    scored = commands.run(
+      'evaluate', f'--workdir={found["with"]}', '--num_samples=4'
+    )
   assert scored.status == 0, scored.stderr
   return found
 
@@ -27,7 +29,8 @@ def runs(trained_run):
 @pytest.fixture(scope='session')
 def told(runs):
   """What each of the runs tells."""
-  return {
-    name: report.read([str(path)], num_scored=12)[0]
-    for name, path in runs.items()
-  }
+  with toys.functions_run_eagerly():
+    return {
+      name: report.read([str(path)], num_scored=12)[0]
+      for name, path in runs.items()
+    }

@@ -13,6 +13,8 @@ from vlae_tf import config_flags
 from vlae_tf.reporting import blocks, page, report, subjects, words
 from vlae_tf.runs import config_files
 
+pytestmark = pytest.mark.usefixtures('all_eagerly')
+
 _NAMES = (
   'summary curves samples decompressions completions window code nats ends '
   'origin'

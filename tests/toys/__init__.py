@@ -4,7 +4,7 @@ from toys.configs import FLAGS, SIZES, small_config, SMALLEST
 from toys.data import binary_images, image_data
 from toys.dependence import expected_pairs, take_steps, window
 from toys.exact import LinearGaussian
-from toys.models import random_model, small_model
+from toys.models import functions_run_eagerly, random_model, small_model
 from toys.networks import (
   build_network,
   build_untrained,
@@ -28,6 +28,7 @@ __all__ = [
   'build_untrained',
   'expected_pairs',
   'features',
+  'functions_run_eagerly',
   'image_data',
   'make_network',
   'random_model',

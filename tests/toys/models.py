@@ -1,7 +1,10 @@
 """Models of the small config."""
 
+import contextlib
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from toys import configs
 from vlae_tf import builder
@@ -20,3 +23,14 @@ def random_model(config, image_shape, seed=0):
   for weight in vlae.trainable_variables:
     weight.assign(weight + 0.3 * rng.standard_normal(weight.shape))
   return vlae
+
+
+@contextlib.contextmanager
+def functions_run_eagerly(eagerly=True):
+  """Runs `tf.function`s as Python meanwhile, or as graphs."""
+  before = tf.config.functions_run_eagerly()
+  tf.config.run_functions_eagerly(eagerly)
+  try:
+    yield
+  finally:
+    tf.config.run_functions_eagerly(before)

@@ -13,7 +13,7 @@ from vlae_tf.training import step as train_step
 
 NO_FLOOR = dict(free_bits=0.0)
 UNDER_FLOOR = dict(free_bits=9.0)
-eagerly = pytest.mark.usefixtures('eagerly')
+pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def _state(config):
@@ -83,18 +83,19 @@ def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
     np.testing.assert_allclose(a, b, atol=1e-5 * norm)
 
 
+@pytest.mark.usefixtures('compiled')
 def test_xla_and_parts_take_the_same_steps():
   results = []
   config = toys.small_config(**toys.SMALLEST)
   for changes in ({}, {'xla': 'auto', 'parts': 2}):
-    state = _state(config)
-    metrics = _step(config, state, **changes)(iter(_batches(config)), 3)
+    with toys.functions_run_eagerly(not changes):
+      state = _state(config)
+      metrics = _step(config, state, **changes)(iter(_batches(config)), 3)
     results.append([float(metrics['loss']), *_weights(state)])
   for a, b in zip(*results):
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-@eagerly
 def test_a_step_clips_applies_and_averages():
   config = toys.small_config(gradient_clip_norm=3.0)
   state = _state(config)
@@ -122,7 +123,6 @@ def test_a_step_clips_applies_and_averages():
     np.testing.assert_allclose(average, old / 11 + new * 10 / 11, atol=1e-6)
 
 
-@eagerly
 def test_nan_in_the_data_skips_its_update_alone():
   config = toys.small_config(**toys.SMALLEST)
   state = _state(config)
@@ -143,7 +143,6 @@ def test_nan_in_the_data_skips_its_update_alone():
   assert guards.are_finite(state.variables_to_check())
 
 
-@eagerly
 def test_nan_in_a_weight_skips_all_updates():
   config = toys.small_config()
   state = _state(config)
@@ -167,7 +166,6 @@ def test_the_loss_scale_of_float16_adapts():
   assert float(guard.loss_scale) == first
 
 
-@eagerly
 @pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
 def test_mixed_precision_takes_steps(precision):
   config = toys.small_config(precision=precision)
@@ -190,6 +188,7 @@ def test_bad_executions_are_refused(execution, replicas, message):
     train_step.Execution(**execution).check(toys.small_config(), replicas)
 
 
+@pytest.mark.usefixtures('compiled')
 @pytest.mark.exhaustive('tests/test_fit.py fits too')
 def test_plain_keras_fit_works():
   state = _state(toys.small_config(**toys.SMALLEST))

@@ -111,6 +111,7 @@ class _Search:
 
   def _ranked(self, code, image, stddev):
     """The most promising neighbours, `[num, moves, *event_shape]`."""
+    code = tf.convert_to_tensor(code)  # An array if functions run eagerly.
     with tf.GradientTape() as tape:
       tape.watch(code)
       distortion = self._distortion(code, image)
