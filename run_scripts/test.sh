@@ -27,12 +27,7 @@ status=0
 "$venv/bin/python" -m ruff format --check . || status=1
 "$venv/bin/lint-imports" --no-cache || status=1
 "$venv/bin/python" -m mypy || status=1
-# One thread a worker: the tests compute little. In two parts, as TensorFlow
-# keeps what XLA compiles until the process ends.
+# One thread a worker: the tests compute little.
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-first=(tests/components tests/conformance tests/data tests/distributions
-  tests/nn tests/runs tests/training)
-run() { "${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?; }
-run "${first[@]}" "$@"
-run tests "${first[@]/#/--ignore=}" "$@"
+"${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?
 exit "$status"

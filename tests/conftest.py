@@ -1,5 +1,7 @@
 """Tiers of the tests, memory of the workers, and data that many tests need."""
 
+import contextlib
+import ctypes
 import functools
 import gc
 import os
@@ -55,6 +57,8 @@ def _free_memory():
 
   keras.backend.clear_session()
   gc.collect()
+  with contextlib.suppress(AttributeError):  # Of glibc alone.
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 _peaks = {}

@@ -107,6 +107,7 @@ def test_sizes_are_those_of_the_file(images, compressed):
   assert f'{size:,}' in result.stdout and 'gzip' in result.stdout
 
 
+@pytest.mark.usefixtures('compiled')
 def test_images_are_put_behind_others(small_run, images, compressed, tmp_path):
   folder, _ = compressed
   file = tmp_path / 'images.vlae'

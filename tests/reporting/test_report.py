@@ -163,7 +163,7 @@ def test_files_of_other_weights_or_that_are_broken_are_passed_over(
   shutil.copytree(runs['with'], run)
   row = dict(classifier='linear', features='code', accuracies={'5': [0.5, 0.7]})
   probe = dict(rows=[row], num_labels=[5], num_test=9, repeats=2)
-  for name, step in (('now', 20), ('before', 10)):
+  for name, step in (('now', 4), ('before', 2)):
     text = json.dumps(probe | {'step': step, 'num_test': step})
     (run / f'eval/probe_{name}.json').write_text(text)
   codec = dict(
@@ -183,7 +183,7 @@ def test_files_of_other_weights_or_that_are_broken_are_passed_over(
   (subject,) = subjects.load([str(run)])
   made = report.make([told['with']._replace(subject=subject)])
   (table,) = _all(_section(made, 'probe').blocks, blocks.Table)
-  assert '20 test images' in table.caption
+  assert '4 test images' in table.caption
   assert table.rows == (('linear: code', '60.0 +- 10.0'),)
   (table,) = _all(_section(made, 'codec').blocks, blocks.Table)
   assert table.rows[0] == ('file', '100', f'{800 / 224:.4f}')
