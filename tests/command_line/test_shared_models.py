@@ -18,7 +18,13 @@ def _draw(tmp_path, name, *args):
   return np.asarray(Image.open(path))
 
 
-@pytest.mark.parametrize('mode', ['prior', 'decompress'])
+@pytest.mark.parametrize(
+  'mode',
+  [
+    'prior',
+    pytest.param('decompress', marks=pytest.mark.exhaustive('more')),
+  ],
+)
 def test_a_preset_that_comes_with_the_package_is_drawn(tmp_path, mode):
   first, second = (
     _draw(tmp_path, name, f'--{name}=digits', f'--mode={mode}')
