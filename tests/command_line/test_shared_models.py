@@ -22,7 +22,7 @@ def _draw(tmp_path, name, *args):
   'mode',
   [
     'prior',
-    pytest.param('decompress', marks=pytest.mark.exhaustive('more')),
+    pytest.param('decompress', marks=pytest.mark.exhaustive('a second draw')),
   ],
 )
 def test_a_preset_that_comes_with_the_package_is_drawn(tmp_path, mode):
