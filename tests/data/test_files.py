@@ -34,6 +34,15 @@ def test_directory_is_split_into_ten_parts(tmp_path):
   np.testing.assert_array_equal(again.test, loaded.test)
 
 
+def test_the_split_is_the_same_for_ever(tmp_path):
+  """Published figures are of these images."""
+  numbers = np.arange(20, dtype=np.uint8).reshape(20, 1, 1)
+  np.savez(tmp_path / 'numbers.npz', np.tile(numbers, (1, 6, 5)))
+  loaded = data.load(str(tmp_path / 'numbers.npz'))
+  found = [s[:, 0, 0, 0].tolist() for s in (loaded.validation, loaded.test)]
+  assert found == [[7, 13], [10, 11]]
+
+
 def test_directories_of_splits_are_kept(tmp_path):
   for size, split in ((4, 'train'), (3, 'validation'), (2, 'test')):
     _write(tmp_path / split, _images(size))
