@@ -31,10 +31,12 @@ def _values():
 
 
 def test_the_mean_difference_of_some_corrects_the_mean_of_all(tmp_path):
+  """That of the most codes, where there are several."""
   few, many = _values()
   scores = [
     _write(tmp_path, few, 32),
     _write(tmp_path, many, 4096, spread=True),
+    _write(tmp_path, few[_NUMBERS] + 0.1, 256, spread=True),
   ]
   found = correction.corrected(tmp_path, scores, has_code=True)
   change = (many - few[_NUMBERS]).mean()
