@@ -86,7 +86,7 @@ def test_parts_give_the_gradient_of_the_big_batch(changes, objective, division):
 @pytest.mark.usefixtures('compiled')
 def test_xla_and_parts_take_the_same_steps():
   results = []
-  config = toys.small_config(**toys.SMALLEST)
+  config = toys.small_config(**toys.SMALLEST, decoder='factorised')
   for changes in ({}, {'xla': 'auto', 'parts': 2}):
     with toys.functions_run_eagerly(not changes):
       state = _state(config)
