@@ -11,8 +11,6 @@ from vlae_tf.analysis import code_use, likelihood
 from vlae_tf.distributions import reparameterized
 from vlae_tf.nn import weight_norm
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _SHAPE = (6, 5, 1)
 _NAN = np.full((2, *_SHAPE), np.nan, 'float32')
 # What is wrong with images by what a shape and a dtype say, ...

@@ -13,8 +13,6 @@ from vlae_tf.coding import logistic_mixture_symbols as mixtures
 from vlae_tf.coding import symbols as symbols_lib
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _TOTAL = 2**24
 _VALUES = np.arange(256) / 255
 _SYMBOLS = coding.LogisticMixtureSymbols(4)

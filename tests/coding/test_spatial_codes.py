@@ -227,6 +227,7 @@ def _total(vlae, images, points):
   return bits.numpy() - law.log_prob(images).numpy() / math.log(2)
 
 
+@pytest.mark.usefixtures('compiled')
 def test_nothing_is_compiled_twice():
   """The codec of each call is a new one, of the same networks."""
   exact = coding.ExactModel(_model(components.PixelCNNFlowPrior))

@@ -18,8 +18,6 @@ from vlae_tf import nn
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.system import serialization
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 # Of a generator of batches that Keras's test makes.
 pytestmark = pytest.mark.filterwarnings('ignore:`shuffle=True` was passed')
 

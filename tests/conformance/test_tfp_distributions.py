@@ -297,6 +297,7 @@ def check_volume(fn, log_det, x):
   assert np.abs(jacobian - np.eye(flat.shape[-1])).max() > 0.1
 
 
+@pytest.mark.usefixtures('compiled')
 @pytest.mark.parametrize('name, event_shape', flow_cases())
 def test_flow_of_a_prior_is_bijective(name, event_shape):
   flow = prior_of(name, event_shape).bijector()

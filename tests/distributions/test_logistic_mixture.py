@@ -13,8 +13,6 @@ import toys
 from vlae_tf.distributions import autoregressive_image
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 VALUES = (np.arange(256) / 255).astype('float32')
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 EDGES = np.array([0, 1, 127, 254, 255])

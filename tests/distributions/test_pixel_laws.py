@@ -11,8 +11,6 @@ import toys
 from vlae_tf import data
 from vlae_tf.distributions import autoregressive_image, pixel_laws
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 CATEGORICAL = pixel_laws.CategoricalPixel()
 VALUES = (np.arange(256) / 255).astype('float32')
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))

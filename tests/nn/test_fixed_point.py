@@ -11,8 +11,6 @@ import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, weight_norm
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _GRID = 2**fixed_point.FRACTION_BITS
 # Beyond, what is not linear is farther from every tie than here: its rest is
 # below a half step, and falls.

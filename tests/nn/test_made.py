@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from vlae_tf.nn import made
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 
 def randomised(event_size, hidden):
   network = made.MADE(event_size, hidden, output_scale=1.0)

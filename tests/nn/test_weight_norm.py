@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _POLICIES = ('float32', 'mixed_bfloat16', 'mixed_float16')
 each_policy = pytest.mark.parametrize('policy', _POLICIES)
 

@@ -10,8 +10,6 @@ import commands
 import pytest
 import source_tree
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _COMMANDS = (
   'train',
   'evaluate',

@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from vlae_tf.system import philox
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _SEEDS = tf.constant(
   [[0, 0], [1, 2], [-1, 5], [7039616, 2**31 - 1], [-(2**31), -3]]
 )

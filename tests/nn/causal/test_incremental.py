@@ -10,8 +10,6 @@ import toys
 from vlae_tf.nn.causal import graph, naive, wavefront
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 
 def threshold(uniforms, params, state=(), front=None):
   del front

@@ -10,8 +10,6 @@ import toys
 from vlae_tf.nn.causal import fixed_filters
 from vlae_tf.nn.pixel import pixel_cnn_pp
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _KINDS = (pixel_cnn_pp.PixelCNNPlusPlus, pixel_cnn_pp.GreyPixelCNNPlusPlus)
 _SIZE = (6, 7)
 # By hand, of the published configurations: layers that look up and sideways.

@@ -12,8 +12,6 @@ import tensorflow as tf
 from vlae_tf import nn
 from vlae_tf.nn import fixed_point, weight_norm
 
-pytestmark = pytest.mark.usefixtures('all_eagerly')
-
 _EVENT = (4, 3, 3)
 _CLASSES = [nn.ShiftCNN, nn.ChannelwiseShiftCNN]
 each_class = pytest.mark.parametrize('cls', _CLASSES)
