@@ -27,16 +27,12 @@ status=0
 "$venv/bin/python" -m ruff format --check . || status=1
 "$venv/bin/lint-imports" --no-cache || status=1
 "$venv/bin/python" -m mypy || status=1
-# One thread a worker: the tests compute little.
+# One thread a worker: the tests compute little. In two parts, as TensorFlow
+# keeps what XLA compiles until the process ends.
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+first=(tests/components tests/conformance tests/data tests/distributions
+  tests/nn tests/runs tests/training)
 run() { "${pytest[@]}" -n 2 --dist=loadfile "$@" || status=$?; }
-if (($# == 0)); then
-  run
-else
-  # In parts: TensorFlow keeps what XLA compiles until the process ends.
-  first=(tests/components tests/conformance tests/data tests/distributions
-    tests/nn tests/runs tests/training)
-  run "${first[@]}" "$@"
-  run tests "${first[@]/#/--ignore=}" "$@"
-fi
+run "${first[@]}" "$@"
+run tests "${first[@]/#/--ignore=}" "$@"
 exit "$status"
