@@ -14,7 +14,7 @@ for its graph; what follows from them for a GPU is a projection, not a
 measurement.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -35,12 +35,12 @@ import sampling
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf import config_flags
 from vlae_tf import data as data_lib
+from vlae_tf.models import config_flags
 from vlae_tf.nn.causal import convolution
-from vlae_tf.system import atomic, command_line, presets
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
+from vlae_tf.utils import command_line, files, presets
 
 FLAGS = flags.FLAGS
 _SHAPE = (32, 32, 3)
@@ -251,7 +251,7 @@ def main():
     presets=found,
   )
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, json.dumps(told, indent=2) + '\n')
+    files.write_text(FLAGS.out, json.dumps(told, indent=2) + '\n')
 
 
 if __name__ == '__main__':

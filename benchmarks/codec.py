@@ -9,7 +9,7 @@ those that went in. A ratio is the median over rounds of the ratio within a
 round, images a second of the codec over the sampler's.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -27,11 +27,12 @@ import tensorflow as tf
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import drawing
-from vlae_tf.coding import baselines, exact_model, files
+from vlae_tf.compression import baselines, exact_model, files
+from vlae_tf.evaluation import drawing
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line
+from vlae_tf.utils import files as files_lib
 
 # `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
 FLAGS = flags.FLAGS
@@ -156,7 +157,7 @@ def main():
       results[name] = measure(run.model, part, lanes, chunks)
       print(name, json.dumps(results[name]), flush=True)
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
+    files_lib.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ pass. Ours is what `evaluate` does. Both have the same codes and must agree on
 each image. Each side is a process of its own, as threads are set once.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -27,12 +27,12 @@ import tensorflow as tf
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import likelihood
 from vlae_tf.distributions import reparameterized
+from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic, command_line, seeds
 from vlae_tf.training import parallelism
+from vlae_tf.utils import command_line, files, seeds
 
 FLAGS = flags.FLAGS
 _CODES_AT_ONCE = 256
@@ -170,7 +170,7 @@ def main():
   }
   print(json.dumps(result, indent=2))
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
+    files.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ its curve in bits/dim, training (means over a part of an epoch) and validation;
 `curve.png`: the curves of all runs in one chart.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -19,10 +19,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from vlae_tf.analysis import charts, pictures
+from vlae_tf.evaluation import charts, pictures
 from vlae_tf.runs import history, workdirs
 from vlae_tf.runs import images as images_lib
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 _PER_EPOCH = 4  # Points of the training curve.
@@ -97,7 +97,7 @@ def main():
   chart = charts.chart(
     series, '-ELBO, bits/dim', 'epochs', width=720, from_zero=False
   )
-  atomic.write_text(
+  files.write_text(
     out / 'training.json', json.dumps(found, indent=1, sort_keys=True) + '\n'
   )
   pictures.save_png(out / 'curve.png', chart, 1, 'learning curves')

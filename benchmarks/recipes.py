@@ -8,7 +8,7 @@ place of one of the same name; `docs/recipes.md` shows it
 at.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -20,10 +20,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from vlae_tf import config as config_lib
+from vlae_tf.models import config as config_lib
 from vlae_tf.runs import config_files, history, workdirs
 from vlae_tf.runs import images as images_lib
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / 'results/recipes.json'
 # What the table has columns for, or what changes no weight.
@@ -91,7 +91,7 @@ def main():
   new = entry(name, config, history.read(workdir), FLAGS.remark)
   found = json.loads(PATH.read_text()) if PATH.exists() else []
   found = [line for line in found if line['name'] != name] + [new]
-  atomic.write_text(PATH, json.dumps(found, indent=1) + '\n')
+  files.write_text(PATH, json.dumps(found, indent=1) + '\n')
   print(new)
 
 

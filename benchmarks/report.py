@@ -13,7 +13,7 @@ import report_recipes
 import report_tables
 import report_windows
 
-from vlae_tf.analysis import anomaly
+from vlae_tf.evaluation import anomaly
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'results'

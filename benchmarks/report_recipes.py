@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from vlae_tf import config_flags
+from vlae_tf.models import config_flags
 
 _PATH = pathlib.Path(__file__).resolve().parent.parent / 'results/recipes.json'
 _HEADS = (

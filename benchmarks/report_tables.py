@@ -4,7 +4,7 @@ import math
 import pathlib
 
 from vlae_tf.data import sources
-from vlae_tf.reproduction import records, rows, telling
+from vlae_tf.reproduction import records, rows, summaries
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _MODEL = 'VLAE'
@@ -34,7 +34,7 @@ def short():
     nll, bound = record.nll, record.bound
     lines.append(
       f'| {title} | {nll["nll"]:.2f} +- {nll["nll_stderr"]:.2f} | '
-      f'{published:.2f} | {bound["rate"]:.2f} | {telling.epochs(record)} |'
+      f'{published:.2f} | {bound["rate"]:.2f} | {summaries.epochs(record)} |'
     )
   return '\n'.join(lines)
 
@@ -79,6 +79,6 @@ def _quantities(record):
     'NLL, bits/dim': f'{nll["nll"] / math.log(2) / dims:.4f}',
     'numbers of the code in use': f'{record.active_units} of '
     f'{record.config["latent_size"]}',
-    'epochs': telling.epochs(record),
-    'steps': telling.steps(record),
+    'epochs': summaries.epochs(record),
+    'steps': summaries.steps(record),
   }

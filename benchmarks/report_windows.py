@@ -4,7 +4,7 @@ import json
 import pathlib
 import textwrap
 
-from vlae_tf.reproduction import telling
+from vlae_tf.reproduction import summaries
 
 _FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'results' / 'windows'
 _PRESET = 'dynamic_mnist'
@@ -54,5 +54,5 @@ def _images(row):
 
 
 def _codes(nll):
-  text = f'{telling.count(nll["num_samples"])} codes an image'
-  return text + telling.part(nll, nll['num_images'])
+  text = f'{summaries.count(nll["num_samples"])} codes an image'
+  return text + summaries.part(nll, nll['num_images'])

@@ -9,7 +9,7 @@ same network for every pixel) over the engine's, each inside one `tf.function`.
 convolutions, in images/s of `log_prob` and its gradient, by number of maps.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -25,11 +25,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from absl import flags
 
-from vlae_tf.components import priors
-from vlae_tf.distributions import autoregressive_image, pixel_laws
+from vlae_tf.distributions import autoregressive_image, pixel_distributions
+from vlae_tf.models import priors
 from vlae_tf.nn.causal import convolution
 from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 
@@ -76,7 +76,11 @@ def law_of(network, batch):
   """`p(x|h)` for random features."""
   features = tf.random.stateless_normal([batch, *_SIZE, _FEATURES], [0, 1])
   return autoregressive_image.AutoregressiveImage(
-    network, features, 1, pixel_laws.BernoulliPixel(), unroll=network.unroll
+    network,
+    features,
+    1,
+    pixel_distributions.BernoulliPixel(),
+    unroll=network.unroll,
   )
 
 
@@ -299,7 +303,7 @@ def main():
   _print_table(details)
   print(f'mismatched pixels: {result["mismatched_pixels"]}')
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
+    files.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
 
 
 if __name__ == '__main__':

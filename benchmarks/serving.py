@@ -9,7 +9,7 @@ import of TensorFlow (and, in Python, of the package) apart. Both draw the same
 images, which is checked.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -29,10 +29,10 @@ import sampling as sampling_benchmark
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf.analysis import encoding, sampling
+from vlae_tf.evaluation import encoding, sampling
 from vlae_tf.exporting import saved_model
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 # `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
 FLAGS = flags.FLAGS
@@ -60,7 +60,7 @@ _COLD_PYTHON = """
 import time; start = time.perf_counter()
 import sys, numpy as np, tensorflow as tf
 import vlae_tf
-from vlae_tf.analysis import encoding, sampling
+from vlae_tf.evaluation import encoding, sampling
 from vlae_tf.runs import workdirs
 imported = time.perf_counter()
 model = workdirs.restore(sys.argv[1]).model
@@ -180,7 +180,7 @@ def main():
       run.model, loaded.signatures, FLAGS.rounds
     )
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
+    files.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
 
 
 def _sizes(export):

@@ -9,7 +9,7 @@ run and with those of the folder: the mean difference goes into
 is an error.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -20,11 +20,10 @@ import pathlib
 
 from absl import flags
 
-from vlae_tf import pretrained
-from vlae_tf.analysis import estimates, likelihood
-from vlae_tf.runs import about, workdirs
+from vlae_tf.evaluation import estimates, likelihood
+from vlae_tf.runs import about, pretrained, workdirs
 from vlae_tf.runs import images as images_lib
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _MOST = 0.01  # Nats an image.
@@ -74,7 +73,7 @@ def main():
   for name in FLAGS.name:
     found[name] = ship(name)
     print(name, found[name])
-    atomic.write_text(path, json.dumps(found, indent=2, sort_keys=True) + '\n')
+    files.write_text(path, json.dumps(found, indent=2, sort_keys=True) + '\n')
     if abs(found[name]['nll_change']) > _MOST:
       raise ValueError(
         f'half precision must change the NLL by at most {_MOST} nats, got '

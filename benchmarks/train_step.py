@@ -13,7 +13,7 @@ images/s the input pipeline gives by itself than the step takes;
 `checkpoint_stall_s`.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it quiets TensorFlow)
+from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 
 if __name__ == '__main__':
   launcher.import_tensorflow()
@@ -33,14 +33,15 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
+from vlae_tf.models import config as config_lib
 from vlae_tf.runs import checkpoints
-from vlae_tf.system import atomic, command_line
-from vlae_tf.training import guards, limits, loop, parallelism
+from vlae_tf.training import limits, nan_guard, parallelism
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as loop
 from vlae_tf.training.callbacks import metrics_log, tensorboard
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 
@@ -102,7 +103,7 @@ class Ours:
     with tempfile.TemporaryDirectory() as folder:
       saved = checkpoints.Checkpoints(folder, self._state.groups(), keep=1)
       start = time.perf_counter()
-      guards.are_finite(self._state.variables_to_check())
+      nan_guard.are_finite(self._state.variables_to_check())
       saved.save(self._state.step)
       return time.perf_counter() - start
 
@@ -229,7 +230,7 @@ def main():
   text = json.dumps(result, indent=2)
   print(text)
   if FLAGS.out:
-    atomic.write_text(FLAGS.out, text + '\n')
+    files.write_text(FLAGS.out, text + '\n')
 
 
 if __name__ == '__main__':

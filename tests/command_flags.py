@@ -12,7 +12,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 import vlae_tf
-from vlae_tf.system import command_line, presets
+from vlae_tf.utils import command_line, presets
 
 
 def names():

@@ -22,7 +22,7 @@ from absl import app, flags
 from absl.testing import flagsaver
 
 import vlae_tf
-from vlae_tf.system import command_line, launcher, progress
+from vlae_tf.utils import command_line, launcher, progress
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import toys
 
-from vlae_tf import builder
+from vlae_tf.models import builder
 
 _IMAGE_SHAPE = (4, 4, 1)
 _SMALLEST = dict(prior='gaussian', encoder_widths='4', decoder='factorised')

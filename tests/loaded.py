@@ -6,10 +6,10 @@ import keras
 import numpy as np
 
 # All that is imported of the package: it has to register every part.
-from vlae_tf import model
+from vlae_tf.models import vlae as vlae_lib
 
 
-def outputs(vlae: model.VLAE, images, noise):
+def outputs(vlae: vlae_lib.VLAE, images, noise):
   """Variables and terms of the bound, a dictionary of arrays."""
   variables = {v.path: v.numpy() for v in vlae.variables}
   terms = vlae(images, noise)
@@ -22,7 +22,7 @@ def outputs(vlae: model.VLAE, images, noise):
   }
 
 
-def samples(vlae: model.VLAE):
+def samples(vlae: vlae_lib.VLAE):
   """Codes and images under a seed, a dictionary of arrays."""
   code = vlae.prior().sample(3, seed=(0, 1))
   image = vlae.likelihood(code).sample(seed=(2, 3))

@@ -59,19 +59,6 @@ def imported_names(file):
   return names
 
 
-def imports(file):
-  """The files of the repository that a file imports.
-
-  `from a import b` imports the file `a/b` if there is one, else the package
-  `a`. The packages around a module do not count.
-  """
-  found = set()
-  for module, name in imported_names(file):
-    submodule = _find(f'{module}.{name}') if name else None
-    found.add(submodule or _find(module))
-  return found - {None, file}
-
-
 def is_first_party(module):
   """Whether a dotted module name is that of a file of the repository."""
   return _find(module) is not None

@@ -6,7 +6,8 @@ import shutil
 import commands
 import pytest
 
-from vlae_tf import health, pretrained
+from vlae_tf.reporting import health
+from vlae_tf.runs import pretrained
 
 
 def test_a_healthy_machine_passes(tmp_path):

@@ -54,7 +54,10 @@ def test_what_users_meet_first_has_one():
   assert len(_WITH_ONE) >= 15
 
 
-_SLOW = ['vlae_tf/analysis/probe:Prober', 'vlae_tf/analysis/anomaly:Scorer']
+_SLOW = [
+  'vlae_tf/evaluation/probing:Prober',
+  'vlae_tf/evaluation/anomaly:Scorer',
+]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 import source_tree
 from absl import flags
 
-from vlae_tf import config_flags
-from vlae_tf.system import presets
+from vlae_tf.models import config_flags
+from vlae_tf.utils import presets
 
 _FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
 _NAMES = [path.stem for path in _FLAGFILES]

@@ -111,7 +111,7 @@ def test_equations_are_mathml_with_the_numbers_of_the_paper(site):
 
 @built
 def test_public_names_are_on_the_pages_of_the_api(site):
-  assert {'vlae_tf', 'nn', 'components'} < {*_ROOMS}
+  assert {'vlae_tf', 'nn', 'models'} < {*_ROOMS}
   for room in _ROOMS:
     built = _page(site, f'api/{room}')
     package = room if room == 'vlae_tf' else f'vlae_tf.{room}'
@@ -124,7 +124,7 @@ def test_public_names_are_on_the_pages_of_the_api(site):
 
 @built
 def test_examples_in_docstrings_are_shown_as_code(site):
-  built = _page(site, 'api/components')
+  built = _page(site, 'api/models')
   assert '<blockquote>' not in built
   assert '&gt;&gt;&gt; </span>' in built
 

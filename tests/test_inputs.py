@@ -7,8 +7,8 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import data
-from vlae_tf.analysis import code_use, likelihood
 from vlae_tf.distributions import reparameterized
+from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.nn import weight_norm
 
 _SHAPE = (6, 5, 1)
@@ -147,14 +147,14 @@ def test_laws_of_images_refuse_others(vlae):
 
 @pytest.mark.parametrize('seed', [-1, 2**31 - 1, 'a', 1.0])
 def test_what_is_no_seed_is_refused(vlae, seed):
-  for create in (likelihood.Evaluator, code_use.CodeProbe):
+  for create in (likelihood.Evaluator, latents.CodeProbe):
     with pytest.raises(ValueError, match='`seed` must be'):
       create(vlae, seed=seed)
   with pytest.raises(ValueError, match='`seed` must be'):
     type(vlae)(vlae.posterior, vlae.prior, vlae.likelihood, seed=seed)
 
 
-@pytest.mark.parametrize('ask', [likelihood.Evaluator, code_use.CodeProbe])
+@pytest.mark.parametrize('ask', [likelihood.Evaluator, latents.CodeProbe])
 @pytest.mark.parametrize(
   'given, kind, message',
   [

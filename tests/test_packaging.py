@@ -14,7 +14,7 @@ import setuptools
 import source_tree
 from packaging import requirements, version
 
-from vlae_tf.system import launcher, presets
+from vlae_tf.utils import launcher, presets
 
 # Declared, not imported: TFDS needs the first two, TensorBoard's writer the
 # third, notebooks the next ones; the others are run, those of the guide by
@@ -199,7 +199,7 @@ def test_there_is_a_script_for_every_command(setup):
     if source_tree.is_command(file)
   }
   assert scripts == {
-    f'vlae-{name.replace("_", "-")}': f'vlae_tf.system.launcher:{name}'
+    f'vlae-{name.replace("_", "-")}': f'vlae_tf.utils.launcher:{name}'
     for name in commands
   }
   for name in commands:
@@ -227,7 +227,7 @@ def test_a_source_distribution_is_the_repository(tmp_path):
 
 @pytest.mark.exhaustive('builds the package')
 def test_installed_presets_are_found_from_anywhere(installed, tmp_path):
-  code = 'from vlae_tf.system import presets; print(presets.folder()); '
+  code = 'from vlae_tf.utils import presets; print(presets.folder()); '
   code += 'print(*presets.expand(["--preset=omniglot_gaussian_prior"]))'
   printed = subprocess.check_output(
     [sys.executable, '-c', code],

@@ -17,8 +17,8 @@ import tensorflow as tf
 import toys
 
 import vlae_tf
-from vlae_tf import components, nn
-from vlae_tf.components import objectives
+from vlae_tf import models, nn
+from vlae_tf.models import objectives
 from vlae_tf.training import state
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -70,7 +70,7 @@ def _convolve(layer, x):
 
 def _dependence(steps, size=5):
   """Derivatives of noise by the code, `[eps[i], z[j]]`."""
-  prior = components.AutoregressiveFlowPrior(size, steps, (40, 40))
+  prior = models.AutoregressiveFlowPrior(size, steps, (40, 40))
   prior.build()
   _randomised(prior)
   z = tf.random.stateless_normal([1, size], [0, 1])
@@ -100,7 +100,7 @@ def test_the_order_is_reversed_between_flows():
 def test_the_order_is_reversed_again_between_later_flows():
   # Of flows that do nothing, all that is left are the reversals.
   for steps in (1, 2, 3, 4):
-    prior = components.AutoregressiveFlowPrior(3, steps, (4,))
+    prior = models.AutoregressiveFlowPrior(3, steps, (4,))
     prior.build()
     for made in prior._networks:
       _silence(*made._layers_)
@@ -324,7 +324,7 @@ def test_tied_masked_convolutions_are_one_but_for_the_first():
 
 def test_the_floor_is_7_84_nats():
   objective = objectives.create(vlae_tf.Config(), _SHAPE)
-  assert isinstance(objective, components.FreeBits)
+  assert isinstance(objective, models.FreeBits)
   assert objective.floor == pytest.approx(7.84)
   rates = [float(objective.rate_loss(tf.constant(r), 0)) for r in (5.0, 10.0)]
   assert rates == pytest.approx([7.84, 10.0])

@@ -18,17 +18,17 @@ _PUBLIC = {
     VLAE Config Run Terms Trainer __version__ build_model
     from_preset from_pretrained receptive_field restore
   """,
-  'vlae_tf.components': """
-    ENCODERS NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES Architecture
+  'vlae_tf.models': """
+    ENCODERS NETWORKS OBJECTIVES POSTERIORS PRIORS SCHEDULES VLAE Architecture
     AutoregressiveDecoder AutoregressiveFlowPrior Beta
-    ChannelwisePixelCNNFlowPrior DiagonalGaussianPosterior FreeBits
+    ChannelwisePixelCNNFlowPrior Config DiagonalGaussianPosterior FreeBits
     GaussianPrior HalveOnPlateau HoldThenCosine HoldThenLinear
     ImportanceWeighted InverseAutoregressiveFlowPosterior LearnedFeatures
-    Likelihood NegativeELBO NoFeatures NoPosterior Objective
+    Likelihood ModelBuilder NegativeELBO NoFeatures NoPosterior Objective
     PixelCNNFlowPrior Posterior Prior SoftFreeBits SpatialGaussianPosterior
-    Terms WarmUp WarmedUp
+    Terms WarmUp WarmedUp build_model
   """,
-  'vlae_tf.coding': """
+  'vlae_tf.compression': """
     SYMBOLS AutoregressiveImages BernoulliSymbols BitsBack CategoricalSymbols
     Chunks Codec Coder Encoded ExactModel GaussianSymbols Independent Interval
     LogisticMixtureSymbols LosslessChunks LossyChunks Message PixelSymbols
@@ -60,7 +60,7 @@ _INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}
 # What commands are made of.
 _HIDDEN |= {'Coverage', 'Measurer', 'Report', 'Round', 'Row', 'Selection'}
-_HIDDEN |= {'SharedDraws'}
+_HIDDEN |= {'Fitting', 'SharedDraws'}
 
 each_package = pytest.mark.parametrize('package', _PUBLIC)
 
@@ -100,6 +100,26 @@ def test_an_unknown_name_is_an_attribute_error():
     _ = vlae_tf.nonsense
 
 
+@pytest.mark.parametrize(
+  ('old', 'new'),
+  [
+    ('components', 'models'),
+    ('model', 'models.vlae'),
+    ('coding.lattice', 'compression.lattice'),
+  ],
+)
+def test_earlier_names_import_the_same_modules(old, new):
+  code = f"""
+import importlib, warnings
+with warnings.catch_warnings(record=True) as caught:
+  warnings.simplefilter('always')
+  old = importlib.import_module('vlae_tf.{old}')
+assert old is importlib.import_module('vlae_tf.{new}')
+assert any('has been renamed to vlae_tf' in str(w.message) for w in caught)
+"""
+  subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
+
+
 def test_type_checkers_are_told_of_the_same_homes():
   (block,) = [
     node
@@ -135,5 +155,5 @@ def test_the_version_is_that_of_the_distribution(monkeypatch):
 
 
 def test_the_function_is_found_where_the_command_is():
-  found = importlib.import_module('vlae_tf.analysis.field_probe').find
+  found = importlib.import_module('vlae_tf.evaluation.receptive_field').find
   assert vlae_tf.receptive_field is found

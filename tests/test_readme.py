@@ -8,7 +8,7 @@ import pytest
 import source_tree
 import update_docs
 
-from vlae_tf.components import decoders
+from vlae_tf.models import decoders
 
 _text = guide_pages.text
 

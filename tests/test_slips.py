@@ -9,8 +9,8 @@ import tensorflow as tf
 import toys
 
 import vlae_tf
-from vlae_tf import components, nn
-from vlae_tf.analysis import drawing, pictures, sampling
+from vlae_tf import models, nn
+from vlae_tf.evaluation import drawing, pictures, sampling
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -23,11 +23,11 @@ def model():
 @pytest.mark.parametrize(
   'make, words',
   [
-    (lambda: components.AutoregressiveFlowPrior(3, steps=0), 'steps'),
-    (lambda: components.Beta(math.inf), 'beta'),
-    (lambda: components.FreeBits(math.inf), 'floor'),
-    (lambda: components.SoftFreeBits(math.inf), 'target'),
-    (lambda: components.ImportanceWeighted(2.5), 'num_samples'),
+    (lambda: models.AutoregressiveFlowPrior(3, steps=0), 'steps'),
+    (lambda: models.Beta(math.inf), 'beta'),
+    (lambda: models.FreeBits(math.inf), 'floor'),
+    (lambda: models.SoftFreeBits(math.inf), 'target'),
+    (lambda: models.ImportanceWeighted(2.5), 'num_samples'),
     (lambda: vlae_tf.build_model({}, (8, 8, 1)), 'config'),
     (lambda: vlae_tf.build_model(toys.small_config(), (8, 8)), 'image_shape'),
     (

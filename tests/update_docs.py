@@ -11,10 +11,11 @@ import re
 import command_flags
 import source_tree
 
-from vlae_tf import config, data, pretrained
-from vlae_tf.components import decoders
+from vlae_tf import data
 from vlae_tf.exporting import signatures
-from vlae_tf.system import registry
+from vlae_tf.models import config, decoders
+from vlae_tf.runs import pretrained
+from vlae_tf.utils import registry
 
 DOCS = source_tree.ROOT / 'docs'
 FLAGS = 'flags'

@@ -1,37 +1,41 @@
 """Variational Lossy Autoencoder in TensorFlow 2, Keras 3 and TFP.
 
-What `__all__` names is what users may rely on. It, and the rooms of the package
-such as `vlae_tf.nn`, are imported when they are first asked for.
+The public names are those of `__all__`. They, and subpackages such as
+`vlae_tf.nn`, are imported on first access.
 """
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
+import sys
+import warnings
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-  # What `_HOMES` says, in the words of a type checker.
-  from vlae_tf.analysis.field_probe import find as receptive_field
-  from vlae_tf.builder import build_model
-  from vlae_tf.components.terms import Terms
-  from vlae_tf.config import Config
-  from vlae_tf.model import VLAE
-  from vlae_tf.pretrained import from_preset, from_pretrained
+  # `_HOMES`, for type checkers.
+  from vlae_tf.evaluation.receptive_field import find as receptive_field
+  from vlae_tf.models.builder import build_model
+  from vlae_tf.models.config import Config
+  from vlae_tf.models.terms import Terms
+  from vlae_tf.models.vlae import VLAE
+  from vlae_tf.runs.pretrained import from_preset, from_pretrained
   from vlae_tf.runs.workdirs import restore, Run
-  from vlae_tf.training.loop import Trainer
+  from vlae_tf.training.trainer import Trainer
 
 __version__ = '0.1.0'
 
 # Where the public names are defined.
 _HOMES = {
-  'Config': 'config:Config',
+  'Config': 'models.config:Config',
   'Run': 'runs.workdirs:Run',
-  'Terms': 'components.terms:Terms',
-  'Trainer': 'training.loop:Trainer',
-  'VLAE': 'model:VLAE',
-  'build_model': 'builder:build_model',
-  'from_preset': 'pretrained:from_preset',
-  'from_pretrained': 'pretrained:from_pretrained',
-  'receptive_field': 'analysis.field_probe:find',
+  'Terms': 'models.terms:Terms',
+  'Trainer': 'training.trainer:Trainer',
+  'VLAE': 'models.vlae:VLAE',
+  'build_model': 'models.builder:build_model',
+  'from_preset': 'runs.pretrained:from_preset',
+  'from_pretrained': 'runs.pretrained:from_pretrained',
+  'receptive_field': 'evaluation.receptive_field:find',
   'restore': 'runs.workdirs:restore',
 }
 __all__ = [
@@ -47,6 +51,53 @@ __all__ = [
   'receptive_field',
   'restore',
 ]
+
+
+# Modules of earlier versions, for one more version; `.keras` files name them.
+_RENAMED = {
+  'analysis': 'evaluation',
+  'archives': 'formats',
+  'builder': 'models.builder',
+  'coding': 'compression',
+  'components': 'models',
+  'config': 'models.config',
+  'config_flags': 'models.config_flags',
+  'model': 'models.vlae',
+  'pretrained': 'runs.pretrained',
+  'sharing': 'formats',
+  'system': 'utils',
+}
+
+
+class _RenamedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+  """Imports modules by their earlier names."""
+
+  def find_spec(self, fullname, path, target=None):
+    del path, target
+    if _present_name(fullname) is None:
+      return None
+    return importlib.machinery.ModuleSpec(fullname, self)
+
+  def exec_module(self, module):
+    old = module.__name__
+    new = _present_name(old)
+    warnings.warn(
+      f'{old} has been renamed to {new}.', DeprecationWarning, stacklevel=2
+    )
+    # The import system returns what it finds here.
+    sys.modules[old] = importlib.import_module(new)
+
+
+def _present_name(fullname):
+  package, _, rest = fullname.partition('.')
+  head, _, tail = rest.partition('.')
+  if package != __name__ or head not in _RENAMED:
+    return None
+  return '.'.join([package, _RENAMED[head], *tail.split('.')]).rstrip('.')
+
+
+# First: the path of a renamed package would find a second copy of its modules.
+sys.meta_path.insert(0, _RenamedFinder())
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ Scores test images of the run and of --against by their likelihood and, with
 `W/eval/anomaly_....json`; --out gets the score of each image.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.anomaly()
@@ -14,10 +14,10 @@ import json
 
 from absl import flags
 
-from vlae_tf.analysis import anomaly
+from vlae_tf.evaluation import anomaly
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -63,7 +63,7 @@ def main():
   """Scores both sets of images, and says how well scores part them."""
   command_line.check_workdir(FLAGS.workdir)
   if FLAGS.out is not None:
-    atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
+    files.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   background = _background()
   scorer = anomaly.Scorer(
@@ -76,7 +76,7 @@ def main():
   images = [images_lib.first(d.test, FLAGS.max_images, d.name) for d in data]
   result = _settings(run, background, data, images)
   path = scores.anomaly_path(FLAGS.workdir, result)
-  atomic.check_writable(path)
+  files.check_writable(path)
   found = []
   total = scorer.num_models * sum(map(len, images))
   with progress.Meter(total, 'image') as meter:
@@ -87,7 +87,7 @@ def main():
   print(anomaly.table(rows, *(d.name for d in data)))
   if FLAGS.out is not None:
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
-    atomic.write_arrays(FLAGS.out, arrays)
+    files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
   scores.write_to(path, result | {'scores': anomaly.as_json(rows)})
   print(f'wrote {path}')

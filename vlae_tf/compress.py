@@ -6,19 +6,20 @@ what general codecs need. With --mode=lossy, the file holds their codes alone.
 `python -m vlae_tf.decompress` reads it.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.compress()
 
 from absl import flags
 
-from vlae_tf.archives import container
-from vlae_tf.coding import accounts, exact_model, files, settings
-from vlae_tf.coding import flags as coding_flags
+from vlae_tf.compression import exact_model, files, settings, size_report
+from vlae_tf.compression import flags as coding_flags
 from vlae_tf.data import collections
+from vlae_tf.formats import container
 from vlae_tf.runs import models, scores
-from vlae_tf.system import atomic, command_line, model_flags, progress
+from vlae_tf.utils import command_line, model_flags, progress
+from vlae_tf.utils import files as files_lib
 
 FLAGS = flags.FLAGS
 
@@ -75,7 +76,7 @@ def main():
   fields = {'model': loaded.name, 'in': given.name} | _settings()._asdict()
   # What other images are drawn of stands beside no code of these.
   beside = FLAGS.mode == 'lossless'
-  fields |= accounts.account(
+  fields |= size_report.account(
     loaded.model,
     given,
     sizes,
@@ -83,7 +84,7 @@ def main():
     beside and FLAGS.baselines,
     _meter,
   )
-  print(accounts.text(fields))
+  print(size_report.text(fields))
   if FLAGS.report is not None:
     scores.write_to(FLAGS.report, fields)
     print(f'wrote {FLAGS.report}')
@@ -99,9 +100,9 @@ def _check_flags():
     with container.Archive(FLAGS.out):
       pass
   else:
-    atomic.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
+    files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
   if FLAGS.report is not None:
-    atomic.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')
+    files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')
 
 
 def _settings():

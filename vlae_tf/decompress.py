@@ -4,24 +4,19 @@ Reads what `python -m vlae_tf.compress` wrote with the same model, and writes
 the images as the array `images` of a .npz file.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.decompress()
 
 from absl import flags
 
-from vlae_tf.archives import container, picking, salvage
-from vlae_tf.coding import decompression, exact_model, files
+from vlae_tf.compression import decompression, exact_model, files
 from vlae_tf.data import collections
+from vlae_tf.formats import container, picking, salvage
 from vlae_tf.runs import models
-from vlae_tf.system import (
-  atomic,
-  command_line,
-  model_flags,
-  notices,
-  progress,
-)
+from vlae_tf.utils import command_line, model_flags, notices, progress
+from vlae_tf.utils import files as files_lib
 
 FLAGS = flags.FLAGS
 
@@ -84,7 +79,7 @@ def main():
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
   model_flags.check()
-  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
+  files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   if FLAGS.salvage and command_line.given('images'):
     raise ValueError('--images says nothing of --salvage.')
 

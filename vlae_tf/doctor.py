@@ -4,7 +4,7 @@ Says what is there, what is missing and the line that mends it; exits with
 status 1 if training would fail.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.doctor()
@@ -13,8 +13,8 @@ import sys
 
 from absl import flags
 
-from vlae_tf import health
-from vlae_tf.system import command_line
+from vlae_tf.reporting import health
+from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
 

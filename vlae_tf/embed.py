@@ -5,7 +5,7 @@ The file has `mean` and `stddev` of the posterior of each image of --split;
 image; `labels` where the data set has labels; and `metadata`, JSON.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.embed()
@@ -15,10 +15,10 @@ import json
 import numpy as np
 from absl import flags
 
-from vlae_tf.analysis import encoding, inputs
+from vlae_tf.evaluation import encoding, inputs
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +39,7 @@ def define_flags():
 def main():
   """Encodes the images of a split, and writes their codes."""
   command_line.check_workdir(FLAGS.workdir)
-  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
+  files.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   inputs.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)
@@ -53,7 +53,7 @@ def main():
     arrays['labels'] = data.labels[FLAGS.split]
   name = images_lib.label(FLAGS.workdir, run)
   arrays['metadata'] = json.dumps(_metadata(run, name))
-  atomic.write_arrays(FLAGS.out, arrays)
+  files.write_arrays(FLAGS.out, arrays)
   shape = ', '.join(map(str, found.mean.shape))
   words = '' if 'labels' in arrays else ', without labels'
   print(f'{name}: codes of --split={FLAGS.split}, [{shape}]{words}')

@@ -3,18 +3,18 @@
 Prints a table and writes `W/eval/SPLIT_N_images_K_codes.json`.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.evaluate()
 
 from absl import flags
 
-from vlae_tf.analysis import estimates, likelihood, partial_scores
+from vlae_tf.evaluation import estimates, likelihood, partial_scores
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import command_line, progress
 from vlae_tf.training import parallelism, strategies
+from vlae_tf.utils import command_line, progress
 
 FLAGS = flags.FLAGS
 

@@ -5,7 +5,7 @@ Writes its averaged weights as a SavedModel that runs wherever TensorFlow does
 folder for `vlae_tf.from_pretrained`, or as StableHLO of encode and elbo.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.export()
@@ -13,10 +13,10 @@ if __name__ == '__main__':
 from absl import flags
 
 from vlae_tf.exporting import saved_model, stablehlo
+from vlae_tf.formats import folder
 from vlae_tf.runs import about, workdirs
 from vlae_tf.runs import images as images_lib
-from vlae_tf.sharing import folder
-from vlae_tf.system import atomic, command_line
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 
@@ -81,4 +81,4 @@ def _check_flags():
     folder.check_target(FLAGS.out, FLAGS.overwrite, 'out')
     return
   kinds = {'saved_model': saved_model.KIND, 'stablehlo': stablehlo.KIND}
-  atomic.check_new_directory(FLAGS.out, kinds[FLAGS.format], FLAGS.overwrite)
+  files.check_new_directory(FLAGS.out, kinds[FLAGS.format], FLAGS.overwrite)

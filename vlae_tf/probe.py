@@ -6,17 +6,17 @@ accuracies on the test images beside controls: raw pixels, shuffled codes, and
 the codes of --baseline. Writes `W/eval/probe_....json`, or --out.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.probe()
 
 from absl import flags
 
-from vlae_tf.analysis import features, inputs, probe
+from vlae_tf.evaluation import features, inputs, probing
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -81,13 +81,13 @@ def main():
   data = images_lib.load(run, FLAGS.data_dir)
   baseline = _baseline(data)
   data = images_lib.trimmed(data, FLAGS.max_images)
-  prober = probe.Prober(data, FLAGS.repeats, FLAGS.num_neighbors, FLAGS.seed)
+  prober = probing.Prober(data, FLAGS.repeats, FLAGS.num_neighbors, FLAGS.seed)
   every = {'all': prober.num_train}
   numbers = command_line.integers('num_labels', every) or prober.usual()
   prober.check(numbers)
   settings = _settings(run, baseline, data, numbers)
   out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
-  atomic.check_writable(out)
+  files.check_writable(out)
   kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
   given = _features(run.model, data, kinds)
   if baseline is not None:
@@ -97,8 +97,8 @@ def main():
   with progress.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
     found = prober(given, control, numbers, meter.advance)
   print(images_lib.label(FLAGS.workdir, run))
-  print(probe.text(found, data, _KINDS.get(data.name, 'classes')))
-  scores.write_to(out, settings | probe.as_json(found))
+  print(probing.text(found, data, _KINDS.get(data.name, 'classes')))
+  scores.write_to(out, settings | probing.as_json(found))
   print(f'wrote {out}')
 
 
@@ -108,7 +108,7 @@ def _check_flags():
   if FLAGS.baseline is not None:
     command_line.check_workdir(FLAGS.baseline, 'baseline')
   if FLAGS.out is not None:
-    atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.json')
+    files.check_new_file(FLAGS.out, FLAGS.overwrite, '.json')
   command_line.integers('num_labels', {'all': 0})
 
 

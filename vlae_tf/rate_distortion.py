@@ -6,7 +6,7 @@ a table, and writes --out, charts above pictures, with all numbers in a `.json`
 beside it.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.rate_distortion()
@@ -15,11 +15,11 @@ import os
 
 from absl import flags
 
-from vlae_tf.analysis import inputs, pictures
-from vlae_tf.coding import curve_pictures, lattice, rate_distortion
+from vlae_tf.compression import curve_pictures, lattice, rate_distortion
+from vlae_tf.evaluation import inputs, pictures
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -58,8 +58,8 @@ def main():
   """Measures codes of each step, and writes numbers and picture."""
   command_line.check_workdir(FLAGS.workdir)
   steps, numbers = _steps(), os.path.splitext(FLAGS.out)[0] + '.json'
-  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
-  atomic.check_new_file(numbers, FLAGS.overwrite, '.json')
+  files.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
+  files.check_new_file(numbers, FLAGS.overwrite, '.json')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   inputs.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)

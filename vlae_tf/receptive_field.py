@@ -5,19 +5,18 @@ and its sizes in place of a trained model. In Python it is a function of a
 network, `vlae_tf.receptive_field`.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.receptive_field()
 
 from absl import flags
 
-from vlae_tf import config_flags
-from vlae_tf.analysis import field_probe, pictures
-from vlae_tf.components import decoders
+from vlae_tf.evaluation import pictures, receptive_field
+from vlae_tf.models import config_flags, decoders
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.system import command_line, progress
+from vlae_tf.utils import command_line, progress
 
 FLAGS = flags.FLAGS
 
@@ -46,10 +45,10 @@ def main():
   """Finds what the decoder sees, and writes a picture of it."""
   _check_flags()
   network, name = _network()
-  with progress.Meter(field_probe.num_images(network), 'image') as meter:
-    field = field_probe.find(network, progress=meter.advance)
-  text = f'{name}: {field_probe.describe(field)}'
-  pictures.save_png(FLAGS.out, field_probe.draw(field), scale=1, text=text)
+  with progress.Meter(receptive_field.num_images(network), 'image') as meter:
+    field = receptive_field.find(network, progress=meter.advance)
+  text = f'{name}: {receptive_field.describe(field)}'
+  pictures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)
   print(f'{text}; wrote {FLAGS.out}')
 
 

@@ -5,7 +5,7 @@ samples, decompressions, what the decoder sees, where the nats are, what it was
 made with. Several runs, `--workdir=W --workdir=V`, stand side by side.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.report()
@@ -16,7 +16,7 @@ import sys
 from absl import flags
 
 from vlae_tf.reporting import looks, page, report
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -47,7 +47,7 @@ def main():
   """Looks at the runs, and writes the page."""
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
-  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
+  files.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
   steps = looks.STEPS * len(FLAGS.workdir)
   with progress.Meter(steps, 'look') as meter:
     told = report.read(

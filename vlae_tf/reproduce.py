@@ -6,7 +6,7 @@ and RESULTS.md, all tables beside the paper's figures, into --out. The same
 command again does what is left.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.reproduce()
@@ -18,7 +18,7 @@ import pathlib
 from absl import flags
 
 from vlae_tf.reproduction import figures, paper, rows, runner, tables
-from vlae_tf.system import atomic, command_line, notices
+from vlae_tf.utils import command_line, files, notices
 
 FLAGS = flags.FLAGS
 _CODES, _CODES_SMOKE = 128, 8
@@ -89,7 +89,7 @@ def main():
   if FLAGS.list:
     print(*runner.shell_lines(work, settings), sep='\n')
     return
-  atomic.check_writable(settings.out / tables.NAME)
+  files.check_writable(settings.out / tables.NAME)
   failed = [] if FLAGS.render else _run(work, chosen, whole, settings)
   print(f'wrote {tables.write(whole, settings.out)}')
   if failed:

@@ -6,7 +6,7 @@ the decoder sees need not be in the code. Writes --out, originals beside the
 decompressions of each run, with all numbers in a `.json` beside it.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.retention()
@@ -17,10 +17,10 @@ import numpy as np
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import inputs, pictures, retention, sampling
+from vlae_tf.evaluation import inputs, pictures, retention, sampling
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import atomic, command_line, progress
+from vlae_tf.utils import command_line, files, progress
 
 FLAGS = flags.FLAGS
 
@@ -50,8 +50,8 @@ def define_flags():
 def main():
   """Decompresses images by each run, and writes numbers and picture."""
   numbers = os.path.splitext(FLAGS.out)[0] + '.json'
-  atomic.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
-  atomic.check_new_file(numbers, FLAGS.overwrite, '.json')
+  files.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
+  files.check_new_file(numbers, FLAGS.overwrite, '.json')
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
   runs = [workdirs.restore(w, FLAGS.checkpoint) for w in FLAGS.workdir]

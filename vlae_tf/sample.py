@@ -3,7 +3,7 @@
 With --preset=omniglot in place of --workdir, those of a model of the package.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.sample()
@@ -14,9 +14,9 @@ from typing import Any
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import exhibits, latent_paths, pictures
+from vlae_tf.evaluation import exhibits, interpolation, pictures
 from vlae_tf.runs import models
-from vlae_tf.system import command_line, model_flags
+from vlae_tf.utils import command_line, model_flags
 
 FLAGS = flags.FLAGS
 
@@ -86,7 +86,7 @@ def define_flags():
   flags.DEFINE_enum(
     'space',
     None,
-    [*latent_paths.SPACES, 'both'],
+    [*interpolation.SPACES, 'both'],
     'Where a way goes: in the noise that the prior makes codes of, or among '
     'the codes themselves; both by default in --mode=interpolate, eps in '
     '--mode=traverse.',
@@ -141,7 +141,7 @@ def _exhibit(loaded):
   if FLAGS.mode == 'traverse':
     told['dimensions'] = command_line.integers('dimensions')
     if not told['dimensions']:
-      told['dimensions'] = latent_paths.most_used(
+      told['dimensions'] = interpolation.most_used(
         model, data.test[:_ENOUGH], _DIMENSIONS, data.kind
       )
   return _EXHIBITS[FLAGS.mode](

@@ -3,7 +3,7 @@
 The same command again goes on where it was stopped.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.train()
@@ -15,18 +15,19 @@ import sys
 
 from absl import flags
 
-from vlae_tf import config_flags
 from vlae_tf import data as data_lib
 from vlae_tf.data import directories
-from vlae_tf.system import command_line
+from vlae_tf.models import config_flags
 from vlae_tf.training import flags as train_flags
-from vlae_tf.training import loop, strategies
+from vlae_tf.training import strategies
+from vlae_tf.training import trainer as trainer_lib
 from vlae_tf.training.callbacks import (
   code_watch,
   metrics_log,
   progress,
   tensorboard,
 )
+from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
 
@@ -51,7 +52,7 @@ def main():
   workdir = FLAGS.workdir or os.path.join('runs', name)
   limits = train_flags.limits(FLAGS)
   root = directories.resolve_data_dir(FLAGS.data_dir)
-  trainer = loop.Trainer(
+  trainer = trainer_lib.Trainer(
     config,
     data,
     workdir,

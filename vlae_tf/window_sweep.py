@@ -7,7 +7,7 @@ decompressions of each beside the originals, and a page to choose a window on.
 The same command again does what is left.
 """
 
-from vlae_tf.system import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.window_sweep()
@@ -19,7 +19,7 @@ from absl import flags
 
 from vlae_tf.reporting import explorer
 from vlae_tf.reproduction import runner, sweeping, windows
-from vlae_tf.system import command_line, presets
+from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from vlae_tf import data
-from vlae_tf.analysis import likelihood
+from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import scores, workdirs
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.system import presets
+from vlae_tf.utils import presets
 
 _OUT = '--out=a.png'
 

@@ -6,7 +6,7 @@ import commands
 import numpy as np
 import pytest
 
-from vlae_tf.archives import container
+from vlae_tf.formats import container
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 

@@ -11,7 +11,7 @@ import toys
 from toys import terminal
 
 from vlae_tf.reproduction import runner
-from vlae_tf.system import progress
+from vlae_tf.utils import progress
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf import config as config_lib
-from vlae_tf.components import architectures, decoders
-from vlae_tf.distributions import autoregressive_image, pixel_laws
-from vlae_tf.system import registry
+from vlae_tf.distributions import autoregressive_image, pixel_distributions
+from vlae_tf.models import architectures, decoders
+from vlae_tf.models import config as config_lib
+from vlae_tf.utils import registry
 
 IMAGE_SHAPE = (3, 4, 1)
 # Different numbers, where they may differ, tell axes from each other.
@@ -174,7 +174,7 @@ each_model = each(model_configs())
 
 def pixel_law(case):
   """The pixel law of a config."""
-  return pixel_laws.PIXEL_LAWS[case.pixel_law]()
+  return pixel_distributions.PIXEL_LAWS[case.pixel_law]()
 
 
 def channels(case, least=2):

@@ -20,8 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf import coding
-from vlae_tf import model as model_lib  # noqa: F401  # Registers parts.
+from vlae_tf import compression
+from vlae_tf.models import vlae as model_lib  # noqa: F401  # Registers parts.
 
 STEP = 1 / 16
 # Of two lanes, five images are coded directly and the others with bits back.
@@ -30,7 +30,7 @@ _LANES, NUM = 2, 6
 
 def chunks(exact):
   """What codes the images."""
-  return coding.LosslessChunks(exact, _LANES)
+  return compression.LosslessChunks(exact, _LANES)
 
 
 def integers(exact, images, codes):
@@ -48,10 +48,10 @@ def integers(exact, images, codes):
     posterior = exact.model.posterior(images)
     params = tf.stack([posterior.mean(), posterior.stddev()], -1)
     # A scale is what it is rounded to: the float may differ in its last bits.
-    places = coding.GaussianSymbols(STEP).locate(
+    places = compression.GaussianSymbols(STEP).locate(
       params, tf.fill(params.shape[:-1], tf.constant(1 << 23, tf.int64))
     )
-    flow = coding.on_lattice(exact.model.prior().bijector, STEP)
+    flow = compression.on_lattice(exact.model.prior().bijector, STEP)
     noise = flow.inverse(tf.identity(codes))
     found = {
       'mean': posterior.mean(),
@@ -87,7 +87,7 @@ def digests(exact, images, codes):
 def main():
   saved, given, out, _, how, what = sys.argv[1:]
   tf.config.run_functions_eagerly(how == 'eagerly')
-  exact = coding.ExactModel(keras.saving.load_model(saved))
+  exact = compression.ExactModel(keras.saving.load_model(saved))
   given = np.load(given)
   found = digests(exact, given['numbers'], given['codes'])
   answers = {'fingerprint': exact.fingerprint.hex(), 'digests': found}

@@ -12,7 +12,8 @@ import source_tree
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf.components import (
+from vlae_tf.distributions import reparameterized
+from vlae_tf.models import (
   architectures,
   decoders,
   objectives,
@@ -20,8 +21,7 @@ from vlae_tf.components import (
   priors,
   schedules,
 )
-from vlae_tf.components.terms import Terms
-from vlae_tf.distributions import reparameterized
+from vlae_tf.models.terms import Terms
 
 PATH = source_tree.ROOT / 'tests' / 'conformance' / 'goldens.json'
 _SIZE = (3, 4)

@@ -10,13 +10,13 @@ import tensorflow_probability as tfp
 import toys
 
 from conformance import cases
-from vlae_tf import coding
-from vlae_tf.coding import lattice
-from vlae_tf.coding import message as message_lib
+from vlae_tf import compression
+from vlae_tf.compression import lattice
+from vlae_tf.compression import rans as message_lib
 from vlae_tf.distributions import (
   autoregressive_image,
   gaussians,
-  pixel_laws,
+  pixel_distributions,
 )
 
 tfd = tfp.distributions
@@ -61,7 +61,7 @@ each_way = pytest.mark.usefixtures('way')
 
 @functools.cache
 def _exact(case, image_shape=_IMAGE_SHAPE):
-  return coding.ExactModel(toys.random_model(case, image_shape))
+  return compression.ExactModel(toys.random_model(case, image_shape))
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -126,32 +126,32 @@ def test_everything_registered_has_a_codec(field):
       ),
     }
     try:
-      codec = coding.codec_of(laws[field](), _STEP, _LANES)
+      codec = compression.codec_of(laws[field](), _STEP, _LANES)
     except ValueError:
       missing.add(name)
     else:
-      assert isinstance(codec, coding.Codec)
+      assert isinstance(codec, compression.Codec)
   assert missing == _NOT_CODED[field]
 
 
 @pytest.mark.usefixtures('eagerly')
 @each_live
-@pytest.mark.parametrize('name', pixel_laws.PIXEL_LAWS)
+@pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
 def test_pixels_cost_their_probability(name, live):
   """Of parameters that no network makes; oracle: the law's probability."""
-  law = pixel_laws.PIXEL_LAWS[name]()
+  law = pixel_distributions.PIXEL_LAWS[name]()
   rng = np.random.default_rng(0)
   params = rng.normal(size=(_LANES, 2, 2, law.num_params(3)))
   params = tf.constant(np.floor(params * 2**10 + 0.5) / 2**10)
   pixels = rng.integers(0, 2, (_LANES, 2, 2, 3)).astype('float64')
   if 'levels' in law.kinds:
     pixels = rng.integers(0, 256, pixels.shape) / 255
-  codec = coding.AutoregressiveImages(
+  codec = compression.AutoregressiveImages(
     autoregressive_image.AutoregressiveImage(
       lambda image, params: params, params, 3, law
     )
   )
-  bits = coding.check_codec(codec, tf.constant(pixels), live)
+  bits = compression.check_codec(codec, tf.constant(pixels), live)
   log_prob = law.distribution(params).log_prob(
     tf.constant(pixels.astype('float32').astype('float64'))
   )
@@ -202,7 +202,9 @@ def test_laws_cost_their_probability(name, live):
   law = _PLAIN[name]()
   is_number = isinstance(law, tfd.Normal) or bool(law.event_shape.rank)
   value = _value_of(law, is_number)
-  bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), value, live)
+  bits = compression.check_codec(
+    compression.codec_of(law, _STEP, _LANES), value, live
+  )
   log_prob = law.log_prob(value if is_number else tf.cast(value, tf.int32))
   log_prob = tf.reshape(log_prob, [_LANES, -1])
   size = math.prod(value.shape[1:])
@@ -220,8 +222,8 @@ def test_images_cost_their_probability(case, live):
   exact, images = _exact(case), _images(case)
   with exact.scope():
     law = exact.model.likelihood(_codes(case.latent_size))
-    codec = coding.codec_of(law, _STEP, _LANES)
-    bits = coding.check_codec(_in_graph(codec), images, live)
+    codec = compression.codec_of(law, _STEP, _LANES)
+    bits = compression.check_codec(_in_graph(codec), images, live)
     log_prob = law.log_prob(images)
   assert bits == pytest.approx(_bits(log_prob, live), abs=_slack(18))
 
@@ -234,8 +236,8 @@ def test_images_of_levels_cost_their_probability(case):
   exact, images = _exact(case), _images(case)
   with exact.scope():
     law = exact.model.likelihood(_codes(case.latent_size))
-    codec = coding.codec_of(law, _STEP, _LANES)
-    bits = coding.check_codec(_in_graph(codec), _levels(images))
+    codec = compression.codec_of(law, _STEP, _LANES)
+    bits = compression.check_codec(_in_graph(codec), _levels(images))
     # Of the pixels as a network gets them.
     seen = tf.floor(_levels(images) * 2**10 + 0.5) / 2**10
     conditionals = law.pixel_law.distribution(law.params(seen))
@@ -252,10 +254,12 @@ def test_codes_cost_their_probability_under_a_prior(case, live):
   with exact.scope():
     law = exact.model.prior()
     code = _codes(*law.event_shape)
-    bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), code, live)
+    bits = compression.check_codec(
+      compression.codec_of(law, _STEP, _LANES), code, live
+    )
     noise = code
     if hasattr(exact.model.prior, 'bijector'):
-      flow = coding.on_lattice(exact.model.prior.bijector(), _STEP)
+      flow = compression.on_lattice(exact.model.prior.bijector(), _STEP)
       noise = flow.inverse(tf.identity(code))
   # Of the noise that is coded: the flow's shifts are rounded.
   density = -0.5 * noise**2 - 0.5 * math.log(2 * math.pi)
@@ -277,7 +281,9 @@ def test_codes_cost_their_probability_under_a_posterior(case, live):
     law = exact.model.posterior(images)
     noise = np.random.default_rng(0).normal(size=law.mean().shape)
     code = lattice.nearest(law.mean() + noise * law.stddev(), _STEP)
-    bits = coding.check_codec(coding.codec_of(law, _STEP, _LANES), code, live)
+    bits = compression.check_codec(
+      compression.codec_of(law, _STEP, _LANES), code, live
+    )
     log_prob = law.log_prob(code) + case.latent_size * math.log(_STEP)
   # A mean is off by a sixteenth of a step, a scale by 2**(1 / 32).
   assert bits == pytest.approx(_bits(log_prob, live), abs=0.06 * 9)
@@ -288,7 +294,7 @@ def _parts(exact):
   model = exact.model
 
   def of(law):
-    return coding.codec_of(law, _STEP, _LANES)
+    return compression.codec_of(law, _STEP, _LANES)
 
   return (
     lambda: of(model.prior()),
@@ -307,10 +313,12 @@ def test_images_and_codes_cost_what_their_laws_do(live):
   code = _codes(_WITH_FLOW.latent_size)
   with exact.scope():
     prior, likelihood, _ = _parts(exact)
-    codec = _in_graph(coding.WithCode(prior, likelihood))
-    found = coding.check_codec(codec, (images, code), live)
+    codec = _in_graph(compression.WithCode(prior, likelihood))
+    found = compression.check_codec(codec, (images, code), live)
     log_prob = exact.model.likelihood(code).log_prob(images)
-    expected = coding.check_codec(prior(), code, live) + _bits(log_prob, live)
+    expected = compression.check_codec(prior(), code, live) + _bits(
+      log_prob, live
+    )
   assert found == pytest.approx(expected, abs=_slack(30))
 
 
@@ -321,23 +329,24 @@ def test_bits_come_back(live):
   exact, images = _exact(_WITH_FLOW), _images(_WITH_FLOW)
   with exact.scope():
     prior, likelihood, posterior = _parts(exact)
-    codec = _in_graph(coding.BitsBack(prior, likelihood, posterior))
-    found = coding.check_codec(codec, images, live)
+    codec = _in_graph(compression.BitsBack(prior, likelihood, posterior))
+    found = compression.check_codec(codec, images, live)
     before = message_lib.random(_LANES, live=live)
     _, code = posterior(images).pop(before)
     rate, back = (
-      coding.check_codec(f, code, live) for f in (prior(), posterior(images))
+      compression.check_codec(f, code, live)
+      for f in (prior(), posterior(images))
     )
     log_prob = exact.model.likelihood(code).log_prob(images)
     expected = rate - back + _bits(log_prob, live)
   assert found == pytest.approx(expected, abs=_slack(40))
 
 
-class _Broken(coding.Independent):
+class _Broken(compression.Independent):
   """Gives back something else, or leaves another message."""
 
   def __init__(self, how):
-    super().__init__(coding.BernoulliSymbols(), tf.zeros([_LANES, 5, 1]))
+    super().__init__(compression.BernoulliSymbols(), tf.zeros([_LANES, 5, 1]))
     self._how = how
 
   def pop(self, message):
@@ -350,4 +359,4 @@ class _Broken(coding.Independent):
 @pytest.mark.parametrize('how', ['value', 'message'])
 def test_codecs_that_do_not_undo_themselves_are_refused(how):
   with pytest.raises(ValueError, match=rf'`codec` must give back the {how}'):
-    coding.check_codec(_Broken(how), tf.ones([_LANES, 5]))
+    compression.check_codec(_Broken(how), tf.ones([_LANES, 5]))

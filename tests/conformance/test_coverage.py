@@ -9,11 +9,11 @@ import keras
 import pytest
 
 from conformance import cases
-from vlae_tf.system import registry
+from vlae_tf.utils import registry
 
 # What is no part of a model: data sets have tests of their own.
 _ELSEWHERE = {'dataset'}
-_ROOMS = ('nn', 'distributions', 'components')
+_ROOMS = ('nn', 'distributions', 'models')
 
 each_field = pytest.mark.parametrize('field', cases.registries())
 

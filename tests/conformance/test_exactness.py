@@ -17,8 +17,8 @@ import tensorflow as tf
 import toys
 
 from conformance import cases, elsewhere
-from vlae_tf import coding
-from vlae_tf.coding import lattice
+from vlae_tf import compression
+from vlae_tf.compression import lattice
 from vlae_tf.nn import fixed_point, weight_norm
 
 _NUM = 3
@@ -56,7 +56,7 @@ def _model(case):
 
 @functools.cache
 def _exact(case):
-  return coding.ExactModel(_model(case))
+  return compression.ExactModel(_model(case))
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -175,7 +175,7 @@ def _posterior_places(posterior, image):
   law = posterior(image)
   params = tf.stack([law.mean(), law.stddev()], -1)
   slot = tf.fill(tf.shape(params)[:-1], tf.constant(12345678, tf.int64))
-  place, interval = coding.GaussianSymbols(1 / 16).locate(params, slot)
+  place, interval = compression.GaussianSymbols(1 / 16).locate(params, slot)
   return law.mean(), place, *interval
 
 
@@ -197,7 +197,7 @@ def test_flows_undo_themselves_compiled_and_in_any_batch(step):
   z = 9 * np.random.default_rng(0).normal(size=(12, size))
   z = lattice.nearest(tf.constant(z), step)
   with exact.scope():
-    flow = coding.on_lattice(exact.model.prior.bijector(), step)
+    flow = compression.on_lattice(exact.model.prior.bijector(), step)
 
     def inverse(z):
       return flow.inverse(tf.identity(z))
@@ -256,7 +256,7 @@ def test_processes_of_other_threads_and_flags_compute_the_same(
   model = _model(case)
   saved, given = tmp_path / 'model.keras', tmp_path / 'given.npz'
   model.save(saved)
-  exact = coding.ExactModel(model)
+  exact = compression.ExactModel(model)
   numbers, codes = (f(case, elsewhere.NUM).numpy() for f in (_images, _codes))
   images = numbers > 0
   expected = elsewhere.digests(exact, numbers, codes)
@@ -284,7 +284,7 @@ def test_weights_that_could_be_rounded_are_refused():
     layer = weight_norm.layers_of(model)[-1]
     layer.bias.assign(np.full(layer.bias.shape, value))
     with pytest.raises(ValueError, match='`model` must have finite weights'):
-      coding.ExactModel(model)
+      compression.ExactModel(model)
 
 
 def test_laws_are_near_those_of_the_model():
@@ -319,7 +319,7 @@ def test_the_model_itself_is_left_as_it_was():
   )
   before = [v.numpy() for v in model.variables]
   expected = model.posterior(image).mean().numpy()
-  exact = coding.ExactModel(model)
+  exact = compression.ExactModel(model)
   with exact.scope():
     exact.model.posterior(tf.cast(image, tf.float64))
   np.testing.assert_array_equal(model.posterior(image).mean(), expected)
@@ -331,11 +331,11 @@ def test_the_model_itself_is_left_as_it_was():
 def test_fingerprints_tell_models_apart():
   case = cases.config()
   model = _model(case)
-  own = coding.ExactModel(model).fingerprint
-  assert own == coding.ExactModel(_model(case)).fingerprint
+  own = compression.ExactModel(model).fingerprint
+  assert own == compression.ExactModel(_model(case)).fingerprint
   layer = weight_norm.layers_of(model)[0]
   # By one step of the grid of kernels.
   layer.bias.assign(layer.bias + 2.0**-15)
-  assert own != coding.ExactModel(model).fingerprint
+  assert own != compression.ExactModel(model).fingerprint
   other = dataclasses.replace(case, decoder='factorised')
-  assert own != coding.ExactModel(_model(other)).fingerprint
+  assert own != compression.ExactModel(_model(other)).fingerprint

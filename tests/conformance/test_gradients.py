@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf.components import objectives
+from vlae_tf.models import objectives
 
 
 def check_gradients(layer, gradients):

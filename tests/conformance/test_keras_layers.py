@@ -16,7 +16,7 @@ from keras.src.testing import test_case
 from conformance import test_coverage
 from vlae_tf import nn
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 # Of a generator of batches that Keras's test makes.
 pytestmark = pytest.mark.filterwarnings('ignore:`shuffle=True` was passed')

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf import model
-from vlae_tf.components import objectives
+from vlae_tf.models import objectives, vlae
 
 _WARM_UP = 10
 each_objective = cases.each(
@@ -36,7 +35,7 @@ def random_terms(objective, mean_rate=3.0):
   distortion = tf.constant(rng.normal(5.0, 1.0, shape), tf.float32)
   spread = rng.normal(size=shape)
   rate = mean_rate * (1 + 0.1 * (spread - spread.mean()))
-  return model.Terms(distortion, tf.constant(rate, tf.float32))
+  return vlae.Terms(distortion, tf.constant(rate, tf.float32))
 
 
 def gradients(fn, terms):
@@ -96,7 +95,7 @@ def test_halves_of_a_batch_have_the_parts_of_the_whole(case):
   objective = create(case)
   terms = random_terms(objective)
   halves = zip(*(tf.split(t, 2, axis=-1) for t in terms))
-  parts = [objective.parts(model.Terms(*half)) for half in halves]
+  parts = [objective.parts(vlae.Terms(*half)) for half in halves]
   whole = [tf.concat(both, 0) for both in zip(*parts)]
   assert_close(whole, objective.parts(terms))
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf.components import schedules
+from vlae_tf.models import schedules
 
 _STEPS, _HOLD = 100, 50
 each_schedule = cases.each(

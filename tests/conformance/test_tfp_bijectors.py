@@ -18,8 +18,8 @@ import tensorflow_probability as tfp
 from conformance import cases, test_coverage
 from conformance import test_tfp_distributions as laws
 from vlae_tf import nn
-from vlae_tf.components import posteriors
 from vlae_tf.distributions import autoregressive_shift
+from vlae_tf.models import posteriors
 
 tfb = tfp.bijectors
 

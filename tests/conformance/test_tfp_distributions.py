@@ -16,8 +16,8 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import test_util
 
 from conformance import cases
-from vlae_tf.components import architectures, posteriors, priors
 from vlae_tf.distributions import autoregressive_image, autoregressive_shift
+from vlae_tf.models import architectures, posteriors, priors
 from vlae_tf.nn import made
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')

@@ -6,9 +6,9 @@ import tensorflow as tf
 import toys
 
 from conformance import cases
-from vlae_tf import model as model_lib
-from vlae_tf.components import objectives, schedules
 from vlae_tf.distributions import reparameterized
+from vlae_tf.models import objectives, schedules
+from vlae_tf.models import vlae as model_lib
 
 
 def compiled(fn):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from vlae_tf import data
-from vlae_tf.system import seeds
+from vlae_tf.utils import seeds
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 

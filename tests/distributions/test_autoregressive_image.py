@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.distributions import autoregressive_image, pixel_laws
+from vlae_tf.distributions import autoregressive_image, pixel_distributions
 
 eagerly = pytest.mark.usefixtures('eagerly')
 
@@ -20,7 +20,7 @@ def make_law(name, *shape, channels=1, incremental=True, maps=2):
     network,
     toys.features(*shape, seed=7, maps=maps),
     channels,
-    pixel_laws.BernoulliPixel(),
+    pixel_distributions.BernoulliPixel(),
     unroll=network.unroll if incremental else None,
   )
 

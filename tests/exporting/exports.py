@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import toys
 
-from vlae_tf import model as model_lib
 from vlae_tf.exporting import saved_model
 from vlae_tf.exporting import signatures as signatures_lib
+from vlae_tf.models import vlae as model_lib
 
 _MOST = 100
 MODELS = {

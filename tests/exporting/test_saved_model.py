@@ -13,9 +13,9 @@ import tensorflow as tf
 import toys
 
 from exporting import bare, exports
-from vlae_tf.analysis import drawing, encoding, importance, sampling
+from vlae_tf.evaluation import drawing, encoding, importance, sampling
 from vlae_tf.exporting import saved_model, signatures
-from vlae_tf.system import seeds
+from vlae_tf.utils import seeds
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 

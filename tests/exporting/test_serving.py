@@ -15,7 +15,7 @@ import source_tree
 import tensorflow as tf
 import toys
 
-from vlae_tf.analysis import encoding, sampling
+from vlae_tf.evaluation import encoding, sampling
 from vlae_tf.exporting import saved_model
 
 pytestmark = pytest.mark.exhaustive('runs servers and a command')

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.analysis import encoding
+from vlae_tf.evaluation import encoding
 from vlae_tf.exporting import stablehlo
 
 _OTHER = pytest.mark.exhaustive('another precision')

@@ -4,9 +4,9 @@ import types
 
 import numpy as np
 
-from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import code_use, estimates, field_probe
+from vlae_tf.evaluation import estimates, latents, receptive_field
+from vlae_tf.models import config as config_lib
 from vlae_tf.reporting import looks, subjects, told
 from vlae_tf.runs import workdirs
 
@@ -32,8 +32,8 @@ def of_run(name, has_code=True):
     draws = images(8) if has_code else None
     return looks.Chosen(np.arange(8), rng.uniform(80, 99, 8), images(8), draws)
 
-  field = field_probe.ReceptiveField(((-1, -1), (-1, 0), (-1, 1), (0, -1)))
-  use = code_use.CodeUse(rng.random(_CODE), rng.random(_CODE))
+  field = receptive_field.ReceptiveField(((-1, -1), (-1, 0), (-1, 1), (0, -1)))
+  use = latents.CodeUse(rng.random(_CODE), rng.random(_CODE))
   columns = (rng.uniform(80, 99, 12) for _ in estimates.COLUMNS)
   return told.Told(
     _subject(name, has_code, rng),

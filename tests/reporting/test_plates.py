@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vlae_tf.analysis import field_probe
+from vlae_tf.evaluation import receptive_field
 from vlae_tf.reporting import plates
 
 _OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
@@ -16,7 +16,7 @@ def _cells(picture):
 def test_the_pixels_seen_are_blue_and_the_pixel_itself_is_orange():
   image = np.zeros([6, 8, 1])
   image[2, 3] = 1
-  cells = _cells(plates.field(image, field_probe.ReceptiveField(_OFFSETS)))
+  cells = _cells(plates.field(image, receptive_field.ReceptiveField(_OFFSETS)))
   assert cells.shape == (6, 8, 3)
   ((i, j),) = np.argwhere((cells == [255, 140, 0]).all(-1))
   # Of all places, one that sees the ink.
@@ -29,7 +29,7 @@ def test_the_pixels_seen_are_blue_and_the_pixel_itself_is_orange():
 
 def test_a_pixel_that_sees_nothing_has_a_place():
   cells = _cells(
-    plates.field(np.zeros([5, 5, 3]), field_probe.ReceptiveField(()))
+    plates.field(np.zeros([5, 5, 3]), receptive_field.ReceptiveField(()))
   )
   assert np.argwhere((cells == [255, 140, 0]).all(-1)).tolist() == [[2, 2]]
 

@@ -9,7 +9,7 @@ import shutil
 import commands
 import pytest
 
-from vlae_tf import config_flags
+from vlae_tf.models import config_flags
 from vlae_tf.reporting import blocks, page, report, subjects, words
 from vlae_tf.runs import config_files
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reproduction import made
-from vlae_tf.analysis import estimates
+from vlae_tf.evaluation import estimates
 from vlae_tf.reproduction import correction
 
 _NUM, _SOME = 60, 15

@@ -10,7 +10,7 @@ import pytest
 import toys
 
 from reproduction import made
-from vlae_tf.reproduction import recording, records, rows, runner, standing
+from vlae_tf.reproduction import recording, records, rows, runner, status
 from vlae_tf.runs import (
   checkpoints,
   config_files,
@@ -41,7 +41,7 @@ def run(tmp_path):
   lines.append(lines[-1] | dict(split='validation', active_units=3.0))
   text = '\n'.join(map(json.dumps, lines))
   (workdir / workdirs.METRICS).write_text(text)
-  standing_ = standing.Standing(config, 12, standing.Images(40, 4, 'grey'))
+  standing_ = status.Standing(config, 12, status.Images(40, 4, 'grey'))
   return workdir, model, standing_
 
 
@@ -192,11 +192,11 @@ def test_the_directory_of_another_experiment_is_named(run):
   flags += ['--encoder_widths=4,4', '--prior=flow', '--max_epochs=3']
   flags += ['--validate_every_epochs=7']  # That changes no weight.
   same = rows.Experiment('one', 'quickstart', tuple(flags))
-  assert standing.config_there(workdir, same) == reached.config
+  assert status.config_there(workdir, same) == reached.config
   other = rows.Experiment('one', 'quickstart', (*flags, '--seed=5'))
   with pytest.raises(ValueError, match=r'one .*\(seed: 0 there, 5 here\)'):
-    standing.config_there(workdir, other)
-  assert standing.config_there(pathlib.Path('nowhere'), other) is None
+    status.config_there(workdir, other)
+  assert status.config_there(pathlib.Path('nowhere'), other) is None
 
 
 def test_a_run_that_is_there_goes_on_validating_as_often(run):
@@ -214,9 +214,9 @@ def test_a_run_that_is_there_goes_on_validating_as_often(run):
 
 def test_steps_are_those_that_train_takes():
   config = toys.small_config(max_epochs=2.5, batch_size=7)
-  images = standing.images_of(config)
+  images = status.images_of(config)
   assert images == (1297, 300, 'grey')
   # 2.5 * 1297 / 7 = 463.2 steps: the last one is whole.
-  at = [standing.Standing(config, step, images) for step in (463, 464)]
+  at = [status.Standing(config, step, images) for step in (463, 464)]
   assert [s.total_steps for s in at] == [464, 464]
   assert [s.is_finished for s in at] == [False, True]

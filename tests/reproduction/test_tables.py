@@ -7,8 +7,8 @@ import pytest
 import source_tree
 
 from reproduction import made
-from vlae_tf import config_flags
-from vlae_tf.reproduction import paper, records, rows, tables, telling
+from vlae_tf.models import config_flags
+from vlae_tf.reproduction import paper, records, rows, summaries, tables
 
 _PLAN = rows.plan()
 
@@ -140,7 +140,7 @@ def test_what_a_run_started_from_is_told(tmp_path):
   text = tables.render(_PLAN, tmp_path)
   line = _line(text, 'Static MNIST', r'**VLAE**')
   assert (line['epochs'], line['minutes']) == ('2 + 1', '30 + 12')
-  assert telling.steps(record) == '1,200 + 600'
+  assert summaries.steps(record) == '1,200 + 600'
   told = 'a trained model: first, 1,200 steps, weights 0123456789ab |'
   assert told in text
 
@@ -239,7 +239,7 @@ def test_what_is_told_of_a_run_gives_its_config_again():
     record = records.read(source_tree.ROOT, experiment.name)
     if record:
       told = [f'--preset={record.preset}', *record.flags]
-      told += telling.since_changed(record)
+      told += summaries.since_changed(record)
       again = dataclasses.asdict(config_flags.of_args(told))
       free = {'validate_every_epochs'}
       assert {k: again[k] for k in record.config if k not in free} == {

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from vlae_tf import config
+from vlae_tf.models import config
 from vlae_tf.runs import config_files
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlae_tf import config as config_lib
+from vlae_tf.models import config as config_lib
 from vlae_tf.runs import images, workdirs
 
 

@@ -1,6 +1,6 @@
 """The config of a model so small that a training step takes no time."""
 
-from vlae_tf import config
+from vlae_tf.models import config
 
 SIZES = dict(
   encoder_widths='4,4',

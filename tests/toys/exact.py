@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf import model
+from vlae_tf.models import vlae
 
 tfd = tfp.distributions
 
@@ -47,7 +47,7 @@ class LinearGaussian:
 
   def model(self):
     """The `VLAE` of these three laws."""
-    return model.VLAE(ToyPosterior(self), ToyPrior(self), ToyLikelihood(self))
+    return vlae.VLAE(ToyPosterior(self), ToyPrior(self), ToyLikelihood(self))
 
 
 class ToyPosterior(keras.layers.Layer):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from toys import configs
-from vlae_tf import builder
+from vlae_tf.models import builder
 
 
 def small_model(image_shape=(6, 5, 1), seed=0, **changes):

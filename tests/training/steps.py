@@ -5,8 +5,9 @@ import numpy as np
 import tensorflow as tf
 import toys
 
-from vlae_tf.training import limits, loop, strategies
+from vlae_tf.training import limits, strategies
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
 
 
 def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
@@ -24,7 +25,7 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
   tf.config.set_logical_device_configuration(
     device, [tf.config.LogicalDeviceConfiguration()] * cpus
   )
-  trainer = loop.Trainer(
+  trainer = trainer_lib.Trainer(
     toys.small_config(**dict(changes)),
     toys.image_data(),
     workdir,

@@ -6,15 +6,20 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import toys
 
-from vlae_tf import model
-from vlae_tf.analysis import code_use, likelihood, sampling
-from vlae_tf.components import decoders, posteriors, priors
-from vlae_tf.distributions import gaussians, pixel_laws, reparameterized
+from vlae_tf.distributions import (
+  gaussians,
+  pixel_distributions,
+  reparameterized,
+)
+from vlae_tf.evaluation import latents, likelihood, sampling
+from vlae_tf.models import decoders, posteriors, priors
+from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import residual
 from vlae_tf.nn.pixel import pixel_cnn
 from vlae_tf.runs import workdirs
-from vlae_tf.training import limits, loop
+from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -37,14 +42,14 @@ class SkewPosterior(posteriors.DiagonalGaussianPosterior):
 
 def spatial_model(config, image_shape, posterior=SkewPosterior):
   """Codes of three axes, a flow prior, the paper's decoder."""
-  vlae = model.VLAE(
+  vlae = vlae_lib.VLAE(
     posterior(CODE, residual.Encoder((4,), 8, name='encoder')),
     priors.AutoregressiveFlowPrior(CODE, 2, (8, 8)),
     decoders.AutoregressiveDecoder(
       image_shape[-1],
       residual.Generator(image_shape[:2], 2, (4,), 8, name='generator'),
       pixel_cnn.PixelCNN(1, 4, 2, name='network'),
-      pixel_laws.BernoulliPixel(),
+      pixel_distributions.BernoulliPixel(),
     ),
     seed=config.seed,
   )
@@ -53,7 +58,7 @@ def spatial_model(config, image_shape, posterior=SkewPosterior):
 
 
 def _trainer(folder, max_steps, **kwargs):
-  return loop.Trainer(
+  return trainer_lib.Trainer(
     toys.small_config(),
     toys.image_data(),
     folder,
@@ -108,7 +113,7 @@ def test_is_evaluated_sampled_and_probed(trained):
   assert sampling.sample_prior(vlae, 2).shape == (2, *images.shape[1:])
   draws = sampling.complete(vlae, np.round(images[:1]), 9, draws=2, proposals=4)
   assert draws.shape == (2, 1, *images.shape[1:])
-  use = code_use.CodeProbe(vlae)(images)
+  use = latents.CodeProbe(vlae)(images)
   assert use.variances.shape == (6,)
   assert use.rates is None  # The numbers of a code depend on each other.
 
@@ -125,7 +130,7 @@ def test_rates_of_a_spatial_codes_numbers_sum_to_the_rate():
   code = reparameterized.draw(
     q, tf.random.stateless_normal([16, *CODE], [0, 1])
   )
-  rates = code_use.rates_per_dimension(q, vlae.prior(), code.value)
+  rates = latents.rates_per_dimension(q, vlae.prior(), code.value)
   assert rates.shape == (16, 6)
   total = vlae.terms(code, images).rate
   np.testing.assert_allclose(tf.reduce_sum(rates, 1), total, rtol=1e-3)
@@ -149,7 +154,7 @@ def test_bound_of_a_laplace_posterior_is_exact():
   def likelihood_of(z):
     return tfd.Independent(tfd.Normal(z[..., None, None, :], 0.5), 3)
 
-  vlae = model.VLAE(
+  vlae = vlae_lib.VLAE(
     Of(q), Of(lambda: gaussians.standard_gaussian((1,))), Of(likelihood_of)
   )
   image = np.full([1, 1, 1, 1], 0.8, 'float32')

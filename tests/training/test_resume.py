@@ -13,8 +13,9 @@ import toys
 
 from training import processes
 from vlae_tf.runs import config_files
-from vlae_tf.training import limits, loop
+from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
 
 STEPS = 300
 EVERY = 20
@@ -173,7 +174,7 @@ def test_a_run_that_lost_a_checkpoint_ends_at_the_same_bits(tmp_path, capsys):
       plateau_patience=1,
       objective='soft_free_bits',
     )
-    return loop.Trainer(
+    return trainer_lib.Trainer(
       toys.small_config(**toys.SMALLEST | changes),
       toys.image_data(),
       folder / 'run',

@@ -6,9 +6,8 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf import builder
 from vlae_tf import data as data_lib
-from vlae_tf.components import priors
+from vlae_tf.models import builder, priors
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 

@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf import config
-from vlae_tf.analysis import code_use, likelihood, sampling
+from vlae_tf.evaluation import latents, likelihood, sampling
+from vlae_tf.models import config
 from vlae_tf.runs import workdirs
-from vlae_tf.training import limits, loop
+from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -22,7 +23,7 @@ _DECODERS = ['pixelcnn', 'gated_pixelcnn', 'window', 'downsampled_window']
 def trained(tmp_path_factory):
   """A trainer after two steps, and its directory."""
   folder = tmp_path_factory.mktemp('run')
-  trainer = loop.Trainer(
+  trainer = trainer_lib.Trainer(
     toys.small_config(latent_size=0),
     toys.image_data(),
     folder,
@@ -47,7 +48,7 @@ def test_scored_with_one_code_whatever_is_asked_for(trained):
   assert estimates.num_samples == 1
   np.testing.assert_array_equal(estimates.log_prob, estimates.elbo)
   np.testing.assert_array_equal(estimates.rate, 0)
-  use = code_use.CodeProbe(vlae)(images)
+  use = latents.CodeProbe(vlae)(images)
   assert use.rates.shape == use.variances.shape == (0,)
 
 

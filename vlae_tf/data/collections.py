@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from vlae_tf.data import files, image_data, pipeline, sources
-from vlae_tf.system import atomic, registry
+from vlae_tf.utils import files as files_lib
+from vlae_tf.utils import registry
 
 _SPLITS = (*image_data.SPLITS, 'train+validation')
 _FORMS = (
@@ -103,7 +104,7 @@ def write(
     ValueError: The path cannot be written or replaced, or the parts are no
       such images or not as many.
   """
-  atomic.check_new_file(path, overwrite, _NPZ)
+  files_lib.check_new_file(path, overwrite, _NPZ)
   remaining = iter(parts)
   first = next(remaining, None)
   if first is None:
@@ -115,7 +116,7 @@ def write(
     'shape': (count, *first.shape[1:]),
   }
   with (
-    atomic.new_file(pathlib.Path(path)) as file,
+    files_lib.new_file(pathlib.Path(path)) as file,
     zipfile.ZipFile(file, 'w') as archive,
     archive.open(f'{_ENTRY}.npy', 'w', force_zip64=True) as entry,
   ):

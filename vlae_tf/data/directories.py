@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from vlae_tf.system import notices
+from vlae_tf.utils import notices
 
 ENVIRONMENT_VARIABLE = 'VLAE_TF_DATA_DIR'
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.data.image_data import check_dtype, pixel_kind
-from vlae_tf.system import devices, seeds
+from vlae_tf.utils import devices, seeds
 
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)

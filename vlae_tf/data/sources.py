@@ -14,7 +14,7 @@ from vlae_tf.data.digits import load_digits
 from vlae_tf.data.files import load_files
 from vlae_tf.data.image_data import ImageData
 from vlae_tf.data.mnist import load_dynamic_mnist, load_static_mnist
-from vlae_tf.system import registry
+from vlae_tf.utils import registry
 
 DATASETS = registry.Registry('dataset')
 _FINDERS: dict[str, availability.Finder] = {}

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import batches, drawing, pixel_laws
+from vlae_tf.distributions import batches, drawing, pixel_distributions
 from vlae_tf.nn.causal import naive, updates
-from vlae_tf.system import checks
+from vlae_tf.utils import checks
 
 tfd = tfp.distributions
 
@@ -42,7 +42,7 @@ class AutoregressiveImage(tfd.Distribution):
     network: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     features: tf.Tensor,
     channels: int,
-    pixel_law: pixel_laws.PixelLaw,
+    pixel_law: pixel_distributions.PixelLaw,
     unroll: Callable[..., tuple[tf.Tensor, Any]] | None = None,
     order: np.ndarray | None = None,
     validate_args: bool = False,
@@ -109,7 +109,7 @@ class AutoregressiveImage(tfd.Distribution):
     return self._channels
 
   @property
-  def pixel_law(self) -> pixel_laws.PixelLaw:
+  def pixel_law(self) -> pixel_distributions.PixelLaw:
     """Law of a pixel given its parameters."""
     return self._pixel_law
 

@@ -7,11 +7,11 @@ import dataclasses
 
 import tensorflow as tf
 
-from vlae_tf.distributions import pixel_laws
+from vlae_tf.distributions import pixel_distributions
 from vlae_tf.nn.causal import updates
 
 
-def draw(pixel_law: pixel_laws.PixelLaw) -> updates.Update:
+def draw(pixel_law: pixel_distributions.PixelLaw) -> updates.Update:
   """Draws pixels from uniform noise.
 
   Args:
@@ -36,7 +36,7 @@ def copy(update: updates.Update) -> updates.Update:
   return _Copy(update)
 
 
-def likeliest(pixel_law: pixel_laws.PixelLaw) -> updates.Update:
+def likeliest(pixel_law: pixel_distributions.PixelLaw) -> updates.Update:
   """Takes the likeliest value of each pixel, given those before it.
 
   Args:
@@ -50,7 +50,7 @@ def likeliest(pixel_law: pixel_laws.PixelLaw) -> updates.Update:
 
 @dataclasses.dataclass(frozen=True)
 class _Draw:
-  pixel_law: pixel_laws.PixelLaw
+  pixel_law: pixel_distributions.PixelLaw
 
   def __call__(self, uniforms, params, state, front):
     del front
@@ -59,7 +59,7 @@ class _Draw:
 
 @dataclasses.dataclass(frozen=True)
 class _Likeliest:
-  pixel_law: pixel_laws.PixelLaw
+  pixel_law: pixel_distributions.PixelLaw
 
   def __call__(self, noise, params, state, front):
     del noise, front

@@ -17,8 +17,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf.distributions import discretised_logistics as logistics
-from vlae_tf.distributions import pixel_laws
-from vlae_tf.system import serialization
+from vlae_tf.distributions import pixel_distributions
+from vlae_tf.utils import serialization
 
 tfd = tfp.distributions
 
@@ -60,7 +60,7 @@ def _num_parts(channels):
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
 
-@pixel_laws.PIXEL_LAWS.register(
+@pixel_distributions.PIXEL_LAWS.register(
   'logistic_mixture', 'a mixture of logistics, channels depend on each other'
 )
 @serialization.register
@@ -274,7 +274,9 @@ class _LogisticMixture(tfd.Distribution):
     """Levels of each channel, `[..., 1]`, and which pixels are of levels."""
     scaled = tf.convert_to_tensor(pixels, self.dtype) * (_LEVELS - 1)
     levels = tf.clip_by_value(tf.round(scaled), 0, _LEVELS - 1)
-    near = tf.abs(scaled - levels) <= pixel_laws.TOLERANCE * (_LEVELS - 1)
+    near = tf.abs(scaled - levels) <= pixel_distributions.TOLERANCE * (
+      _LEVELS - 1
+    )
     # NaN, which is near to nothing, is no level either.
     levels = tf.split(tf.where(near, levels, 0), self._channels, -1)
     return levels, tf.reduce_all(near, -1)
@@ -283,5 +285,5 @@ class _LogisticMixture(tfd.Distribution):
 def _pixels(levels):
   """Pixels of the levels of each channel, `[..., 1]`."""
   levels = tf.concat(levels, -1)
-  values = pixel_laws.level_values(_LEVELS, levels.dtype)
+  values = pixel_distributions.level_values(_LEVELS, levels.dtype)
   return tf.gather(values, tf.cast(levels, tf.int32))

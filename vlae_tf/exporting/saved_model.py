@@ -12,16 +12,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf import model as model_lib
 from vlae_tf.exporting import signatures
+from vlae_tf.formats import description
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.sharing import description
-from vlae_tf.system import atomic
+from vlae_tf.utils import files
 
 _FACTS = 'assets.extra/signatures.json'  # Where servers keep what is not run.
 _README = 'README.md'
-KIND = atomic.Kind(
+KIND = files.Kind(
   _FACTS,
   (
     *('saved_model.pb', 'fingerprint.pb', 'variables', 'assets'),
@@ -58,7 +58,7 @@ def write(
       f'{names!r}.'
     )
   chosen = {name: signatures.SIGNATURES[name] for name in names}
-  with atomic.new_directory(directory, KIND, overwrite) as folder:
+  with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
     module = tf.Module()
     module.weights = variables

@@ -11,9 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf import model as model_lib
-from vlae_tf.analysis import drawing, encoding, importance
-from vlae_tf.system import seeds
+from vlae_tf.evaluation import drawing, encoding, importance
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.utils import seeds
 
 # Sizes that are the model's, by name, among the numbers of a shape.
 _IMAGE, _GRID, _CODE = 'image', 'grid', 'code'

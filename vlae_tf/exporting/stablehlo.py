@@ -14,13 +14,13 @@ import os
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from vlae_tf import model as model_lib
-from vlae_tf.analysis import encoding
+from vlae_tf.evaluation import encoding
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import atomic, checks
+from vlae_tf.utils import checks, files
 
 _FACTS = 'signatures.json'
-KIND = atomic.Kind(
+KIND = files.Kind(
   'encode.stablehlo', ('encode.stablehlo', 'elbo.stablehlo', _FACTS)
 )
 
@@ -58,7 +58,7 @@ def write(
     ValueError: The directory is there, or cannot be written.
   """
   checks.integer('batch_size', batch_size, 1)
-  with atomic.new_directory(directory, KIND, overwrite) as folder:
+  with files.new_directory(directory, KIND, overwrite) as folder:
     described = {}
     for name, compute in _COMPUTATIONS.items():
       function, specs, outputs = _frozen(model, compute, batch_size)

@@ -1,6 +1,6 @@
 """Networks as Keras layers; none of them computes a likelihood."""
 
-from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
 from vlae_tf.nn.causal.network import CausalNetwork
 from vlae_tf.nn.causal.session import Session
@@ -8,10 +8,7 @@ from vlae_tf.nn.causal.updates import Front, Update
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
 from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
-from vlae_tf.nn.pixel.pixel_cnn_pp import (
-  GreyPixelCNNPlusPlus,
-  PixelCNNPlusPlus,
-)
+from vlae_tf.nn.pixel.pixel_cnn_pp import GreyPixelCNNPlusPlus, PixelCNNPlusPlus
 from vlae_tf.nn.pixel.shift_cnn import ChannelwiseShiftCNN, ShiftCNN
 from vlae_tf.nn.pixel.window_cnn import (
   DownsampledWindowCNN,

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, weight_norm
-from vlae_tf.system import checks, serialization
+from vlae_tf.utils import checks, serialization
 
 
 def hidden_degrees(event_size: int, units: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, weight_norm
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 # Scale of a residual branch: a deep stack starts near the identity.
 BRANCH_SCALE = 0.1

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point, residual, weight_norm
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 # Convolutions of a dense block, which stands for two residual blocks.
 DENSE_STEPS = 3

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 _state = threading.local()
 # What outputs that are all alike may differ by, in parts of their mean: of

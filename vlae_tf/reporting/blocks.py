@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from vlae_tf.analysis import pictures
+from vlae_tf.evaluation import pictures
 
 
 class _Block:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlae_tf.analysis import field_probe, pictures
+from vlae_tf.evaluation import pictures, receptive_field
 from vlae_tf.reporting import blocks, looks, plates, svg
 from vlae_tf.reporting import told as told_lib
 from vlae_tf.reporting.told import Told
@@ -94,7 +94,7 @@ def _field(t) -> list[blocks.Block]:
   found = t.look.field
   if found is None:
     return []
-  text = field_probe.describe(found)
+  text = receptive_field.describe(found)
   plate = plates.field(t.look.originals[0], found)
   alt = f'A test image; the pixels that one pixel sees are blue: {text}'
   caption = (

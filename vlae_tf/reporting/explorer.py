@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlae_tf.analysis import pictures
+from vlae_tf.evaluation import pictures
 from vlae_tf.reporting import blocks, page, svg
 from vlae_tf.reproduction import sweeping, windows
 

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf import model as model_lib
-from vlae_tf.analysis import (
-  code_use,
+from vlae_tf.evaluation import (
   estimates,
-  field_probe,
+  latents,
   likelihood,
   pixel_nats,
+  receptive_field,
   sampling,
 )
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn.causal import network as causal_network
 
 _DRAWS, _COMPLETED = 6, 4
@@ -73,9 +73,9 @@ class Look(NamedTuple):
   originals: np.ndarray
   draws: np.ndarray | None
   completions: np.ndarray
-  field: field_probe.ReceptiveField | None
+  field: receptive_field.ReceptiveField | None
   num_read: int
-  use: code_use.CodeUse | None
+  use: latents.CodeUse | None
   nats: Nats | None
   scored: estimates.Estimates
   best: Chosen
@@ -158,7 +158,7 @@ class _Looker:
       ends = [len(self.originals), len(self.originals) + len(best)]
       draws, first, second = np.split(drawn, ends, axis=1)
       first, second = first[0], second[0]
-      probe = code_use.CodeProbe(self._model, self._seed)
+      probe = latents.CodeProbe(self._model, self._seed)
       read = _spread(len(self._stored), _MAPPED)
       use = probe(self._stored[read], 'test', kind=self._kind)
     return {
@@ -195,4 +195,4 @@ class _Looker:
     network = getattr(self._model.likelihood, 'network', None)
     if not isinstance(network, causal_network.CausalNetwork):
       return {'field': None}
-    return {'field': field_probe.find(network)}
+    return {'field': receptive_field.find(network)}

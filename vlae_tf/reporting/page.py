@@ -8,7 +8,7 @@ import jinja2
 import markupsafe
 
 from vlae_tf.reporting import blocks
-from vlae_tf.system import atomic
+from vlae_tf.utils import files
 
 MOST_BYTES = 5_000_000  # Of a file.
 _LONG = 40  # Letters of a word that has to be broken.
@@ -48,7 +48,7 @@ def write(page: blocks.Page, path: str | os.PathLike) -> None:
       f'`out` must be at most {MOST_BYTES:,} bytes, it would be {size:,}: ask '
       'for fewer runs.'
     )
-  atomic.write_text(path, text)
+  files.write_text(path, text)
 
 
 @functools.cache

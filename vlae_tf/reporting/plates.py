@@ -3,14 +3,16 @@
 import matplotlib as mpl
 import numpy as np
 
-from vlae_tf.analysis import field_probe, pictures
+from vlae_tf.evaluation import pictures, receptive_field
 
 _CELL = 10  # Sides of a pixel of an image.
 _SEEN, _PIXEL = np.array([38, 120, 204]), np.array([255, 140, 0])
 _COLOURS = 'viridis'
 
 
-def field(image: np.ndarray, offsets: field_probe.ReceptiveField) -> np.ndarray:
+def field(
+  image: np.ndarray, offsets: receptive_field.ReceptiveField
+) -> np.ndarray:
   """A receptive field over an image: seen blue, the pixel itself orange.
 
   The pixel is one with much ink before it; what is drawn later is dimmed.

@@ -8,11 +8,11 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vlae_tf import config as config_lib
-from vlae_tf import config_flags
 from vlae_tf import data as data_lib
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import config_flags
 from vlae_tf.runs import about, history, images, scores, workdirs
-from vlae_tf.system import notices, presets
+from vlae_tf.utils import notices, presets
 
 # What `probe` writes, and `compress --report`.
 _PROBE = {'step', 'rows', 'num_labels', 'num_test', 'repeats'}

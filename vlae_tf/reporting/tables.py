@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.analysis import estimates
+from vlae_tf.evaluation import estimates
 from vlae_tf.reporting import blocks, looks, subjects, words
-from vlae_tf.reproduction import paper, telling
+from vlae_tf.reproduction import paper, summaries
 
 _SCORES = (
   ('NLL, nats', 'nll', 1),
@@ -102,7 +102,7 @@ def _ours(subject, table):
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
   codes = words.count(score['num_samples'], 'code')
-  part = telling.part(score, len(subject.data.test))
+  part = summaries.part(score, len(subject.data.test))
   return (
     subject.name,
     words.with_error(score, 'nll'),

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.analysis import code_use
+from vlae_tf.evaluation import latents
 from vlae_tf.reporting import looks, subjects
-from vlae_tf.reproduction import telling
+from vlae_tf.reproduction import summaries
 from vlae_tf.runs import history
 
 
@@ -40,7 +40,7 @@ def with_error(score: Mapping[str, Any], key: str, sign: int = 1) -> str:
   """A mean and its standard error: '91.40 +- 0.31'."""
   error = score.get(f'{key}_stderr')
   is_known = error is not None and math.isfinite(error)
-  return telling.with_error(sign * score[key], error if is_known else None)
+  return summaries.with_error(sign * score[key], error if is_known else None)
 
 
 def count(num: float, what: str) -> str:
@@ -113,7 +113,7 @@ def _code(subject, look, score):
   config = subject.run.config
   floor = config.free_bits * math.prod(subject.run.image_shape)
   floor *= config.objective in ('free_bits', 'soft_free_bits')
-  problem = code_use.warning(nats, floor)
+  problem = latents.warning(nats, floor)
   return text if problem is None else f'{text} Mind that {problem}'
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.analysis import estimates
+from vlae_tf.evaluation import estimates
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores as scores_lib
-from vlae_tf.system import notices
+from vlae_tf.utils import notices
 
 _TOLERANCE = 1e-2  # Of means of float32 numbers, in nats.
 _Score = Mapping[str, Any]

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from vlae_tf import config as config_lib
-from vlae_tf import config_flags
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import config_flags
 
 
 @dataclasses.dataclass(frozen=True)

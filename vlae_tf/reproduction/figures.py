@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.analysis import exhibits, inputs, pictures
+from vlae_tf.evaluation import exhibits, inputs, pictures
 from vlae_tf.reproduction import rows, runner
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlae_tf.analysis import estimates
+from vlae_tf.evaluation import estimates
 
 
 class Paired(NamedTuple):

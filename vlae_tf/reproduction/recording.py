@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf import config as config_lib
-from vlae_tf.reproduction import correction, records, rows, standing
+from vlae_tf.models import config as config_lib
+from vlae_tf.reproduction import correction, records, rows, status
 from vlae_tf.runs import environment, facts, history, start_files, workdirs
-from vlae_tf.system import notices
+from vlae_tf.utils import notices
 
 
 def make(
   experiment: rows.Experiment,
   workdir: pathlib.Path,
-  reached: standing.Standing,
+  reached: status.Standing,
 ) -> records.Record:
   """The record of a run.
 

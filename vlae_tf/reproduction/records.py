@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.analysis import estimates
-from vlae_tf.reproduction import correction, standing
+from vlae_tf.evaluation import estimates
+from vlae_tf.reproduction import correction, status
 from vlae_tf.runs import scores
-from vlae_tf.system import atomic
+from vlae_tf.utils import files
 
 FOLDER = 'results/tables'
 SEED, CHECKPOINT = 0, 'last'  # Of the scores that are taken.
@@ -107,10 +107,10 @@ class Record:
     ]
 
   @property
-  def images(self) -> standing.Images:
+  def images(self) -> status.Images:
     """How many images there are, and of which kind."""
     data = self.data
-    return standing.Images(
+    return status.Images(
       data['training_images'], data['test_images'], data['kind']
     )
 
@@ -170,10 +170,10 @@ def write(
   """
   target = path(out, record.name)
   text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
-  atomic.write_text(target, text + '\n')
+  files.write_text(target, text + '\n')
   arrays = _of_each_image(record, workdir)
   if arrays:
-    atomic.write_arrays(target.with_suffix('.npz'), arrays)
+    files.write_arrays(target.with_suffix('.npz'), arrays)
   else:  # What is there is of other weights.
     target.with_suffix('.npz').unlink(missing_ok=True)
 

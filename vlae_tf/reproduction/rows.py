@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vlae_tf.reproduction import experiments, paper
 from vlae_tf.reproduction.experiments import Experiment
-from vlae_tf.system import registry
+from vlae_tf.utils import registry
 
 # The paper's numbers for its tables.
 NUMBERS = {'1': 'static_mnist', '2': 'dynamic_mnist', '3': 'omniglot'}

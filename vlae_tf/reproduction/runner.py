@@ -10,15 +10,9 @@ import pathlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vlae_tf.reproduction import (
-  processes,
-  recording,
-  records,
-  rows,
-  standing,
-)
+from vlae_tf.reproduction import processes, recording, records, rows, status
 from vlae_tf.runs import facts
-from vlae_tf.system import notices, progress
+from vlae_tf.utils import notices, progress
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
 _CODES_OF_ALL = 32  # Where `max_images` have more of them.
@@ -188,13 +182,13 @@ def _train(experiment, settings):
 def _standing(experiment, settings):
   """How far the run is; `None` if there is nothing of it."""
   workdir = settings.workdir(experiment)
-  config = standing.config_there(workdir, experiment)
-  step = standing.last_step(workdir)
+  config = status.config_there(workdir, experiment)
+  step = status.last_step(workdir)
   if config is None or step is None:
     return None
   images = _images_told(experiment, settings)
-  images = images or standing.images_of(config, settings.data_dir)
-  return standing.Standing(config, step, images)
+  images = images or status.images_of(config, settings.data_dir)
+  return status.Standing(config, step, images)
 
 
 def _images_told(experiment, settings):
@@ -211,7 +205,7 @@ def _images_told(experiment, settings):
 def _train_args(experiment, settings):
   args = ['vlae_tf.train', f'--preset={experiment.preset}', *experiment.flags]
   workdir = settings.workdir(experiment)
-  there = standing.config_there(workdir, experiment)
+  there = status.config_there(workdir, experiment)
   if there is not None:  # As often as so far.
     every = there.validate_every_epochs
     if every != experiment.config.validate_every_epochs:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlae_tf.analysis import pictures, sampling
 from vlae_tf.data import fixed_binarization
+from vlae_tf.evaluation import pictures, sampling
 from vlae_tf.reproduction import rows, runner, windows
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.system import atomic
+from vlae_tf.utils import files
 
 FOLDER = 'results/windows'
 _SHOWN, _DRAWS, _SEED, _DRAWS_OF_LABELS = 16, 3, 0, 5
@@ -139,7 +139,7 @@ def write(
   folder = settings.out / FOLDER
   names = ('.md', '.json', '_charts.png', '_decompressions.png')
   paths = [folder / f'{preset}{name}' for name in names]
-  atomic.write_text(paths[0], windows.table(found) + '\n')
+  files.write_text(paths[0], windows.table(found) + '\n')
   told = {'preset': preset, 'rows': [row.as_json() for row in found]}
   scores.write_to(paths[1], told)
   text = f'{preset}: what the window of the decoder decides'

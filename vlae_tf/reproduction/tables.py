@@ -4,8 +4,8 @@ import math
 import os
 import pathlib
 
-from vlae_tf.reproduction import paired, paper, records, rows, telling
-from vlae_tf.system import atomic
+from vlae_tf.reproduction import paired, paper, records, rows, summaries
+from vlae_tf.utils import files as files_lib
 
 NAME = 'RESULTS.md'
 _HEADS = (
@@ -39,7 +39,7 @@ def write(plan: rows.Plan, out: str | os.PathLike) -> pathlib.Path:
     ValueError: A record is broken, or the file cannot be written.
   """
   path = pathlib.Path(out) / NAME
-  atomic.write_text(path, render(plan, out))
+  files_lib.write_text(path, render(plan, out))
   return path
 
 
@@ -56,7 +56,7 @@ def render(plan: rows.Plan, out: str | os.PathLike) -> str:
     if table.reference:
       parts += [_budgets(table, plan, done), _differences(table, done, out)]
   parts += _figures(plan, out)
-  parts.append(telling.runs(plan, done))
+  parts.append(summaries.runs(plan, done))
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 
@@ -128,12 +128,12 @@ def _ours(row, done):
     cells += [''] * 3
   else:
     bits = bound['rate'] / math.log(2)
-    elbo = telling.with_error(-bound['elbo'], bound['elbo_stderr'])
+    elbo = summaries.with_error(-bound['elbo'], bound['elbo_stderr'])
     cells += [f'{bound["rate"]:.2f}', f'{bits:.2f}', elbo]
-    cells[-1] += telling.part(bound, images)
+    cells[-1] += summaries.part(bound, images)
   codes = _codes_told(record, '', images) if nll else ''
-  cells += [codes, telling.epochs(record), telling.minutes(record)]
-  return [*cells, telling.count(record.weights), telling.protocol(record)]
+  cells += [codes, summaries.epochs(record), summaries.minutes(record)]
+  return [*cells, summaries.count(record.weights), summaries.protocol(record)]
 
 
 def _codes_told(record, unit, images):
@@ -141,13 +141,13 @@ def _codes_told(record, unit, images):
   if not record.has_code:
     return 'none, exact' if not unit else 'without a code and exact'
   score = record.nll
-  return f'{score["num_samples"]:,}{unit}{telling.part(score, images)}'
+  return f'{score["num_samples"]:,}{unit}{summaries.part(score, images)}'
 
 
 def _nll(score):
   if score is None:
     return 'not measured'
-  return telling.with_error(score['nll'], score['nll_stderr'])
+  return summaries.with_error(score['nll'], score['nll_stderr'])
 
 
 def _difference(row, record):
@@ -174,7 +174,7 @@ def _told(table, done):
       lines.append(f'- {name}: {row.why_not or "not run"}.')
       continue
     over = _over(row, record)
-    words = [] if record.finished else [telling.unfinished(record)]
+    words = [] if record.finished else [summaries.unfinished(record)]
     if over is not None:
       word = 'reached' if over <= 0 else 'not reached'
       side = 'below' if over <= 0 else 'above'
@@ -184,7 +184,7 @@ def _told(table, done):
         f"the paper's {row.published.nll} is {word}: {abs(over):.2f} nats "
         f'{side} it, {_codes_told(record, " codes an image", images)}',
       )
-    if fitted := telling.overfitting(record):
+    if fitted := summaries.overfitting(record):
       words.append(fitted)
     if words:
       lines.append(f'- {name}: {"; ".join(words)}.')
@@ -206,7 +206,8 @@ def _budgets(table, plan, done):
   others = [
     f'{r.published.name}, `{" ".join(flags)}`'
     for r in there
-    if (record := _record(r, done)) and (flags := telling.since_changed(record))
+    if (record := _record(r, done))
+    and (flags := summaries.since_changed(record))
   ]
   return text + (
     f' Trained by other flags than the presets have now: {", ".join(others)}.'
@@ -244,7 +245,7 @@ def _paired(record, other, out):
   same = len(nums) == len(sets) == 1 and len(codes) < 2
   if same and all(file.exists() for file in files):
     found = paired.difference(*files)
-    text = telling.with_error(found.mean, found.stderr, '+')
+    text = summaries.with_error(found.mean, found.stderr, '+')
     return f'{text}, of the same {found.num_images:,} images'
   return f'{record.nll["nll"] - other.nll["nll"]:+.2f}'
 

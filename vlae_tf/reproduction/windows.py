@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vlae_tf.analysis import charts, estimates
 from vlae_tf.data import sources
+from vlae_tf.evaluation import charts, estimates
 from vlae_tf.reproduction import records, rows
 
 FACTORISED, FULL = 'factorised', 'full'

@@ -1,3 +1,3 @@
 """The directory of a run."""
 
-from vlae_tf.system import keras_backend  # noqa: F401  # isort: skip (checks)
+from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)

@@ -19,9 +19,9 @@ import os
 from typing import Any
 
 from vlae_tf.data import DATASETS
+from vlae_tf.formats import description
 from vlae_tf.runs import environment, history, scores, start_files, workdirs
-from vlae_tf.sharing import description
-from vlae_tf.system import notices
+from vlae_tf.utils import notices
 
 _SPLITS = ('test', 'validation', 'train')
 

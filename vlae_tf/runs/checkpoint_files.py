@@ -17,7 +17,7 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-from vlae_tf.system.variables import keyed, some
+from vlae_tf.utils.variables import keyed, some
 
 FORMAT_VERSION = 2
 

@@ -14,8 +14,8 @@ import shutil
 import tensorflow as tf
 
 from vlae_tf.runs import checkpoint_files
-from vlae_tf.system import notices
-from vlae_tf.system import variables as variables_lib
+from vlae_tf.utils import notices
+from vlae_tf.utils import variables as variables_lib
 
 
 class Checkpoints:

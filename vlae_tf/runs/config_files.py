@@ -6,14 +6,14 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from vlae_tf import config as config_lib
-from vlae_tf.system import atomic
+from vlae_tf.models import config as config_lib
+from vlae_tf.utils import files
 
 
 def save(config: config_lib.Config, path: str | os.PathLike) -> None:
   """Writes a config as JSON, atomically."""
   text = json.dumps(dataclasses.asdict(config), indent=2) + '\n'
-  atomic.write_text(path, text)
+  files.write_text(path, text)
 
 
 def load(path: str | os.PathLike) -> config_lib.Config:

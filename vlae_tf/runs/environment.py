@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf.system import atomic, notices
+from vlae_tf.utils import files, notices
 
 NAME = 'environment.json'
 _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
@@ -68,7 +68,7 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
       'on as it would have there up to rounding, not to the bit.'
     )
   if there != here:
-    atomic.write_text(path, json.dumps(here, indent=2) + '\n')
+    files.write_text(path, json.dumps(here, indent=2) + '\n')
 
 
 def read(workdir: str | os.PathLike) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import os
 import pathlib
 from typing import Any
 
-from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf.system import atomic
+from vlae_tf.models import config as config_lib
+from vlae_tf.utils import files
 
 NAME = 'data.json'
 _NEEDED = {'image_shape', 'sha256'}
@@ -114,4 +114,4 @@ def is_outdated(workdir: pathlib.Path, facts: Facts) -> bool:
 def write(workdir: pathlib.Path, facts: Facts) -> None:
   """Writes `data.json`, atomically."""
   fields = {k: v for k, v in dataclasses.asdict(facts).items() if v is not None}
-  atomic.write_text(workdir / NAME, json.dumps(fields, indent=2) + '\n')
+  files.write_text(workdir / NAME, json.dumps(fields, indent=2) + '\n')

@@ -8,7 +8,7 @@ import numpy as np
 from vlae_tf import data as data_lib
 from vlae_tf.data import directories, image_data, sources
 from vlae_tf.runs import workdirs
-from vlae_tf.system import notices
+from vlae_tf.utils import notices
 
 
 def load(

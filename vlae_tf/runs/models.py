@@ -4,10 +4,10 @@ import os
 from typing import NamedTuple
 
 from vlae_tf import data as data_lib
-from vlae_tf import model as model_lib
-from vlae_tf import pretrained as pretrained_lib
 from vlae_tf.data import directories, sources
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import facts, images, workdirs
+from vlae_tf.runs import pretrained as pretrained_lib
 
 
 class Loaded(NamedTuple):

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.system import atomic, notices
+from vlae_tf.utils import files, notices
 
 FOLDER = 'eval'
 _NEEDED = ('num_images', 'num_samples')
@@ -61,7 +61,7 @@ def write_to(file: str | os.PathLike, result: Mapping[str, Any]) -> None:
   Raises:
     ValueError: The path cannot be written.
   """
-  atomic.write_text(file, json.dumps(result, indent=2) + '\n')
+  files.write_text(file, json.dumps(result, indent=2) + '\n')
 
 
 def anomaly_path(

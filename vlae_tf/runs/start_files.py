@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.system import atomic
+from vlae_tf.utils import files
 
 NAME = 'started_from.json'
 _NEEDED = {'name', 'sha256', 'about'}
@@ -33,7 +33,7 @@ def write(workdir: str | os.PathLike, told: Mapping[str, Any] | None) -> None:
   if told is None:
     path.unlink(missing_ok=True)
   else:
-    atomic.write_text(path, json.dumps(told, indent=2) + '\n')
+    files.write_text(path, json.dumps(told, indent=2) + '\n')
 
 
 def read(workdir: str | os.PathLike) -> dict[str, Any] | None:

@@ -15,13 +15,13 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from vlae_tf import builder
-from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf import model as model_lib
+from vlae_tf.models import builder
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, config_files, locks
 from vlae_tf.runs import facts as facts_lib
-from vlae_tf.system import atomic, notices
+from vlae_tf.utils import files, notices
 
 CONFIG, METRICS = 'config.json', 'metrics.jsonl'
 # Directories of checkpoints.
@@ -112,7 +112,7 @@ def start_afresh(workdir: str | os.PathLike) -> None:
   """
   workdir = pathlib.Path(workdir)
   left = [workdir / name for name in (METRICS, BEST)]
-  moved = [(path, atomic.set_aside(path)) for path in left if path.exists()]
+  moved = [(path, files.set_aside(path)) for path in left if path.exists()]
   if moved:
     names = ', '.join(f'{old.name} is now {new.name}' for old, new in moved)
     notices.warn(

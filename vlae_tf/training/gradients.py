@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from vlae_tf import config as config_lib
-from vlae_tf import model as model_lib
-from vlae_tf.components import terms as terms_lib
 from vlae_tf.distributions import reparameterized
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import terms as terms_lib
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import notices, seeds
 from vlae_tf.training import parallelism
+from vlae_tf.utils import notices, seeds
 
 
 def latent_noise(

@@ -2,7 +2,7 @@
 
 import keras
 
-from vlae_tf import model as model_lib
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import made, weight_norm
 
 

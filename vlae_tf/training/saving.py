@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Callable
 
 from vlae_tf.runs import checkpoints, workdirs
-from vlae_tf.system import notices
-from vlae_tf.training import guards
+from vlae_tf.training import nan_guard
 from vlae_tf.training import state as training_state
+from vlae_tf.utils import notices
 
 
 class Saver:
@@ -55,7 +55,7 @@ class Saver:
       ValueError: The weights are not finite, or the disk does not take them;
         nothing is removed.
     """
-    if not guards.are_finite(self._state.variables_to_check()):
+    if not nan_guard.are_finite(self._state.variables_to_check()):
       raise ValueError(
         f'The weights at step {step} are not finite and so not saved; the last '
         'good checkpoint is kept.'

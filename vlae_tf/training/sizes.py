@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from vlae_tf import model as model_lib
-from vlae_tf.system import notices
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.utils import notices
 
 _MIB = 2**20
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.

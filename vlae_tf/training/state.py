@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 import keras
 import tensorflow as tf
 
-from vlae_tf import builder
-from vlae_tf import config as config_lib
-from vlae_tf.components import schedules
-from vlae_tf.runs import checkpoint_files, starts
-from vlae_tf.training import gradients, guards, precision
+from vlae_tf.models import builder, schedules
+from vlae_tf.models import config as config_lib
+from vlae_tf.runs import checkpoint_files, warm_start
+from vlae_tf.training import gradients, nan_guard, precision
 
 
 class Patience:
@@ -91,7 +90,7 @@ class TrainingState:
     rate = schedules.warmed_up(self.schedule, config.learning_rate_warmup_steps)
     self.optimizer = keras.optimizers.Adamax(rate, name='adamax')
     self.optimizer.build(self.model.trainable_variables)
-    self.guard = guards.Guard(scale_loss=config.precision == 'mixed_float16')
+    self.guard = nan_guard.Guard(scale_loss=config.precision == 'mixed_float16')
     self._early = Patience(config.early_stopping_patience, 'early')
     self._plateau = Patience(config.plateau_patience, 'plateau')
 
@@ -106,7 +105,7 @@ class TrainingState:
     return self._early.exhausted
 
   def initialize(
-    self, batch: Mapping[str, tf.Tensor], start: starts.Start | None = None
+    self, batch: Mapping[str, tf.Tensor], start: warm_start.Start | None = None
   ) -> None:
     """Sets weights that depend on data, and the averages.
 
@@ -119,7 +118,7 @@ class TrainingState:
       noise = gradients.latent_noise(self._config, batch, event_shape)
       self.model.initialize(batch['image'], noise)
     else:
-      starts.assign(start, self.model)
+      warm_start.assign(start, self.model)
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf import config as config_lib
+from vlae_tf.models import config as config_lib
 from vlae_tf.training import gradients, parallelism, updates
 from vlae_tf.training import state as training_state
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from vlae_tf.system import devices, notices
+from vlae_tf.utils import devices, notices
 
 
 def create(

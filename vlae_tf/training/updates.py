@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from vlae_tf import config as config_lib
-from vlae_tf import model as model_lib
-from vlae_tf.training import guards, parallelism
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.training import nan_guard, parallelism
 
 
 class GuardedUpdate:
@@ -23,7 +23,7 @@ class GuardedUpdate:
     model: model_lib.VLAE,
     averages: model_lib.VLAE,
     optimizer: keras.optimizers.Optimizer,
-    guard: guards.Guard,
+    guard: nan_guard.Guard,
     config: config_lib.Config,
     kernels: int = 0,
   ):

@@ -1,9 +1,9 @@
 """What is said of validation images while a model trains."""
 
-from vlae_tf import config as config_lib
 from vlae_tf import data as data_lib
-from vlae_tf import model as model_lib
-from vlae_tf.analysis import code_use, likelihood
+from vlae_tf.evaluation import latents, likelihood
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
 
 SCALARS = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 
@@ -32,8 +32,8 @@ class Validator:
     """
     self._data = data
     self._evaluator = likelihood.Evaluator(model)
-    self._probe = code_use.CodeProbe(model)
-    self.code: code_use.CodeUse | None = None  # Of the last validation.
+    self._probe = latents.CodeProbe(model)
+    self.code: latents.CodeUse | None = None  # Of the last validation.
 
   def __call__(self) -> dict[str, float]:
     """Looks at all validation images.

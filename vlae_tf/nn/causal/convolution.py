@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import weight_norm
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 
 @serialization.register

@@ -13,7 +13,7 @@ from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import described, graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 
 @serialization.register

@@ -19,7 +19,7 @@ import numpy as np
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import described, fixed_filters, graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 
 @serialization.register

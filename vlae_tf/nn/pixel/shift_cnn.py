@@ -24,7 +24,7 @@ from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.system import checks, serialization
+from vlae_tf.utils import checks, serialization
 
 
 @serialization.register

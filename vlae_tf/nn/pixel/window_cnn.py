@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import fixed_filters, graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.system import serialization
+from vlae_tf.utils import serialization
 
 
 @serialization.register

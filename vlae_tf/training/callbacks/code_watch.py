@@ -2,8 +2,8 @@
 
 import keras
 
-from vlae_tf.analysis import code_use
-from vlae_tf.system import notices
+from vlae_tf.evaluation import latents
+from vlae_tf.utils import notices
 
 
 class CodeWatch(keras.callbacks.Callback):
@@ -20,7 +20,7 @@ class CodeWatch(keras.callbacks.Callback):
     self._in_row = 0
 
   def on_epoch_end(self, epoch, logs=None):
-    text = code_use.warning(logs['val_rate'], self._floor)
+    text = latents.warning(logs['val_rate'], self._floor)
     self._in_row = self._in_row + 1 if text else 0
     if self._in_row == 2:
       notices.warn(f'step {epoch}: {text}')

@@ -7,11 +7,11 @@ import pathlib
 import time
 
 from vlae_tf.runs import workdirs
-from vlae_tf.system import atomic
-from vlae_tf.training.callbacks import expendable
+from vlae_tf.training.callbacks import non_fatal
+from vlae_tf.utils import files
 
 
-class MetricsLog(expendable.Expendable):
+class MetricsLog(non_fatal.Expendable):
   """Appends training and validation scalars, each with step and split.
 
   A run that goes on from a checkpoint first drops the lines beyond it, so every
@@ -37,7 +37,7 @@ class MetricsLog(expendable.Expendable):
       return
     kept = [line for line in lines if _step(line) <= first]
     if len(kept) < len(lines):
-      atomic.write_text(self.path, ''.join(f'{line}\n' for line in kept))
+      files.write_text(self.path, ''.join(f'{line}\n' for line in kept))
 
   def look(self, step: int, values: dict[str, float]) -> None:
     self._append('train', step, values)

@@ -6,7 +6,7 @@ from typing import TextIO
 
 import keras
 
-from vlae_tf.system import progress
+from vlae_tf.utils import progress
 
 
 class Progress(keras.callbacks.Callback):

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from vlae_tf.analysis import pictures, sampling
-from vlae_tf.training import loop
-from vlae_tf.training.callbacks import expendable
+from vlae_tf.evaluation import pictures, sampling
+from vlae_tf.training import trainer as trainer_lib
+from vlae_tf.training.callbacks import non_fatal
 
 _IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
 # Pictures wait for two minutes, and take a twentieth of the time at most.
@@ -20,13 +20,13 @@ _SECONDS_BEFORE_IMAGES = 120.0
 _SHARE_OF_IMAGES = 0.05
 
 
-class TensorBoardLog(expendable.Expendable):
+class TensorBoardLog(non_fatal.Expendable):
   """Writes scalars, hyper-parameters, histograms, samples, decompressions."""
 
   def __init__(
     self,
     workdir: str | os.PathLike,
-    trainer: loop.Trainer,
+    trainer: trainer_lib.Trainer,
     images: np.ndarray,
     seed: int = 0,
   ):

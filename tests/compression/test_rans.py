@@ -1,0 +1,352 @@
+"""Messages are those of a textbook's coder, and give back what they were."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vlae_tf.compression import rans as message_lib
+from vlae_tf.compression import stack
+
+_LANES = 5
+_TOTAL = 2**24
+_LOW = 2**31
+
+
+class Textbook:
+  """rANS in Python's integers: a head for each lane, one list of words."""
+
+  def __init__(self, heads, words):
+    self.heads = [int(head) for head in heads]
+    self.words = [int(word) for word in words]
+
+  def push(self, symbols):
+    """`{lane: (start, width)}`; all that is full goes out before."""
+    for lane, (_, width) in sorted(symbols.items()):
+      # The head that would come of it does not fit 63 bits.
+      if self.heads[lane] * _TOTAL >= width * 2**63:
+        self.words.append(self.heads[lane] % 2**32)
+        self.heads[lane] //= 2**32
+    for lane, (start, width) in symbols.items():
+      whole, rest = divmod(self.heads[lane], width)
+      self.heads[lane] = whole * _TOTAL + start + rest
+
+  def pop(self, symbols):
+    """Undoes `push`: what it put out last comes in first."""
+    for lane, (start, width) in symbols.items():
+      whole, slot = divmod(self.heads[lane], _TOTAL)
+      assert start <= slot < start + width
+      self.heads[lane] = whole * width + slot - start
+    for lane in sorted(symbols, reverse=True):
+      if self.heads[lane] < _LOW:
+        self.heads[lane] = self.heads[lane] * 2**32 + self.words.pop()
+
+
+def _intervals(rng, num):
+  """Random intervals `[num, lanes]`, many of them as narrow or wide as can."""
+  shape = (num, _LANES)
+  any_width = np.floor(2.0 ** rng.uniform(0, 24, shape)).astype(np.int64)
+  ends = rng.choice([1, _TOTAL - 1, _TOTAL // 2], shape)
+  width = np.where(rng.random(shape) < 0.5, any_width, ends)
+  return rng.integers(0, _TOTAL - width, endpoint=True), width
+
+
+def _interval(start, width):
+  return message_lib.Interval(tf.constant(start), tf.constant(width))
+
+
+def _assert_is(message, textbook):
+  assert message.heads.numpy().tolist() == textbook.heads
+  size = int(message.size)
+  assert message.words.numpy()[:size].tolist() == textbook.words
+
+
+def _assert_same(message, other):
+  """Nothing that counts of two messages differs."""
+  assert message.heads.numpy().tolist() == other.heads.numpy().tolist()
+  size = int(message.size)
+  assert size == int(other.size)
+  np.testing.assert_array_equal(message.words[:size], other.words[:size])
+
+
+def _compiled(fn):
+  return tf.function(fn, jit_compile=True, autograph=False)
+
+
+each_mode = pytest.mark.parametrize('mode', [lambda f: f, _compiled])
+_LIVE = np.array([True, True, False, True, True])
+
+
+@each_mode
+def test_heads_and_words_are_those_of_a_textbook(mode):
+  rng = np.random.default_rng(0)
+  message = message_lib.random(_LANES, 1, _LIVE, num_words=40)
+  textbook = Textbook(message.heads, message.words[:40])
+  push, drop = mode(message_lib.push), mode(message_lib.drop)
+  starts, widths = _intervals(rng, 60)
+  wanted = rng.random((60, _LANES)) < 0.7
+  chosen = [
+    {
+      lane: (start[lane], width[lane])
+      for lane in np.flatnonzero(on & _LIVE).tolist()
+    }
+    for start, width, on in zip(starts.tolist(), widths.tolist(), wanted)
+  ]
+  before = message
+  for k in range(60):
+    interval = _interval(starts[k], widths[k])
+    message = push(message, interval, tf.constant(wanted[k]))
+    textbook.push(chosen[k])
+    _assert_is(message, textbook)
+  assert int(message.size) > 60
+  for k in reversed(range(60)):
+    slots = message_lib.slots(message).numpy()
+    assert all(a <= slots[n] < a + w for n, (a, w) in chosen[k].items())
+    interval = _interval(starts[k], widths[k])
+    message = drop(message, interval, tf.constant(wanted[k]))
+    textbook.pop(chosen[k])
+    _assert_is(message, textbook)
+  _assert_same(message, before)
+
+
+def test_symbols_that_were_not_pushed_are_popped_and_pushed_again():
+  """What bits back does: words are taken that others left there."""
+  rng = np.random.default_rng(0)
+  message = message_lib.random(_LANES, 1, num_words=50)
+  textbook = Textbook(message.heads, message.words[:50])
+  before, taken = message, []
+  for _ in range(40):
+    # All that `[0, 2**24)` is divided into at random, for each lane.
+    slots = message_lib.slots(message).numpy()
+    cut = rng.integers(1, _TOTAL, _LANES)
+    start = np.where(slots < cut, 0, cut)
+    width = np.where(slots < cut, cut, _TOTAL - cut)
+    taken.append((start, width))
+    message = message_lib.drop(message, _interval(start, width))
+    textbook.pop(dict(enumerate(zip(start.tolist(), width.tolist()))))
+    _assert_is(message, textbook)
+  assert int(message.low) == int(message.size) < 50
+  for start, width in reversed(taken):
+    message = message_lib.push(message, _interval(start, width))
+  _assert_same(message, before)
+
+
+def test_many_symbols_go_on_as_one_after_the_other():
+  starts, widths = _intervals(np.random.default_rng(0), 30)
+  message = message_lib.random(_LANES, 1, _LIVE, num_words=7)
+  textbook = Textbook(message.heads, message.words[:7])
+  pushed = message_lib.push_all(message, _interval(starts, widths))
+  for start, width in zip(starts[::-1].tolist(), widths[::-1].tolist()):
+    symbols = {n: (start[n], width[n]) for n in np.flatnonzero(_LIVE).tolist()}
+    textbook.push(symbols)
+  _assert_is(pushed, textbook)
+
+  def locate(k, slots):
+    inside = (starts[k.numpy()] <= slots) & (
+      slots < starts[k.numpy()] + widths[k.numpy()]
+    )
+    assert inside.numpy()[_LIVE].all()
+    interval = _interval(starts[k.numpy()], widths[k.numpy()])
+    return tf.cast(k, tf.float64) + tf.zeros(_LANES, tf.float64), interval
+
+  popped, numbers = message_lib.pop_all(pushed, 30, locate, tf.float64)
+  np.testing.assert_array_equal(numbers, np.arange(30)[:, None] + np.zeros(5))
+  _assert_same(popped, message)
+
+
+def test_symbols_take_the_bits_of_their_probabilities():
+  starts, widths = _intervals(np.random.default_rng(3), 300)
+  message = message_lib.random(_LANES, 1, num_words=0)
+  for start, width in zip(starts, widths):
+    pushed = message_lib.push(message, _interval(start, width))
+    bits = message_lib.num_bits(pushed) - message_lib.num_bits(message)
+    exact = math.fsum(24 - np.log2(width))
+    # What rounds a head is below 2**24, most often far below it.
+    parts = _TOTAL / (pushed.heads.numpy() - _TOTAL)
+    assert abs(bits - exact) < np.log2(1 + parts).sum() + 1e-11
+    message = pushed
+
+
+def test_bits_of_many_symbols_add_up():
+  starts, widths = _intervals(np.random.default_rng(3), 2000)
+  message = message_lib.random(_LANES, 1)
+  pushed = message_lib.push_all(message, _interval(starts, widths))
+  bits = message_lib.num_bits(pushed) - message_lib.num_bits(message)
+  exact = math.fsum((24 - np.log2(widths)).flat)
+  # What rounds a head costs 2**-20 bits on average, give or take 2**-10.
+  num = widths.size
+  assert abs(bits - exact) < 2.0**-19 * num + 5 * 2.0**-10 * math.sqrt(num)
+
+
+def test_lost_words_show():
+  message = message_lib.random(_LANES, 1, num_words=1)
+  message = message._replace(words=message.words[:8])
+  starts, widths = np.zeros((20, _LANES), int), np.ones((20, _LANES), int)
+  pushed = message_lib.push_all(message, _interval(starts, widths))
+  # 24 bits of each symbol.
+  assert int(pushed.size) >= 20 * _LANES * 24 // 32 - _LANES > 8
+  longer = stack.with_capacity(message, 4000)
+  assert longer.words.shape[0] == 4000
+  whole = message_lib.push_all(longer, _interval(starts, widths))
+  assert int(whole.size) == int(pushed.size)
+  assert stack.with_capacity(whole, 5).words.shape[0] == 4000
+
+
+def test_taking_more_than_there_is_shows():
+  message = message_lib.random(_LANES, 1, num_words=3)
+  one = _interval(np.zeros(_LANES, int), np.ones(_LANES, int))
+  for _ in range(20):
+    message = message._replace(heads=message.heads // _TOTAL * _TOTAL)
+    message = message_lib.drop(message, one)
+  assert int(message.low) == int(message.size) < 0
+
+
+def _busy(num=40, begun=4):
+  """A message that something has been pushed onto, its last lane not begun."""
+  message = stack.start(_LANES, 12345, 11)
+  message = stack.begin(message, 1, begun)
+  live = tf.range(_LANES) < begun
+  starts, widths = _intervals(np.random.default_rng(num), num)
+  message = message._replace(live=live)
+  return message_lib.push_all(message, _interval(starts, widths))
+
+
+@pytest.mark.parametrize('num', [0, 1, 2, 3, 40])
+def test_bytes_give_back_a_message(num):
+  message = _busy(num)
+  low = int(message.low)
+  data = stack.to_bytes(message, 4, low)
+  again = stack.from_bytes(data, _LANES, 4)
+  # What nobody took stays where it was.
+  size = int(message.size) - low
+  assert int(again.size) == int(again.low) == size
+  np.testing.assert_array_equal(
+    again.words[:size], message.words[low : low + size]
+  )
+  np.testing.assert_array_equal(again.heads[:4], message.heads[:4])
+  assert not again.live.numpy().any()
+  heads = [int(head) for head in message.heads[:4]]
+  bits = sum(
+    5 + max(0, head.bit_length() - 33 if head >= 2**32 else 0) for head in heads
+  )
+  assert len(data) == math.ceil(bits / 8) + 4 * (size + 4)
+
+
+@pytest.mark.parametrize('top', [0, 1, 2, 3, 2**30, 2**31 - 1])
+@pytest.mark.parametrize('word', [2**31, 2**32 - 1])
+def test_bytes_hold_all_heads_there_are(top, word):
+  heads = [top * 2**32 + word, _LOW, 2**63 - 1, 2**32]
+  message = message_lib.of_words(heads, [7, 2**32 - 1], np.ones(4, bool))
+  again = stack.from_bytes(stack.to_bytes(message, 4, 0), 4, 4)
+  _assert_same(again, message)
+
+
+def test_bytes_are_as_the_format_says():
+  """By hand: `(1, 2**32 + 5)` and one word."""
+  heads = [2**32 + 5, 5 * 2**32 + 6]
+  message = message_lib.of_words(heads, [9, 8], np.ones(2, bool))
+  data = stack.to_bytes(message, 2, 1)
+  # Length 1; length 3, then `01` of 5 = 101.
+  tops = 1 | 3 << 5 | 1 << 10
+  expected = tops.to_bytes(2, 'little')
+  assert data == expected + b''.join(n.to_bytes(4, 'little') for n in (8, 5, 6))
+
+
+@pytest.mark.parametrize('num', [0, 3, 40])
+def test_lanes_end_as_they_began(num):
+  message = message_lib.random(_LANES, 2, num_words=9)
+  message = message._replace(heads=tf.constant([2**40, *[0] * 4], tf.int64))
+  begun = stack.begin(message, 1, 4)
+  assert int(begun.size) == int(begun.low) == 6
+  words = message.words.numpy()[6:9].tolist()
+  assert begun.heads[1:4].numpy().tolist() == [2**32 + w for w in words]
+  starts, widths = _intervals(np.random.default_rng(num), num)
+  live = tf.range(_LANES) < 4
+  pushed = begun._replace(live=live)
+  pushed = message_lib.push_all(pushed, _interval(starts, widths))
+  for start, width in zip(starts, widths):
+    pushed = message_lib.drop(pushed, _interval(start, width))
+  ended = stack.end(pushed, 1, 4)
+  _assert_same(ended._replace(heads=message.heads), message)
+
+
+def test_lanes_that_never_began_so_do_not_end():
+  message = stack.begin(stack.start(_LANES, 0, 30), 1, 4)
+  interval = _interval(np.zeros(_LANES, int), np.full(_LANES, 2**20))
+  message = message._replace(live=tf.ones(_LANES, bool))
+  pushed = message_lib.push(message, interval)
+  with pytest.raises(ValueError, match='does not end as it began'):
+    stack.end(pushed, 1, 4)
+
+
+def test_no_lane_begins_where_none_is_more():
+  message = stack.start(_LANES, 77, 6)
+  _assert_same(stack.begin(message, 3, 3), message)
+  _assert_same(stack.begin(message, 3, 2), message)
+  _assert_same(stack.end(message, 3, 2), message)
+
+
+def test_known_words_go_under_a_message():
+  message = _busy()
+  longer = stack.with_borrowed(message, 11, 6)
+  assert int(longer.size) == int(message.size) + 6
+  assert int(longer.low) == int(message.low) + 6
+  np.testing.assert_array_equal(longer.heads, message.heads)
+  # As if there had been seventeen from the beginning.
+  whole = stack.start(_LANES, 12345, 17)
+  untouched = int(message.low)
+  np.testing.assert_array_equal(
+    longer.words[: 6 + untouched], whole.words[: 6 + untouched]
+  )
+  np.testing.assert_array_equal(
+    longer.words[6 : int(longer.size)], message.words[: int(message.size)]
+  )
+  # They are left out of the bytes alike.
+  assert stack.to_bytes(longer, 4, int(longer.low)) == stack.to_bytes(
+    message, 4, int(message.low)
+  )
+
+
+def test_known_words_look_random():
+  """Bits that a posterior takes have to be fair, or codes are no draws."""
+  words = stack.borrowed_words(20000)
+  assert words.dtype == np.int64
+  assert words.min() >= 0 and words.max() < 2**32
+  assert len(set(words.tolist())) == len(words)
+  bits = (words[:, None] >> np.arange(32)) & 1
+  assert np.abs(bits.mean(0) - 0.5).max() < 5 * 0.5 / math.sqrt(len(words))
+  centred = (bits - 0.5) * 2
+  between = np.abs(centred.T @ centred / len(words) - np.eye(32)).max()
+  assert between < 5 / math.sqrt(len(words))
+  following = np.abs(centred[1:].T @ centred[:-1] / len(words)).max()
+  assert following < 5 / math.sqrt(len(words))
+
+
+def test_bytes_of_no_message_are_refused():
+  data = stack.to_bytes(_busy(), 4, 0)
+  for end in range(4 * 4):
+    with pytest.raises(ValueError):
+      stack.from_bytes(data[:end], _LANES, 4)
+  with pytest.raises(ValueError, match='length'):
+    stack.from_bytes(data + b'x', _LANES, 4)
+  with pytest.raises(ValueError, match='holds less'):
+    stack.from_bytes(bytes(3 + 16), _LANES, 4)
+
+
+def test_random_bytes_are_refused_or_some_message():
+  rng = np.random.default_rng(0)
+  refused = 0
+  for num in range(300):
+    data = rng.bytes(num)
+    try:
+      message = stack.from_bytes(data, _LANES, 4)
+    except ValueError:
+      refused += 1
+      continue
+    heads = message.heads.numpy()
+    assert (heads >= _LOW).all()
+    assert not message.live.numpy().any()
+    # Nothing is lost but the bits that fill up a byte.
+    assert stack.to_bytes(message, 4, 0)[-num // 2 :] == data[-num // 2 :]
+  assert 50 < refused < 300

@@ -1,0 +1,195 @@
+"""What a network sees of the image: found by probing gradients, and drawn."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw
+
+from vlae_tf.evaluation import pictures
+from vlae_tf.nn.causal import network as causal_network
+
+_CELL = 16  # Side of a drawn pixel, of fields that are not large.
+_SIDE = 1600  # Of the picture of one that is.
+_SEEN, _PIXEL = (70, 130, 200), (255, 140, 0)
+_BLIND, _LATER = (255, 255, 255), (150, 150, 150)
+# A gradient that is zero by chance, or too small for float32, at one image is
+# not so at all; each costs a pass.
+_IMAGES, _IMAGES_OF_LARGE, _LARGE = 8, 2, 33**2
+
+
+@dataclasses.dataclass(frozen=True)
+class ReceptiveField:
+  """The pixels that the parameters of one pixel depend on.
+
+  Attributes:
+    offsets: Sorted tuple of `(di, dj)`, relative to the pixel.
+  """
+
+  offsets: tuple[tuple[int, int], ...]
+
+  @property
+  def num_pixels(self) -> int:
+    """Number of pixels seen."""
+    return len(self.offsets)
+
+  @property
+  def height(self) -> int:
+    """Height of the smallest box that holds all pixels seen."""
+    return self._extent(0)
+
+  @property
+  def width(self) -> int:
+    """Width of the smallest box that holds all pixels seen."""
+    return self._extent(1)
+
+  @property
+  def rows_above(self) -> int:
+    """Number of rows seen above the pixel's own, to the highest."""
+    return -min((di for di, _ in self.offsets), default=0)
+
+  @property
+  def sees_own_row(self) -> bool:
+    """Whether pixels of the pixel's own row are seen."""
+    return any(di == 0 for di, _ in self.offsets)
+
+  def _extent(self, axis):
+    positions = [offset[axis] for offset in self.offsets]
+    return max(positions) - min(positions) + 1 if positions else 0
+
+
+def find(
+  network: causal_network.CausalNetwork,
+  seed: int = 0,
+  progress: Callable[[int], Any] | None = None,
+) -> ReceptiveField:
+  """Finds the exact receptive field, by gradients at random images.
+
+  How far the network can see at most, its graph says: that decides how large
+  the images are. What it does see of that, the gradients say.
+
+  >>> from vlae_tf import nn
+  >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
+  >>> network.build((None, None, None, 1), (None, None, None, 1))
+  >>> find(network).offsets
+  ((-1, -1), (-1, 0), (-1, 1), (0, -1))
+
+  Args:
+    network: Built `CausalNetwork`.
+    seed: Python integer that decides the images and features.
+    progress: Optional callable that is called with 1 after each image, of
+      `num_images`.
+
+  Returns:
+    A `ReceptiveField`.
+
+  Raises:
+    ValueError: It is no such network.
+  """
+  is_network = isinstance(network, causal_network.CausalNetwork)
+  if not is_network or not network.built:
+    raise ValueError(
+      f'`network` must be a `CausalNetwork` that is built, got {network!r}.'
+    )
+  top, left, *_ = _canvas(network)
+  seen = np.zeros(_size(network), bool)
+  for k in range(num_images(network)):
+    seen |= _seen_from(network, (top, left), seen.shape, seed, k)
+    if progress is not None:
+      progress(1)
+  edges = (seen[0], seen[-1], seen[:, 0], seen[:, -1])
+  # Beyond what the graph allows is a margin, in which nothing may be seen.
+  assert not any(map(np.any, edges)), 'the graph is not that of the network'
+  offsets = np.argwhere(seen) - (top, left)
+  return ReceptiveField(tuple((int(i), int(j)) for i, j in offsets))
+
+
+def num_images(network: causal_network.CausalNetwork) -> int:
+  """Number of images at which `find` computes gradients."""
+  rows, columns = _size(network)
+  return _IMAGES_OF_LARGE if rows * columns > _LARGE else _IMAGES
+
+
+def _size(network):
+  """Rows and columns of the canvas."""
+  top, left, bottom, right = _canvas(network)
+  return top + bottom + 1, left + right + 1
+
+
+def _canvas(network):
+  """Pixels above, left of, below and right of one, to one beyond its reach."""
+  schedule = network.schedule
+  boxes: dict[Any, tuple[int, int, int, int]] = {schedule.image: (0, 0, 0, 0)}
+  for node, source, (di, dj) in schedule.edges():
+    if source in boxes and node is not schedule.image:
+      top, left, bottom, right = boxes[source]
+      box = (top - di, left - dj, bottom + di, right + dj)
+      before = boxes.get(node, box)
+      boxes[node] = tuple(map(max, before, box))  # type: ignore[assignment]
+  box = boxes.get(schedule.output, (0, 0, 0, 0))
+  # The pixel itself is on the canvas, even if it sees the row above alone.
+  return tuple(max(size, 0) + 1 for size in box)
+
+
+def _seen_from(network, pixel, size, seed, k):
+  """Which pixels of a canvas the parameters of one depend on, at image `k`."""
+  image, features = (
+    tf.random.stateless_normal([1, *size, maps], [seed, 3 * k + i])
+    for i, maps in enumerate([network.image_maps, network.feature_maps])
+  )
+  with tf.GradientTape() as tape:
+    tape.watch(image)
+    params = network(image, features)[0, pixel[0], pixel[1]]
+    # Weights of their own keep parameters from cancelling.
+    loss = tf.reduce_sum(
+      params * tf.random.stateless_normal(params.shape, [seed, 3 * k + 2])
+    )
+  gradient = tape.gradient(loss, image)
+  if gradient is None:
+    return np.zeros(size, bool)
+  return (gradient.numpy() != 0).any((0, 3))
+
+
+def draw(field: ReceptiveField) -> np.ndarray:
+  """Draws a field: seen, the pixel itself, a blind spot, and later pixels.
+
+  Args:
+    field: `ReceptiveField`.
+
+  Returns:
+    A uint8 array of shape `[rows, columns, 3]`.
+  """
+  offsets = np.array([*field.offsets, (0, 0)])
+  (top, left), (bottom, right) = offsets.min(0) - 1, offsets.max(0) + 1
+  rows, columns = bottom - top + 1, right - left + 1
+  cell = max(3, min(_CELL, _SIDE // max(rows, columns)))
+  picture = Image.new('RGB', (columns * cell, rows * cell))
+  canvas = ImageDraw.Draw(picture)
+  seen = set(field.offsets)
+  for i in range(top, bottom + 1):
+    for j in range(left, right + 1):
+      x, y = (j - left) * cell, (i - top) * cell
+      box = (x, y, x + cell - 2, y + cell - 2)
+      canvas.rectangle(box, fill=_color(seen, (i, j)))
+  return pictures.captioned(np.asarray(picture), describe(field), scale=1)
+
+
+def _color(seen, offset):
+  if offset == (0, 0):
+    return _PIXEL
+  if offset in seen:
+    return _SEEN
+  return _BLIND if offset < (0, 0) else _LATER
+
+
+def describe(field: ReceptiveField) -> str:
+  """A field's numbers as a line of text."""
+  above = field.rows_above
+  rows = [f'{above} {"row" if above == 1 else "rows"} above'] if above else []
+  if field.sees_own_row:
+    rows.append('its own')
+  pixels = 'pixel' if field.num_pixels == 1 else 'pixels'
+  text = f'{field.num_pixels} {pixels}, {field.width} wide, {field.height} high'
+  return f'{text} ({" and ".join(rows)})' if rows else text

@@ -1,0 +1,201 @@
+"""The folder itself, written whole or not at all and read without running it.
+
+config.json         what it is, and the sums of the weights (`description`)
+model.safetensors   the weights, by the paths of the variables
+model.weights.h5    the same for `keras.Model.load_weights`; may be missing
+README.md           for people and model hubs (`card`)
+"""
+
+import dataclasses
+import errno
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from vlae_tf.formats import card, description, tensors
+from vlae_tf.formats.description import KERAS, TENSORS
+from vlae_tf.utils import files as files_lib
+
+CONFIG, CARD = 'config.json', 'README.md'
+_KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
+_OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
+# Files that run what is in them when somebody loads them: pickles and what
+# holds such, programs, and Keras and TensorFlow's formats of whole models.
+_UNSAFE = frozenset(
+  """
+  .pkl .pickle .pck .pcl .dill .joblib .pt .pth .bin .ckpt .npy .npz .mar
+  .py .pyc .pyd .so .dll .dylib .exe .sh .bat .ps1 .keras .h5 .hdf5 .pb
+  """.split()
+)
+
+
+class Weights(NamedTuple):
+  """Weights of a folder, their sums checked: arrays, or a file of Keras."""
+
+  path: pathlib.Path
+  tensors: Mapping[str, np.ndarray] | None
+
+
+def check_target(
+  directory: str | os.PathLike, overwrite: bool, argument: str = 'directory'
+) -> None:
+  """Checks, before long work, that a folder can be written.
+
+  Args:
+    directory: Path of the folder.
+    overwrite: Whether a folder of a shared model may be replaced.
+    argument: What the path was given as.
+
+  Raises:
+    ValueError: It is there and may not be replaced, is something else, holds
+      other files as well, or cannot be written.
+  """
+  files_lib.check_new_directory(directory, _KIND, overwrite, argument)
+  if not os.path.exists(directory):
+    return
+  try:
+    read(directory)  # A run has a `config.json` of its own.
+  except ValueError as error:
+    raise ValueError(
+      f'`{argument}` must be that of a shared model to be replaced, got '
+      f'{directory}: {str(error).rstrip(".")}. It is kept.'
+    ) from error
+
+
+def write(
+  directory: str | os.PathLike,
+  described: description.Description,
+  values: Mapping[str, np.ndarray],
+  save_keras: Callable[[str], None] | None = None,
+  overwrite: bool = False,
+) -> None:
+  """Writes a folder beside its place and renames it.
+
+  Args:
+    directory: Path of the folder.
+    described: `Description`; of its `files`, this function takes care.
+    values: Weights by the paths of their variables.
+    save_keras: Writes Keras's file to a path; it is left out by default.
+    overwrite: Whether a folder of a shared model may be replaced.
+
+  Raises:
+    ValueError: See `check_target` and `tensors.encode`.
+  """
+  check_target(directory, overwrite)
+  description.to_json(described)  # Before long work.
+  weights = tensors.encode(values, described.weights_dtype)
+  name = pathlib.Path(directory).absolute().name
+  with files_lib.new_directory(directory, _KIND, overwrite, 'directory') as new:
+    (new / TENSORS).write_bytes(weights)
+    files = {TENSORS: description.of_file(weights)}
+    if save_keras:
+      _check_room(new / KERAS, values)
+      save_keras(str(new / KERAS))
+      files[KERAS] = description.of_file((new / KERAS).read_bytes())
+    described = dataclasses.replace(described, files=files)
+    (new / CARD).write_text(card.text(name, described), 'utf-8')
+    (new / CONFIG).write_text(description.to_json(described), 'utf-8')
+
+
+def _check_room(path, values):
+  """Checks that the disk takes a file of Keras.
+
+  On a full one, HDF5 writes pages to standard error and may end the process.
+  """
+  size = sum(v.nbytes for v in values.values())
+  path.write_bytes(bytes(size + _OVERHEAD * (len(values) + 16)))
+  path.unlink()
+
+
+def read(directory: str | os.PathLike) -> description.Description:
+  """Reads what a folder says of itself; opens no other file.
+
+  Args:
+    directory: Path of the folder.
+
+  Returns:
+    A `Description`.
+
+  Raises:
+    ValueError: It is not the folder of a shared model, or one of a later
+      version.
+  """
+  path = pathlib.Path(directory) / CONFIG
+  try:
+    return description.from_json(path.read_text(encoding='utf-8'))
+  except OSError as error:
+    why = os.strerror(error.errno or errno.EIO)
+    raise ValueError(
+      f'`directory` must be that of a shared model: cannot read {path}, {why}.'
+    ) from error
+  except ValueError as error:
+    why = str(error).rstrip('.')
+    raise ValueError(
+      f'{path} does not describe a shared model: {why}.'
+    ) from error
+
+
+def load(
+  directory: str | os.PathLike, described: description.Description
+) -> Weights:
+  """Reads the weights, after all that can be checked of the files.
+
+  Args:
+    directory: Path of the folder.
+    described: What `read` returned.
+
+  Returns:
+    `Weights`: those of safetensors, or where that file is gone the path of
+    Keras's.
+
+  Raises:
+    ValueError: The folder holds a file that is unsafe to load, or weights are
+      missing or not those that were written; the message names the file.
+  """
+  directory = pathlib.Path(directory)
+  _refuse_unsafe(directory)
+  data = {
+    name: _read_checked(directory / name, said)
+    for name, said in described.files.items()
+    if (directory / name).exists()
+  }
+  if TENSORS in data:
+    path = directory / TENSORS
+    try:
+      return Weights(path, tensors.decode(data[TENSORS]))
+    except ValueError as error:
+      raise ValueError(f'Cannot use {path}: {error}.') from error
+  if KERAS in data:
+    return Weights(directory / KERAS, None)
+  raise ValueError(
+    f'`directory` must hold the weights, got {directory} without {TENSORS}.'
+  )
+
+
+def _refuse_unsafe(directory):
+  """Refuses files that run code when they are loaded; opens none of them."""
+  for path in sorted(directory.rglob('*')):
+    if path.suffix.lower() in _UNSAFE and path != directory / KERAS:
+      raise ValueError(
+        f'`directory` must hold no {path.suffix} file, which can run code when '
+        f'it is loaded, got {path}. None of it was opened; remove it.'
+      )
+
+
+def _read_checked(path, said):
+  """The bytes of a file, if they are those that were written."""
+  try:
+    data = path.read_bytes()
+  except OSError as error:
+    raise ValueError(f'Cannot read {path}: {error}.') from error
+  found = description.of_file(data)
+  for key, unit in (('bytes', 'bytes long'), ('sha256', 'of SHA-256')):
+    if found[key] != said[key]:
+      raise ValueError(
+        f'{path} is damaged: it must be {unit} {said[key]}, got {found[key]}. '
+        'Copy it again.'
+      )
+  return data

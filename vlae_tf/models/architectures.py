@@ -1,0 +1,153 @@
+"""Shapes of codes and the networks that belong to them, by name.
+
+#### References
+
+[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (Appendices A and B)
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import keras
+
+from vlae_tf.nn import residual, spatial
+from vlae_tf.utils import registry
+
+ENCODERS = registry.Registry('encoder')
+# What is beyond is a slip of the keyboard, and would fill the memory.
+_MOST = 2**12
+_INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
+
+
+class Architecture(Protocol):
+  """An encoder, its mirror image, and the codes between them.
+
+  Attributes:
+    is_spatial: Whether codes have places, `(height, width, maps)`.
+  """
+
+  is_spatial: bool
+
+  def event_shape(
+    self, config: Any, image_size: Sequence[int]
+  ) -> tuple[int, ...]:
+    """Shape of a code of images of `(height, width)`."""
+    ...
+
+  def encoder(self, config: Any) -> keras.layers.Layer:
+    """The network from images."""
+    ...
+
+  def generator(
+    self, config: Any, image_size: Sequence[int]
+  ) -> keras.layers.Layer:
+    """The network from codes to features of the decoder."""
+    ...
+
+
+@ENCODERS.register(
+  'vector', 'a code without places, by dense layers on a residual network'
+)
+class _Vector:
+  """The networks of 28x28 images [1, Appendix A]."""
+
+  is_spatial = False
+
+  def event_shape(self, config, image_size):
+    del image_size
+    return (config.latent_size,)
+
+  def encoder(self, config):
+    return residual.Encoder(config.widths, config.encoder_units)
+
+  def generator(self, config, image_size):
+    return residual.Generator(
+      image_size, config.decoder_features, config.widths, config.encoder_units
+    )
+
+
+@ENCODERS.register(
+  'spatial_resnet', 'maps of `--latent_size`, by residual blocks'
+)
+class _SpatialResNet:
+  """The networks of colour images, residual [1, Appendix B]."""
+
+  is_spatial = True
+  _networks = (spatial.SpatialEncoder, spatial.SpatialGenerator)
+
+  def event_shape(self, config, image_size):
+    halvings = len(config.widths) - 1
+    size = residual.halved_sizes(image_size, halvings)[-1]
+    return (*size, config.latent_size)
+
+  def encoder(self, config):
+    return self._networks[0](config.widths, config.blocks)
+
+  def generator(self, config, image_size):
+    return self._networks[1](
+      image_size, config.decoder_features, config.widths, config.blocks
+    )
+
+
+@ENCODERS.register(
+  'spatial_densenet', 'the same by dense blocks, three steps each'
+)
+class _SpatialDenseNet(_SpatialResNet):
+  """The networks of colour images, densely connected [1, Appendix B]."""
+
+  _networks = (spatial.DenseNetEncoder, spatial.DenseNetGenerator)
+
+
+def create(config: Any) -> Architecture:
+  """The architecture of a config.
+
+  Args:
+    config: `Config`.
+
+  Returns:
+    An `Architecture`.
+  """
+  return ENCODERS[config.encoder]()
+
+
+def check(config: Any) -> None:
+  """Checks what a config says of them.
+
+  Args:
+    config: `Config`.
+
+  Raises:
+    ValueError: Sizes are no numbers, too large, or do not fit each other.
+  """
+  for name in ('encoder_widths', 'encoder_blocks'):
+    value = getattr(config, name)
+    if not re.fullmatch(_INTEGERS, value):
+      raise ValueError(
+        f'`{name}` must be positive integers and commas, got {value!r}.'
+      )
+    if max(map(int, value.split(','))) > _MOST:
+      raise ValueError(f'`{name}` must be at most {_MOST} each, got {value!r}.')
+  if create(config).is_spatial and len(config.blocks) != len(config.widths):
+    raise ValueError(
+      '`encoder_blocks` must be as many numbers as `encoder_widths`, '
+      f'{config.encoder_widths!r}, with --encoder={config.encoder}, got '
+      f'{config.encoder_blocks!r}.'
+    )
+
+
+def event_shape(config: Any, image_shape: Sequence[int]) -> tuple[int, ...]:
+  """Shape of the codes of a config, `(0,)` without one.
+
+  Args:
+    config: `Config`.
+    image_shape: `(height, width, channels)`.
+
+  Returns:
+    A tuple of integers.
+  """
+  if not config.latent_size:
+    return (0,)
+  return create(config).event_shape(config, image_shape[:2])

@@ -1,0 +1,239 @@
+"""What `doctor` looks at: versions, devices, data, models, disk, a run."""
+
+from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
+
+import ctypes
+import importlib.metadata
+import math
+import os
+import pathlib
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vlae_tf import data as data_lib
+from vlae_tf.data import directories, sources
+from vlae_tf.models import config as config_lib
+from vlae_tf.runs import pretrained
+from vlae_tf.training import limits
+from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
+
+_PACKAGES = (
+  'tensorflow',
+  'keras',
+  'tensorflow-probability',
+  'tensorflow-datasets',
+  'tensorboard',
+  'numpy',
+)
+# Libraries that TensorFlow loads for a GPU, and pip's names of them.
+_GPU_LIBRARIES = {
+  'libcuda.so.1': None,
+  'libcudart.so.12': 'nvidia-cuda-runtime-cu12',
+  'libcublas.so.12': 'nvidia-cublas-cu12',
+  'libcudnn.so.9': 'nvidia-cudnn-cu12',
+  'libcufft.so.11': 'nvidia-cufft-cu12',
+  'libcusolver.so.11': 'nvidia-cusolver-cu12',
+  'libcusparse.so.12': 'nvidia-cusparse-cu12',
+}
+_INSTALL_GPU = "pip install 'tensorflow[and-cuda]'"
+_LITTLE_DISK = 2**30
+
+
+class Finding(NamedTuple):
+  """One thing that was looked at."""
+
+  name: str
+  text: str
+  is_good: bool = True
+
+  def line(self) -> str:
+    """What a person reads."""
+    mark = 'ok  ' if self.is_good else 'FAIL'
+    return f'{mark} {self.name}: {self.text}'
+
+
+def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
+  """Looks at everything, the short run last.
+
+  Args:
+    data_dir: Root of the data sets, see `data.load`.
+
+  Yields:
+    `Finding`s.
+  """
+  yield _versions()
+  yield from _devices()
+  yield from data_sets(data_dir)
+  yield from models()
+  yield _disk()
+  yield _self_test()
+
+
+def _versions():
+  found = [f'Python {platform.python_version()}']
+  for package in _PACKAGES:
+    try:
+      found.append(f'{package} {importlib.metadata.version(package)}')
+    except importlib.metadata.PackageNotFoundError:
+      return Finding('versions', f'no {package}: pip install {package}', False)
+  return Finding('versions', ', '.join(found))
+
+
+def _devices():
+  devices = tf.config.list_physical_devices()
+  names = [f'{d.device_type}:{d.name.rsplit(":", 1)[1]}' for d in devices]
+  yield Finding('devices', ', '.join(names))
+  if not tf.config.list_physical_devices('GPU'):
+    yield Finding('GPU', explain_missing_gpu(_has_nvidia_card(), _can_load))
+
+
+def _has_nvidia_card():
+  vendors = pathlib.Path('/sys/bus/pci/devices').glob('*/vendor')
+  nodes = pathlib.Path('/dev/nvidia0').exists()
+  return nodes or any(v.read_text().strip() == '0x10de' for v in vendors)
+
+
+def _can_load(library):
+  try:
+    ctypes.CDLL(library)
+  except OSError:
+    # Installed by pip, it lies where only TensorFlow looks.
+    folders = pathlib.Path(tf.__file__).parents[1].glob('nvidia/*/lib')
+    return any((folder / library).exists() for folder in folders)
+  return True
+
+
+def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
+  """Says why TensorFlow sees no GPU, and what to do.
+
+  Args:
+    has_card: Whether the machine has a card by NVIDIA.
+    can_load: Callable from a library's name to whether it is found.
+
+  Returns:
+    A string.
+  """
+  if not has_card:
+    return 'none in this machine; training runs on the CPU'
+  if not can_load('libcuda.so.1'):
+    return (
+      'libcuda.so.1 is missing, so the driver is. Mend it with: '
+      'sudo apt-get install nvidia-driver-570 (or the one of your system)'
+    )
+  missing = [name for name in _GPU_LIBRARIES if not can_load(name)]
+  if missing:
+    return f'{", ".join(missing)} missing. Mend it with: {_INSTALL_GPU}'
+  if not tf.test.is_built_with_cuda():
+    return f'this TensorFlow is built without CUDA. Mend it: {_INSTALL_GPU}'
+  return 'a card and all libraries are there; look at: nvidia-smi'
+
+
+def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
+  """Where the data sets are; what is missing is downloaded when it is needed.
+
+  Args:
+    data_dir: Root of the data sets, see `data.load`.
+
+  Yields:
+    A `Finding` for the root and one for each data set.
+  """
+  try:
+    root = directories.resolve_data_dir(data_dir)
+  except ValueError as error:
+    yield Finding('data', str(error), False)
+    return
+  there = '' if root.is_dir() else ', which is not there yet'
+  yield Finding('data', f'in {root}{there}')
+  for name in sources.DATASETS:
+    place = sources.place(name, root)
+    text = place or f'not there: the first use downloads it to {root}'
+    yield Finding(f'--dataset={name}', text)
+
+
+def models() -> Iterator[Finding]:
+  """The models that come with the package, and whether they are whole.
+
+  Yields:
+    A `Finding` for each.
+  """
+  for name in pretrained.names():
+    title = f'pretrained {name!r}'
+    try:
+      known = pretrained.check(name)
+    except ValueError as error:
+      yield Finding(title, f'{error} Install vlae_tf anew.', False)
+      continue
+    described = known.description
+    text = (
+      f'{described.num_weights:,} weights, trained on '
+      f'{described.about.get("dataset", "unknown images")}; NLL '
+      f'{known.expected}'
+    )
+    yield Finding(title, text)
+
+
+def _disk():
+  free = shutil.disk_usage('.').free
+  text = f'{free / 2**30:.1f} GiB free here'
+  return Finding('disk', text, free >= _LITTLE_DISK)
+
+
+def _self_test():
+  """Trains a tiny model for some steps."""
+  start = time.monotonic()
+  try:
+    losses = _train_a_little()
+  except Exception as error:
+    return Finding('self test', f'failed: {error}', False)
+  good = all(map(math.isfinite, losses)) and losses[-1] < losses[0]
+  text = f'loss {losses[0]:.1f} -> {losses[-1]:.1f} nats'
+  return Finding(
+    'self test', f'{text} in {time.monotonic() - start:.1f} s', good
+  )
+
+
+def _train_a_little(steps=20):
+  images = np.zeros([60, 8, 8, 1], np.float32)
+  images[:, 2:6] = 1.0
+  data = data_lib.ImageData('self test', images[:40], images[40:], images[40:])
+  config = config_lib.Config(
+    encoder_widths='4',
+    encoder_units=8,
+    latent_size=2,
+    flow_steps=1,
+    flow_units=4,
+    decoder_units=4,
+    decoder_depth=2,
+    batch_size=20,
+    validate_every_epochs=0,
+  )
+  losses: list[float] = []
+  with tempfile.TemporaryDirectory() as folder:
+    trainer = trainer_lib.Trainer(
+      config,
+      data,
+      folder,
+      limits=limits.Limits(max_steps=steps, steps_per_call=1),
+      # To compile would take most of the time.
+      execution=train_step.Execution(xla='none'),
+    )
+    trainer.run([_Losses(losses)])
+  return losses
+
+
+class _Losses(keras.callbacks.Callback):
+  def __init__(self, losses):
+    super().__init__()
+    self._losses = losses
+
+  def on_train_batch_end(self, batch, logs=None):
+    self._losses.append(logs['loss'])

@@ -1,0 +1,210 @@
+"""Models that come with the package, in a folder, or untrained by a preset."""
+
+from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from vlae_tf.data import sources
+from vlae_tf.formats import card, folder, tensors
+from vlae_tf.formats.description import Description
+from vlae_tf.models import builder, config_flags
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.utils import registry
+from vlae_tf.utils import variables as variables_lib
+
+_SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
+
+
+class Pretrained(NamedTuple):
+  """A model that comes with the package, and what is known of it."""
+
+  name: str
+  directory: pathlib.Path
+  description: Description
+
+  @property
+  def score(self) -> dict[str, Any] | None:
+    """Its fullest score, as `evaluate` writes it; `None` without one."""
+    scores = self.description.about.get('scores') or [None]
+    return scores[0]
+
+  @property
+  def expected(self) -> str:
+    """The same in words."""
+    return card.expected(self.description.about)
+
+
+def names() -> list[str]:
+  """Names of the models that come with the package, sorted."""
+  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
+
+
+def available() -> list[Pretrained]:
+  """The models that come with the package.
+
+  >>> {model.name: model.score['num_images'] for model in available()}['digits']
+  300
+
+  Returns:
+    A list of `Pretrained` in the order of their names.
+
+  Raises:
+    ValueError: One of them is damaged.
+  """
+  return [find(name) for name in names()]
+
+
+def find(name: str) -> Pretrained:
+  """What is known of a model that comes with the package.
+
+  Args:
+    name: One of `names()`.
+
+  Returns:
+    A `Pretrained`; its weights have not been looked at.
+
+  Raises:
+    ValueError: There is none of that name, or it is damaged.
+  """
+  directory = _directory(name)
+  return Pretrained(name, directory, folder.read(directory))
+
+
+def describe(name_or_directory: str | os.PathLike) -> Description:
+  """What is known of a model, of which the weights are not looked at.
+
+  Args:
+    name_or_directory: As in `from_pretrained`.
+
+  Returns:
+    A `Description`.
+
+  Raises:
+    ValueError: There is no such folder, or its description is damaged.
+  """
+  return folder.read(_directory(name_or_directory))
+
+
+def check(name: str) -> Pretrained:
+  """As `find`, and checks the sums of the weights as well."""
+  found = find(name)
+  folder.load(found.directory, found.description)
+  return found
+
+
+def from_pretrained(
+  name_or_directory: str | os.PathLike,
+  build: builder.ModelBuilder | None = None,
+) -> model_lib.VLAE:
+  """A trained model from a folder, without running anything that is in it.
+
+  >>> model = from_pretrained('digits')
+  >>> model.image_shape, model.config.dataset
+  ((28, 28, 1), 'digits')
+
+  Args:
+    name_or_directory: Name of a model that comes with the package, which wins,
+      or path of a folder that `save_pretrained` wrote.
+    build: What made the model, if `build_model` did not: a callable of the
+      folder's `Config` (the default one, where it has none) and the shape of
+      an image.
+
+  Returns:
+    A built `VLAE`.
+
+  Raises:
+    ValueError: There is no such folder; it is of a later version; it holds a
+      file that can run code; a file of weights is damaged or missing; or its
+      weights are those of another model.
+  """
+  directory = _directory(name_or_directory)
+  described = folder.read(directory)
+  weights = folder.load(directory, described)
+  model = _built(directory, described, build)
+  try:
+    _assign(model, weights)
+  # Keras and HDF5 raise errors of all kinds for a file of another model.
+  except Exception as error:
+    why = str(error).rstrip('.')
+    raise ValueError(f'Cannot use {weights.path}: {why}.') from error
+  return model
+
+
+def from_preset(
+  name: str, image_shape: Sequence[int] | None = None
+) -> model_lib.VLAE:
+  """An untrained model, as `train --preset=NAME` starts from.
+
+  >>> from_preset('omniglot').image_shape
+  (28, 28, 1)
+
+  Args:
+    name: Name of a preset.
+    image_shape: `(height, width, channels)`; by default that of the preset's
+      data set.
+
+  Returns:
+    A built `VLAE`.
+
+  Raises:
+    ValueError: There is none of that name, or the shape is not known.
+  """
+  config = config_flags.of_preset(name)
+  if image_shape is None:
+    image_shape = sources.image_shape(config.dataset)
+  return builder.build_model(config, image_shape)
+
+
+def _directory(name_or_directory):
+  """The folder that is meant."""
+  if not isinstance(name_or_directory, str | os.PathLike):
+    raise ValueError(
+      f'`name_or_directory` must be a name or a path, got '
+      f'{name_or_directory!r}.'
+    )
+  given = os.fspath(name_or_directory)
+  if given in names():
+    return _SHIPPED / given
+  # `pathlib` raises for names that are too long.
+  if given and os.path.isdir(given):
+    return pathlib.Path(given)
+  raise ValueError(
+    f'`name_or_directory` must be one of {", ".join(names())}, or a folder, '
+    f'got {given!r}.{registry.suggestion(given, names())}'
+  )
+
+
+def _built(directory, described, build):
+  """The model whose weights they are, untrained."""
+  if described.config is None and build is None:
+    raise ValueError(
+      f'`build` must be given for {directory}, a model of parts of its own.'
+    )
+  path = directory / folder.CONFIG
+  try:
+    config = config_lib.Config(**(described.config or {}))
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+      f'{path} has a config of another version: {error}'
+    ) from error
+  model = (build or builder.build_model)(config, described.image_shape)
+  shapes = (described.image_shape, described.code_shape)
+  found = (tuple(model.image_shape), model.event_shape)
+  if found != shapes:
+    raise ValueError(
+      f'{path} must describe the model: image_shape and code_shape are '
+      f'{shapes} there, {found} built.'
+    )
+  return model
+
+
+def _assign(model, weights):
+  if weights.tensors is None:
+    model.load_weights(str(weights.path))
+  else:
+    by_path = variables_lib.keyed(model.variables)
+    tensors.assign(weights.tensors, by_path)

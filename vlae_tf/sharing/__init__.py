@@ -1,1 +1,0 @@
-"""The folder that a model is shared in: weights, sums, card."""

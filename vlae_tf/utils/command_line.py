@@ -1,0 +1,290 @@
+"""What the commands share: flags, their help, and errors of one line."""
+
+import contextlib
+import math
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from absl import app, flags, logging
+
+from vlae_tf.utils import devices, presets, progress, registry
+
+# What TensorFlow can tell from its neighbour as a seed, see `seeds`.
+_LARGEST_SEED = 2**31 - 2
+_SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
+_HELP = ('help', 'helpshort', 'h', '?')
+
+
+def define_workdir(required: bool = True) -> None:
+  """Defines `--workdir`, which every command but `train` reads alone."""
+  flags.DEFINE_string(
+    'workdir', None, 'Directory of the run.', required=required
+  )
+
+
+def define_data_dir() -> None:
+  """Defines `--data_dir`."""
+  flags.DEFINE_string(
+    'data_dir',
+    None,
+    'Root of data sets; else $VLAE_TF_DATA_DIR, else ~/vlae_tf_data.',
+  )
+
+
+def define_checkpoint() -> None:
+  """Defines `--checkpoint`."""
+  flags.DEFINE_enum(
+    'checkpoint',
+    None,
+    ['last', 'best'],
+    'The last one, or the best by validation; by default the best of runs '
+    'with early stopping, the last of others.',
+  )
+
+
+def define_seed(help: str) -> None:
+  """Defines `--seed`, with these words of help."""
+  flags.DEFINE_integer(
+    'seed', 0, help, lower_bound=0, upper_bound=_LARGEST_SEED
+  )
+
+
+def define_overwrite() -> None:
+  """Defines `--overwrite`, of commands whose files took long to make."""
+  flags.DEFINE_bool('overwrite', False, 'Replace --out if it is there already.')
+
+
+def define_quiet() -> None:
+  """Defines `--quiet`, of commands that show how far they are; obeys it."""
+  flags.DEFINE_bool(
+    'quiet',
+    False,
+    'Show nothing of how far it is; results, warnings and errors are shown.',
+  )
+
+
+def define_preset() -> None:
+  """Defines `--preset`, for commands that take all flags of an experiment."""
+  flags.DEFINE_enum(
+    'preset', None, presets.names(), 'A known experiment; later flags win.'
+  )
+
+
+def check_workdir(workdir: str, name: str = 'workdir') -> None:
+  """Checks that there is such a directory.
+
+  Args:
+    workdir: Value of `--workdir`.
+    name: Name of the flag, where it is another.
+
+  Raises:
+    ValueError: There is none; the message suggests the nearest.
+  """
+  # `pathlib` raises for names that are too long.
+  if os.path.isdir(workdir):
+    return
+  near, path = '', pathlib.Path(workdir)
+  if os.path.isdir(path.parent):
+    others = [p.name for p in path.parent.iterdir() if p.is_dir()]
+    near = registry.suggestion(path.name, others)
+  what = 'the file' if os.path.exists(workdir) else 'nothing at'
+  raise ValueError(
+    f'`{name}` must be the directory of a run, got {what} {workdir}.{near} '
+    'Train one with python -m vlae_tf.train.'
+  )
+
+
+def given(*names: str) -> list[str]:
+  """Which of these flags the user gave, as `--NAME`."""
+  return [f'--{name}' for name in names if flags.FLAGS[name].present]
+
+
+def text(name: str) -> str:
+  """The value of a required flag whose name is a word of Python, `in`."""
+  value = flags.FLAGS[name].value
+  assert isinstance(value, str), name
+  return value
+
+
+def integers(name: str, words: Mapping[str, int] | None = None) -> list[int]:
+  """The integers of a flag that is a list, `3,17`.
+
+  Args:
+    name: Name of the flag.
+    words: Words that may stand for integers.
+
+  Returns:
+    A list, empty if the flag was not given.
+
+  Raises:
+    ValueError: A part of it is no integer.
+  """
+  parts = flags.FLAGS[name].value or ()
+  try:
+    return [int((words or {}).get(part, part)) for part in parts]
+  except ValueError:
+    given, others = ','.join(parts), ''.join(f' or {w!r}' for w in words or ())
+    raise ValueError(
+      f'`{name}` must be integers{others} with commas between them, got '
+      f'{given!r}.'
+    ) from None
+
+
+def run(
+  main: Callable[[], None],
+  define_flags: Callable[[], None] = lambda: None,
+  doc: str | None = None,
+) -> None:
+  """Runs a command: parses its flags and turns `ValueError` into one line.
+
+  Args:
+    main: Function without arguments.
+    define_flags: Defines the flags; of a command that has not done so.
+    doc: What the command is, for its help.
+  """
+  define_flags()
+  flags.DEFINE_bool(
+    'tf32',
+    False,
+    'Let GPUs round what they multiply to 10 bits: faster, and no float32.',
+  )
+  logging.set_verbosity(logging.WARNING)
+  app.run(
+    lambda _: _guarded(main),
+    flags_parser=lambda argv: _parse(argv, doc or ''),
+  )
+
+
+def _parse(argv, doc):
+  if _asks_for_help(argv[1:]):
+    print(doc.strip(), '', *_help_lines(), sep='\n')
+    sys.exit(0)
+  try:
+    rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], directives())])[1:]
+    if rest:
+      raise flags.Error(f'unexpected argument {rest[0]!r}')
+    for flag in _own_flags():
+      _check_value(flag)
+  except (flags.Error, ValueError) as error:
+    _fail(f'{_in_our_words(error)} (--help lists the flags)')
+  return argv[:1]
+
+
+def directives() -> list[str]:
+  """Flags that stand for lines of a file, of the command that is defined."""
+  # Elsewhere `--preset` is the name of a model.
+  takes_experiments = 'preset' in flags.FLAGS and isinstance(
+    flags.FLAGS['preset'].parser, flags.EnumParser
+  )
+  return [*_SPECIAL, *(['preset'] if takes_experiments else [])]
+
+
+def _asks_for_help(args):
+  before = args[: args.index('--')] if '--' in args else args
+  return any(a.startswith('-') and a.lstrip('-') in _HELP for a in before)
+
+
+def _own_flags() -> Iterator[flags.Flag]:
+  """Flags of the command, not those of absl and what else is imported."""
+  for module, defined in flags.FLAGS.flags_by_module_dict().items():
+    if module.startswith('vlae_tf.') or module == sys.argv[0]:
+      yield from defined
+
+
+def _help_lines():
+  """The flags and what each is, those that must be given first."""
+  known = sorted(_own_flags(), key=lambda f: (not _is_required(f), f.name))
+  for flag in known:
+    about = [flag.help]
+    if flag.default is not None:
+      about.append(f'(default: {flag.default_as_str})')
+    if flag.parser.syntactic_help:
+      about.append(f'({flag.parser.syntactic_help})')
+    if _is_required(flag):
+      about.append('(required)')
+    name = f'--[no]{flag.name}' if flag.boolean else f'--{flag.name}'
+    yield flags.text_wrap(f'{name}: {" ".join(about)}', 80, '    ', '  ')
+
+
+def _is_required(flag):
+  # The validator of `required=True` alone says so of `None`.
+  return any('other than None' in v.message for v in flag.validators)
+
+
+def _check_value(flag):
+  """Checks what absl lets pass."""
+  if not flag.present:
+    return
+  if flag.value == '':
+    raise ValueError(f'`{flag.name}` must not be empty.')
+  if isinstance(flag.value, float) and not math.isfinite(flag.value):
+    raise ValueError(
+      f'`{flag.name}` must be a finite number, got {flag.value}.'
+    )
+
+
+def _in_our_words(error):
+  """An error of absl: the flag, what it must be, what came, the nearest."""
+  found = re.fullmatch(r'flag --(\w+)=(.*?): (.*)', str(error), re.DOTALL)
+  if not found:
+    return error
+  name, value, problem = found.groups()
+  if 'other than None' in problem:
+    return f'--{name} must be given.'
+  choices = re.fullmatch('value should be one of <(.*)>', problem)
+  bounds = re.fullmatch('.* is not (an? )?(.*)', problem)
+  near = ''
+  if choices:
+    names = choices[1].split('|')
+    needed, near = (
+      f'one of {", ".join(names)}',
+      registry.suggestion(value, names),
+    )
+  elif flags.FLAGS[name].boolean:
+    needed = 'true or false'
+  elif bounds:
+    needed = f'{bounds[1] or ""}{bounds[2]}'
+  else:
+    kind = flags.FLAGS[name].flag_type()
+    needed = 'an integer' if kind == 'int' else f'a {kind}'
+  return f'--{name} must be {needed}, got {value!r}.{near}'
+
+
+def _guarded(main):
+  with _errors_of_one_line():
+    devices.configure(flags.FLAGS.tf32)
+    progress.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
+    main()
+
+
+@contextlib.contextmanager
+def _errors_of_one_line():
+  try:
+    yield
+  except BrokenPipeError:
+    raise
+  except (OSError, ValueError) as error:
+    _fail(error)
+  except MemoryError as error:
+    _fail(f'not enough memory: {error}')
+  except Exception as error:
+    # TensorFlow's, whose name is all that this module needs of it.
+    if type(error).__name__ != 'ResourceExhaustedError':
+      raise
+    first = str(error).partition('\n')[0]
+    _fail(f'not enough memory: {first}')
+
+
+def _fail(error):
+  """Prints an error in one line, arguments by the names of their flags."""
+  message = ' '.join(str(error).split())
+  names = {*flags.FLAGS, *_SPECIAL}
+  message = re.sub(
+    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in names else m[0], message
+  )
+  with contextlib.suppress(OSError):
+    print(f'error: {message}', file=sys.stderr, flush=True)
+  sys.exit(1)

@@ -1,0 +1,101 @@
+"""Dataclass fields that know what their values may be, and their flags."""
+
+import dataclasses
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from vlae_tf.utils import registry
+
+
+def field(
+  default: Any,
+  help: str,
+  lower: float | None = None,
+  upper: float | None = None,
+  choices: tuple[str, ...] | registry.Registry | None = None,
+) -> Any:
+  """A dataclass field that also says what its flag needs.
+
+  Args:
+    default: Default value, of the annotated type.
+    help: What it is, for the help of its flag.
+    lower: Least value.
+    upper: Greatest value.
+    choices: All values of a string.
+
+  Returns:
+    What `dataclasses.field` returns; the rest is its `metadata`.
+  """
+  metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+def checked(field: dataclasses.Field, value: Any) -> Any:
+  """A value as the type of its field.
+
+  Other libraries' numbers become Python's, and integers floats where the field
+  is one.
+
+  Args:
+    field: Dataclass field made by `field`.
+    value: What a user gave.
+
+  Returns:
+    The value.
+
+  Raises:
+    ValueError: It is of another type, out of bounds, or not finite.
+  """
+  kind: Any = field.type
+  meta = field.metadata
+  value = _converted(kind, value)
+  # To Python, booleans are integers.
+  if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+    raise ValueError(
+      f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
+    )
+  if isinstance(meta['choices'], registry.Registry):
+    meta['choices'].check(value, field.name)
+  elif meta['choices'] and value not in meta['choices']:
+    raise ValueError(
+      f'`{field.name}` must be one of {meta["choices"]}, got {value!r}.'
+    )
+  if kind is float and not math.isfinite(value):
+    raise ValueError(f'`{field.name}` must be finite, got {value!r}.')
+  low, high = meta['lower'], meta['upper']
+  if low is not None and value < low:
+    raise ValueError(f'`{field.name}` must be at least {low}, got {value!r}.')
+  if high is not None and value > high:
+    raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
+  return value
+
+
+def words(instance: Any) -> dict[str, str]:
+  """What was registered about the names that the fields of a dataclass have.
+
+  Args:
+    instance: Of a dataclass with fields made by `field`.
+
+  Returns:
+    Descriptions by the names of the fields whose choices are registered.
+  """
+  return {
+    field.name: field.metadata['choices'].description(
+      getattr(instance, field.name)
+    )
+    for field in dataclasses.fields(instance)
+    if isinstance(field.metadata.get('choices'), registry.Registry)
+  }
+
+
+def _converted(kind, value):
+  if isinstance(value, bool | np.bool_):
+    return bool(value)
+  if kind is float and isinstance(value, numbers.Real):
+    return float(value)
+  if kind is int and isinstance(value, numbers.Integral):
+    return int(value)
+  return value

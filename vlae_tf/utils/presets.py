@@ -1,0 +1,118 @@
+"""Files of flags: presets found by name, and what they include, as one list.
+
+absl looks for a nested flagfile from the working directory alone. Here what is
+included is found from anywhere, and all is said before absl parses a flag.
+"""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from vlae_tf.utils import registry
+
+_DIRECTIVES = ('preset', 'flagfile')
+_COMMENTS = ('#', '//')
+
+
+def folder() -> pathlib.Path:
+  """The presets: package data, or `flags/` of a checkout."""
+  package = pathlib.Path(__file__).resolve().parents[1]
+  installed = package / 'presets'
+  return installed if installed.is_dir() else package.parent / 'flags'
+
+
+def names() -> list[str]:
+  """Names of all presets, sorted."""
+  return sorted(path.stem for path in folder().glob('*.flags'))
+
+
+def path(name: str) -> pathlib.Path:
+  """The file of a preset.
+
+  Args:
+    name: What follows `--preset=`.
+
+  Returns:
+    Its path.
+
+  Raises:
+    ValueError: There is none of that name; the message suggests the nearest.
+  """
+  if name not in names():
+    raise ValueError(
+      f'`preset` must be one of {", ".join(names())}, got {name!r}.'
+      f'{registry.suggestion(name, names())}'
+    )
+  return folder() / f'{name}.flags'
+
+
+def expand(
+  args: Sequence[str], directives: Sequence[str] = _DIRECTIVES
+) -> list[str]:
+  """Puts the lines of flagfiles and presets in the place of what names them.
+
+  As with absl, a later flag wins over an earlier one, and nothing is expanded
+  after `--`. A relative path in a file is looked for beside that file, then in
+  the working directory.
+
+  Args:
+    args: Arguments of a command, without its name.
+    directives: Which of 'preset' and 'flagfile' the command knows.
+
+  Returns:
+    Arguments for absl, none of them a directive.
+
+  Raises:
+    ValueError: A preset or file is not there, or a file includes itself.
+  """
+  return list(_expand(iter(args), tuple(directives), ()))
+
+
+def _expand(args, directives, files):
+  """`expand` inside `files`, the including ones, outermost first."""
+  for arg in args:
+    name, has_value, value = arg.lstrip('-').partition('=')
+    if arg == '--':
+      yield from (arg, *args)
+    elif not arg.startswith('-') or name not in directives:
+      yield arg
+    else:
+      if not has_value:
+        value = next(args, None)
+      if value is None:
+        raise ValueError(f'`{name}` must be given a value, got {arg!r} alone.')
+      file = path(value) if name == 'preset' else _find(value, files)
+      yield from _expand(_lines(file, files), directives, (*files, file))
+
+
+def _find(value, files):
+  """The path that the name of a flagfile stands for."""
+  name = os.path.expanduser(value)
+  folders = [file.parent for file in files[-1:]] + [pathlib.Path()]
+  for candidate in (parent / name for parent in folders):
+    if value and os.path.exists(candidate):
+      return candidate
+  within = f' in {files[-1]}' if files else ''
+  raise ValueError(
+    f'`flagfile`{within} must be a file, got {value!r}.'
+    f'{_nearest(folders[0] / name)}'
+  )
+
+
+def _nearest(file):
+  """What someone who asks for a file that is not there may have meant."""
+  if file.stem in names():
+    return f' Did you mean --preset={file.stem}?'
+  return registry.suggestion(file.name, [f.name for f in file.parent.glob('*')])
+
+
+def _lines(file, files):
+  """The flags that a file gives, one a line."""
+  if file.resolve() in [other.resolve() for other in files]:
+    way = ' -> '.join(str(f) for f in (*files, file))
+    raise ValueError(f'`flagfile` must not include itself, got {way}.')
+  try:
+    lines = [line.strip() for line in file.read_text('utf-8').splitlines()]
+  except (OSError, UnicodeDecodeError) as error:
+    raise ValueError(f'`flagfile` {file} cannot be read: {error}.') from error
+  return iter([x for x in lines if x and not x.startswith(_COMMENTS)])
