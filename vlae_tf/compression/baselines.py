@@ -22,19 +22,13 @@ _XZ_SMALL = 2**18
 
 
 class _Codec(NamedTuple):
-  """A codec of bytes, or of the pixels of one image.
+  """A codec of bytes, or of the pixels of one image."""
 
-  Attributes:
-    encode: From bytes, or from an array that Pillow takes, to bytes.
-    of_bytes: Which of them.
-    of_levels: Whether it has pixels of 256 levels.
-    longest_side: Number of pixels.
-  """
-
+  # From bytes, or from an array that Pillow takes, to bytes.
   encode: Callable[[Any], bytes]
-  of_bytes: bool = True
-  of_levels: bool = True
-  longest_side: float = math.inf
+  of_bytes: bool = True  # Which of them.
+  of_levels: bool = True  # Whether it has pixels of 256 levels.
+  longest_side: float = math.inf  # Number of pixels.
 
   def takes(self, images: np.ndarray) -> bool:
     """Whether it has a place for images of shape `[..., h, w, channels]`."""
@@ -155,18 +149,8 @@ def best(
 
 
 def encode(codec: str, image: np.ndarray) -> bytes | None:
-  """A file of one image, or of a sheet.
-
-  Args:
-    codec: One of `CODECS`.
-    image: Bool or uint8 array of shape `[height, width, channels]`.
-
-  Returns:
-    Bytes, or `None` if the codec has no such images, or none so large.
-
-  Raises:
-    ValueError: `codec` is none.
-  """
+  """A file of one image, or of a sheet."""
+  # image [height, width, channels]
   if codec not in _CODECS:
     raise ValueError(f'`codec` must be one of {CODECS}, got {codec!r}.')
   found = _CODECS[codec]
@@ -200,15 +184,9 @@ def packed(image: np.ndarray) -> bytes:
 
 
 def sheets(images: np.ndarray) -> list[np.ndarray]:
-  """Images side by side: one under the other, and in a nearly square grid.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-
-  Returns:
-    Two arrays of shape `[sheet_height, sheet_width, channels]`; what is left
-    over of the grid is 0.
-  """
+  """Images side by side: one under the other, and in a nearly square grid."""
+  # images [num_images, height, width, channels] -> [sheet_height, sheet_width,
+  # channels]
   num, height, width, channels = images.shape
   columns = math.ceil(math.sqrt(num * height / width))
   rows = math.ceil(num / columns)

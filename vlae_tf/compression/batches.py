@@ -13,17 +13,11 @@ _THEN = 9
 
 
 class Round(NamedTuple):
-  """Images that are coded side by side.
+  """Images that are coded side by side."""
 
-  Attributes:
-    start: Number of the first image.
-    size: Number of images, one of each of the first lanes.
-    is_direct: Whether they are coded without bits back.
-  """
-
-  start: int
-  size: int
-  is_direct: bool
+  start: int  # Number of the first image.
+  size: int  # Number of images, one of each of the first lanes.
+  is_direct: bool  # Whether they are coded without bits back.
 
 
 def deal(num: int, lanes: int, bits_back: bool = True) -> list[Round]:

@@ -97,17 +97,8 @@ def _(law: tfd.TransformedDistribution, step, lanes):
 
 
 def gaussian_parameters(law: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
-  """Means and deviations of a posterior whose codes can be sent.
-
-  Args:
-    law: `q(z|x)` of some images.
-
-  Returns:
-    A pair of `Tensor`s of shape `[batch, *event_shape]`.
-
-  Raises:
-    ValueError: It is a flow, which has neither in closed form.
-  """
+  """Means and deviations of a posterior whose codes can be sent."""
+  # -> [batch, *event_shape]
   try:
     return law.mean(), law.stddev()
   except NotImplementedError as error:

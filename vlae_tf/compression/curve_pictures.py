@@ -18,14 +18,7 @@ _SHOWN = 10  # Originals in the picture.
 
 
 def table(report: Report) -> str:
-  """The lines that a person reads.
-
-  Args:
-    report: `Report`.
-
-  Returns:
-    A string of several lines.
-  """
+  """The lines that a person reads."""
   lines = [
     f'{"code":28} {"bits":>7} {"gross":>7} {"-log p(x|z)":>11}   pixels '
     'wrong: draw, likeliest' + '   label found' * (report.accuracy is not None)
@@ -66,16 +59,8 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
-  """Charts above originals beside what the codes give.
-
-  Args:
-    report: `Report`.
-    images: The originals, float array `[num, height, width, channels]`.
-    caption: What run it is of.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Charts above originals beside what the codes give."""
+  # images [num, height, width, channels] -> [rows, columns, 3]
   shown = [
     k
     for k, row in enumerate(report.rows)

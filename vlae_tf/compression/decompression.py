@@ -18,20 +18,8 @@ from vlae_tf.utils import checks, seeds
 def draws(
   model: model_lib.VLAE, codes: np.ndarray, num: int = 1, seed: int = 0
 ) -> np.ndarray:
-  """Draws images from codes: `x ~ p(x|z)`.
-
-  Args:
-    model: Built `VLAE`.
-    codes: Float array of shape `[num_codes, *event_shape]`.
-    num: Draws from each code, at least 1.
-    seed: Python integer.
-
-  Returns:
-    A float32 array of shape `[num, num_codes, height, width, channels]`.
-
-  Raises:
-    ValueError: `num` is less than 1, or the codes are not the model's.
-  """
+  """Draws images from codes: `x ~ p(x|z)`."""
+  # codes [num_codes, *event_shape] -> [num, num_codes, height, width, channels]
   checks.integer('num', num, 1)
   checks.integer('seed', seed, 0, seeds.MAX_SEED)
   codes = _checked(model, codes)
@@ -39,21 +27,10 @@ def draws(
 
 
 def likeliest(model: model_lib.VLAE, codes: np.ndarray) -> np.ndarray:
-  """The likeliest image of each code, greedily.
-
-  Pixel by pixel the likeliest value given those before it: not always the
-  likeliest image as a whole, which is hard to find.
-
-  Args:
-    model: Built `VLAE`.
-    codes: Float array of shape `[num_codes, *event_shape]`.
-
-  Returns:
-    A float32 array of shape `[num_codes, height, width, channels]`.
-
-  Raises:
-    ValueError: The codes are not the model's.
-  """
+  """The likeliest image of each code, greedily."""
+  # Pixel by pixel the likeliest value given those before it: not always the
+  # likeliest image as a whole, which is hard to find.
+  # codes [num_codes, *event_shape] -> [num_codes, height, width, channels]
   codes = _checked(model, codes)
   size = model_drawing.AT_ONCE
   parts = [codes[start : start + size] for start in range(0, len(codes), size)]
@@ -67,20 +44,9 @@ def images(
   num: int | None = 1,
   seed: int = 0,
 ) -> Iterator[np.ndarray]:
-  """Images of the codes of a lossy file, part by part.
-
-  Args:
-    model: Built `VLAE`.
-    points: Numbers of points of a lattice, `[num_codes, *event_shape]` each.
-    step: Step of the lattice.
-    num: Draws of each code, which lie one after the other; `None` for the
-      likeliest image in their place.
-    seed: Python integer; each part has draws of its own.
-
-  Yields:
-    Arrays of shape `[num * num_codes, height, width, channels]`, bool, or uint8
-    of a model of 256 levels.
-  """
+  """Images of the codes of a lossy file, part by part."""
+  # points [num_codes, *event_shape] -> [num * num_codes, height, width,
+  # channels]
   levels = 'levels' in model.likelihood.pixel_law.kinds
   for k, part in enumerate(points):
     codes = np.float32(part * step)

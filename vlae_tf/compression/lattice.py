@@ -49,19 +49,13 @@ _MOVES = (tfb.Permute, tfb.Reshape, tfb.Identity)
 
 
 class _Rows(NamedTuple):
-  """Cumulative probabilities of Gaussians on a lattice, one row after another.
+  """Cumulative probabilities of Gaussians on a lattice, row by row."""
 
-  Attributes:
-    ends: int64, `[total]`; a row of `n` points has `n + 1`, from 0 to 2**24.
-    first: int32, where each row begins.
-    points: int32, the number of points of each row.
-    below: int32, how many of them are below the centre.
-  """
-
+  # int64, `[total]`; a row of `n` points has `n + 1`, from 0 to 2**24.
   ends: np.ndarray
-  first: np.ndarray
-  points: np.ndarray
-  below: np.ndarray
+  first: np.ndarray  # int32, where each row begins.
+  points: np.ndarray  # int32, the number of points of each row.
+  below: np.ndarray  # int32, how many of them are below the centre.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,11 +144,7 @@ class StandardGaussianSymbols:
 
 
 def check_step(name: str, step: float) -> None:
-  """Checks the distance of a lattice's points.
-
-  Raises:
-    ValueError: It is none of `STEPS`.
-  """
+  """Checks the distance of a lattice's points."""
   if step not in STEPS:
     raise ValueError(
       f'`{name}` must be one of {", ".join(map(repr, STEPS))}, got {step!r}.'

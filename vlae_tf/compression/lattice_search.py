@@ -27,31 +27,15 @@ def codes_of(
   moves: int = 8,
   weight: float = 1.0,
 ) -> np.ndarray:
-  """The points that say most of images for their bits.
-
-  Starts at the point nearest to the posterior's mean and looks for less of
-  `bits(z) + weight * -log2 p(x|z)`. In each pass all steps to a neighbouring
-  point are ranked by what they would change: the bits of one number of the
-  noise that the prior makes codes of, and the distortion to second order, by
-  the slope at the point and the curvature that the posterior's deviation says.
-  The `moves` most promising ones are tried, and the best is made if it gains.
-  Passes end when no image gains any more.
-
-  Args:
-    model: Built `VLAE` with a diagonal Gaussian posterior.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    step: Step of the lattice.
-    moves: Points that are tried in a pass; with 0 the nearest point is taken.
-    weight: What a bit of distortion counts; at 1 the sum is the length of a
-      code and of the pixels given it.
-
-  Returns:
-    Numbers of points, an int16 array of shape `[num, *event_shape]`.
-
-  Raises:
-    ValueError: The model has no code, the images are not the model's, or the
-      step is none of `lattice.STEPS`.
-  """
+  """The points that say most of images for their bits."""
+  # Starts at the point nearest to the posterior's mean and looks for less of
+  # `bits(z) + weight * -log2 p(x|z)`. In each pass all steps to a neighbouring
+  # point are ranked by what they would change: the bits of one number of the
+  # noise that the prior makes codes of, and the distortion to second order, by
+  # the slope at the point and the curvature that the posterior's deviation
+  # says. The `moves` most promising ones are tried, and the best is made if it
+  # gains. Passes end when no image gains any more.
+  # images [num, height, width, channels] -> [num, *event_shape]
   inputs.check_code(model)
   inputs.check_pixels(model, images)
   checks.integer('moves', moves, 0)

@@ -169,10 +169,8 @@ def _at(table, x, limit, bits):
 
 
 def _logistics(parts, channels, before):
-  """Means and log-scales of the channel after some of given levels.
-
-  The order of the parts is that of `LogisticMixturePixel`.
-  """
+  """Means and log-scales of the channel after some of given levels."""
+  # The order of the parts is that of `LogisticMixturePixel`.
   c = len(before)
   # The middle and the levels are whole numbers of half levels.
   half_level = 1 << (_MEAN_BITS - _GRID_BITS - 1)

@@ -117,13 +117,6 @@ class LossyChunks(chunks.Chunks):
 
 
 def codes(points: np.ndarray, step: float) -> np.ndarray:
-  """The codes that points of a lattice are.
-
-  Args:
-    points: Integers of shape `[num, *event_shape]`.
-    step: Step of the lattice.
-
-  Returns:
-    A float32 array of the same shape.
-  """
+  """The codes that points of a lattice are."""
+  # points [num, *event_shape]
   return (points * step).astype(np.float32)

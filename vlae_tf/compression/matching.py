@@ -11,16 +11,7 @@ from vlae_tf.formats import headers
 def check_header(
   exact: exact_model.ExactModel, header: headers.Header, path: Any
 ) -> None:
-  """Checks that a file is of this model and of this arithmetic.
-
-  Args:
-    exact: `ExactModel`.
-    header: Its header.
-    path: Its path.
-
-  Raises:
-    ValueError: It is not; the message says which differs.
-  """
+  """Checks that a file is of this model and of this arithmetic."""
   if header.arithmetic != exact_model.ARITHMETIC:
     raise ValueError(
       f'{path} needs arithmetic {header.arithmetic} for its probabilities, '
@@ -39,15 +30,7 @@ def check_header(
 
 
 def check_images(exact: exact_model.ExactModel, images: Any) -> None:
-  """Checks that images are such as a model codes.
-
-  Args:
-    exact: `ExactModel`.
-    images: What a user gave.
-
-  Raises:
-    ValueError: They are not.
-  """
+  """Checks that images are such as a model codes."""
   model = exact.model
   levels = 'levels' in model.likelihood.pixel_law.kinds
   dtype = np.dtype(np.uint8 if levels else bool)

@@ -20,22 +20,10 @@ _BISECTIONS = 50
 
 
 def zipf_exponent(mean_log2_rank: float, num_samples: int) -> float:
-  """The exponent of the law of places that makes them cheapest.
-
-  The law is `P(index) ~ (index + 1)^-s` for `num_samples` places. At its best
-  its own mean of `log2(index + 1)` is the one that is there; `s = 1 + 1 /
-  (mean_log2_rank + 1)` of [1] is near it and needs no end of the places.
-
-  Args:
-    mean_log2_rank: Mean of `log2(index + 1)` of what is told.
-    num_samples: Number of places.
-
-  Returns:
-    A number from 0, where all places cost the same, to 32.
-
-  Raises:
-    ValueError: There is no such mean.
-  """
+  """The exponent of the law of places that makes them cheapest."""
+  # The law is `P(index) ~ (index + 1)^-s` for `num_samples` places. At its best
+  # its own mean of `log2(index + 1)` is the one that is there; `s = 1 + 1 /
+  # (mean_log2_rank + 1)` of [1] is near it and needs no end of the places.
   if not 0 <= mean_log2_rank <= np.log2(num_samples):
     raise ValueError(
       '`mean_log2_rank` must be from 0 to log2(`num_samples`), '
@@ -54,16 +42,8 @@ def zipf_exponent(mean_log2_rank: float, num_samples: int) -> float:
 def zipf_bits(
   index: npt.ArrayLike, exponent: float, num_samples: int
 ) -> np.ndarray:
-  """What places cost under the law of `zipf_exponent`.
-
-  Args:
-    index: Integers from 0, of shape `[...]`.
-    exponent: Exponent of the law.
-    num_samples: Number of places.
-
-  Returns:
-    Bits, float64 of shape `[...]`.
-  """
+  """What places cost under the law of `zipf_exponent`."""
+  # index [...] -> [...]
   log_ranks = _log_ranks(num_samples)
   log_total = np.log(np.exp(-exponent * log_ranks).sum())
   return (exponent * log_ranks[np.asarray(index)] + log_total) / np.log(2)
@@ -105,22 +85,10 @@ def join_octave(octave: npt.ArrayLike, rest: npt.ArrayLike) -> np.ndarray:
 def octave_frequencies(
   exponent: float, num_samples: int, precision: int = 16
 ) -> np.ndarray:
-  """Integer frequencies of octaves under the law of `zipf_exponent`.
-
-  Powers may differ in their last bit between machines: send the frequencies,
-  not the exponent.
-
-  Args:
-    exponent: Exponent of the law.
-    num_samples: Number of places.
-    precision: Binary logarithm of the sum.
-
-  Returns:
-    Positive int64 of shape `[num_octaves]`, whose sum is `2**precision`.
-
-  Raises:
-    ValueError: There are more octaves than the sum can be divided into.
-  """
+  """Integer frequencies of octaves under the law of `zipf_exponent`."""
+  # Powers may differ in their last bit between machines: send the frequencies,
+  # not the exponent.
+  # -> [num_octaves]
   octaves = num_octaves(num_samples)
   spare = 2**precision - octaves
   if spare < 0:
@@ -137,15 +105,8 @@ def octave_frequencies(
 
 
 def octave_bits(index: npt.ArrayLike, frequencies: np.ndarray) -> np.ndarray:
-  """What places cost by octaves.
-
-  Args:
-    index: Integers from 0, of shape `[...]`.
-    frequencies: What `octave_frequencies` returns.
-
-  Returns:
-    Bits, float64 of shape `[...]`.
-  """
+  """What places cost by octaves."""
+  # index [...] -> [...]
   octave, _ = octave_of(index)
   told = np.log2(frequencies.sum() / frequencies[octave])
   return told + np.maximum(octave - 1, 0)

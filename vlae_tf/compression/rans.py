@@ -80,16 +80,8 @@ Locate: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]]
 def push(
   message: Message, interval: Interval, wanted: tf.Tensor | bool = True
 ) -> Message:
-  """Pushes one symbol of each live lane.
-
-  Args:
-    message: `Message`.
-    interval: Of each lane's symbol, `[lanes]`.
-    wanted: bool `[lanes]` or scalar: lanes that have one.
-
-  Returns:
-    The new `Message`.
-  """
+  """Pushes one symbol of each live lane."""
+  # interval [lanes]; wanted [lanes]
   on = message.live & wanted
   width = tf.where(on, interval.width, 1)
   full = on & (_shifted(message.heads, _SHIFT) >= width)
@@ -161,15 +153,8 @@ def _low_word(x):
 
 
 def push_all(message: Message, intervals: Interval) -> Message:
-  """Pushes many symbols of each lane, the last one first.
-
-  Args:
-    message: `Message`.
-    intervals: Of shape `[num_symbols, lanes]`.
-
-  Returns:
-    The new `Message`, off which `pop_all` takes them in order.
-  """
+  """Pushes many symbols of each lane, the last one first."""
+  # intervals [num_symbols, lanes]
   # XLA takes nothing of no symbols.
   if not intervals.start.shape[0]:
     return message
@@ -179,17 +164,8 @@ def push_all(message: Message, intervals: Interval) -> Message:
 def pop_all(
   message: Message, num: int, locate: Locate, dtype: tf.DType
 ) -> tuple[Message, tf.Tensor]:
-  """Pops many symbols of each lane.
-
-  Args:
-    message: `Message`.
-    num: How many of each lane.
-    locate: Finds them, see `Locate`.
-    dtype: Of what it finds.
-
-  Returns:
-    The new `Message`, and the symbols `[num, lanes]`.
-  """
+  """Pops many symbols of each lane."""
+  # -> [num, lanes]
   found = tf.TensorArray(dtype, num, element_shape=[message.lanes])
 
   def step(i, message, found):
@@ -220,18 +196,8 @@ def _push_all(message, intervals):
 def random(
   lanes: int, seed: int = 0, live: np.ndarray | None = None, num_words: int = 0
 ) -> Message:
-  """A message of random bits.
-
-  Args:
-    lanes: Number of lanes.
-    seed: Seed of NumPy's generator.
-    live: bool `[lanes]`, by default all.
-    num_words: Number of words on the stack, by default enough for 64 draws of
-      each lane.
-
-  Returns:
-    A `Message`.
-  """
+  """A message of random bits."""
+  # live [lanes]
   generator = np.random.default_rng(seed)
   num_words = num_words or 64 * lanes
   words = generator.integers(1 << WORD_BITS, size=num_words)

@@ -31,53 +31,42 @@ _AT_ONCE = 256
 
 
 class Row(NamedTuple):
-  """What one way to give codes costs and leaves, means over images.
+  """What one way to give codes costs and leaves, means over images."""
 
-  Attributes:
-    way: 'search' or 'nearest' point of a lattice; 'shared' draws of the prior;
-      a draw of the 'posterior', or of the 'prior', which knows nothing.
-    step: Of the lattice; `None` of others.
-    bits: What a code takes; of the posterior, its divergence from the prior.
-    gross_bits: The same with all that a message needs besides; `None` where no
-      message was made.
-    distortion: -log2 p(x|z), in bits.
-    hamming_draw: Pixels that differ from the original in a draw from p(x|z).
-    hamming_likeliest: The same of `decompression.likeliest`.
-    accuracy_draw: Draws whose label a linear probe of pixels finds, which was
-      fitted to original training images; `None` without labels.
-    accuracy_likeliest: The same of `decompression.likeliest`.
-  """
-
+  # 'search' or 'nearest' point of a lattice; 'shared' draws of the prior; a
+  # draw of the 'posterior', or of the 'prior', which knows nothing.
   way: str
-  step: float | None
+  step: float | None  # Of the lattice; `None` of others.
+  # What a code takes; of the posterior, its divergence from the prior.
   bits: float
+  # The same with all that a message needs besides; `None` where no message was
+  # made.
   gross_bits: float | None
-  distortion: float
+  distortion: float  # -log2 p(x|z), in bits.
+  # Pixels that differ from the original in a draw from p(x|z).
   hamming_draw: float
-  hamming_likeliest: float
+  hamming_likeliest: float  # The same of `decompression.likeliest`.
+  # Draws whose label a linear probe of pixels finds, which was fitted to
+  # original training images; `None` without labels.
   accuracy_draw: float | None = None
+  # The same of `decompression.likeliest`.
   accuracy_likeliest: float | None = None
 
 
 class Report(NamedTuple):
-  """What `Measurer` finds.
+  """What `Measurer` finds."""
 
-  Attributes:
-    rows: One of each way.
-    draws: A draw from each code, `[rows, num, height, width, channels]`.
-    likeliest: The same of `decompression.likeliest`.
-    pool: Of shared draws: their number `num_samples`; the share of images that
-      they were `enough` for; of these the mean `bits` and divergence `kl_bits`.
-    hamming_blank: Pixels of the originals that are not black: what differs if
-      nothing is drawn. A drawing that is not quite in place differs in more.
-    accuracy: Of the probe on the originals, `None` without labels.
-  """
-
-  rows: list[Row]
+  rows: list[Row]  # One of each way.
+  # A draw from each code, `[rows, num, height, width, channels]`.
   draws: np.ndarray
-  likeliest: np.ndarray
+  likeliest: np.ndarray  # The same of `decompression.likeliest`.
+  # Of shared draws: their number `num_samples`; the share of images that they
+  # were `enough` for; of these the mean `bits` and divergence `kl_bits`.
   pool: dict[str, Any]
+  # Pixels of the originals that are not black: what differs if nothing is
+  # drawn. A drawing that is not quite in place differs in more.
   hamming_blank: float
+  # Of the probe on the originals, `None` without labels.
   accuracy: float | None
 
 
@@ -91,17 +80,6 @@ class Measurer:
     num: int | None = None,
     seed: int = 0,
   ):
-    """Creates it.
-
-    Args:
-      model: Built `VLAE`.
-      data: `ImageData`.
-      num: How many of the first test images; all by default.
-      seed: Python integer that decides all draws.
-
-    Raises:
-      ValueError: The model cannot code exactly, see `ExactModel`.
-    """
     self._model, self._exact = model, ExactModel(model)
     self._data, self._seed = data, seed
     images = data_lib.fixed_binarization(
@@ -120,16 +98,7 @@ class Measurer:
     num_samples: int = 2**18,
     progress: Callable[[int], Any] | None = None,
   ) -> Report:
-    """Measures all ways.
-
-    Args:
-      steps: Of lattices.
-      num_samples: Of shared draws.
-      progress: Called with 1 after each way, of `num_ways` of them.
-
-    Returns:
-      A `Report`.
-    """
+    """Measures all ways."""
     ways: list[Callable[[], tuple]] = [
       functools.partial(self._lattice, step, moves)
       for step in steps

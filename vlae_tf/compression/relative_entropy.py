@@ -25,57 +25,33 @@ _BLOCK = 2**14
 
 
 class Coverage(NamedTuple):
-  """How well finitely many samples of a prior stand for a posterior.
+  """How well finitely many samples of a prior stand for a posterior."""
 
-  Attributes:
-    mass: Mean weight, float64 of shape `[...]`: about 1, and far less if the
-      posterior is mostly where no sample is.
-    effective_size: `sum(weight)^2 / sum(weight^2)`, float64 of shape `[...]`:
-      how many samples it is as good as. Near 1, a draw is no draw any more but
-      the only sample there is.
-  """
-
+  # Mean weight, float64 of shape `[...]`: about 1, and far less if the
+  # posterior is mostly where no sample is.
   mass: np.ndarray
+  # `sum(weight)^2 / sum(weight^2)`, float64 of shape `[...]`: how many samples
+  # it is as good as. Near 1, a draw is no draw any more but the only sample
+  # there is.
   effective_size: np.ndarray
 
 
 def arrival_times(
   num_samples: int, generator: np.random.Generator
 ) -> np.ndarray:
-  """The first arrivals of a Poisson process of rate 1.
-
-  Args:
-    num_samples: How many.
-    generator: Source of random numbers; another one for each draw, or draws
-      depend on each other.
-
-  Returns:
-    An increasing float64 array of shape `[num_samples]`.
-  """
+  """The first arrivals of a Poisson process of rate 1."""
+  # -> [num_samples]
   return np.cumsum(generator.standard_exponential(num_samples))
 
 
 def gaussian_log_weights(
   z: np.ndarray, log_prior: np.ndarray, mean: np.ndarray, stddev: np.ndarray
 ) -> np.ndarray:
-  """Log-weights of shared samples for many diagonal Gaussians at once.
-
-  Each is a quadratic form of a sample, so that all are a product of matrices;
-  in float64, as large squares cancel, for a block of samples at a time.
-
-  Args:
-    z: Samples, of shape `[num_samples, d]`.
-    log_prior: Their log-densities, in nats, of shape `[num_samples]`.
-    mean: Of shape `[num, d]`.
-    stddev: Positive, of shape `[num, d]`.
-
-  Returns:
-    log q(z) - log p(z), in nats, a float32 array of shape
-    `[num, num_samples]`.
-
-  Raises:
-    ValueError: The shapes do not fit, or a `stddev` is not positive.
-  """
+  """Log-weights of shared samples for many diagonal Gaussians at once."""
+  # Each is a quadratic form of a sample, so that all are a product of matrices;
+  # in float64, as large squares cancel, for a block of samples at a time.
+  # z [num_samples, d]; log_prior [num_samples]; mean [num, d]; stddev [num, d]
+  # -> [num, num_samples]
   mean, stddev = np.float64(mean), np.float64(stddev)
   _check_gaussians(z, log_prior, mean, stddev)
   precision = stddev**-2
@@ -95,16 +71,8 @@ def gaussian_log_weights(
 
 
 def gaussian_max_log_weight(mean: np.ndarray, stddev: np.ndarray) -> np.ndarray:
-  """The largest log-weight there is, if the prior is a standard normal.
-
-  Args:
-    mean: Of shape `[..., d]`.
-    stddev: Positive, of shape `[..., d]`.
-
-  Returns:
-    `max_z log N(z; mean, stddev) - log N(z; 0, 1)`, in nats, float64 of shape
-    `[...]`; infinite if a `stddev` is 1 or more, and there is none.
-  """
+  """The largest log-weight there is, if the prior is a standard normal."""
+  # mean [..., d]; stddev [..., d] -> [...]
   mean, stddev = np.float64(mean), np.float64(stddev)
   gap = 1 - stddev**2
   # A standard normal has the weight 1 everywhere.
@@ -136,29 +104,15 @@ def select(log_weights: np.ndarray, arrivals: np.ndarray) -> np.ndarray:
 def is_exact(
   log_weights: np.ndarray, arrivals: np.ndarray, max_log_weight: npt.ArrayLike
 ) -> np.ndarray:
-  """Whether no sample that comes later could have been selected.
-
-  Args:
-    log_weights: Log-weights, in nats, of shape `[..., num_samples]`.
-    arrivals: As in `select`.
-    max_log_weight: The largest that any sample may have, of shape `[...]`.
-
-  Returns:
-    Bool of shape `[...]`.
-  """
+  """Whether no sample that comes later could have been selected."""
+  # log_weights [..., num_samples]; max_log_weight [...] -> [...]
   least = _log_scores(log_weights, arrivals).min(-1)
   return least <= np.log(arrivals[..., -1]) - max_log_weight
 
 
 def coverage(log_weights: np.ndarray) -> Coverage:
-  """How well the samples stand for a posterior, where `is_exact` is unknown.
-
-  Args:
-    log_weights: Log-weights, in nats, of shape `[..., num_samples]`.
-
-  Returns:
-    A `Coverage`.
-  """
+  """How well the samples stand for a posterior, where `is_exact` is unknown."""
+  # log_weights [..., num_samples]
   top = log_weights.max(-1, keepdims=True)
   weights = np.exp(log_weights - top, dtype=np.float64)
   total = weights.sum(-1)

@@ -22,30 +22,17 @@ ENOUGH = 10.0
 
 
 class Selection(NamedTuple):
-  """What is told of some images, each of shape `[num]`, or with a code's axes.
+  """What is told of some images: `[num]`, or with a code's axes."""
 
-  Attributes:
-    place: Places, from 0, counted from where the image begins.
-    code: The draws there, float32 `[num, *event_shape]`.
-    mass: See `relative_entropy.Coverage`.
-    effective_size: The same; below `ENOUGH` there were too few draws.
-  """
-
-  place: np.ndarray
-  code: np.ndarray
-  mass: np.ndarray
+  place: np.ndarray  # Places, from 0, counted from where the image begins.
+  code: np.ndarray  # The draws there, float32 `[num, *event_shape]`.
+  mass: np.ndarray  # See `relative_entropy.Coverage`.
+  # The same; below `ENOUGH` there were too few draws.
   effective_size: np.ndarray
 
   def bits(self, num_samples: int) -> np.ndarray:
-    """What the places cost under the law that suits them best.
-
-    Args:
-      num_samples: Draws of the prior that there were.
-
-    Returns:
-      Bits, of shape `[num]`: of an octave with integer frequencies, and the
-      plain ones of a place in it. The frequencies are not counted.
-    """
+    """What the places cost under the law that suits them best."""
+    # -> [num]
     mean = float(np.log2(self.place + 1.0).mean())
     exponent = places.zipf_exponent(mean, num_samples)
     frequencies = places.octave_frequencies(exponent, num_samples)
@@ -62,17 +49,6 @@ class SharedDraws:
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
   ):
-    """Makes them.
-
-    Args:
-      model: Built `VLAE` with a diagonal Gaussian posterior.
-      num_samples: How many.
-      seed: Python integer.
-      progress: Called with numbers of draws that have just been made.
-
-    Raises:
-      ValueError: The model has no code, or a number is none.
-    """
     inputs.check_code(model)
     self.num_samples = checks.integer('num_samples', num_samples, 1)
     self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
@@ -100,21 +76,8 @@ class SharedDraws:
     images: np.ndarray,
     progress: Callable[[int], Any] | None = None,
   ) -> Selection:
-    """Selects a code of each image, nearly a draw from its posterior.
-
-    Args:
-      images: Float array of shape `[num, height, width, channels]` in [0, 1];
-        image `i` has arrival times of its own, and begins at a place of its
-        own that sender and receiver know: with the same first draws for all,
-        many images would get the same code.
-      progress: Called with numbers of images that are done.
-
-    Returns:
-      A `Selection`.
-
-    Raises:
-      ValueError: The images are not the model's.
-    """
+    """Selects a code of each image, nearly a draw from its posterior."""
+    # images [num, height, width, channels]
     inputs.check_pixels(self._model, images)
     parts = []
     for start in range(0, len(images), _IMAGES):

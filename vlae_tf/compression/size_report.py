@@ -29,19 +29,8 @@ def negative_elbo_bits(
   seed: int = 0,
   progress: Callable[[int], Any] | None = None,
 ) -> tuple[float, float]:
-  """-ELBO of images in bits, summed, and its standard error from the codes.
-
-  Args:
-    model: Built `VLAE`.
-    images: Array of shape `[num, height, width, channels]`, bool or uint8.
-    kind: 'binary' or 'levels'.
-    num_samples: Codes of each image, in halves that tell the error.
-    seed: Seed of the codes.
-    progress: Called with numbers of images that are done, twice for each.
-
-  Returns:
-    The sum, and what it may be off for having seen some codes only.
-  """
+  """-ELBO of images in bits, summed, and its standard error from the codes."""
+  # images [num, height, width, channels]
   halves = []
   for k in range(2):
     evaluate = likelihood.Evaluator(model, max(1, num_samples // 2), seed + k)
@@ -61,19 +50,7 @@ def account(
   with_baselines: bool,
   show: Callable[[int], progress_lib.Meter],
 ) -> dict[str, Any]:
-  """The `report` of a file, with all that it stands beside.
-
-  Args:
-    model: Built `VLAE`.
-    given: What was compressed.
-    sizes: `Sizes` of the file.
-    elbo_samples: Codes of each image; without, -ELBO is left out.
-    with_baselines: Whether to measure general codecs.
-    show: From a number of images to a meter of them.
-
-  Returns:
-    A dictionary, see `report`.
-  """
+  """The `report` of a file, with all that it stands beside."""
   images, elbo, measured = given.images, None, None
   if elbo_samples:
     with show(2 * len(images)) as meter:
@@ -92,17 +69,8 @@ def report(
   elbo: tuple[float, float] | None,
   measured: Mapping[str, Mapping[str, int | None]] | None,
 ) -> dict[str, Any]:
-  """What is written of a file.
-
-  Args:
-    images: Array of shape `[num, height, width, channels]`.
-    sizes: `Sizes` of the file.
-    elbo: What `negative_elbo_bits` returned, if it was asked.
-    measured: What `baselines.measure` returned, if it was asked.
-
-  Returns:
-    A dictionary that JSON can hold, of bits and of bytes where a key says so.
-  """
+  """What is written of a file."""
+  # images [num, height, width, channels]
   num = len(images)
   fields: dict[str, Any] = {
     'images': num,

@@ -11,20 +11,7 @@ _LENGTH_BITS = 5  # Of the bits of a head above its low word: 0 to 31.
 
 
 def start(lanes: int, first: int, borrowed: int, capacity: int = 0) -> Message:
-  """An empty message, of which the first lane alone has begun.
-
-  Args:
-    lanes: Number of lanes.
-    first: A number of 32 bits that the receiver will find in the first lane
-      when all is popped: it comes for nothing, as a head has to begin above
-      zero.
-    borrowed: Number of words on the stack that both sides know: what may be
-      taken before there is anything else.
-    capacity: Number of words that there is to be room for.
-
-  Returns:
-    A `Message`.
-  """
+  """An empty message, of which the first lane alone has begun."""
   heads = np.full(lanes, _MASK + 1, np.int64)
   heads[0] += first
   live = np.zeros(lanes, bool)
@@ -33,14 +20,8 @@ def start(lanes: int, first: int, borrowed: int, capacity: int = 0) -> Message:
 
 
 def borrowed_words(num: int) -> np.ndarray:
-  """Words that both sides know, the last of them the first to be taken.
-
-  Args:
-    num: Number of words.
-
-  Returns:
-    An int64 array of shape `[num]`.
-  """
+  """Words that both sides know, the last of them the first to be taken."""
+  # -> [num]
   x = np.arange(num, 0, -1, dtype=np.uint64) * np.uint64(2654435761) & _MASK
   x = (x ^ (x >> np.uint64(15))) * np.uint64(2246822519) & _MASK
   x = (x ^ (x >> np.uint64(13))) * np.uint64(3266489917) & _MASK
@@ -48,16 +29,7 @@ def borrowed_words(num: int) -> np.ndarray:
 
 
 def with_borrowed(message: Message, before: int, more: int) -> Message:
-  """Puts more known words under a message.
-
-  Args:
-    message: `Message`.
-    before: How many were under it.
-    more: How many are added.
-
-  Returns:
-    The new `Message`.
-  """
+  """Puts more known words under a message."""
   size = int(message.size)
   words = borrowed_words(before + more)[:more]
   words = np.concatenate([words, message.words.numpy()[:size]])
@@ -75,16 +47,7 @@ def with_capacity(message: Message, capacity: int) -> Message:
 
 
 def begin(message: Message, first: int, last: int) -> Message:
-  """Lets lanes begin, each with a word off the stack.
-
-  Args:
-    message: `Message` of enough words.
-    first: Number of the first lane.
-    last: Number of the last one, and one more.
-
-  Returns:
-    The new `Message`.
-  """
+  """Lets lanes begin, each with a word off the stack."""
   num = max(0, last - first)
   size = int(message.size) - num
   heads, words = message.heads.numpy(), message.words.numpy()
@@ -97,11 +60,7 @@ def begin(message: Message, first: int, last: int) -> Message:
 
 
 def end(message: Message, first: int, last: int) -> Message:
-  """Undoes `begin`.
-
-  Raises:
-    ValueError: The heads are not such as `begin` makes.
-  """
+  """Undoes `begin`."""
   num = max(0, last - first)
   size = int(message.size)
   heads, words = message.heads.numpy(), message.words.numpy()
@@ -115,18 +74,7 @@ def end(message: Message, first: int, last: int) -> Message:
 
 
 def to_bytes(message: Message, begun: int, bottom: int) -> bytes:
-  """A message as bytes.
-
-  Args:
-    message: `Message`.
-    begun: Number of lanes that have begun.
-    bottom: Number of words at the bottom that were never taken.
-
-  Returns:
-    The bits of the heads that are above their low words, in as many bytes as
-    they take, and 32-bit words, little-endian: those of the stack, then the
-    low ones of the heads.
-  """
+  """A message as bytes."""
   heads = [int(head) for head in message.heads.numpy()[:begun]]
   bits, num_bits = 0, 0
   for head in heads:
@@ -147,20 +95,7 @@ def to_bytes(message: Message, begun: int, bottom: int) -> bytes:
 def from_bytes(
   data: bytes, lanes: int, begun: int, capacity: int = 0
 ) -> Message:
-  """The message of some bytes, see `to_bytes`.
-
-  Args:
-    data: Bytes.
-    lanes: Number of lanes.
-    begun: Number of lanes that have begun.
-    capacity: Number of words that there is to be room for.
-
-  Returns:
-    A `Message`, with no lane live.
-
-  Raises:
-    ValueError: The bytes are of no message.
-  """
+  """The message of some bytes, see `to_bytes`."""
   most = (begun * (_LENGTH_BITS + WORD_BITS) + 7) // 8
   bits = int.from_bytes(data[:most], 'little')
   tops, num_bits = [], 0

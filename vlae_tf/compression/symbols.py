@@ -81,16 +81,8 @@ class PixelSymbols(Symbols, Protocol):
 def pixel_intervals(
   symbols: PixelSymbols, params: tf.Tensor, pixels: tf.Tensor
 ) -> Interval:
-  """Where the channels of pixels are, those before them being known.
-
-  Args:
-    symbols: What codes them.
-    params: Float `Tensor` of shape `[..., num]`.
-    pixels: `Tensor` of shape `[..., channels]`.
-
-  Returns:
-    An `Interval` of shape `[..., channels]`.
-  """
+  """Where the channels of pixels are, those before them being known."""
+  # params [..., num]; pixels [..., channels] -> [..., channels]
   channels = tf.unstack(pixels, axis=-1)
   found = [
     symbols.intervals(symbols.of_next(params, channels[:c]), channel)
@@ -113,14 +105,7 @@ def from_levels(
 
 
 def weights_below(steps: tf.Tensor) -> tf.Tensor:
-  """Integers like exp(-x) of numbers `x` that are 0 or more.
-
-  Args:
-    steps: Integers, `x` as multiples of `1 / STEPS`.
-
-  Returns:
-    int64 `Tensor` of the same shape, at most 2**20.
-  """
+  """Integers like exp(-x) of numbers `x` that are 0 or more."""
   return tf.gather(_WEIGHTS, tf.minimum(steps, _LIMIT * STEPS))
 
 
@@ -135,17 +120,7 @@ def _of_pixel_law(law_class):
 
 
 def of_pixel_law(law: pixel_distributions.PixelLaw) -> PixelSymbols:
-  """What codes the channels of a pixel.
-
-  Args:
-    law: `PixelLaw`.
-
-  Returns:
-    A `PixelSymbols`.
-
-  Raises:
-    ValueError: None is known.
-  """
+  """What codes the channels of a pixel."""
   if type(law) not in SYMBOLS:
     known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
     raise ValueError(

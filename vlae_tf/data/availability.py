@@ -18,14 +18,7 @@ def embedded(root: pathlib.Path) -> str:
 
 
 def of_catalogue(name: str) -> Finder:
-  """What finds a data set of the catalogue of TFDS.
-
-  Args:
-    name: Name there.
-
-  Returns:
-    A `Finder`.
-  """
+  """What finds a data set of the catalogue of TFDS."""
 
   def find(root):
     cache = directories.cache_dir() / 'tfds'
@@ -38,15 +31,7 @@ def of_catalogue(name: str) -> Finder:
 
 
 def of_original(name: str, original: originals.Original) -> Finder:
-  """What finds a data set that is made of an original file.
-
-  Args:
-    name: Name of its TFDS builder.
-    original: The `Original`; without it what is prepared is of no use.
-
-  Returns:
-    A `Finder`.
-  """
+  """What finds a data set that is made of an original file."""
 
   def find(root):
     cache = directories.cache_dir()

@@ -34,16 +34,11 @@ _CITATION = """\
 
 
 class Caltech101Silhouettes(tfds.core.GeneratorBasedBuilder):
-  """Outlines of objects, filled: 1 is the object and 0 the background.
+  """Outlines of objects, filled: 1 is the object and 0 the background."""
 
-  The original file has the opposite polarity. Features: `image`, uint8 of
-  shape `[28, 28, 1]`; `label`, the object's class in 0..100, which the file
-  counts from 1.
-
-  Args:
-    original: Path of the original file; downloaded if `None`.
-    **kwargs: Arguments of `tfds.core.GeneratorBasedBuilder`.
-  """
+  # The original file has the opposite polarity. Features: `image`, uint8 of
+  # shape `[28, 28, 1]`; `label`, the object's class in 0..100, which the file
+  # counts from 1.
 
   VERSION = tfds.core.Version('1.0.0')
 
@@ -84,19 +79,8 @@ class Caltech101Silhouettes(tfds.core.GeneratorBasedBuilder):
 
 
 def load_caltech101(root: pathlib.Path) -> ImageData:
-  """Loads the Caltech-101 silhouettes.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    An `ImageData` with bool images of shape `[28, 28, 1]`, object 1, split
-    4,100 / 2,264 / 2,307.
-
-  Raises:
-    ValueError: If the original file is bad, or is not there and cannot be
-      downloaded.
-  """
+  """Loads the Caltech-101 silhouettes."""
+  # -> [28, 28, 1]
   splits = preparation.read_original(Caltech101Silhouettes, ORIGINAL, root)
   train, validation, test = (split['image'] == 1 for split in splits)
   labels = [split['label'] for split in splits]

@@ -9,20 +9,10 @@ _NUM_TRAIN = 45_000
 
 
 def load_cifar10(root: pathlib.Path) -> ImageData:
-  """Loads CIFAR-10, whose pixels have 256 levels.
-
-  The last 5,000 training images, in the order of TFDS, are the validation set.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    An `ImageData` with uint8 images of shape `[32, 32, 3]`, split 45,000 /
-    5,000 / 10,000.
-
-  Raises:
-    ValueError: If it is not there and cannot be downloaded.
-  """
+  """Loads CIFAR-10, whose pixels have 256 levels."""
+  # The last 5,000 training images, in the order of TFDS, are the validation
+  # set.
+  # -> [32, 32, 3]
   builder = preparation.catalogue_builder('cifar10', root)
   images, labels = preparation.held_out_splits(builder, _NUM_TRAIN)
   return ImageData('cifar10', *images, labels, 'levels')

@@ -14,15 +14,8 @@ _HIGHEST = 16
 
 
 def load_digits(data_dir: pathlib.Path | None = None) -> ImageData:
-  """Loads 1,797 digits, enlarged smoothly from 8x8, without any download.
-
-  Args:
-    data_dir: Ignored; the images come with scikit-learn.
-
-  Returns:
-    An `ImageData` with grey uint8 images of shape `[28, 28, 1]`, split
-    1,297 / 200 / 300 by a fixed permutation.
-  """
+  """Loads 1,797 digits, enlarged smoothly from 8x8, without any download."""
+  # -> [28, 28, 1]
   del data_dir
   small, labels = datasets.load_digits(return_X_y=True)
   small = np.rint(small * (255 / _HIGHEST)).astype(np.uint8)

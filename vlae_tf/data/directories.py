@@ -22,17 +22,7 @@ def default_data_dir() -> pathlib.Path:
 def resolve_data_dir(
   data_dir: str | os.PathLike | None = None,
 ) -> pathlib.Path:
-  """Returns the root of all data: the argument, or else the default.
-
-  Args:
-    data_dir: A path, or `None` or '' for the default.
-
-  Returns:
-    A `pathlib.Path`, which need not exist yet.
-
-  Raises:
-    ValueError: If the path exists and is no directory.
-  """
+  """Returns the root of all data: the argument, or else the default."""
   root = pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir()
   if root.exists() and not root.is_dir():
     raise ValueError(f'`data_dir` must be a directory, got the file {root}.')
@@ -42,19 +32,7 @@ def resolve_data_dir(
 def root_of_run(
   given: str | os.PathLike | None, remembered: str | os.PathLike | None
 ) -> pathlib.Path:
-  """Returns the root of all data for a command on a trained run.
-
-  Args:
-    given: What the user says now, or `None`.
-    remembered: The root when the run was trained, or `None`. If it is gone,
-      that is said, and the default is taken.
-
-  Returns:
-    The `pathlib.Path` given, else that remembered, else the default.
-
-  Raises:
-    ValueError: What is given is no directory.
-  """
+  """Returns the root of all data for a command on a trained run."""
   if given is not None:
     root = pathlib.Path(given).expanduser()
     if not root.is_dir():
@@ -78,15 +56,7 @@ def cache_dir() -> pathlib.Path:
 
 
 def writable_dir(root: pathlib.Path, name: str) -> pathlib.Path:
-  """Returns the folder `name` of the root, or of the cache if read-only.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-    name: Name of the folder, for example 'tfds' or 'originals'.
-
-  Returns:
-    A `pathlib.Path`, which need not exist yet.
-  """
+  """Returns the folder `name` of the root, or of the cache if read-only."""
   folder = root / name
   return folder if _is_writable(folder) else cache_dir() / name
 

@@ -13,26 +13,15 @@ _HELD_OUT_PARTS = 10
 
 
 def load_files(path: pathlib.Path) -> ImageData:
-  """Loads a directory of images or a `.npz` file.
-
-  A directory holds equal-sized 8-bit grey images, or one directory of them a
-  split (`train`, `validation`, `test`). A `.npz` file holds an array a split,
-  or one array of any name, of shape `[num_images, height, width]` or
-  `[num_images, height, width, channels]`: bool, uint8 in 0..255, or float in
-  [0, 1] if there is one channel. What a value means follows from that, see
-  `ImageData`: uint8 of several channels are colours of 256 levels. A split
-  that is not given gets a tenth of the training images, chosen by a fixed
-  permutation.
-
-  Args:
-    path: `pathlib.Path` of an existing directory or file.
-
-  Returns:
-    An `ImageData` named after the path.
-
-  Raises:
-    ValueError: If a file is no such image or array.
-  """
+  """Loads a directory of images or a `.npz` file."""
+  # A directory holds equal-sized 8-bit grey images, or one directory of them a
+  # split (`train`, `validation`, `test`). A `.npz` file holds an array a split,
+  # or one array of any name, of shape `[num_images, height, width]` or
+  # `[num_images, height, width, channels]`: bool, uint8 in 0..255, or float in
+  # [0, 1] if there is one channel. What a value means follows from that, see
+  # `ImageData`: uint8 of several channels are colours of 256 levels. A split
+  # that is not given gets a tenth of the training images, chosen by a fixed
+  # permutation.
   given = _read_directory(path) if path.is_dir() else _read_npz(path)
   try:
     return ImageData(path.stem, **_complete(given))
@@ -59,17 +48,7 @@ def _complete(given):
 
 
 def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-  """Reads all arrays of a `.npz` file.
-
-  Args:
-    path: `pathlib.Path` of an existing file.
-
-  Returns:
-    Arrays by name.
-
-  Raises:
-    ValueError: It is no such file, or a damaged one.
-  """
+  """Reads all arrays of a `.npz` file."""
   try:
     with np.load(path, allow_pickle=False) as contents:
       return dict(contents)
@@ -128,17 +107,7 @@ def _read_directory(path):
 
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The image files of a directory, in the order of their names.
-
-  Args:
-    folder: `pathlib.Path` of an existing directory.
-
-  Returns:
-    Their paths; files of other kinds are passed over.
-
-  Raises:
-    ValueError: There are none.
-  """
+  """The image files of a directory, in the order of their names."""
   known = Image.registered_extensions()
   files = sorted(f for f in folder.iterdir() if f.suffix.lower() in known)
   if not files:
@@ -147,19 +116,8 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
-  """Reads the `image_files` of a directory.
-
-  Args:
-    folder: `pathlib.Path` of an existing directory.
-    colours: Whether they may be 8-bit RGB as well as grey.
-
-  Returns:
-    A uint8 array of shape `[num_images, height, width, channels]`.
-
-  Raises:
-    ValueError: There are none, one cannot be read or is no 8-bit image, or
-      they differ in size.
-  """
+  """Reads the `image_files` of a directory."""
+  # -> [num_images, height, width, channels]
   files = image_files(folder)
   images = [_read_image(file, colours) for file in files]
   for file, image in zip(files, images, strict=True):

@@ -154,15 +154,7 @@ def _inferred_kind(dtype, channels):
 
 
 def check_dtype(images: Any, name: str) -> None:
-  """Checks that pixels are of a dtype that some kind has.
-
-  Args:
-    images: Array or `Tensor`.
-    name: What to call it in a message.
-
-  Raises:
-    ValueError: If they are not.
-  """
+  """Checks that pixels are of a dtype that some kind has."""
   if images.dtype.name not in ('bool', 'uint8', 'float32'):
     raise ValueError(
       f'`{name}` must be bool, uint8 or float32, got {images.dtype.name}.'
@@ -170,15 +162,8 @@ def check_dtype(images: Any, name: str) -> None:
 
 
 def check_images(images: Any, name: str) -> None:
-  """Checks that an array is a non-empty batch of images.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-    name: What to call it in a message.
-
-  Raises:
-    ValueError: If rank, size, dtype or a value is wrong.
-  """
+  """Checks that an array is a non-empty batch of images."""
+  # images [num_images, height, width, channels]
   if not isinstance(images, np.ndarray) or images.ndim != 4:
     raise ValueError(
       f'`{name}` must be an array of shape [num_images, height, width, '

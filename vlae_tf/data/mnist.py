@@ -9,18 +9,8 @@ _NUM_TRAIN = 50_000
 
 
 def load_static_mnist(root: pathlib.Path) -> ImageData:
-  """Loads Larochelle's fixed binarisation of MNIST.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    An `ImageData` with bool images of shape `[28, 28, 1]`, split
-    50,000 / 10,000 / 10,000.
-
-  Raises:
-    ValueError: If it is not there and cannot be downloaded.
-  """
+  """Loads Larochelle's fixed binarisation of MNIST."""
+  # -> [28, 28, 1]
   builder = preparation.catalogue_builder('binarized_mnist', root)
   # The catalogue stores 0 and 1, not 0 and 255.
   parts = [preparation.read_split(builder, s)['image'] == 1 for s in SPLITS]
@@ -28,21 +18,10 @@ def load_static_mnist(root: pathlib.Path) -> ImageData:
 
 
 def load_dynamic_mnist(root: pathlib.Path) -> ImageData:
-  """Loads the grey MNIST images, whose values are Bernoulli means.
-
-  The last 10,000 training images, in the order of TFDS, are the validation
-  set.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    An `ImageData` with grey uint8 images of shape `[28, 28, 1]`, split
-    50,000 / 10,000 / 10,000.
-
-  Raises:
-    ValueError: If it is not there and cannot be downloaded.
-  """
+  """Loads the grey MNIST images, whose values are Bernoulli means."""
+  # The last 10,000 training images, in the order of TFDS, are the validation
+  # set.
+  # -> [28, 28, 1]
   builder = preparation.catalogue_builder('mnist', root)
   images, labels = preparation.held_out_splits(builder, _NUM_TRAIN)
   return ImageData('dynamic_mnist', *images, labels)

@@ -34,18 +34,13 @@ _CITATION = """\
 
 
 class OmniglotBurda(tfds.core.GeneratorBasedBuilder):
-  """Handwritten characters; grey values are Bernoulli means.
+  """Handwritten characters; grey values are Bernoulli means."""
 
-  The test split is the file's `testdata`. The file's 24,345 training images
-  come grouped by alphabet, so a permutation with a fixed seed deals them out
-  to training (23,000) and validation (1,345). Features: `image`, float32 of
-  shape `[28, 28, 1]` in [0, 1]; `label`, the alphabet in 0..49; `character`,
-  the character's number in its alphabet.
-
-  Args:
-    original: Path of `chardata.mat`; downloaded if `None`.
-    **kwargs: Arguments of `tfds.core.GeneratorBasedBuilder`.
-  """
+  # The test split is the file's `testdata`. The file's 24,345 training images
+  # come grouped by alphabet, so a permutation with a fixed seed deals them out
+  # to training (23,000) and validation (1,345). Features: `image`, float32 of
+  # shape `[28, 28, 1]` in [0, 1]; `label`, the alphabet in 0..49; `character`,
+  # the character's number in its alphabet.
 
   VERSION = tfds.core.Version('1.0.0')
 
@@ -91,20 +86,8 @@ class OmniglotBurda(tfds.core.GeneratorBasedBuilder):
 
 
 def load_omniglot(root: pathlib.Path) -> ImageData:
-  """Loads OMNIGLOT in the split of Burda et al.
-
-  Args:
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    An `ImageData` with images of shape `[28, 28, 1]`, split
-    23,000 / 1,345 / 8,070: grey uint8 if every value is a multiple of 1/255,
-    else float32.
-
-  Raises:
-    ValueError: If the original file is bad, or is not there and cannot be
-      downloaded.
-  """
+  """Loads OMNIGLOT in the split of Burda et al."""
+  # -> [28, 28, 1]
   splits = preparation.read_original(OmniglotBurda, ORIGINAL, root)
   train, validation, test = _as_grey_if_exact(
     [split['image'] for split in splits]

@@ -20,30 +20,14 @@ _TIMEOUT_SECONDS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Original:
-  """An original file and its home.
+  """An original file and its home."""
 
-  Attributes:
-    filename: Its name under the root, or under `originals` of the root.
-    url: Where it can be had.
-  """
-
-  filename: str
-  url: str
+  filename: str  # Its name under the root, or under `originals` of the root.
+  url: str  # Where it can be had.
 
 
 def find_original(original: Original, root: pathlib.Path) -> pathlib.Path:
-  """Finds a file under the root, or else downloads it.
-
-  Args:
-    original: An `Original`.
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    The file's `pathlib.Path`.
-
-  Raises:
-    ValueError: If it is not there and cannot be downloaded.
-  """
+  """Finds a file under the root, or else downloads it."""
   folders = (root / _FOLDER, root, directories.cache_dir() / _FOLDER)
   for folder in folders:
     if (folder / original.filename).is_file():
@@ -68,19 +52,7 @@ def checksum(path: str | os.PathLike) -> str:
 def read_mat(
   path: str | os.PathLike, url: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-  """Reads numeric arrays of a MATLAB file and checks their shapes.
-
-  Args:
-    path: The file.
-    url: Where a good copy can be had, for messages.
-    shapes: Dictionary of the expected shape by variable name.
-
-  Returns:
-    A dictionary of arrays by variable name.
-
-  Raises:
-    ValueError: If the file is not readable or not of the expected form.
-  """
+  """Reads numeric arrays of a MATLAB file and checks their shapes."""
   try:
     contents = scipy.io.loadmat(path, variable_names=list(shapes))
   # A damaged file makes `loadmat` raise nearly anything, `zlib.error` included.
@@ -102,16 +74,8 @@ def bad_original(path: str | os.PathLike, url: str, problem: str) -> ValueError:
 def images_from_columns(
   rows: np.ndarray, height: int = 28, width: int = 28
 ) -> np.ndarray:
-  """Turns MATLAB's column-major pixels into images.
-
-  Args:
-    rows: Array of shape `[num_images, height * width]`.
-    height: Python integer.
-    width: Python integer.
-
-  Returns:
-    An array of shape `[num_images, height, width, 1]`.
-  """
+  """Turns MATLAB's column-major pixels into images."""
+  # rows [num_images, height * width] -> [num_images, height, width, 1]
   columns_first = rows.reshape(-1, width, height, 1)
   return np.ascontiguousarray(columns_first.swapaxes(1, 2))
 

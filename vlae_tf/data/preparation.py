@@ -17,21 +17,9 @@ _FOLDER = 'tfds'
 def catalogue_builder(
   name: str, root: pathlib.Path
 ) -> tfds.core.DatasetBuilder:
-  """Returns the prepared builder of a data set in the catalogue of TFDS.
-
-  A prepared set is used from the root, from its folder `tfds` or from the
-  cache, in that order, and then nothing is downloaded.
-
-  Args:
-    name: Name of the data set in the catalogue.
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    A `tfds.core.DatasetBuilder`.
-
-  Raises:
-    ValueError: If the set is not there and cannot be downloaded.
-  """
+  """Returns the prepared builder of a data set in the catalogue of TFDS."""
+  # A prepared set is used from the root, from its folder `tfds` or from the
+  # cache, in that order, and then nothing is downloaded.
   return _find_or_prepare(
     lambda folder: tfds.builder(name, data_dir=folder, try_gcs=False),
     name,
@@ -45,23 +33,9 @@ def read_original(
   original: originals.Original,
   root: pathlib.Path,
 ) -> list[dict[str, np.ndarray]]:
-  """Reads all splits of a data set that is made from an original file.
-
-  The set is prepared once for each content of the file, in a folder named
-  after the content's checksum; in the cache, if the root is read-only.
-
-  Args:
-    builder_class: `tfds.core.GeneratorBasedBuilder` whose constructor takes
-      the path `original`.
-    original: The `Original` file.
-    root: `pathlib.Path` of the root of all data.
-
-  Returns:
-    A list of the results of `read_split`, in the order of `SPLITS`.
-
-  Raises:
-    ValueError: If the file is bad, or is not there and cannot be downloaded.
-  """
+  """Reads all splits of a data set that is made from an original file."""
+  # The set is prepared once for each content of the file, in a folder named
+  # after the content's checksum; in the cache, if the root is read-only.
   path = originals.find_original(original, root)
   key = f'original_{originals.checksum(path)}'
   folders = (root / _FOLDER, directories.cache_dir() / _FOLDER)
@@ -77,18 +51,8 @@ def read_original(
 def read_split(
   builder: tfds.core.DatasetBuilder, split: str
 ) -> dict[str, np.ndarray]:
-  """Reads one split of a prepared set, in the order it was written.
-
-  Args:
-    builder: A `tfds.core.DatasetBuilder`.
-    split: Name of the split.
-
-  Returns:
-    A dictionary of arrays of shape `[num_examples, ...]` by feature name.
-
-  Raises:
-    ValueError: If a file of the set is missing or damaged.
-  """
+  """Reads one split of a prepared set, in the order it was written."""
+  # -> [num_examples, ...]
   config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
   try:
     with _without_warnings(), tf.device('CPU:0'):
@@ -106,21 +70,9 @@ def read_split(
 def held_out_splits(
   builder: tfds.core.DatasetBuilder, num_train: int
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]:
-  """Reads a labelled set of the catalogue that has no validation images.
-
-  The training images after the first `num_train`, in the order of TFDS, are the
-  validation set.
-
-  Args:
-    builder: A `tfds.core.DatasetBuilder` with splits 'train' and 'test'.
-    num_train: Images to train on.
-
-  Returns:
-    Images of each of `SPLITS`, and their labels by its name.
-
-  Raises:
-    ValueError: If a file of the set is missing or damaged.
-  """
+  """Reads a labelled set of the catalogue that has no validation images."""
+  # The training images after the first `num_train`, in the order of TFDS, are
+  # the validation set.
   known, unseen = (read_split(builder, split) for split in ('train', 'test'))
   images, labels = (
     (known[key][:num_train], known[key][num_train:], unseen[key])

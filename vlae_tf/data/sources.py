@@ -103,18 +103,7 @@ def image_shape(name: str) -> tuple[int, int, int]:
 
 
 def place(name: str, data_dir: str | os.PathLike | None = None) -> str:
-  """Where a data set is; neither loads it nor asks the network.
-
-  Args:
-    name: One of `DATASETS`.
-    data_dir: Root of all data; by default that of `default_data_dir`.
-
-  Returns:
-    A few words, or '' if it would have to be downloaded.
-
-  Raises:
-    ValueError: If there is none of that name.
-  """
+  """Where a data set is; neither loads it nor asks the network."""
   DATASETS.check(name)
   root = directories.resolve_data_dir(data_dir)
   return _FINDERS[name](root) if name in _FINDERS else ''

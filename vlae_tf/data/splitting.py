@@ -8,28 +8,15 @@ _SEED = 2016
 
 
 def fixed_permutation(size: int) -> np.ndarray:
-  """Returns the one fixed permutation of `range(size)`.
-
-  Args:
-    size: Python integer.
-
-  Returns:
-    An int64 array of shape `[size]`.
-  """
+  """Returns the one fixed permutation of `range(size)`."""
+  # -> [size]
   # NumPy promises never to change the numbers of the legacy `RandomState`; it
   # makes no such promise for those of `default_rng`.
   return np.random.RandomState(_SEED).permutation(size)
 
 
 def split_by_sizes(array: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-  """Deals an array's rows out by the fixed permutation.
-
-  Args:
-    array: Array of shape `[sum(sizes), ...]`.
-    sizes: Number of rows of each part.
-
-  Returns:
-    A list of arrays of shapes `[size, ...]`.
-  """
+  """Deals an array's rows out by the fixed permutation."""
+  # array [sum(sizes), ...] -> [size, ...]
   order = fixed_permutation(len(array))
   return [array[part] for part in np.split(order, np.cumsum(sizes)[:-1])]

@@ -108,15 +108,7 @@ class AutoregressiveShift(tfb.Bijector):
 def chain(
   steps: Sequence[tfb.Bijector], event_shape: Sequence[int]
 ) -> tfb.Bijector:
-  """Flows over a code's numbers, whose order is reversed between them [2].
-
-  Args:
-    steps: Bijectors of vectors, that nearest to the codes first.
-    event_shape: Shape of a code.
-
-  Returns:
-    A `tfb.Bijector` from noise, a vector, to codes.
-  """
+  """Flows over a code's numbers, whose order is reversed between them [2]."""
   size = math.prod(event_shape)
   reverse = list(reversed(range(size)))
   parts = [part for step in steps for part in (step, tfb.Permute(reverse))]

@@ -14,10 +14,8 @@ LEVELS = 256
 def log_prob(
   level: tf.Tensor, means: tf.Tensor, inverse_scales: tf.Tensor
 ) -> tf.Tensor:
-  """Log-probability of a level under each component.
-
-  The first and the last level have all that is beyond them.
-  """
+  """Log-probability of a level under each component."""
+  # The first and the last level have all that is beyond them.
   # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)): of a
   # product nothing cancels, and the edges have just fewer factors.
   centre = (level - means) * inverse_scales
@@ -59,17 +57,8 @@ def mixture_quantile(
   means: tf.Tensor,
   inverse_scales: tf.Tensor,
 ) -> tf.Tensor:
-  """The first level that more than some of a mixture's mass is up to.
-
-  Args:
-    uniform: How much, `[..., 1]`, in [0, 1).
-    log_weights: Of the components, up to a constant, `[..., components]`.
-    means: See above.
-    inverse_scales: See above.
-
-  Returns:
-    Levels, `[..., 1]`.
-  """
+  """The first level that more than some of a mixture's mass is up to."""
+  # uniform [..., 1]; log_weights [..., components] -> [..., 1]
   weights = tf.nn.softmax(log_weights)
 
   def mass(part, level):
@@ -98,16 +87,8 @@ def mixture_quantile(
 def mixture_log_probs(
   log_weights: tf.Tensor, means: tf.Tensor, inverse_scales: tf.Tensor
 ) -> tf.Tensor:
-  """Log-probabilities of all levels of a mixture, `[..., 256]`.
-
-  Args:
-    log_weights: Of the components, up to a constant, `[..., components]`.
-    means: See above.
-    inverse_scales: See above.
-
-  Returns:
-    A `Tensor` of shape `[..., 256]`.
-  """
+  """Log-probabilities of all levels of a mixture, `[..., 256]`."""
+  # log_weights [..., components] -> [..., 256]
 
   def of_level(level):
     of_each = log_weights + log_prob(level, means, inverse_scales)

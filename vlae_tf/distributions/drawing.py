@@ -24,27 +24,12 @@ def draw(pixel_law: pixel_distributions.PixelLaw) -> updates.Update:
 
 
 def copy(update: updates.Update) -> updates.Update:
-  """Copies the pixels that are given, and decides the others.
-
-  Args:
-    update: What decides the others.
-
-  Returns:
-    An `updates.Update` whose noise is that of `update`, images, and a mask that
-    is positive where their pixels are given.
-  """
+  """Copies the pixels that are given, and decides the others."""
   return _Copy(update)
 
 
 def likeliest(pixel_law: pixel_distributions.PixelLaw) -> updates.Update:
-  """Takes the likeliest value of each pixel, given those before it.
-
-  Args:
-    pixel_law: Law of a pixel given its parameters.
-
-  Returns:
-    An `updates.Update` without noise.
-  """
+  """Takes the likeliest value of each pixel, given those before it."""
   return _Likeliest(pixel_law)
 
 

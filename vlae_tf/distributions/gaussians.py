@@ -37,17 +37,7 @@ def standard_gaussian(
 
 
 def as_event_shape(size: int | Sequence[int]) -> tuple[int, ...]:
-  """A code's shape from that or from its number of dimensions.
-
-  Args:
-    size: Integer, or sequence of integers, none of them negative.
-
-  Returns:
-    A tuple of integers.
-
-  Raises:
-    ValueError: It is neither.
-  """
+  """A code's shape from that or from its number of dimensions."""
   try:
     shape = tuple(map(operator.index, np.atleast_1d(size)))
   except TypeError:

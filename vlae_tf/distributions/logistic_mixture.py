@@ -34,18 +34,7 @@ _MIDDLE = (_LEVELS - 1) / 2
 
 
 def num_channels(num_params: int, components: int) -> int:
-  """How many channels of pixels have so many parameters.
-
-  Args:
-    num_params: Number of parameters of a pixel.
-    components: Number of components.
-
-  Returns:
-    1 or 3.
-
-  Raises:
-    ValueError: Neither has.
-  """
+  """How many channels of pixels have so many parameters."""
   found = {components * _num_parts(c): c for c in (1, 3)}
   if num_params not in found:
     raise ValueError(
@@ -243,11 +232,9 @@ class _LogisticMixture(tfd.Distribution):
     return tf.stack(found, -2)
 
   def _decided(self, decide):
-    """Levels of the channels, each decided given those before it.
-
-    What decides is told the number of a channel and a mixture: the logarithms
-    of weights given the channels before, and the components' logistics.
-    """
+    """Levels of the channels, each decided given those before it."""
+    # What decides is told the number of a channel and a mixture: the logarithms
+    # of weights given the channels before, and the components' logistics.
     log_weights = self._parts[0]
     levels: list[tf.Tensor] = []
     for c in range(self._channels):
@@ -257,10 +244,8 @@ class _LogisticMixture(tfd.Distribution):
     return levels
 
   def _logistics(self, before):
-    """Means and inverse scales of the channel after some of given levels.
-
-    Each component may be given levels of its own, `[..., components]`.
-    """
+    """Means and inverse scales of the channel after some of given levels."""
+    # Each component may be given levels of its own, `[..., components]`.
     c, channels = len(before), self._channels
     means = self._parts[1 + c]
     slopes = 1 + 2 * channels + c * (c - 1) // 2

@@ -73,15 +73,7 @@ class PixelLaw(Protocol):
 
 
 def check_kind(law: PixelLaw, kind: str) -> None:
-  """Checks that a law is one of images of a kind.
-
-  Args:
-    law: A `PixelLaw`.
-    kind: What the value of a pixel means, `ImageData.kind`.
-
-  Raises:
-    ValueError: It is not; the message names the laws that are.
-  """
+  """Checks that a law is one of images of a kind."""
   if kind in law.kinds:
     return
   fitting = [name for name in PIXEL_LAWS if kind in PIXEL_LAWS[name]().kinds]
@@ -93,15 +85,8 @@ def check_kind(law: PixelLaw, kind: str) -> None:
 
 
 def level_values(levels: int, dtype: tf.DType) -> tf.Tensor:
-  """What pixels of every level are, as numbers in [0, 1].
-
-  Args:
-    levels: How many there are.
-    dtype: Of the numbers.
-
-  Returns:
-    A `Tensor` of shape `[levels]`.
-  """
+  """What pixels of every level are, as numbers in [0, 1]."""
+  # -> [levels]
   values = np.arange(levels) / (levels - 1)
   # By way of float32, the type of images, to be theirs to the bit.
   return tf.constant(values.astype(np.float32), dtype)

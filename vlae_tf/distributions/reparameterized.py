@@ -110,16 +110,8 @@ def _with_log_prob(law: tfd.Distribution, value: tf.Tensor) -> Draw:
 def log_prob_of_dimensions(
   law: tfd.Distribution, value: tf.Tensor
 ) -> tf.Tensor | None:
-  """Log-density of each number of an event, where these are independent.
-
-  Args:
-    law: `tfd.Distribution`.
-    value: `Tensor` of shape `[..., *batch_shape, *event_shape]`.
-
-  Returns:
-    A `Tensor` of the shape of `value`, in nats, or `None` where the law is not
-    known to be a product.
-  """
+  """Log-density of each number of an event, where these are independent."""
+  # value [..., *batch_shape, *event_shape]
   del law, value
   return None
 

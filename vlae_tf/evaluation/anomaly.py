@@ -137,16 +137,7 @@ class Scorer:
 def check_shape(
   model: model_lib.VLAE, data: data_lib.ImageData, name: str
 ) -> None:
-  """Checks that another data set has images of a model's shape.
-
-  Args:
-    model: Built `VLAE`.
-    data: `ImageData`.
-    name: What to call it in a message.
-
-  Raises:
-    ValueError: It has not.
-  """
+  """Checks that another data set has images of a model's shape."""
   if tuple(data.image_shape) != tuple(model.image_shape):
     raise ValueError(
       f'`{name}` must be images of the shape of those of the run, '
@@ -158,15 +149,7 @@ def check_shape(
 def separations(
   own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]
 ) -> dict[str, Separation]:
-  """How each score tells others from own images.
-
-  Args:
-    own: What `Scorer` made of own images.
-    other: What it made of the others.
-
-  Returns:
-    A `Separation` by the names of `SCORES`.
-  """
+  """How each score tells others from own images."""
   found = {}
   for name, values in own.items():
     sign = -1 if SCORES[name][1] else 1
@@ -179,16 +162,8 @@ def separations(
 def arrays(
   own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-  """Scores of all images, own ones first.
-
-  Args:
-    own: What `Scorer` made of own images.
-    other: What it made of the others.
-
-  Returns:
-    An array of shape `[num_own + num_other]` by the names of `SCORES`, in
-    bits/dim; `is_other`, boolean; and `index`, the number in its data set.
-  """
+  """Scores of all images, own ones first."""
+  # -> [num_own + num_other]
   sizes = [len(scores['nll']) for scores in (own, other)]
   joined = {name: np.concatenate([own[name], other[name]]) for name in own}
   return joined | {
@@ -198,15 +173,7 @@ def arrays(
 
 
 def as_json(found: Mapping[str, Separation]) -> dict[str, Any]:
-  """What `separations` found, as numbers that JSON has.
-
-  Args:
-    found: A `Separation` by the names of `SCORES`.
-
-  Returns:
-    A dictionary by these names of dictionaries: means in bits/dim, the area,
-    and its standard error, `None` where there is none.
-  """
+  """What `separations` found, as numbers that JSON has."""
   return {
     name: {k: None if math.isnan(v) else v for k, v in row._asdict().items()}
     for name, row in found.items()
@@ -240,16 +207,7 @@ def auroc(own: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 
 def table(found: Mapping[str, Separation], own: str, other: str) -> str:
-  """The lines that a person reads of `separations`.
-
-  Args:
-    found: What `separations` found.
-    own: What own images are called.
-    other: What the others are called.
-
-  Returns:
-    A string of several lines.
-  """
+  """The lines that a person reads of `separations`."""
   width = max(len(name) for name in (own, other, '0.0000'))
   first = max(len(SCORES[name][0]) for name in found)
   lines = [

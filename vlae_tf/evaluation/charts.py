@@ -25,22 +25,8 @@ def chart(
   height: int = 340,
   from_zero: bool = True,
 ) -> np.ndarray:
-  """Points of some series, those of each joined in their order.
-
-  Args:
-    series: By a name, places `(x, y)`; at least one in all.
-    title: Above the chart: what y is.
-    x_label: Below it.
-    width: In pixels.
-    height: In pixels.
-    from_zero: Whether y begins at zero; else where the lowest place is.
-
-  Returns:
-    A uint8 array of shape `[height, width, 3]`.
-
-  Raises:
-    ValueError: There is no place.
-  """
+  """Points of some series, those of each joined in their order."""
+  # -> [height, width, 3]
   places = np.array([p for points in series.values() for p in points], float)
   if not places.size:
     raise ValueError('`series` must have a place, got none.')

@@ -70,17 +70,8 @@ def nearest(
   test: np.ndarray,
   num_neighbors: int = 5,
 ) -> np.ndarray:
-  """A vote of the nearest images, the nearer the more it counts.
-
-  Args:
-    train: Array of shape `[num, size]`, numbers of about one scale.
-    labels: Integers of shape `[num]`.
-    test: Array of shape `[num_test, size]`.
-    num_neighbors: How many vote; all if they are less.
-
-  Returns:
-    Classes of shape `[num_test]`.
-  """
+  """A vote of the nearest images, the nearer the more it counts."""
+  # train [num, size]; labels [num]; test [num_test, size] -> [num_test]
   model = neighbors.KNeighborsClassifier(
     min(num_neighbors, len(labels)), weights='distance', algorithm='brute'
   )
@@ -90,10 +81,8 @@ def nearest(
 
 @contextlib.contextmanager
 def _quiet():
-  """Without what scikit-learn says of few labels and of few iterations.
-
-  Accuracy stands still long before the weights do.
-  """
+  """Without what scikit-learn says of few labels and of few iterations."""
+  # Accuracy stands still long before the weights do.
   with warnings.catch_warnings():
     warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
     warnings.filterwarnings(

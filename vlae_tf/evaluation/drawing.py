@@ -22,16 +22,8 @@ _DrawPart = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 def samples(
   model: model_lib.VLAE, num: int | tf.Tensor, seed: int | tf.Tensor = 0
 ) -> tf.Tensor:
-  """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
-
-  Args:
-    model: Built `VLAE`.
-    num: Number of images, a Python integer or a `Tensor` of shape `[]`.
-    seed: User's seed, a Python integer or a `Tensor` of shape `[]`.
-
-  Returns:
-    A `Tensor` of shape `[num, height, width, channels]`.
-  """
+  """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`."""
+  # num []; seed [] -> [num, height, width, channels]
 
   def draw(start, stop, code_seed, image_seed):
     z = model.prior().sample(stop - start, seed=code_seed)
@@ -46,17 +38,9 @@ def decompressions(
   draws: int = 1,
   seed: int | tf.Tensor = 0,
 ) -> tf.Tensor:
-  """Images drawn from the codes of given ones: `z ~ q(z|x)`, `x' ~ p(x'|z)`.
-
-  Args:
-    model: Built `VLAE`.
-    image: Float `Tensor` of shape `[num, height, width, channels]` in [0, 1].
-    draws: Draws from each code, a Python integer.
-    seed: As in `samples`.
-
-  Returns:
-    A `Tensor` of shape `[draws, num, height, width, channels]`.
-  """
+  """Images drawn from the codes of given ones: `z ~ q(z|x)`, `x' ~ p(x'|z)`."""
+  # image [num, height, width, channels] -> [draws, num, height, width,
+  # channels]
 
   def draw(start, stop, code_seed, image_seed):
     z = codes(model, image[start:stop], code_seed)
@@ -71,17 +55,8 @@ def from_codes(
   draws: int = 1,
   seed: int | tf.Tensor = 0,
 ) -> tf.Tensor:
-  """Images drawn from given codes: `x ~ p(x|z)`.
-
-  Args:
-    model: Built `VLAE`.
-    z: Float `Tensor` of shape `[num, *event_shape]`.
-    draws: Draws from each code, a Python integer.
-    seed: As in `samples`.
-
-  Returns:
-    A `Tensor` of shape `[draws, num, height, width, channels]`.
-  """
+  """Images drawn from given codes: `x ~ p(x|z)`."""
+  # z [num, *event_shape] -> [draws, num, height, width, channels]
 
   def draw(start, stop, code_seed, image_seed):
     del code_seed
@@ -98,27 +73,8 @@ def completions(
   seed: int | tf.Tensor = 0,
   proposals: int = 256,
 ) -> tf.Tensor:
-  """Draws the pixels that are not given, with codes inferred from those given.
-
-  The code comes from `p(z | given pixels)`, by sampling-importance-resampling:
-  half of the proposals are the prior's, half the posterior's for the image
-  with the rest blank; each is weighted by what it makes of the given pixels.
-  The rest is drawn in raster order. That is the law of the rest where the given
-  pixels are the first ones in raster order. Elsewhere it is approximate: given
-  pixels that lie behind act through the code alone, and are weighted with the
-  unknown ones before them blank.
-
-  Args:
-    model: Built `VLAE`.
-    image: As in `decompressions`; pixels that are not given do not count.
-    given: Boolean `Tensor` of shape `[height, width]`.
-    draws: Draws for each image, a Python integer.
-    seed: As in `samples`.
-    proposals: Codes that are weighed for each draw's image, at least 2.
-
-  Returns:
-    A `Tensor` of shape `[draws, num, height, width, channels]`.
-  """
+  """Draws the other pixels, with latents inferred from those given."""
+  # given [height, width] -> [draws, num, height, width, channels]
   mask = tf.cast(given, image.dtype)[..., None]
 
   def draw(start, stop, code_seed, image_seed):
@@ -141,16 +97,8 @@ def completions(
 def codes(
   model: model_lib.VLAE, image: tf.Tensor, seed: tf.Tensor
 ) -> tf.Tensor:
-  """One code of each image.
-
-  Args:
-    model: Built `VLAE`.
-    image: As in `decompressions`.
-    seed: Seed of a stateless operation, `[2]`.
-
-  Returns:
-    A `Tensor` of shape `[num, *event_shape]`.
-  """
+  """One code of each image."""
+  # seed [2] -> [num, *event_shape]
   shape = tf.concat([tf.shape(image)[:1], model.event_shape], 0)
   noise = tf.random.stateless_normal(shape, seed)
   noise = tf.ensure_shape(noise, [image.shape[0], *model.event_shape])

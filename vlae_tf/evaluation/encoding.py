@@ -17,11 +17,7 @@ _BATCH = 256
 
 
 class Encoding(NamedTuple):
-  """What a model's posterior says of images, each `[num, *event_shape]`.
-
-  Where q(z|x) is a flow, which has no closed form of either, `mean` is what it
-  makes of its Gaussian's mean, and `stddev` that Gaussian's.
-  """
+  """What a model's posterior says of images, each `[num, *event_shape]`."""
 
   mean: tf.Tensor | np.ndarray  # Of q(z|x).
   stddev: tf.Tensor | np.ndarray  # Of q(z|x).
@@ -29,15 +25,8 @@ class Encoding(NamedTuple):
 
 
 def encode(model: model_lib.VLAE, image: tf.Tensor) -> Encoding:
-  """Encodes a batch.
-
-  Args:
-    model: Built `VLAE`.
-    image: Float `Tensor` of shape `[num, height, width, channels]` in [0, 1].
-
-  Returns:
-    An `Encoding` of tensors.
-  """
+  """Encodes a batch."""
+  # image [num, height, width, channels]
   mean, stddev = _moments(model.posterior(image))
   return Encoding(mean, stddev, to_noise(model.prior(), mean))
 
@@ -54,16 +43,8 @@ def _moments(q):
 
 
 def to_noise(prior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
-  """`f^-1(z)` of a prior that is a flow `f`, in the shape of `z`; else `z`.
-
-  Args:
-    prior: `p(z)`.
-    z: Codes, `[num, *event_shape]`.
-
-  Returns:
-    Noise of the same shape. A flow from vectors to codes of several axes gives
-    it in the order of the flow.
-  """
+  """`f^-1(z)` of a prior that is a flow `f`, in the shape of `z`; else `z`."""
+  # z [num, *event_shape]
   bijector = getattr(prior, 'bijector', None)
   if bijector is None:
     return z
@@ -72,15 +53,8 @@ def to_noise(prior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
 
 
 def from_noise(prior: tfd.Distribution, eps: tf.Tensor) -> tf.Tensor:
-  """`f(eps)`, the inverse of `to_noise`.
-
-  Args:
-    prior: `p(z)`.
-    eps: Noise, `[num, *event_shape]`.
-
-  Returns:
-    Codes of the same shape.
-  """
+  """`f(eps)`, the inverse of `to_noise`."""
+  # eps [num, *event_shape]
   bijector = getattr(prior, 'bijector', None)
   if bijector is None:
     return eps

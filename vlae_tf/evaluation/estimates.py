@@ -13,33 +13,17 @@ COLUMNS = ('log_prob', 'elbo', 'rate', 'distortion')
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
-  """Per-image estimates from `num_samples` codes each, in nats.
+  """Per-image estimates from `num_samples` codes each, in nats."""
 
-  Attributes:
-    log_prob: Importance-sampled log p(x), array of shape `[num_images]`.
-    elbo: Mean of the log-weights, the same codes, `[num_images]`.
-    rate: Mean of log q(z|x) - log p(z), `[num_images]`.
-    distortion: Mean of -log p(x|z), `[num_images]`.
-    num_samples: Codes of each image.
-  """
-
+  # Importance-sampled log p(x), array of shape `[num_images]`.
   log_prob: np.ndarray
-  elbo: np.ndarray
-  rate: np.ndarray
-  distortion: np.ndarray
-  num_samples: int
+  elbo: np.ndarray  # Mean of the log-weights, the same codes, `[num_images]`.
+  rate: np.ndarray  # Mean of log q(z|x) - log p(z), `[num_images]`.
+  distortion: np.ndarray  # Mean of -log p(x|z), `[num_images]`.
+  num_samples: int  # Codes of each image.
 
   def summary(self, image_shape: Sequence[int]) -> dict[str, Any]:
-    """Means, standard errors and other units.
-
-    Args:
-      image_shape: `(height, width, channels)`.
-
-    Returns:
-      A dictionary of Python numbers. `nll`, `elbo`, `rate`, `distortion` and
-      `gap` (of -ELBO over NLL) are in nats an image; each standard error is
-      the spread over images divided by the root of their number.
-    """
+    """Means, standard errors and other units."""
     nll, gap = -self.log_prob, self.log_prob - self.elbo
     nats_of_bit = math.log(2) * math.prod(image_shape)  # A bit of each number.
     return {
@@ -63,14 +47,7 @@ class Estimates:
 
 
 def table(result: Mapping[str, Any]) -> str:
-  """The lines that a person reads of a `summary`.
-
-  Args:
-    result: Dictionary made by `Estimates.summary`.
-
-  Returns:
-    A string of several lines.
-  """
+  """The lines that a person reads of a `summary`."""
   rows = [
     ('NLL', 'nll', 'nats', result['nll_stderr']),
     ('ELBO', 'elbo', 'nats', result['elbo_stderr']),
@@ -130,14 +107,7 @@ def corrected_mean(
 
 
 def joined(parts: Sequence[Estimates]) -> Estimates:
-  """Estimates of some images after those of others.
-
-  Args:
-    parts: At least one, of as many codes each.
-
-  Returns:
-    `Estimates`.
-  """
+  """Estimates of some images after those of others."""
   columns = {
     name: np.concatenate([getattr(part, name) for part in parts])
     for name in COLUMNS

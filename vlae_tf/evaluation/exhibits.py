@@ -34,21 +34,8 @@ def completions(
   num_given: int | None = None,
   seed: int = 0,
 ) -> Exhibit:
-  """Test images beside continuations, see `sampling.complete`.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    draws: Continuations of each image.
-    num_given: How many pixels are known; the upper half by default.
-    seed: Python integer.
-
-  Returns:
-    A picture and words.
-
-  Raises:
-    ValueError: See `sampling.complete`.
-  """
+  """Test images beside continuations, see `sampling.complete`."""
+  # images [num, height, width, channels]
   if num_given is None:
     height, width = images.shape[1:3]
     num_given = height // 2 * width
@@ -65,22 +52,8 @@ def interpolations(
   space: str = 'both',
   seed: int = 0,
 ) -> Exhibit:
-  """Ways from test images to others, see `latent_paths.interpolate`.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[2 num, height, width, channels]` in [0, 1],
-      each pair one after the other.
-    steps: Images of a path.
-    space: One of `latent_paths.SPACES`, or 'both', a row of each pair for each.
-    seed: Python integer.
-
-  Returns:
-    A picture and words.
-
-  Raises:
-    ValueError: See `latent_paths.interpolate`.
-  """
+  """Ways from test images to others, see `latent_paths.interpolate`."""
+  # images [2 num, height, width, channels]
   spaces = _spaces(space)
   first, last = images[::2], images[1::2]
   paths = [
@@ -107,22 +80,8 @@ def traversals(
   space: str = 'both',
   seed: int = 0,
 ) -> Exhibit:
-  """Test images with one number of their code changed at a time.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    dimensions: Numbers of the code, a row for each.
-    steps: Images of a row.
-    space: One of `latent_paths.SPACES`, or 'both', one block below the other.
-    seed: Python integer.
-
-  Returns:
-    A picture and words.
-
-  Raises:
-    ValueError: See `latent_paths.traverse`.
-  """
+  """Test images with one number of their code changed at a time."""
+  # images [num, height, width, channels]
   blocks, spaces = [], _spaces(space)
   for name in spaces:
     drawn = interpolation.traverse(model, images, dimensions, steps, name, seed)

@@ -25,24 +25,9 @@ def of_codes(
   whose: str = '',
   progress: Callable[[int], Any] | None = None,
 ) -> list[Features]:
-  """Codes of training and test images, each in its fixed binarisation.
-
-  Each number is taken by its mean and deviation, which are of all training
-  images, those without labels as well.
-
-  Args:
-    model: Built `VLAE`.
-    data: `ImageData`.
-    kinds: Some of 'mean' and 'eps', see `encoding.Encoding`.
-    whose: A word before the name, with a space.
-    progress: Called with numbers of images that are done.
-
-  Returns:
-    A list of `Features`, one of a kind.
-
-  Raises:
-    ValueError: See `encoding.encode_all`.
-  """
+  """Codes of training and test images, each in its fixed binarisation."""
+  # Each number is taken by its mean and deviation, which are of all training
+  # images, those without labels as well.
   train, test = (
     encoding.encode_all(model, data.split(split), split, data.kind, progress)
     for split in ('train', 'test')
@@ -58,18 +43,9 @@ def of_codes(
 def of_pixels(
   data: data_lib.ImageData, others: np.ndarray | None = None
 ) -> Features:
-  """Raw pixels of training and test images, in the same binarisation.
-
-  One deviation is taken for all: by their own, pixels at the rim, which are
-  hardly ever lit, would count most.
-
-  Args:
-    data: `ImageData`.
-    others: Images in place of the test images, as a model sees them.
-
-  Returns:
-    `Features`.
-  """
+  """Raw pixels of training and test images, in the same binarisation."""
+  # One deviation is taken for all: by their own, pixels at the rim, which are
+  # hardly ever lit, would count most.
 
   def seen(split):
     images = data.split(split)
@@ -81,15 +57,7 @@ def of_pixels(
 
 
 def shuffled(features: Features, seed: int = 0) -> Features:
-  """Features dealt out anew among the training images: nothing but chance.
-
-  Args:
-    features: `Features`.
-    seed: Python integer.
-
-  Returns:
-    `Features`.
-  """
+  """Features dealt out anew among the training images: nothing but chance."""
   order = np.random.default_rng(seed).permutation(len(features.train))
   name = f'{features.name}, shuffled'
   return Features(name, features.train[order], features.test)

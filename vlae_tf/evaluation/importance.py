@@ -47,14 +47,7 @@ def block_size(num_samples: int | tf.Tensor) -> int | tf.Tensor:
 
 
 def num_images(num_samples: int | tf.Tensor) -> int | tf.Tensor:
-  """How many images are to be scored together, so that the lanes are full.
-
-  Args:
-    num_samples: Codes of each image, as of `block_size`.
-
-  Returns:
-    One of the same kind, at least one.
-  """
+  """How many images are to be scored together, so that the lanes are full."""
   size = block_size(num_samples)
   if isinstance(size, int):
     return max(1, LANES // size)
@@ -75,21 +68,9 @@ def estimate(
   num_samples: int | tf.Tensor,
   seed: int | tf.Tensor = 0,
 ) -> Estimate:
-  """`log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }` [1].
-
-  As many codes as the lanes hold are decoded for all images at a time.
-
-  Args:
-    model: Built `VLAE`.
-    image: Float `Tensor` of shape `[batch, height, width, channels]`.
-    index: Integer `Tensor` of shape `[batch]`: numbers of the images, which
-      decide their codes.
-    num_samples: Codes of each image, a Python integer or a `Tensor`.
-    seed: User's seed, a Python integer or a `Tensor`.
-
-  Returns:
-    An `Estimate`.
-  """
+  """`log p(x) ~ log mean{ p(x|z[k]) p(z[k]) / q(z[k]|x) }` [1]."""
+  # As many codes as the lanes hold are decoded for all images at a time.
+  # image [batch, height, width, channels]; index [batch]
   block = block_size(num_samples)
   q = model.posterior(image)
   batch = tf.shape(index)[0]
@@ -125,18 +106,7 @@ def estimate_in_groups(
   num_samples: int | tf.Tensor,
   seed: int | tf.Tensor = 0,
 ) -> Estimate:
-  """`estimate` of any number of images, as many at a time as the lanes hold.
-
-  Args:
-    model: As in `estimate`.
-    image: As in `estimate`.
-    index: As in `estimate`.
-    num_samples: As in `estimate`.
-    seed: As in `estimate`.
-
-  Returns:
-    An `Estimate`.
-  """
+  """`estimate` of any number of images, as many at a time as the lanes hold."""
   size = num_images(num_samples)
   total = tf.shape(image)[0]
   groups = (total + size - 1) // size

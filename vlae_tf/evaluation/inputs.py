@@ -14,20 +14,8 @@ from vlae_tf.utils import checks
 def check_kind(
   model: model_lib.VLAE, images: np.ndarray, kind: str | None
 ) -> str:
-  """Checks images of a data set against a model.
-
-  Args:
-    model: Built `VLAE`.
-    images: Array of shape `[num_images, height, width, channels]`.
-    kind: What the value of a pixel means, see `ImageData`; `None` to infer it.
-
-  Returns:
-    Their kind.
-
-  Raises:
-    ValueError: They are no images, are not of the model's shape, or are of a
-      kind that its pixels have no law for.
-  """
+  """Checks images of a data set against a model."""
+  # images [num_images, height, width, channels]
   image_data.check_images(images, 'images')
   _check_shape(model, images)
   kind = image_data.pixel_kind(images, kind)
@@ -38,29 +26,14 @@ def check_kind(
 
 
 def check_pixels(model: model_lib.VLAE, images: Any) -> None:
-  """Checks images as a model sees them.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-
-  Raises:
-    ValueError: They are none, or are not of the model's shape.
-  """
+  """Checks images as a model sees them."""
+  # images [num, height, width, channels]
   checks.images('images', images, model.image_shape)
   checks.unit_interval('images', images)
 
 
 def check_code(model: model_lib.VLAE, name: str = 'model') -> None:
-  """Checks that a model has a code to look at.
-
-  Args:
-    model: Built `VLAE`.
-    name: What to call it in a message.
-
-  Raises:
-    ValueError: Its code has no dimension.
-  """
+  """Checks that a model has a code to look at."""
   if not math.prod(model.event_shape):
     raise ValueError(
       f'`{name}` must be a model with a code, got one without: its '

@@ -79,16 +79,8 @@ def interpolate(
 
 
 def straight(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-  """Places on the straight lines from `a` (at `t` = 0) to `b` (at 1).
-
-  Args:
-    a: Array of shape `[num, *event_shape]`.
-    b: Array of the same shape.
-    t: Number in [0, 1].
-
-  Returns:
-    An array of the same shape.
-  """
+  """Places on the straight lines from `a` (at `t` = 0) to `b` (at 1)."""
+  # a [num, *event_shape]
   return (1 - t) * a + t * b
 
 
@@ -129,28 +121,14 @@ def traverse(
   space: str = 'eps',
   seed: int = 0,
 ) -> np.ndarray:
-  """Images of codes in which one number at a time goes from -3 to 3.
-
-  In 'eps' the number is noise, whose law is a standard normal, and the flow
-  lets other numbers of the code follow. In 'z' it is a number of the code
-  alone, which goes as many standard deviations to both sides of its mean under
-  the prior, both estimated from 1,000 codes. Everything else is that of the
-  posterior mean of an image.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    dimensions: Numbers of the code, counted as by `code_use`, from 0.
-    steps: Images of a path, at least 2.
-    space: 'eps' or 'z'.
-    seed: Python integer that decides the pixel noise.
-
-  Returns:
-    An array of shape `[num, len(dimensions), steps, height, width, channels]`.
-
-  Raises:
-    ValueError: An argument is none of these, or the model has no code.
-  """
+  """Images of codes in which one number at a time goes from -3 to 3."""
+  # In 'eps' the number is noise, whose law is a standard normal, and the flow
+  # lets other numbers of the code follow. In 'z' it is a number of the code
+  # alone, which goes as many standard deviations to both sides of its mean
+  # under the prior, both estimated from 1,000 codes. Everything else is that of
+  # the posterior mean of an image.
+  # images [num, height, width, channels] -> [num, len(dimensions), steps,
+  # height, width, channels]
   checks.integer('steps', steps, 2)
   _check_space(space)
   inputs.check_code(model)
@@ -173,18 +151,7 @@ def traverse(
 def check_dimensions(
   model: model_lib.VLAE, dimensions: Sequence[int]
 ) -> list[int]:
-  """Checks numbers of dimensions of a code.
-
-  Args:
-    model: Built `VLAE`.
-    dimensions: Integers.
-
-  Returns:
-    A list of Python integers.
-
-  Raises:
-    ValueError: There are none, one is given twice, or is none of the code's.
-  """
+  """Checks numbers of dimensions of a code."""
   last = int(np.prod(model.event_shape)) - 1
   found = [checks.integer('dimensions', d, 0, last) for d in dimensions]
   if not found or len(set(found)) < len(found):
@@ -201,21 +168,8 @@ def most_used(
   num: int,
   kind: str | None = None,
 ) -> list[int]:
-  """The dimensions of the highest rates over test images.
-
-  Args:
-    model: Built `VLAE`.
-    images: Array of shape `[num_images, height, width, channels]`.
-    num: How many dimensions, or all if they are less.
-    kind: What the value of a pixel means, see `ImageData`; inferred by default.
-
-  Returns:
-    A list of Python integers, the most used first; by the variance of their
-    centres where there are no rates of dimensions.
-
-  Raises:
-    ValueError: As `likelihood.Evaluator`, or the model has no code.
-  """
+  """The dimensions of the highest rates over test images."""
+  # images [num_images, height, width, channels]
   inputs.check_code(model)
   use = latents.CodeProbe(model)(images, 'test', kind)
   values = use.variances if use.rates is None else use.rates

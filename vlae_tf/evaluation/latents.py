@@ -31,17 +31,14 @@ _BATCH = 100
 
 @dataclasses.dataclass(frozen=True)
 class CodeUse:
-  """How a model uses its code.
+  """How a model uses its code."""
 
-  Attributes:
-    rates: Mean rate of each of the code's numbers in nats, array of shape
-      `[size]`, whose sum is the mean rate; `None` where they depend on each
-      other in the posterior, or in the noise of the prior.
-    variances: Variance over images of each number's posterior centre, which of
-      a Gaussian is its mean, `[size]`.
-  """
-
+  # Mean rate of each of the code's numbers in nats, array of shape `[size]`,
+  # whose sum is the mean rate; `None` where they depend on each other in the
+  # posterior, or in the noise of the prior.
   rates: np.ndarray | None
+  # Variance over images of each number's posterior centre, which of a Gaussian
+  # is its mean, `[size]`.
   variances: np.ndarray
 
   @property
@@ -119,23 +116,12 @@ class CodeProbe:
 def rates_per_dimension(
   posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor
 ) -> tf.Tensor | None:
-  """`log q(z[i]|x) - log p(eps[i])` with `z = f(eps)`.
-
-  Of the two readings of an autoregressive flow, an AF prior on `z` and an IAF
-  posterior on `eps`, this takes the second, whose prior has a term for each
-  dimension. `eps[i]` is what the flow made `z[i]` of: reversals between its
-  steps are undone. As the flow keeps volumes, the sum is the rate.
-
-  Args:
-    posterior: `q(z|x)`, batch shape `[batch]`.
-    prior: `p(z)`, a product over the numbers of a code or a volume-keeping
-      flow from one.
-    z: Codes, `[batch, *event_shape]`.
-
-  Returns:
-    A `Tensor` of shape `[batch, size]`, in nats; `None` where posterior or
-    prior is not known to be of that kind.
-  """
+  """`log q(z[i]|x) - log p(eps[i])` with `z = f(eps)`."""
+  # Of the two readings of an autoregressive flow, an AF prior on `z` and an IAF
+  # posterior on `eps`, this takes the second, whose prior has a term for each
+  # dimension. `eps[i]` is what the flow made `z[i]` of: reversals between its
+  # steps are undone. As the flow keeps volumes, the sum is the rate.
+  # posterior [batch]; z [batch, *event_shape] -> [batch, size]
   log_q = reparameterized.log_prob_of_dimensions(posterior, z)
   if log_q is None:
     return None
@@ -156,17 +142,8 @@ def rates_per_dimension(
 def places_in_noise(
   prior: tfd.Distribution, event_shape: Sequence[int]
 ) -> tf.Tensor:
-  """Where in the noise of a prior each number of a code was made from.
-
-  Args:
-    prior: `p(z)`.
-    event_shape: Shape of a code.
-
-  Returns:
-    An integer `Tensor` of shape `[size]`: number `i` of a code is made of
-    number `places[i]` of the noise, and others; of a prior that is no flow,
-    `i`.
-  """
+  """Where in the noise of a prior each number of a code was made from."""
+  # -> [size]
   shape = tf.TensorShape(event_shape)
   bijector = getattr(prior, 'bijector', None)
   if bijector is None:
@@ -201,15 +178,7 @@ def _origin(bijector, event_shape):
 
 
 def warning(rate: float, floor: float) -> str | None:
-  """Says in plain words what is wrong with a code, or `None`.
-
-  Args:
-    rate: Mean rate in nats.
-    floor: Floor of the free bits in nats, 0 for none.
-
-  Returns:
-    A string, or `None`.
-  """
+  """Says in plain words what is wrong with a code, or `None`."""
   if rate < _COLLAPSED_NATS:
     return (
       f'the code has collapsed: {rate:.2f} nats, the decoder ignores it. Give '

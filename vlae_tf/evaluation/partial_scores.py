@@ -33,14 +33,6 @@ class PartialScore:
     settings: Mapping[str, Any],
     seconds: float = _SECONDS_BETWEEN_WRITES,
   ):
-    """Reads what was left of the same score.
-
-    Args:
-      path: Of the score that is to come, `.../NAME.json`.
-      settings: Dictionary of JSON's types of all that decides the numbers.
-        What was left by others is passed over, which is said.
-      seconds: Time between two writes.
-    """
     path = pathlib.Path(path)
     self._settings = dict(settings)
     self._seconds = seconds
@@ -56,28 +48,14 @@ class PartialScore:
     return sum(len(part.log_prob) for part in self._parts)
 
   def add(self, part: estimates.Estimates) -> None:
-    """Adds the next images, and writes now and then.
-
-    Args:
-      part: Their `Estimates`.
-
-    Raises:
-      ValueError: The path cannot be written.
-    """
+    """Adds the next images, and writes now and then."""
     self._parts.append(part)
     if time.monotonic() - self._written >= self._seconds:
       self._write(self._part)
       self._written = time.monotonic()
 
   def finish(self) -> estimates.Estimates:
-    """Writes all images in place of the part.
-
-    Returns:
-      `Estimates` of all of them.
-
-    Raises:
-      ValueError: The path cannot be written.
-    """
+    """Writes all images in place of the part."""
     found = self._write(self._whole)
     self._part.unlink(missing_ok=True)
     return found
@@ -109,14 +87,7 @@ class PartialScore:
 
 
 def digest(model: model_lib.VLAE) -> str:
-  """SHA-256 of the weights of a model.
-
-  Args:
-    model: Built `VLAE`.
-
-  Returns:
-    Hexadecimal digits.
-  """
+  """SHA-256 of the weights of a model."""
   found = hashlib.sha256()
   for variable in model.variables:
     found.update(np.ascontiguousarray(variable.numpy()).tobytes())

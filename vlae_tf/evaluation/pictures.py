@@ -17,16 +17,8 @@ _FRAME = np.array([255, 140, 0], np.uint8)  # Around originals.
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-  """Lays images out in rows, nearly square by default.
-
-  Args:
-    images: Array of shape `[num, height, width, channels]` in [0, 1], one or
-      three channels.
-    columns: Number of columns.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Lays images out in rows, nearly square by default."""
+  # images [num, height, width, channels] -> [rows, columns, 3]
   if not len(images):
     raise ValueError('`images` must not be empty, got none.')
   tiles = [_tile(image) for image in images]
@@ -43,16 +35,9 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 def beside(
   originals: np.ndarray, draws: np.ndarray, groups: int | None = None
 ) -> np.ndarray:
-  """Originals, framed, with draws made from them on their right.
-
-  Args:
-    originals: Array of shape `[num, height, width, channels]` in [0, 1].
-    draws: Array of shape `[draws, num, height, width, channels]`.
-    groups: Number of originals in a row; nearly square by default.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Originals, framed, with draws made from them on their right."""
+  # originals [num, height, width, channels]; draws [draws, num, height, width,
+  # channels] -> [rows, columns, 3]
   groups = groups or max(1, round(math.sqrt(len(originals) / (1 + len(draws)))))
   cells = []
   for original, *of_it in zip(originals, *draws):
@@ -67,15 +52,8 @@ def beside(
 
 
 def rows(images: np.ndarray, framed: tuple[int, ...] = ()) -> np.ndarray:
-  """Rows of images, one below the other, originals among them framed.
-
-  Args:
-    images: Array of shape `[rows, columns, height, width, channels]` in [0, 1].
-    framed: Columns that are originals; -1 is the last one.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Rows of images, one below the other, originals among them framed."""
+  # images [rows, columns, height, width, channels] -> [rows, columns, 3]
   columns = range(images.shape[1])
   originals = {columns[i] for i in framed}
   return np.concatenate(
@@ -87,19 +65,10 @@ def rows(images: np.ndarray, framed: tuple[int, ...] = ()) -> np.ndarray:
 
 
 def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
-  """A picture, enlarged by whole pixels, above a strip with a text.
-
-  The text is broken into lines; a picture that is too narrow for words gets
-  room on its right.
-
-  Args:
-    picture: Uint8 array of shape `[height, width, 3]`.
-    text: What it shows.
-    scale: Integer factor of the picture; letters keep their size.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """A picture, enlarged by whole pixels, above a strip with a text."""
+  # The text is broken into lines; a picture that is too narrow for words gets
+  # room on its right.
+  # picture [height, width, 3] -> [rows, columns, 3]
   picture = _enlarged(picture, scale)
   width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
   missing = width - picture.shape[1]
@@ -110,15 +79,8 @@ def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
 
 
 def text_strip(text: str, width: int) -> np.ndarray:
-  """Black text on white, broken into as many lines as it needs.
-
-  Args:
-    text: A text; what the font lacks becomes a question mark.
-    width: Width in pixels.
-
-  Returns:
-    A uint8 array of shape `[rows, width, 3]`.
-  """
+  """Black text on white, broken into as many lines as it needs."""
+  # -> [rows, width, 3]
   font = letters()
   # The bitmap font of Pillow knows no others.
   text = text.encode('latin-1', 'replace').decode('latin-1')
@@ -159,16 +121,8 @@ def _broken(text, fits):
 def encode_png(
   picture: np.ndarray, scale: int = 2, text: str | None = None
 ) -> bytes:
-  """PNG bytes of a picture, enlarged by whole pixels.
-
-  Args:
-    picture: Uint8 array of shape `[height, width, 3]`.
-    scale: Integer factor.
-    text: What it shows, for the file's `Description`.
-
-  Returns:
-    Bytes.
-  """
+  """PNG bytes of a picture, enlarged by whole pixels."""
+  # picture [height, width, 3]
   buffer = io.BytesIO()
   about = PngImagePlugin.PngInfo()
   if text is not None:
@@ -181,14 +135,7 @@ def encode_png(
 
 
 def check_png_path(path: str | os.PathLike) -> None:
-  """Checks early that a path can become a PNG file.
-
-  Args:
-    path: Path.
-
-  Raises:
-    ValueError: It does not end in .png, or its directory cannot be written.
-  """
+  """Checks early that a path can become a PNG file."""
   if not str(path).lower().endswith('.png'):
     raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
   try:
@@ -203,11 +150,7 @@ def save_png(
   scale: int = 2,
   text: str | None = None,
 ) -> None:
-  """Writes a picture to a PNG file, atomically; see `encode_png`.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """Writes a picture to a PNG file, atomically; see `encode_png`."""
   files.write_bytes(path, encode_png(picture, scale, text))
 
 

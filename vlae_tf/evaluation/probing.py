@@ -211,16 +211,7 @@ class Prober:
 
 
 def text(report: Report, data: data_lib.ImageData, what: str) -> str:
-  """The lines that a person reads.
-
-  Args:
-    report: `Report`.
-    data: `ImageData` that it is of.
-    what: What the classes are, in the plural.
-
-  Returns:
-    A string of several lines.
-  """
+  """The lines that a person reads."""
   assert data.labels is not None
   num_train, num_classes = len(data.train), len(np.unique(data.labels['train']))
   lines = [

@@ -22,12 +22,9 @@ _IMAGES, _IMAGES_OF_LARGE, _LARGE = 8, 2, 33**2
 
 @dataclasses.dataclass(frozen=True)
 class ReceptiveField:
-  """The pixels that the parameters of one pixel depend on.
+  """The pixels that the parameters of one pixel depend on."""
 
-  Attributes:
-    offsets: Sorted tuple of `(di, dj)`, relative to the pixel.
-  """
-
+  # Sorted tuple of `(di, dj)`, relative to the pixel.
   offsets: tuple[tuple[int, int], ...]
 
   @property

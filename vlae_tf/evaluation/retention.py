@@ -29,40 +29,21 @@ _LEVELS = 255
 
 
 class Row(NamedTuple):
-  """How far decompressions are from what they are of, in one respect.
+  """How far decompressions are from what they are of, in one respect."""
 
-  Attributes:
-    what: 'luminance' or 'colour'.
-    blur: Standard deviation of the blur, in pixels.
-    error: Root of the mean square of the difference, in levels of 255.
-    error_of_others: The same to decompressions of other images.
-    kept: Share of the variance that is not lost: one minus the quotient of both
-      mean squares; 0 where any image would do as well, 1 where nothing differs.
-    kept_stderr: Its standard error over the images.
-  """
-
-  what: str
-  blur: float
-  error: float
-  error_of_others: float
+  what: str  # 'luminance' or 'colour'.
+  blur: float  # Standard deviation of the blur, in pixels.
+  error: float  # Root of the mean square of the difference, in levels of 255.
+  error_of_others: float  # The same to decompressions of other images.
+  # Share of the variance that is not lost: one minus the quotient of both mean
+  # squares; 0 where any image would do as well, 1 where nothing differs.
   kept: float
-  kept_stderr: float
+  kept_stderr: float  # Its standard error over the images.
 
 
 def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
-  """Luminance, and blue's and red's difference from it [2].
-
-  Args:
-    images: Float array of shape `[..., channels]` in [0, 1], of 1 or 3
-      channels.
-
-  Returns:
-    Arrays of shape `[..., maps]` by name, in levels: 'luminance' of one map, of
-    three channels also 'colour' of two, `0.564 (B - Y)` and `0.713 (R - Y)`.
-
-  Raises:
-    ValueError: There are other numbers of channels.
-  """
+  """Luminance, and blue's and red's difference from it [2]."""
+  # images [..., channels] -> [..., maps]
   images = np.asarray(images, np.float64) * _LEVELS
   if images.shape[-1] == 1:
     return {'luminance': images}
@@ -80,15 +61,8 @@ def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def blurred(maps: np.ndarray, blur: float) -> np.ndarray:
-  """Maps blurred by a Gaussian, their edges mirrored.
-
-  Args:
-    maps: Array of shape `[..., height, width, maps]`.
-    blur: Standard deviation, in pixels; 0 for none, infinite for the mean.
-
-  Returns:
-    An array of the same shape, of height and width one if `blur` is infinite.
-  """
+  """Maps blurred by a Gaussian, their edges mirrored."""
+  # maps [..., height, width, maps]
   if math.isinf(blur):
     return maps.mean((-3, -2), keepdims=True)
   widths = [0.0] * maps.ndim
@@ -154,14 +128,7 @@ def _squares(maps, others):
 
 
 def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
-  """What is kept, as lines of text: a row a respect, a column a run.
-
-  Args:
-    rows_of_runs: Rows by the names of runs, all of the same respects.
-
-  Returns:
-    A string of several lines.
-  """
+  """What is kept, as lines of text: a row a respect, a column a run."""
   names = list(rows_of_runs)
   width = max(22, *map(len, names)) + 2
   lines = [

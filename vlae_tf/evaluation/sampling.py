@@ -37,20 +37,9 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
 def decompress(
   model: model_lib.VLAE, images: np.ndarray, draws: int = 1, seed: int = 0
 ) -> np.ndarray:
-  """Draws images from the codes of given ones: the lossy code's meaning.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    draws: Draws from each code, at least 1.
-    seed: Python integer.
-
-  Returns:
-    An array of shape `[draws, num, height, width, channels]`.
-
-  Raises:
-    ValueError: `draws` is less than 1, or the images are not the model's.
-  """
+  """Draws images from the codes of given ones: the lossy code's meaning."""
+  # images [num, height, width, channels] -> [draws, num, height, width,
+  # channels]
   checks.integer('draws', draws, 1)
   inputs.check_pixels(model, images)
   checks.integer('seed', seed, 0, seeds.MAX_SEED)
@@ -66,27 +55,9 @@ def complete(
   seed: int = 0,
   proposals: int = 256,
 ) -> np.ndarray:
-  """Continues images of which only the first pixels in raster order are known.
-
-  The code comes from `p(z | given pixels)`, by sampling-importance-resampling,
-  see `drawing.completions`; the pixels from `p(rest | given pixels, z)`,
-  exactly.
-
-  Args:
-    model: Built `VLAE`.
-    images: Float array of shape `[num, height, width, channels]` in [0, 1].
-    num_given: How many pixels of each are known.
-    draws: Continuations of each image, at least 1.
-    seed: Python integer.
-    proposals: Codes that are weighed for each image, at least 2.
-
-  Returns:
-    An array of shape `[draws, num, height, width, channels]`.
-
-  Raises:
-    ValueError: More pixels are given than there are, or less than none; a
-      number is too small, or the images are not the model's.
-  """
+  """Continues images of which the first pixels in raster order are known."""
+  # images [num, height, width, channels] -> [draws, num, height, width,
+  # channels]
   inputs.check_pixels(model, images)
   height, width = images.shape[1:3]
   checks.integer('num_given', num_given, 0, height * width)

@@ -37,20 +37,7 @@ def write(
   overwrite: bool = False,
   names: Sequence[str] = tuple(signatures.SIGNATURES),
 ) -> None:
-  """Writes a model with its signatures, whole or not at all.
-
-  Args:
-    model: Built `VLAE`.
-    directory: Path of a directory that is not there yet.
-    about: Plain facts of JSON's types to keep with it.
-    overwrite: Whether a SavedModel that is there may be replaced.
-    names: Signatures to write, some of `signatures.SIGNATURES`; all by default.
-      The first is the one that is asked where none is named.
-
-  Raises:
-    ValueError: There is no such signature, or the directory is there, or cannot
-      be written.
-  """
+  """Writes a model with its signatures, whole or not at all."""
   unknown = [name for name in names if name not in signatures.SIGNATURES]
   if unknown or not names:
     raise ValueError(
@@ -82,11 +69,9 @@ def _traced(model, chosen):
 
 
 def _frozen_layers(model):
-  """Layers whose kernels are made plain.
-
-  Those that XLA compiles pixel by pixel compute their own, and so the very
-  numbers that they have in Python.
-  """
+  """Layers whose kernels are made plain."""
+  # Those that XLA compiles pixel by pixel compute their own, and so the very
+  # numbers that they have in Python.
   compiled = {
     id(inner)
     for layer in model._flatten_layers()

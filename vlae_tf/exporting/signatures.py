@@ -24,18 +24,13 @@ _MOST_IMAGES = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-  """An input or an output.
+  """An input or an output."""
 
-  Attributes:
-    text: What it is, with its unit.
-    shape: Axes: `None` for any size, 'image' for height, width and channels,
-      'grid' for height and width, 'code' for the axes of a code.
-    dtype: Name of a dtype.
-  """
-
-  text: str
+  text: str  # What it is, with its unit.
+  # Axes: `None` for any size, 'image' for height, width and channels, 'grid'
+  # for height and width, 'code' for the axes of a code.
   shape: tuple[int | str | None, ...] = (None,)
-  dtype: str = 'float32'
+  dtype: str = 'float32'  # Name of a dtype.
 
   def spec(self, name: str, model: model_lib.VLAE) -> tf.TensorSpec:
     """The `tf.TensorSpec` of it for a model."""
@@ -55,31 +50,17 @@ def _sizes(size, model):
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-  """A computation, and what goes in and comes out.
+  """A computation, and what goes in and comes out."""
 
-  Attributes:
-    text: What it does.
-    inputs: `Field`s by name.
-    outputs: `Field`s by name.
-    compute: Function of a model and of inputs by name that returns tensors in
-      the order of `outputs`.
-  """
-
-  text: str
-  inputs: Mapping[str, Field]
-  outputs: Mapping[str, Field]
+  text: str  # What it does.
+  inputs: Mapping[str, Field]  # `Field`s by name.
+  outputs: Mapping[str, Field]  # `Field`s by name.
+  # Function of a model and of inputs by name that returns tensors in the order
+  # of `outputs`.
   compute: Callable[..., Any]
 
   def bind(self, model: model_lib.VLAE) -> Any:
-    """The computation of a model as a `tf.function` of its inputs by name.
-
-    Args:
-      model: Built `VLAE`.
-
-    Returns:
-      A `tf.function` with an input signature, which returns a dictionary. It
-      raises `tf.errors.InvalidArgumentError` for inputs out of bounds.
-    """
+    """The computation of a model as a `tf.function` of its inputs by name."""
     specs = [f.spec(name, model) for name, f in self.inputs.items()]
 
     def call(*args):

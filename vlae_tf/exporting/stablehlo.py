@@ -43,20 +43,9 @@ def write(
   batch_size: int = 1,
   overwrite: bool = False,
 ) -> None:
-  """Writes two signatures, whole or not at all.
-
-  Inputs and outputs come in the order of `signatures.json`. Inputs are not
-  checked, as StableHLO has nothing for that.
-
-  Args:
-    model: Built `VLAE`.
-    directory: Path of a directory that is not there yet.
-    batch_size: Number of images, at least 1.
-    overwrite: Whether an export of this kind may be replaced.
-
-  Raises:
-    ValueError: The directory is there, or cannot be written.
-  """
+  """Writes two signatures, whole or not at all."""
+  # Inputs and outputs come in the order of `signatures.json`. Inputs are not
+  # checked, as StableHLO has nothing for that.
   checks.integer('batch_size', batch_size, 1)
   with files.new_directory(directory, KIND, overwrite) as folder:
     described = {}

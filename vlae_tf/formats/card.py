@@ -27,15 +27,7 @@ _LIMITS_OF_DATA = {
 
 
 def text(name: str, described: description_lib.Description) -> str:
-  """The card.
-
-  Args:
-    name: What the model is called.
-    described: Its `Description`.
-
-  Returns:
-    Markdown with a YAML header.
-  """
+  """The card."""
   sections = {
     'The model': _model(described),
     'Data and protocol': _protocol(described.about),
@@ -63,14 +55,7 @@ def expected(about: Mapping[str, Any]) -> str:
 
 
 def results(about: Mapping[str, Any]) -> str:
-  """A table of the scores, a row each.
-
-  Args:
-    about: `Description.about`.
-
-  Returns:
-    Markdown.
-  """
+  """A table of the scores, a row each."""
   scores = about.get('scores') or []
   if not scores:
     return f'{NOT_MEASURED.capitalize()}: score it before you rely on it.'

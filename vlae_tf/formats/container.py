@@ -26,22 +26,9 @@ def write(
   payloads: Iterable[bytes],
   overwrite: bool = False,
 ) -> None:
-  """Writes a file in one step; if anything fails, nothing is left of it.
-
-  One payload is in memory at a time. As the header needs their lengths, they
-  first go to a file without a name beside it: the disk takes them twice.
-
-  Args:
-    out: Path of the file, which ends in `SUFFIX`; its directory is made.
-    header: `Header`.
-    payloads: Bytes of each chunk, in order. Each is asked for when the one
-      before is on the disk.
-    overwrite: Whether a file that is there may be replaced.
-
-  Raises:
-    ValueError: The file is there already or cannot be written, or there are
-      more or fewer payloads than chunks.
-  """
+  """Writes a file in one step; if anything fails, nothing is left of it."""
+  # One payload is in memory at a time. As the header needs their lengths, they
+  # first go to a file without a name beside it: the disk takes them twice.
   files.check_new_file(out, overwrite, SUFFIX)
   index = layout.Index()
   with _spool(out) as spool:
@@ -51,32 +38,13 @@ def write(
 
 
 def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
-  """Puts images after those of a file, in one step; or it stays as it was.
-
-  Full chunks are copied as they are. A last chunk that is not full is made
-  anew: its images have to be decoded first, and encoded with the new ones.
-
-      with Archive(path) as archive:
-        first = archive.header.full_chunks  # The first chunk to be made.
-        old = []
-        if first < archive.header.num_chunks:
-          old = decode(archive.payload(first))
-        append(archive, len(new), encode([*old, *new]))
-
-  Args:
-    archive: The file, open since before its last chunk was read. It goes on
-      reading the old file.
-    added: Number of new images.
-    payloads: Bytes of the chunks from number `archive.header.full_chunks` on,
-      as in `write`.
-
-  Returns:
-    The header of the new file: the old one with more images.
-
-  Raises:
-    ValueError: Another file is at its path by now, it cannot be written, or
-      there are more or fewer payloads than chunks.
-  """
+  """Puts images after those of a file, in one step; or it stays as it was."""
+  # Full chunks are copied as they are. A last chunk that is not full is made
+  # anew: its images have to be decoded first, and encoded with the new ones.
+  # with Archive(path) as archive: first = archive.header.full_chunks  # The
+  # first chunk to be made. old = [] if first < archive.header.num_chunks: old =
+  # decode(archive.payload(first)) append(archive, len(new), encode([*old,
+  # *new]))
   if type(added) is not int or added < 1:
     raise ValueError(f'`added` must be a whole number above 0, got {added!r}.')
   path = os.path.realpath(archive.path)  # A link stays one.

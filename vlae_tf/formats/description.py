@@ -35,11 +35,7 @@ _NUMBERS = (
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-  """What `config.json` says; its fields are in the table above.
-
-  Raises:
-    ValueError: One of them is of another form.
-  """
+  """What `config.json` says; its fields are in the table above."""
 
   vlae_tf_version: str
   image_shape: tuple[int, ...]
@@ -130,17 +126,7 @@ def without_place(dataset: str) -> str:
 
 
 def to_json(description: Description) -> str:
-  """The text of `config.json`.
-
-  Args:
-    description: `Description`.
-
-  Returns:
-    JSON.
-
-  Raises:
-    ValueError: Something in `about` is not what JSON has.
-  """
+  """The text of `config.json`."""
   fields = {'format': FORMAT, 'format_version': VERSION}
   fields |= dataclasses.asdict(description)
   try:
@@ -153,17 +139,7 @@ def to_json(description: Description) -> str:
 
 
 def from_json(text: str) -> Description:
-  """What `config.json` says.
-
-  Args:
-    text: Its text.
-
-  Returns:
-    `Description`.
-
-  Raises:
-    ValueError: It is of something else, or of a later version.
-  """
+  """What `config.json` says."""
   fields = json.loads(text)
   if not isinstance(fields, dict) or 'format' not in fields:
     is_run = isinstance(fields, dict) and 'dataset' in fields

@@ -42,17 +42,7 @@ class Weights(NamedTuple):
 def check_target(
   directory: str | os.PathLike, overwrite: bool, argument: str = 'directory'
 ) -> None:
-  """Checks, before long work, that a folder can be written.
-
-  Args:
-    directory: Path of the folder.
-    overwrite: Whether a folder of a shared model may be replaced.
-    argument: What the path was given as.
-
-  Raises:
-    ValueError: It is there and may not be replaced, is something else, holds
-      other files as well, or cannot be written.
-  """
+  """Checks, before long work, that a folder can be written."""
   files_lib.check_new_directory(directory, _KIND, overwrite, argument)
   if not os.path.exists(directory):
     return
@@ -72,18 +62,7 @@ def write(
   save_keras: Callable[[str], None] | None = None,
   overwrite: bool = False,
 ) -> None:
-  """Writes a folder beside its place and renames it.
-
-  Args:
-    directory: Path of the folder.
-    described: `Description`; of its `files`, this function takes care.
-    values: Weights by the paths of their variables.
-    save_keras: Writes Keras's file to a path; it is left out by default.
-    overwrite: Whether a folder of a shared model may be replaced.
-
-  Raises:
-    ValueError: See `check_target` and `tensors.encode`.
-  """
+  """Writes a folder beside its place and renames it."""
   check_target(directory, overwrite)
   description.to_json(described)  # Before long work.
   weights = tensors.encode(values, described.weights_dtype)
@@ -101,28 +80,15 @@ def write(
 
 
 def _check_room(path, values):
-  """Checks that the disk takes a file of Keras.
-
-  On a full one, HDF5 writes pages to standard error and may end the process.
-  """
+  """Checks that the disk takes a file of Keras."""
+  # On a full one, HDF5 writes pages to standard error and may end the process.
   size = sum(v.nbytes for v in values.values())
   path.write_bytes(bytes(size + _OVERHEAD * (len(values) + 16)))
   path.unlink()
 
 
 def read(directory: str | os.PathLike) -> description.Description:
-  """Reads what a folder says of itself; opens no other file.
-
-  Args:
-    directory: Path of the folder.
-
-  Returns:
-    A `Description`.
-
-  Raises:
-    ValueError: It is not the folder of a shared model, or one of a later
-      version.
-  """
+  """Reads what a folder says of itself; opens no other file."""
   path = pathlib.Path(directory) / CONFIG
   try:
     return description.from_json(path.read_text(encoding='utf-8'))

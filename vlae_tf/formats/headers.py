@@ -21,31 +21,18 @@ MAX_ARITHMETIC = 7
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """What is needed to decode the payloads, and how images lie in them.
+  """What is needed to decode the payloads, and how images lie in them."""
 
-  Attributes:
-    mode: 'lossless', or 'lossy' for images that come back changed.
-    fingerprint: `FINGERPRINT_BYTES` bytes of the model's SHA-256.
-    image_shape: `(height, width, channels)` of every image.
-    count: Number of images.
-    chunk_size: Images in a chunk; the last one has the rest.
-    lanes: Number of interleaved coders, one of `LANES`.
-    step: Step of the lattice of codes, one of `STEPS`.
-    direct_step: The same for images that are coded without bits back.
-    arithmetic: Which integer arithmetic made the probabilities, 1 to 7.
-
-  Raises:
-    ValueError: One of them is something else, or a chunk is too large.
-  """
-
-  mode: str
-  fingerprint: bytes
+  mode: str  # 'lossless', or 'lossy' for images that come back changed.
+  fingerprint: bytes  # `FINGERPRINT_BYTES` bytes of the model's SHA-256.
+  # `(height, width, channels)` of every image.
   image_shape: tuple[int, int, int]
-  count: int
-  chunk_size: int
-  lanes: int
-  step: float
-  direct_step: float
+  count: int  # Number of images.
+  chunk_size: int  # Images in a chunk; the last one has the rest.
+  lanes: int  # Number of interleaved coders, one of `LANES`.
+  step: float  # Step of the lattice of codes, one of `STEPS`.
+  direct_step: float  # The same for images that are coded without bits back.
+  # Which integer arithmetic made the probabilities, 1 to 7.
   arithmetic: int = 1
 
   def __post_init__(self):
@@ -81,33 +68,13 @@ class Header:
     return self.count // self.chunk_size
 
   def images_of(self, chunk: int) -> range:
-    """Numbers of the images of a chunk.
-
-    Args:
-      chunk: Its number, from 0.
-
-    Returns:
-      A range.
-
-    Raises:
-      ValueError: There is no such chunk.
-    """
+    """Numbers of the images of a chunk."""
     _check_whole('chunk', chunk, 0, self.num_chunks - 1)
     first = chunk * self.chunk_size
     return range(first, min(first + self.chunk_size, self.count))
 
   def chunk_of(self, image: int) -> tuple[int, int]:
-    """Where an image is.
-
-    Args:
-      image: Its number, from 0.
-
-    Returns:
-      The number of its chunk, and its place in it, both from 0.
-
-    Raises:
-      ValueError: There is no such image.
-    """
+    """Where an image is."""
     _check_whole('image', image, 0, self.count - 1)
     return divmod(image, self.chunk_size)
 

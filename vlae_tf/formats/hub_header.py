@@ -10,15 +10,7 @@ from vlae_tf.formats import description
 
 
 def text(name: str, described: description.Description) -> str:
-  """The header, without the lines around it.
-
-  Args:
-    name: What the model is called.
-    described: Its `Description`.
-
-  Returns:
-    Lines of YAML.
-  """
+  """The header, without the lines around it."""
   about = described.about
   dataset = about.get('dataset')
   fields: dict[str, Any] = {

@@ -35,11 +35,7 @@ _EVERY = 64  # Every so many chunks, the index keeps an offset.
 
 
 class Index:
-  """Lengths and sums of the payloads, in little more than 8 bytes a chunk.
-
-  Attributes:
-    total: Bytes of all payloads.
-  """
+  """Lengths and sums of the payloads, in little more than 8 bytes a chunk."""
 
   def __init__(self):
     self.total = 0
@@ -67,17 +63,11 @@ class Index:
 
 @dataclasses.dataclass(frozen=True)
 class Parsed:
-  """A header as it was read, or is to be written.
+  """A header as it was read, or is to be written."""
 
-  Attributes:
-    header: `Header`.
-    index: `Index` of all its chunks.
-    length: Bytes of both and their check.
-  """
-
-  header: Header
-  index: Index
-  length: int
+  header: Header  # `Header`.
+  index: Index  # `Index` of all its chunks.
+  length: int  # Bytes of both and their check.
 
   @property
   def file_size(self) -> int:
@@ -87,16 +77,7 @@ class Parsed:
 
 
 def crc_of(header: Header, chunk: int, payload: bytes) -> int:
-  """CRC-32 of a chunk: of the settings, its number, its images and its bytes.
-
-  Args:
-    header: `Header`.
-    chunk: Number of the chunk.
-    payload: Its bytes.
-
-  Returns:
-    The sum, which stays when images are appended, but if they fill the chunk.
-  """
+  """CRC-32 of the settings and of a chunk: number, images and bytes."""
   images = len(header.images_of(chunk))
   start = _settings(header) + varints.encode(chunk) + varints.encode(images)
   return zlib.crc32(payload, zlib.crc32(start))
@@ -130,17 +111,7 @@ def _settings(header):
 
 
 def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
-  """Opens a file, which a device or a pipe is not.
-
-  Args:
-    path: Its path.
-
-  Returns:
-    The file, and how many bytes it has.
-
-  Raises:
-    ValueError: It cannot be read.
-  """
+  """Opens a file, which a device or a pipe is not."""
   try:
     # A pipe would wait here for somebody who writes.
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -178,20 +149,7 @@ class _Source:
 
 
 def read(file: BinaryIO, start: int, size: int) -> Parsed:
-  """Reads a header; a number in it makes nothing large before it is checked.
-
-  Args:
-    file: An open file.
-    start: Where the header starts.
-    size: Where it has to end, at most.
-
-  Returns:
-    `Parsed`.
-
-  Raises:
-    ValueError: It is none that this version reads, or not whole.
-    OSError: The disk does not give it.
-  """
+  """Reads a header; a number in it makes nothing large before it is checked."""
   source = _Source(file, start, size)
   _check_magic(source.take(max(0, min(len(MAGIC), source.left))))
   (version,) = source.take(1)

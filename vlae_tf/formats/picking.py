@@ -8,42 +8,18 @@ from vlae_tf.formats.headers import Header
 
 
 def chunks_with(header: Header, images: Sequence[int]) -> list[int]:
-  """Numbers of the chunks that some images are in; of all, if none is named.
-
-  Args:
-    header: `Header` of the file.
-    images: Numbers of images.
-
-  Returns:
-    A sorted list.
-
-  Raises:
-    ValueError: There is no such image.
-  """
+  """Numbers of the chunks that some images are in; of all, if none is named."""
   if not images:
     return list(range(header.num_chunks))
   return sorted({header.chunk_of(image)[0] for image in images})
 
 
 class Picked:
-  """Images out of some chunks: those of some numbers, or all of them.
-
-  Attributes:
-    num_decoded: Number of images in the chunks.
-    num_wanted: Number of images that are wanted.
-  """
+  """Images out of some chunks: those of some numbers, or all of them."""
 
   def __init__(
     self, header: Header, chunks: Sequence[int], images: Sequence[int]
   ):
-    """Creates it.
-
-    Args:
-      header: `Header` of the file.
-      chunks: Numbers of the chunks that are decoded.
-      images: Numbers of the images that are wanted, in any order; all of the
-        chunks if there is none.
-    """
     self._header, self._images = header, images
     self.num_decoded = sum(len(header.images_of(chunk)) for chunk in chunks)
     self.num_wanted = len(images) or self.num_decoded
@@ -51,14 +27,8 @@ class Picked:
   def pick(
     self, parts: Iterable[tuple[int, np.ndarray]]
   ) -> Iterator[np.ndarray]:
-    """The images of chunks in order, or those that are wanted, one by one.
-
-    Args:
-      parts: Pairs of a chunk's number and of its images.
-
-    Yields:
-      Arrays of shape `[num, ...]`.
-    """
+    """The images of chunks in order, or those that are wanted, one by one."""
+    # -> [num, ...]
     found = {}
     for chunk, images in parts:
       if not self._images:

@@ -12,25 +12,9 @@ _BLOCK = 2**16  # Bytes copied or compared at once.
 
 
 class Archive:
-  """A file that is open for reading; closes itself as a context manager.
-
-  Attributes:
-    path: Its path.
-    header: Its `Header`.
-    file: The open file.
-    parsed: The header with the places of the chunks.
-  """
+  """A file that is open for reading; closes itself as a context manager."""
 
   def __init__(self, path: str | os.PathLike):
-    """Opens a file and reads its header, but no chunk.
-
-    Args:
-      path: Path of the file.
-
-    Raises:
-      ValueError: It cannot be read, is not of this kind or of a later version,
-        its header is damaged, or it is longer or shorter than that says.
-    """
     self.path = path
     self.file, size = layout.open_file(path)
     try:
@@ -63,18 +47,7 @@ class Archive:
       raise ValueError(f'Cannot read {self.path}: {error}.') from error
 
   def payload(self, chunk: int) -> bytes:
-    """The bytes of a chunk, as they were written.
-
-    Args:
-      chunk: Its number, from 0.
-
-    Returns:
-      Bytes.
-
-    Raises:
-      ValueError: There is no such chunk, or it is damaged; the message names
-        the images that are lost.
-    """
+    """The bytes of a chunk, as they were written."""
     self.header.images_of(chunk)  # There must be such a chunk.
     start, length, crc = self.parsed.index.chunk(chunk)
     with self._errors():
@@ -87,11 +60,7 @@ class Archive:
     return found
 
   def check(self) -> None:
-    """Reads all of the file.
-
-    Raises:
-      ValueError: A chunk or the trailer is damaged.
-    """
+    """Reads all of the file."""
     for chunk in range(self.header.num_chunks):
       self.payload(chunk)
     with self._errors():
@@ -99,15 +68,7 @@ class Archive:
 
 
 def check_trailer(file: BinaryIO, parsed: layout.Parsed) -> None:
-  """Compares the trailer, if there is one, with the header that it copies.
-
-  Args:
-    file: An open file.
-    parsed: Its header.
-
-  Raises:
-    ValueError: They differ.
-  """
+  """Compares the trailer, if there is one, with the header that it copies."""
   if len(parsed.index) == 1:
     return
   length = parsed.length
@@ -144,19 +105,7 @@ def _check_size(parsed, size):
 
 
 def blocks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-  """The bytes of a part of a file, a few at a time.
-
-  Args:
-    file: An open file.
-    start: Where the part starts.
-    length: Bytes of it.
-
-  Yields:
-    Bytes.
-
-  Raises:
-    OSError: The file ends within it.
-  """
+  """The bytes of a part of a file, a few at a time."""
   while length:
     file.seek(start)
     block = file.read(min(length, _BLOCK))

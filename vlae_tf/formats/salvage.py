@@ -8,38 +8,22 @@ from vlae_tf.formats.headers import Header
 
 
 class Salvaged(NamedTuple):
-  """What could be read of a file.
+  """What could be read of a file."""
 
-  Attributes:
-    header: Its `Header`.
-    payloads: Bytes of the chunks that are whole, by their numbers.
-    messages: What is wrong with the file and which images are lost; none for a
-      file that is whole.
-  """
-
-  header: Header
+  header: Header  # Its `Header`.
+  # Bytes of the chunks that are whole, by their numbers.
   payloads: dict[int, bytes]
+  # What is wrong with the file and which images are lost; none for a file that
+  # is whole.
   messages: list[str]
 
 
 def salvage(path: str | os.PathLike) -> Salvaged:
-  """Reads all chunks that are whole, wherever the file is damaged.
-
-  The header may be that of the trailer. A chunk is looked for as far from the
-  start as it should be, and as far from the end: bytes that are missing or too
-  many in one place cost no chunk but those that they are in. Its CRC-32 says
-  whether it is there.
-
-  Args:
-    path: Path of the file.
-
-  Returns:
-    `Salvaged`.
-
-  Raises:
-    ValueError: The file cannot be read, or has a whole header neither at its
-      start nor at its end, without which nothing can be found.
-  """
+  """Reads all chunks that are whole, wherever the file is damaged."""
+  # The header may be that of the trailer. A chunk is looked for as far from the
+  # start as it should be, and as far from the end: bytes that are missing or
+  # too many in one place cost no chunk but those that they are in. Its CRC-32
+  # says whether it is there.
   file, size = layout.open_file(path)
   with file:
     try:

@@ -23,11 +23,7 @@ _WRITTEN_AS_IS = ('float16', 'float32', 'float64')
 
 
 def check_dtype(dtype: str) -> None:
-  """Checks how floats are to be written.
-
-  Raises:
-    ValueError: It is none of `DTYPES`.
-  """
+  """Checks how floats are to be written."""
   if dtype not in DTYPES:
     raise ValueError(f'`dtype` must be one of {DTYPES}, got {dtype!r}.')
 
@@ -78,17 +74,7 @@ def _written(name, value, dtype):
 
 
 def decode(data: bytes) -> dict[str, np.ndarray]:
-  """The arrays of a file.
-
-  Args:
-    data: Its bytes.
-
-  Returns:
-    Arrays by name.
-
-  Raises:
-    ValueError: It is no such file, or was cut short.
-  """
+  """The arrays of a file."""
   try:
     return safetensors.numpy.load(data)
   # A dtype that NumPy has not is a KeyError.
@@ -99,15 +85,7 @@ def decode(data: bytes) -> dict[str, np.ndarray]:
 def assign(
   tensors: Mapping[str, np.ndarray], variables: Mapping[str, keras.Variable]
 ) -> None:
-  """Sets variables to what a file holds, all of them or none.
-
-  Args:
-    tensors: Arrays by name, as `decode` returns them.
-    variables: Keras variables by path.
-
-  Raises:
-    ValueError: Names, shapes or dtypes are others.
-  """
+  """Sets variables to what a file holds, all of them or none."""
   if tensors.keys() != variables.keys():
     raise ValueError(
       'it is of another model: '

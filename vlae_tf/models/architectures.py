@@ -102,26 +102,12 @@ class _SpatialDenseNet(_SpatialResNet):
 
 
 def create(config: Any) -> Architecture:
-  """The architecture of a config.
-
-  Args:
-    config: `Config`.
-
-  Returns:
-    An `Architecture`.
-  """
+  """The architecture of a config."""
   return ENCODERS[config.encoder]()
 
 
 def check(config: Any) -> None:
-  """Checks what a config says of them.
-
-  Args:
-    config: `Config`.
-
-  Raises:
-    ValueError: Sizes are no numbers, too large, or do not fit each other.
-  """
+  """Checks what a config says of them."""
   for name in ('encoder_widths', 'encoder_blocks'):
     value = getattr(config, name)
     if not re.fullmatch(_INTEGERS, value):
@@ -139,15 +125,7 @@ def check(config: Any) -> None:
 
 
 def event_shape(config: Any, image_shape: Sequence[int]) -> tuple[int, ...]:
-  """Shape of the codes of a config, `(0,)` without one.
-
-  Args:
-    config: `Config`.
-    image_shape: `(height, width, channels)`.
-
-  Returns:
-    A tuple of integers.
-  """
+  """Shape of the codes of a config, `(0,)` without one."""
   if not config.latent_size:
     return (0,)
   return create(config).event_shape(config, image_shape[:2])

@@ -23,16 +23,7 @@ class ModelBuilder(Protocol):
   def __call__(
     self, config: config_lib.Config, image_shape: tuple[int, ...], /
   ) -> vlae_lib.VLAE:
-    """Builds a model.
-
-    Args:
-      config: `Config` of the run; what it says of components need not count.
-      image_shape: `(height, width, channels)`.
-
-    Returns:
-      A `VLAE` whose variables exist. Every call gives one of the same
-      variables, of the same paths and shapes.
-    """
+    """Builds a model."""
     ...
 
 

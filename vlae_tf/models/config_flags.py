@@ -20,12 +20,7 @@ def _help(meta):
 def define(
   names: Collection[str] | None = None, values: flags.FlagValues | None = None
 ) -> None:
-  """Defines absl flags for fields of `Config`.
-
-  Args:
-    names: Names of the fields; all by default.
-    values: Where to define them; where absl defines flags by default.
-  """
+  """Defines absl flags for fields of `Config`."""
   where: Any = {} if values is None else {'flag_values': values}
   for field in dataclasses.fields(config.Config):
     name, meta = field.name, field.metadata
@@ -48,14 +43,7 @@ def define(
 
 
 def parsed(values: flags.FlagValues) -> config.Config:
-  """The `Config` that parsed absl flags describe.
-
-  Args:
-    values: The `absl.flags.FLAGS` of a program that called `define`.
-
-  Returns:
-    A `Config`; what has no flag is at its default.
-  """
+  """The `Config` that parsed absl flags describe."""
   names = [
     f.name for f in dataclasses.fields(config.Config) if f.name in values
   ]

@@ -261,15 +261,7 @@ def _factorised(config, outputs):
 
 
 def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
-  """The decoder of a config.
-
-  Args:
-    config: `Config`; `latent_size` 0 asks for one without a code.
-    image_shape: `(height, width, channels)`.
-
-  Returns:
-    A layer, not built.
-  """
+  """The decoder of a config."""
   *size, channels = image_shape
   pixel_law = pixel_distributions.PIXEL_LAWS[config.pixel_law]()
   if config.latent_size:

@@ -20,12 +20,11 @@ _STATE = 'state_'  # Begins the keys of these in a saved model.
 
 
 class Fitting(keras.Model):
-  """A Keras model whose `fit` minimises the objective of its `Terms`.
+  """A Keras model whose `fit` minimises the objective of its `Terms`."""
 
-  It checks its images, keeps its parts, is saved with all of its state and is
-  shared. A sub-class has `objective`, `event_shape` and `draw_terms`, and sets
-  `_image_shape` when it is built.
-  """
+  # It checks its images, keeps its parts, is saved with all of its state and is
+  # shared. A sub-class has `objective`, `event_shape` and `draw_terms`, and
+  # sets `_image_shape` when it is built.
 
   objective: terms_lib.Objective
   _image_shape: tuple[int | None, ...]
@@ -55,11 +54,7 @@ class Fitting(keras.Model):
 
   @property
   def image_shape(self) -> tuple[int | None, ...]:
-    """`(height, width, channels)` of the images that it was built for.
-
-    Raises:
-      ValueError: It is not built.
-    """
+    """`(height, width, channels)` of the images that it was built for."""
     if not self.built:
       raise ValueError(
         '`model` must be built, `model.build((None, height, width, channels))`'
@@ -98,21 +93,8 @@ class Fitting(keras.Model):
     return loss
 
   def fit(self, x=None, *args, **kwargs):
-    """Trains on images, as `keras.Model.fit`.
-
-    Args:
-      x: Float array of shape `[num, height, width, channels]` in [0, 1], a
-        `tf.data.Dataset` of batches of them, or another input of Keras.
-      *args: As in Keras.
-      **kwargs: As in Keras.
-
-    Returns:
-      The `History` of Keras.
-
-    Raises:
-      ValueError: The images (of a data set, its first batch) are not of the
-        model's shape, or not in [0, 1].
-    """
+    """Trains on images, as `keras.Model.fit`."""
+    # x [num, height, width, channels]
     self.check_all_images('x', x)
     validation = keras.utils.unpack_x_y_sample_weight(
       kwargs.get('validation_data')
@@ -121,19 +103,7 @@ class Fitting(keras.Model):
     return super().fit(x, *args, **kwargs)
 
   def evaluate(self, x=None, *args, **kwargs):
-    """The objective of images, as `keras.Model.evaluate`.
-
-    Args:
-      x: As in `fit`.
-      *args: As in Keras.
-      **kwargs: As in Keras.
-
-    Returns:
-      As in Keras: the loss, and the means of distortion and rate, in nats.
-
-    Raises:
-      ValueError: As in `fit`.
-    """
+    """The objective of images, as `keras.Model.evaluate`."""
     # What `fit` hands on has been checked.
     if not kwargs.get('_use_cached_eval_dataset'):
       self.check_all_images('x', x)
@@ -174,21 +144,7 @@ class Fitting(keras.Model):
     keras_weights: bool = True,
     overwrite: bool = False,
   ) -> None:
-    """Writes the folder that `vlae_tf.from_pretrained` reads.
-
-    Args:
-      directory: Path of a new folder; see `sharing.folder` for what is in it.
-      about: Data, training and scores for the card, see `runs.about.of_run`.
-      dtype: 'float32' for the weights as they are, 'float16' for half of the
-        bytes.
-      keras_weights: Whether to add `model.weights.h5`, at full precision.
-      overwrite: Whether the folder of another shared model may be replaced.
-
-    Raises:
-      ValueError: The model is not built, its weights are not finite (in that
-        dtype), the folder is there or cannot be written, or `about` is not
-        what JSON has.
-    """
+    """Writes the folder that `vlae_tf.from_pretrained` reads."""
     tensors.check_dtype(dtype)
     image_shape: Any = self.image_shape
     if None in image_shape:

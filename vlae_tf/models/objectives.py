@@ -39,16 +39,7 @@ def _iwae(config, floor):
 
 
 def create(config: Any, image_shape: Sequence[int]) -> Objective:
-  """The objective of a config.
-
-  Args:
-    config: `Config`.
-    image_shape: `(height, width, channels)`; `config.free_bits` are nats of
-      each of their product.
-
-  Returns:
-    An `Objective`.
-  """
+  """The objective of a config."""
   # Without a code there is no rate to hold up.
   free_bits = config.free_bits if config.latent_size else 0.0
   floor = free_bits * math.prod(image_shape)

@@ -41,17 +41,8 @@ class Posterior(keras.layers.Layer):
     self.event_shape = gaussians.as_event_shape(event_shape)
 
   def __call__(self, image: tf.Tensor) -> tfd.Distribution:
-    """The law; it is built for the first images that it gets.
-
-    Args:
-      image: Float `Tensor` of shape `[batch, height, width, channels]`.
-
-    Returns:
-      A `tfd.Distribution`.
-
-    Raises:
-      ValueError: The images are not of the shape that it was built for.
-    """
+    """The law; it is built for the first images that it gets."""
+    # image [batch, height, width, channels]
     checks.images('image', image, _built_for(self))
     return super().__call__(image)
 
@@ -113,31 +104,14 @@ class Likelihood(keras.layers.Layer):
     super().__init__(name=name, **kwargs)
 
   def __call__(self, z: tf.Tensor) -> tfd.Distribution:
-    """The law; it is built for the first codes that it gets.
-
-    Args:
-      z: Float `Tensor` of shape `[..., *event_shape]`; the first ones of shape
-        `[num, *event_shape]`.
-
-    Returns:
-      A `tfd.Distribution`.
-
-    Raises:
-      ValueError: The codes are not of the shape that it was built for.
-    """
+    """The law; it is built for the first codes that it gets."""
+    # z [..., *event_shape]
     checks.ends_in('z', z, _built_for(self) or ())
     return super().__call__(z)
 
 
 def check_posterior(posterior: Any) -> None:
-  """Checks that a model can use a posterior.
-
-  Args:
-    posterior: What a user gave.
-
-  Raises:
-    ValueError: It cannot be called or does not say the shape of a code.
-  """
+  """Checks that a model can use a posterior."""
   if not callable(posterior) or not hasattr(posterior, 'event_shape'):
     raise ValueError(
       '`posterior` must be callable with images and have `event_shape`, the '
@@ -147,15 +121,7 @@ def check_posterior(posterior: Any) -> None:
 
 
 def check_prior(prior: Any, event_shape: Sequence[int]) -> None:
-  """Checks that a model can use a prior.
-
-  Args:
-    prior: What a user gave.
-    event_shape: Shape of the posterior's codes.
-
-  Raises:
-    ValueError: It cannot be called without input, or is of other codes.
-  """
+  """Checks that a model can use a prior."""
   # Keras's own `__call__` asks for an input.
   of_keras = isinstance(prior, keras.layers.Layer) and (
     type(prior).__call__ is keras.layers.Layer.__call__
@@ -174,14 +140,7 @@ def check_prior(prior: Any, event_shape: Sequence[int]) -> None:
 
 
 def check_likelihood(likelihood: Any) -> None:
-  """Checks that a model can use a likelihood.
-
-  Args:
-    likelihood: What a user gave.
-
-  Raises:
-    ValueError: It cannot be called.
-  """
+  """Checks that a model can use a likelihood."""
   if not callable(likelihood):
     raise ValueError(
       '`likelihood` must be callable with codes: derive it from '
@@ -190,15 +149,7 @@ def check_likelihood(likelihood: Any) -> None:
 
 
 def check_law(name: str, law: Any) -> None:
-  """Checks that a part returned a law.
-
-  Args:
-    name: Name of the part.
-    law: What it returned.
-
-  Raises:
-    ValueError: It has no density.
-  """
+  """Checks that a part returned a law."""
   if not hasattr(law, 'log_prob'):
     raise ValueError(
       f'`{name}` must return a `tfd.Distribution`, got {type(law).__name__}.'

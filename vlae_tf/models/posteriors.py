@@ -186,14 +186,7 @@ def _gaussian(config, event_shape) -> keras.layers.Layer:
 
 
 def check(config: Any) -> None:
-  """Checks that a posterior can be of the codes of a config.
-
-  Args:
-    config: `Config`.
-
-  Raises:
-    ValueError: A layer is too small, or the codes have places.
-  """
+  """Checks that a posterior can be of the codes of a config."""
   if not config.latent_size or config.posterior != 'iaf':
     return
   if architectures.create(config).is_spatial:
@@ -205,15 +198,7 @@ def check(config: Any) -> None:
 
 
 def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
-  """The posterior of a config.
-
-  Args:
-    config: `Config`; `latent_size` 0 asks for a model without a code.
-    event_shape: Shape of a code, as of `architectures.event_shape`.
-
-  Returns:
-    A layer, not built.
-  """
+  """The posterior of a config."""
   if not config.latent_size:
     return NoPosterior()
   return POSTERIORS[config.posterior](config, event_shape)

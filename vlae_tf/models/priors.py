@@ -114,14 +114,7 @@ def _gaussian(config, event_shape) -> keras.layers.Layer:
 
 
 def check(config: Any) -> None:
-  """Checks that a prior can be of the codes of a config.
-
-  Args:
-    config: `Config`.
-
-  Raises:
-    ValueError: A layer is too small, or the codes have no places.
-  """
+  """Checks that a prior can be of the codes of a config."""
   if not config.latent_size:
     return
   is_spatial = architectures.create(config).is_spatial
@@ -136,14 +129,7 @@ def check(config: Any) -> None:
 
 
 def check_units(config: Any) -> None:
-  """Checks that a MADE can be of the codes of a config, without places.
-
-  Args:
-    config: `Config`.
-
-  Raises:
-    ValueError: Its layers are too small.
-  """
+  """Checks that a MADE can be of the codes of a config, without places."""
   least = config.latent_size - 1
   if config.flow_units < least:
     raise ValueError(
@@ -153,15 +139,7 @@ def check_units(config: Any) -> None:
 
 
 def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
-  """The prior of a config.
-
-  Args:
-    config: `Config`; without a code, `latent_size` 0, all priors are one.
-    event_shape: Shape of a code, as of `architectures.event_shape`.
-
-  Returns:
-    A layer, not built.
-  """
+  """The prior of a config."""
   if not config.latent_size:
     return GaussianPrior(0)
   return PRIORS[config.prior](config, event_shape)

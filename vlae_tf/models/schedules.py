@@ -165,15 +165,7 @@ def _plateau(config, total_steps):
 def create(
   config: Any, total_steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-  """The schedule (or constant) of a config's learning rate.
-
-  Args:
-    config: `Config`.
-    total_steps: Steps of the whole run.
-
-  Returns:
-    What a Keras optimiser takes as `learning_rate`.
-  """
+  """The schedule (or constant) of a config's learning rate."""
   return SCHEDULES[config.learning_rate_schedule](config, total_steps)
 
 
@@ -181,13 +173,5 @@ def warmed_up(
   schedule: float | keras.optimizers.schedules.LearningRateSchedule,
   num_steps: int,
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-  """A schedule (or constant) that starts low, see `WarmedUp`.
-
-  Args:
-    schedule: What `create` returned.
-    num_steps: Steps before it is at its height; 0 to leave it as it is.
-
-  Returns:
-    As `create`.
-  """
+  """A schedule (or constant) that starts low, see `WarmedUp`."""
   return WarmedUp(schedule, num_steps) if num_steps else schedule

@@ -35,14 +35,7 @@ class Terms(NamedTuple):
 
 
 def over_replicas(tensors: Any) -> Any:
-  """Sums over the replicas of a `tf.distribute` strategy, without a gradient.
-
-  Args:
-    tensors: Nest of `Tensor`s of this replica.
-
-  Returns:
-    The sums, the same on every replica; of the only one, the tensors.
-  """
+  """Sums over the replicas of a `tf.distribute` strategy; no gradient."""
   tensors = tf.nest.map_structure(tf.stop_gradient, tensors)
   replicas = tf.distribute.get_replica_context()
   if replicas is None or replicas.num_replicas_in_sync == 1:
@@ -53,15 +46,8 @@ def over_replicas(tensors: Any) -> Any:
 def rows_of_replica(
   num: tf.Tensor,
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-  """Which rows of a global batch are those of this replica.
-
-  Args:
-    num: Integer `Tensor` of shape `[]`, the images of this replica.
-
-  Returns:
-    How many there are over all replicas, and a function that takes this
-    replica's rows of as many.
-  """
+  """Which rows of a global batch are those of this replica."""
+  # num []
   replicas = tf.distribute.get_replica_context()
   if replicas is None or replicas.num_replicas_in_sync == 1:
     return num, lambda x: x

@@ -37,11 +37,9 @@ _GRID = 2.0**FRACTION_BITS
 
 @contextlib.contextmanager
 def exact() -> Iterator[None]:
-  """Lets what is called inside compute on the grid, in float64.
-
-  Layers have to be of dtype float64, and kernels are given to them, see
-  `weight_norm.given_kernels`.
-  """
+  """Lets what is called inside compute on the grid, in float64."""
+  # Layers have to be of dtype float64, and kernels are given to them, see
+  # `weight_norm.given_kernels`.
   before = is_exact()
   _state.exact = True
   try:
@@ -120,11 +118,7 @@ def quantized(kernel: np.ndarray | float) -> np.ndarray:
 
 
 def check_device() -> None:
-  """Checks that products and convolutions are exact on the device in use.
-
-  Raises:
-    ValueError: They are not: it computes float64 in a way of its own.
-  """
+  """Checks that products and convolutions are exact on the device in use."""
   generator = np.random.default_rng(0)
   most = 1 << 21  # Of activations, in steps of the grid.
   x = generator.integers(-most, most, [2, 8, 8, 32])

@@ -19,16 +19,8 @@ from vlae_tf.utils import checks, serialization
 
 
 def hidden_degrees(event_size: int, units: int) -> np.ndarray:
-  """Degrees of a hidden layer: sorted, spread evenly over 1..event_size - 1.
-
-  Args:
-    event_size: Number of variables.
-    units: Number of hidden units.
-
-  Returns:
-    An int array of shape `[units]`; a unit of degree `d` depends on the first
-    `d` variables at most.
-  """
+  """Degrees of a hidden layer: sorted, spread evenly over 1..event_size - 1."""
+  # -> [units]
   return np.sort(np.arange(units) % max(event_size - 1, 1) + 1)
 
 

@@ -92,15 +92,7 @@ class ResidualBlock(keras.layers.Layer):
 
 
 def halved_sizes(size: Sequence[int], times: int) -> list[tuple[int, ...]]:
-  """The sizes of a map that is halved `times` times, rounding up.
-
-  Args:
-    size: `(height, width)`.
-    times: Number of stride-2 convolutions.
-
-  Returns:
-    A list of `times + 1` pairs, the first of them `size`.
-  """
+  """The sizes of a map that is halved `times` times, rounding up."""
   sizes = [tuple(size)]
   for _ in range(times):
     sizes.append(tuple(math.ceil(s / 2) for s in sizes[-1]))

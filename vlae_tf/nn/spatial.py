@@ -223,12 +223,11 @@ class SpatialGenerator(_Pyramid):
 
 
 class _Dense(_Pyramid):
-  """Stages of dense blocks in place of every two residual ones [1].
+  """Stages of dense blocks in place of every two residual ones [1]."""
 
-  A stage begins with half of its maps, rounded up; what its blocks add makes
-  them slightly more than those of residual blocks. Of three blocks, the paper's
-  last stage, one dense block is made: it does not say.
-  """
+  # A stage begins with half of its maps, rounded up; what its blocks add makes
+  # them slightly more than those of residual blocks. Of three blocks, the
+  # paper's last stage, one dense block is made: it does not say.
 
   def entry(self, level):
     return math.ceil(self._widths[level] / 2)
@@ -254,15 +253,7 @@ class DenseNetGenerator(_Dense, SpatialGenerator):
 
 
 def check_stages(widths: Sequence[int], blocks: Sequence[int]) -> None:
-  """Checks the sizes of a network's stages.
-
-  Args:
-    widths: Number of maps of each.
-    blocks: Number of blocks of each.
-
-  Raises:
-    ValueError: There is none, or they are not of the same number.
-  """
+  """Checks the sizes of a network's stages."""
   if not widths or len(widths) != len(blocks):
     raise ValueError(
       '`blocks` must be a number for each of `widths`, of which there must be '

@@ -47,14 +47,8 @@ def data_dependent_initialization() -> Iterator[None]:
 def given_kernels(
   layers: Sequence['WeightNorm'], kernels: Sequence[tf.Tensor]
 ) -> Iterator[None]:
-  """Lets layers use effective kernels that were computed all at once.
-
-  Other layers compute theirs.
-
-  Args:
-    layers: List of `WeightNorm` layers.
-    kernels: List of their `kernel`s, in the same order.
-  """
+  """Lets layers use effective kernels that were computed all at once."""
+  # Other layers compute theirs.
   before = getattr(_state, 'kernels', None) or {}
   own = {id(layer): k for layer, k in zip(layers, kernels)}
   _state.kernels = before | own

@@ -31,16 +31,7 @@ _TEXT = (
 def make(
   found: Sequence[windows.Row], drawn: sweeping.Drawn, preset: str
 ) -> blocks.Page:
-  """The page.
-
-  Args:
-    found: `Row`s of a sweep.
-    drawn: What their models make of test images.
-    preset: What they have in common.
-
-  Returns:
-    A `Page`.
-  """
+  """The page."""
   heads, rows = windows.cells(found)
   names = tuple(row.window for row in found)
   chooser = blocks.Chooser(
@@ -70,20 +61,7 @@ def write(
   preset: str,
   out: str | os.PathLike,
 ) -> pathlib.Path:
-  """Writes the page among the results of the sweep.
-
-  Args:
-    found: As of `make`.
-    drawn: As of `make`.
-    preset: As of `make`.
-    out: Folder of all results.
-
-  Returns:
-    Its path.
-
-  Raises:
-    ValueError: It cannot be written.
-  """
+  """Writes the page among the results of the sweep."""
   path = pathlib.Path(out) / sweeping.FOLDER / f'{preset}.html'
   page.write(make(found, drawn, preset), path)
   return path

@@ -62,14 +62,7 @@ class Finding(NamedTuple):
 
 
 def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
-  """Looks at everything, the short run last.
-
-  Args:
-    data_dir: Root of the data sets, see `data.load`.
-
-  Yields:
-    `Finding`s.
-  """
+  """Looks at everything, the short run last."""
   yield _versions()
   yield from _devices()
   yield from data_sets(data_dir)
@@ -113,15 +106,7 @@ def _can_load(library):
 
 
 def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
-  """Says why TensorFlow sees no GPU, and what to do.
-
-  Args:
-    has_card: Whether the machine has a card by NVIDIA.
-    can_load: Callable from a library's name to whether it is found.
-
-  Returns:
-    A string.
-  """
+  """Says why TensorFlow sees no GPU, and what to do."""
   if not has_card:
     return 'none in this machine; training runs on the CPU'
   if not can_load('libcuda.so.1'):
@@ -138,14 +123,7 @@ def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
 
 
 def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
-  """Where the data sets are; what is missing is downloaded when it is needed.
-
-  Args:
-    data_dir: Root of the data sets, see `data.load`.
-
-  Yields:
-    A `Finding` for the root and one for each data set.
-  """
+  """Where the data sets are; missing ones are downloaded when needed."""
   try:
     root = directories.resolve_data_dir(data_dir)
   except ValueError as error:
@@ -160,11 +138,7 @@ def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-  """The models that come with the package, and whether they are whole.
-
-  Yields:
-    A `Finding` for each.
-  """
+  """The models that come with the package, and whether they are whole."""
   for name in pretrained.names():
     title = f'pretrained {name!r}'
     try:

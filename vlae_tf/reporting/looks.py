@@ -24,62 +24,40 @@ STEPS = 6  # Calls of `progress`.
 
 
 class Nats(NamedTuple):
-  """-log p of pixels, channels summed.
+  """-log p of pixels, channels summed."""
 
-  Attributes:
-    mean: Over test images, `[height, width]`.
-    of_originals: Of those of `Look.originals`, `[num, height, width]`.
-  """
-
-  mean: np.ndarray
+  mean: np.ndarray  # Over test images, `[height, width]`.
+  # Of those of `Look.originals`, `[num, height, width]`.
   of_originals: np.ndarray
 
 
 class Chosen(NamedTuple):
-  """Some test images.
+  """Some test images."""
 
-  Attributes:
-    numbers: Which of all, `[num]`.
-    distortions: In nats, `[num]`.
-    images: `[num, height, width, channels]`.
-    draws: A draw from the code of each, or `None`.
-  """
-
-  numbers: np.ndarray
-  distortions: np.ndarray
-  images: np.ndarray
-  draws: np.ndarray | None
+  numbers: np.ndarray  # Which of all, `[num]`.
+  distortions: np.ndarray  # In nats, `[num]`.
+  images: np.ndarray  # `[num, height, width, channels]`.
+  draws: np.ndarray | None  # A draw from the code of each, or `None`.
 
 
 class Look(NamedTuple):
-  """Arrays of images are `[num, height, width, channels]` in [0, 1].
+  """Arrays of images are `[num, height, width, channels]` in [0, 1]."""
 
-  Attributes:
-    samples: Of the prior.
-    originals: Test images from all over.
-    draws: From their codes, `[draws, num, ...]`; `None` without a code.
-    completions: Of the first of them, `[draws, num, ...]`, from their upper
-      halves.
-    field: `ReceptiveField`; `None` of an own kind of likelihood.
-    num_read: How many test images `use` and `nats` are means over.
-    use: `CodeUse`; `None` without a code.
-    nats: `Nats`; `None` of an own kind of likelihood.
-    scored: `Estimates` of the test images that were scored, a code each.
-    best: Those of the least distortion, the least first.
-    worst: Those of the greatest, the greatest first.
-  """
-
-  samples: np.ndarray
-  originals: np.ndarray
+  samples: np.ndarray  # Of the prior.
+  originals: np.ndarray  # Test images from all over.
+  # From their codes, `[draws, num, ...]`; `None` without a code.
   draws: np.ndarray | None
+  # Of the first of them, `[draws, num, ...]`, from their upper halves.
   completions: np.ndarray
+  # `ReceptiveField`; `None` of an own kind of likelihood.
   field: receptive_field.ReceptiveField | None
-  num_read: int
-  use: latents.CodeUse | None
-  nats: Nats | None
+  num_read: int  # How many test images `use` and `nats` are means over.
+  use: latents.CodeUse | None  # `CodeUse`; `None` without a code.
+  nats: Nats | None  # `Nats`; `None` of an own kind of likelihood.
+  # `Estimates` of the test images that were scored, a code each.
   scored: estimates.Estimates
-  best: Chosen
-  worst: Chosen
+  best: Chosen  # Those of the least distortion, the least first.
+  worst: Chosen  # Those of the greatest, the greatest first.
 
 
 def look(
@@ -89,21 +67,7 @@ def look(
   seed: int = 0,
   progress: Callable[[int], Any] = lambda _: None,
 ) -> Look:
-  """Lets a model show itself.
-
-  Args:
-    model: Built `VLAE`.
-    data: `ImageData` that it was trained on.
-    num_scored: How many test images are scored, by one code each.
-    seed: Python integer.
-    progress: Callable that is called with 1 after each of `STEPS`.
-
-  Returns:
-    A `Look`.
-
-  Raises:
-    ValueError: The images are not the model's.
-  """
+  """Lets a model show itself."""
   looker = _Looker(model, data, num_scored, seed)
   found: dict[str, Any] = {}
   parts = (

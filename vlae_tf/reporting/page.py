@@ -16,14 +16,7 @@ _FOLDER = pathlib.Path(__file__).with_name('templates')
 
 
 def render(page: blocks.Page) -> str:
-  """The text of the file.
-
-  Args:
-    page: `Page`.
-
-  Returns:
-    HTML with styles, scripts and pictures in it.
-  """
+  """The text of the file."""
   parts = {
     name: markupsafe.Markup((_FOLDER / file).read_text(encoding='utf-8'))
     for name, file in (('style', 'page.css'), ('script', 'page.js'))
@@ -33,15 +26,7 @@ def render(page: blocks.Page) -> str:
 
 
 def write(page: blocks.Page, path: str | os.PathLike) -> None:
-  """Writes it, in one step.
-
-  Args:
-    page: `Page`.
-    path: Path of the file.
-
-  Raises:
-    ValueError: It cannot be written, or is too large to be sent around.
-  """
+  """Writes it, in one step."""
   text = render(page)
   if (size := len(text.encode('utf-8'))) > MOST_BYTES:
     raise ValueError(

@@ -13,17 +13,9 @@ _COLOURS = 'viridis'
 def field(
   image: np.ndarray, offsets: receptive_field.ReceptiveField
 ) -> np.ndarray:
-  """A receptive field over an image: seen blue, the pixel itself orange.
-
-  The pixel is one with much ink before it; what is drawn later is dimmed.
-
-  Args:
-    image: Array of shape `[height, width, channels]` in [0, 1].
-    offsets: `ReceptiveField`.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """A receptive field over an image: seen blue, the pixel itself orange."""
+  # The pixel is one with much ink before it; what is drawn later is dimmed.
+  # image [height, width, channels] -> [rows, columns, 3]
   height, width = image.shape[:2]
   ink = np.abs(image.mean(-1) - np.median(image.mean(-1)))
   i, j = _place(ink, offsets.offsets)
@@ -63,15 +55,8 @@ def _place(ink, offsets):
 
 
 def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:
-  """Numbers of pixels as colours from dark to bright.
-
-  Args:
-    nats: Array of shape `[height, width]`, at least 0.
-    most: What is brightest; the largest number by default.
-
-  Returns:
-    A uint8 array of shape `[height, width, 3]`.
-  """
+  """Numbers of pixels as colours from dark to bright."""
+  # nats [height, width] -> [height, width, 3]
   top = float(nats.max()) if most is None else most
   scaled = np.clip(nats / (top or 1.0), 0, 1)
   colours = mpl.colormaps[_COLOURS](scaled)[..., :3]
@@ -79,16 +64,9 @@ def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:
 
 
 def heats(images: np.ndarray, nats: np.ndarray, most: float) -> np.ndarray:
-  """Images, below each the nats of its pixels.
-
-  Args:
-    images: Array of shape `[num, height, width, channels]` in [0, 1].
-    nats: Array of shape `[num, height, width]`.
-    most: What is brightest.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Images, below each the nats of its pixels."""
+  # images [num, height, width, channels]; nats [num, height, width] -> [rows,
+  # columns, 3]
   maps = np.stack([heat(n, most) for n in nats]) / 255
   images = np.broadcast_to(images, (*images.shape[:3], 3))
   return pictures.rows(np.stack([images, maps]))

@@ -16,22 +16,7 @@ def read(
   seed: int = 0,
   progress: Callable[[int], Any] = lambda _: None,
 ) -> list[Told]:
-  """Reads runs, and lets their models show themselves.
-
-  Args:
-    workdirs: Directories of runs.
-    checkpoint: 'last' or 'best', see `workdirs.restore`.
-    data_dir: Root of the data sets.
-    num_scored: Test images that are scored for the page.
-    seed: Python integer.
-    progress: Callable that is called with 1, `looks.STEPS` times a run.
-
-  Returns:
-    `Told`s in their order.
-
-  Raises:
-    ValueError: A run or its images cannot be read.
-  """
+  """Reads runs, and lets their models show themselves."""
   return [
     Told(s, looks.look(s.run.model, s.data, num_scored, seed, progress))
     for s in subjects.load(workdirs, checkpoint, data_dir)
@@ -39,15 +24,7 @@ def read(
 
 
 def make(told: Sequence[Told], command: str = '') -> blocks.Page:
-  """Makes the page.
-
-  Args:
-    told: `Told`s, at least one.
-    command: What makes the page, for its last section.
-
-  Returns:
-    A `Page`.
-  """
+  """Makes the page."""
   found = [
     sections.summary(told),
     sections.curves(told),

@@ -21,26 +21,16 @@ _CODEC |= {'gross_bits_per_dim'}
 
 
 class Subject(NamedTuple):
-  """A run that a page is about.
+  """A run that a page is about."""
 
-  Attributes:
-    workdir: Its directory, as the user wrote it.
-    name: What it is called on the page.
-    run: `Run`.
-    data: `ImageData` that it was trained on.
-    facts: See `about.of_run`.
-    log: Lines of its log, see `history.read`.
-    probes: What `probe` wrote of these weights.
-    codecs: What `compress --report` wrote into its `eval/`.
-  """
-
-  workdir: str
-  name: str
-  run: workdirs.Run
-  data: data_lib.ImageData
-  facts: Mapping[str, Any]
-  log: list[dict[str, Any]]
-  probes: list[dict[str, Any]]
+  workdir: str  # Its directory, as the user wrote it.
+  name: str  # What it is called on the page.
+  run: workdirs.Run  # `Run`.
+  data: data_lib.ImageData  # `ImageData` that it was trained on.
+  facts: Mapping[str, Any]  # See `about.of_run`.
+  log: list[dict[str, Any]]  # Lines of its log, see `history.read`.
+  probes: list[dict[str, Any]]  # What `probe` wrote of these weights.
+  # What `compress --report` wrote into its `eval/`.
   codecs: list[dict[str, Any]]
 
   @property
@@ -177,14 +167,7 @@ def _differing(one, other):
 
 
 def commands(subject: Subject) -> list[str]:
-  """What to type to have such a run again.
-
-  Args:
-    subject: `Subject`.
-
-  Returns:
-    Lines for a shell.
-  """
+  """What to type to have such a run again."""
   preset, differences = origin(subject.run.config)
   args = [] if preset is None else [f'--preset={preset}']
   args += [

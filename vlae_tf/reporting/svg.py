@@ -23,19 +23,13 @@ _MOST_POINTS, _MOST_ROWS = 130, 40
 
 
 class Series(NamedTuple):
-  """Points that a line joins.
+  """Points that a line joins."""
 
-  Attributes:
-    name: What they are.
-    points: Pairs `(x, y)` in the order of the line.
-    colour: Number of its colour.
-    dashes: Number of its way to be drawn.
-  """
-
-  name: str
+  name: str  # What they are.
+  # Pairs `(x, y)` in the order of the line.
   points: Sequence[tuple[float, float]]
-  colour: int = 0
-  dashes: int = 0
+  colour: int = 0  # Number of its colour.
+  dashes: int = 0  # Number of its way to be drawn.
 
 
 def lines(  # noqa: PLR0913
@@ -47,25 +41,7 @@ def lines(  # noqa: PLR0913
   robust: bool = False,
   ticks: Sequence[str] | None = None,
 ) -> blocks.Chart:
-  """Lines over x, those without points left out.
-
-  Args:
-    series: `Series`.
-    title: What y is, with its unit.
-    x_label: What x is.
-    caption: What stands below.
-    marks: Draw every point, and let the `Chooser` of this name tell those
-      whose x is the number of its option.
-    robust: Let the highest hundredth of all points run out of the chart, such
-      as the first of a training.
-    ticks: What 0, 1, ... of x are called.
-
-  Returns:
-    A `Chart`.
-
-  Raises:
-    ValueError: There is no point.
-  """
+  """Lines over x, those without points left out."""
   series = [
     s._replace(points=_thinned([p for p in s.points if np.isfinite(p).all()]))
     for s in series
@@ -99,18 +75,7 @@ def bars(
   caption: str = '',
   names: Sequence[str] | None = None,
 ) -> blocks.Chart:
-  """A bar for each number.
-
-  Args:
-    values: At least one.
-    title: What they are, with their unit.
-    x_label: What is numbered.
-    caption: What stands below.
-    names: Of the bars, for the table; their places by default.
-
-  Returns:
-    A `Chart`.
-  """
+  """A bar for each number."""
   with _style((title, list(values))):
     drawing, axes = _axes(title, x_label)
     axes.bar(np.arange(len(values)), values, color=_SERIES[0], width=0.8)

@@ -22,15 +22,7 @@ _SCORES = (
 def scores(
   about: Sequence[subjects.Subject], seen: Sequence[looks.Look]
 ) -> blocks.Table:
-  """What was measured of each run, a column each.
-
-  Args:
-    about: `Subject`s.
-    seen: `Look`s of their models.
-
-  Returns:
-    A `Table`.
-  """
+  """What was measured of each run, a column each."""
   found = [words.measured(s, v) for s, v in zip(about, seen)]
   rows = [
     (name, *(_score(score, key, sign) for score in found))
@@ -64,14 +56,7 @@ def _units(look):
 
 
 def published(about: Sequence[subjects.Subject]) -> list[blocks.Table]:
-  """The paper's tables of the data sets of some runs, and the runs in them.
-
-  Args:
-    about: `Subject`s.
-
-  Returns:
-    A `Table` for each data set that the paper has one of.
-  """
+  """The paper's tables of the data sets of some runs, and the runs in them."""
   found = []
   for name, table in paper.tables().items():
     ours = [s for s in about if s.data.name == name]

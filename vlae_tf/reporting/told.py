@@ -25,18 +25,7 @@ def section(
   parts: Sequence[Sequence[blocks.Block]],
   *before: blocks.Block,
 ) -> blocks.Section | None:
-  """A section with the runs side by side; of one run, its blocks.
-
-  Args:
-    name: One word.
-    title: Its heading.
-    told: Runs.
-    parts: `Block`s of each.
-    *before: What stands above them.
-
-  Returns:
-    A `Section`; `None` if there is nothing of any run.
-  """
+  """A section with the runs side by side; of one run, its blocks."""
   if not any(parts):
     return None
   inner = blocks.side_by_side(names(told), parts)

@@ -11,15 +11,7 @@ from vlae_tf.runs import history
 
 
 def summary(subject: subjects.Subject, look: looks.Look) -> tuple[str, ...]:
-  """Paragraphs about a run.
-
-  Args:
-    subject: `Subject`.
-    look: `Look` of its model.
-
-  Returns:
-    Texts.
-  """
+  """Paragraphs about a run."""
   score = measured(subject, look)
   parts = [
     f'{_model(subject, look)} {_training(subject)}',

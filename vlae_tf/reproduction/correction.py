@@ -25,15 +25,7 @@ _Score = Mapping[str, Any]
 
 
 def scored(scores: Sequence[_Score], has_code: bool) -> Any:
-  """The score of most images, then of most codes.
-
-  Args:
-    scores: As `evaluate` wrote them.
-    has_code: Whether one code is a bound alone, which does not count.
-
-  Returns:
-    One of them, or `None`.
-  """
+  """The score of most images, then of most codes."""
   enough = [
     s
     for s in scores
@@ -45,19 +37,7 @@ def scored(scores: Sequence[_Score], has_code: bool) -> Any:
 def corrected(
   workdir: pathlib.Path, scores: Sequence[_Score], has_code: bool
 ) -> dict[str, Any] | None:
-  """The NLL that more codes of some images lead to.
-
-  Args:
-    workdir: Directory of the run.
-    scores: Of the same weights, as `evaluate` wrote them.
-    has_code: Whether the model has a code.
-
-  Returns:
-    A dictionary of `nll` and `nll_stderr` in nats, `num_images`, the
-    `num_samples` of each of the `num_corrected` images, `num_samples_of_all`,
-    and `change` and `change_stderr` between the two; `None` if no images have
-    more codes than all have.
-  """
+  """The NLL that more codes of some images lead to."""
   base = scored(scores, has_code)
   if base is None or not (arrays := better(workdir, scores, base)):
     return None
@@ -82,17 +62,7 @@ def corrected(
 def better(
   workdir: pathlib.Path, scores: Sequence[_Score], base: _Score
 ) -> dict[str, np.ndarray]:
-  """What more codes say of some images.
-
-  Args:
-    workdir: Directory of the run.
-    scores: Of the same weights, as `evaluate` wrote them.
-    base: That of all images.
-
-  Returns:
-    `better_numbers`, integers, and `better_log_prob` in nats, of as many;
-    nothing, if there is no such score or not each image of both is there.
-  """
+  """What more codes say of some images."""
   more = _more(scores, base)
   if more is None or of_each_image(workdir, base) is None:
     return {}
@@ -107,16 +77,7 @@ def better(
 def of_each_image(
   workdir: pathlib.Path, score: _Score
 ) -> dict[str, np.ndarray] | None:
-  """What a score says of each image.
-
-  Args:
-    workdir: Directory of the run.
-    score: As `evaluate` wrote it.
-
-  Returns:
-    Arrays by name; `None` if they are not there, or of another score, which
-    is said.
-  """
+  """What a score says of each image."""
   settings = {'split': 'test', 'seed': 0, 'checkpoint': 'last'}
   path = scores_lib.path(workdir, settings | dict(score))
   file = pathlib.Path(path).with_suffix('.npz')

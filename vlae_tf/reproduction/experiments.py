@@ -8,20 +8,14 @@ from vlae_tf.models import config_flags
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-  """A run of `train`.
+  """A run of `train`."""
 
-  Attributes:
-    name: What it is called, and its directory of the run.
-    preset: The preset it is of.
-    flags: Further flags of `train`; they win.
-    stops: Steps at which it is stopped, to go on in another process.
-    after: What its weights start from, a run that is finished before.
-  """
-
-  name: str
-  preset: str
-  flags: tuple[str, ...] = ()
+  name: str  # What it is called, and its directory of the run.
+  preset: str  # The preset it is of.
+  flags: tuple[str, ...] = ()  # Further flags of `train`; they win.
+  # Steps at which it is stopped, to go on in another process.
   stops: tuple[int, ...] = ()
+  # What its weights start from, a run that is finished before.
   after: 'Experiment | None' = None
 
   @property

@@ -23,19 +23,7 @@ def path(out: str | os.PathLike, figure: rows.Figure) -> pathlib.Path:
 def make(
   figure: rows.Figure, plan: rows.Plan, settings: runner.Settings
 ) -> pathlib.Path:
-  """Draws a figure from runs that are there, and writes it.
-
-  Args:
-    figure: `Figure`.
-    plan: Which has the experiments.
-    settings: Where runs and data are, and where results go.
-
-  Returns:
-    Its path.
-
-  Raises:
-    ValueError: The run is not there, or the file cannot be written.
-  """
+  """Draws a figure from runs that are there, and writes it."""
   names = [name for name in (figure.experiment, figure.beside) if name]
   folders = [settings.workdir(plan.experiments[name]) for name in names]
   # The other one may not have been run.

@@ -18,22 +18,10 @@ class Paired(NamedTuple):
 
 
 def difference(path: str | os.PathLike, reference: str | os.PathLike) -> Paired:
-  """NLL of a model less that of a reference, image by image.
-
-  What makes an image hard for both falls out of the standard error, `s / n^0.5`
-  of the differences, which is smaller than those of the two means. What more
-  codes say of some images, `better_log_prob`, corrects the mean.
-
-  Args:
-    path: `.npz` file with `log_prob` in nats, by the number of the image.
-    reference: The same of the reference.
-
-  Returns:
-    `Paired`.
-
-  Raises:
-    ValueError: A file cannot be read, or they are of other images.
-  """
+  """NLL of a model less that of a reference, image by image."""
+  # What makes an image hard for both falls out of the standard error, `s /
+  # n^0.5` of the differences, which is smaller than those of the two means.
+  # What more codes say of some images, `better_log_prob`, corrects the mean.
   ours, theirs = _read(path), _read(reference)
   if ours.log_prob.shape != theirs.log_prob.shape:
     raise ValueError(

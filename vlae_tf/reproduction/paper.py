@@ -22,26 +22,17 @@ _PATH = pathlib.Path(__file__).with_name('paper.json')
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-  """A row of a table of the paper; what it does not say is `None`.
+  """A row of a table of the paper; what it does not say is `None`."""
 
-  Attributes:
-    name: What the model is.
-    nll: -log p(x) of the test images in nats.
-    bound: Whether that is an upper bound.
-    kl: Mean rate of the code in nats.
-    kl_bits: The same in bits, where it is given so.
-    over_reference: Nats by which its NLL is above that of the table's
-      reference, where the difference alone is given.
-    own: Whether it is the paper's own model.
-  """
-
-  name: str
-  nll: Decimal | None = None
-  bound: bool = False
-  kl: Decimal | None = None
-  kl_bits: Decimal | None = None
+  name: str  # What the model is.
+  nll: Decimal | None = None  # -log p(x) of the test images in nats.
+  bound: bool = False  # Whether that is an upper bound.
+  kl: Decimal | None = None  # Mean rate of the code in nats.
+  kl_bits: Decimal | None = None  # The same in bits, where it is given so.
+  # Nats by which its NLL is above that of the table's reference, where the
+  # difference alone is given.
   over_reference: Decimal | None = None
-  own: bool = False
+  own: bool = False  # Whether it is the paper's own model.
 
   @property
   def nll_text(self) -> str:
@@ -53,19 +44,13 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class PublishedTable:
-  """A table of the paper.
+  """A table of the paper."""
 
-  Attributes:
-    title: What it is of.
-    where: Where the paper has it.
-    rows: Its rows, in its order.
-    reference: Name of the row that others are compared with, for which all
-      train equally long; `None` where they are not.
-  """
-
-  title: str
-  where: str
-  rows: tuple[Published, ...]
+  title: str  # What it is of.
+  where: str  # Where the paper has it.
+  rows: tuple[Published, ...]  # Its rows, in its order.
+  # Name of the row that others are compared with, for which all train equally
+  # long; `None` where they are not.
   reference: str | None = None
 
   def row(self, name: str) -> Published:

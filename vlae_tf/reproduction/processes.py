@@ -33,17 +33,7 @@ def run(
   log: pathlib.Path,
   tell: Callable[[str], None] = lambda line: None,
 ) -> None:
-  """Runs `python -m ARGS` to its end.
-
-  Args:
-    args: Name of a module and its arguments.
-    log: File that gets what it prints, behind what is there.
-    tell: Called every second with the last line of that, once there is one.
-
-  Raises:
-    FailedError: It failed; the message has its last line.
-    SystemExit: This process was told to end, and the command has ended.
-  """
+  """Runs `python -m ARGS` to its end."""
   command = [sys.executable, '-m', *args]
   if sys.platform == 'linux':
     command = [sys.executable, '-ISc', _ENDING_WITH_PARENT, *command]

@@ -19,19 +19,7 @@ def make(
   workdir: pathlib.Path,
   reached: status.Standing,
 ) -> records.Record:
-  """The record of a run.
-
-  Args:
-    experiment: `Experiment`.
-    workdir: Directory of its run.
-    reached: How far it is.
-
-  Returns:
-    A `Record`.
-
-  Raises:
-    ValueError: A file of the directory is broken.
-  """
+  """The record of a run."""
   config, images = reached.config, reached.images
   lines = history.read(workdir)
   minutes = history.minutes(lines) if lines else None

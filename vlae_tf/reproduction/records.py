@@ -25,53 +25,35 @@ SEED, CHECKPOINT = 0, 'last'  # Of the scores that are taken.
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """What is told of an experiment.
+  """What is told of an experiment."""
 
-  Attributes:
-    name: Its name.
-    preset: The preset that it is of.
-    flags: What it adds to that.
-    started_from: As `start_files` has it; null where it started afresh.
-    config: All fields of its `Config`.
-    differences: Those that are not the paper's, the defaults.
-    data: `training_images`, `test_images`, the `kind` of their pixels, and
-      `sha256` of those that it was trained on.
-    finished: Whether all its steps were taken.
-    steps: Steps taken, as are `epochs`, and those that were `planned`.
-    minutes: Time of training without pauses.
-    images_per_s: Speed of training.
-    environment: What it was trained with last: versions, devices, cores, the
-      commit.
-    weights: How many numbers are trained.
-    active_units: Numbers of the code that were used at the last validation.
-    curve: By split, `[epoch, elbo, rate]` in nats, means over an epoch.
-    scores: Of these very weights on test images, as `evaluate` wrote them.
-    corrected: NLL of all images, corrected by more codes of some, see
-      `correction`.
-
-  Raises:
-    ValueError: A field is of another type.
-  """
-
-  name: str
-  preset: str
-  flags: list[str]
+  name: str  # Its name.
+  preset: str  # The preset that it is of.
+  flags: list[str]  # What it adds to that.
+  # As `start_files` has it; null where it started afresh.
   started_from: dict[str, Any] | None
-  config: dict[str, Any]
-  differences: dict[str, Any]
+  config: dict[str, Any]  # All fields of its `Config`.
+  differences: dict[str, Any]  # Those that are not the paper's, the defaults.
+  # `training_images`, `test_images`, the `kind` of their pixels, and `sha256`
+  # of those that it was trained on.
   data: dict[str, Any]
-  finished: bool
-  steps: int
+  finished: bool  # Whether all its steps were taken.
+  steps: int  # Steps taken, as are `epochs`, and those that were `planned`.
   steps_planned: int
   epochs: float
   epochs_planned: float
-  minutes: float | None
-  images_per_s: float | None
+  minutes: float | None  # Time of training without pauses.
+  images_per_s: float | None  # Speed of training.
+  # What it was trained with last: versions, devices, cores, the commit.
   environment: dict[str, Any]
-  weights: int | None
+  weights: int | None  # How many numbers are trained.
+  # Numbers of the code that were used at the last validation.
   active_units: int | None
+  # By split, `[epoch, elbo, rate]` in nats, means over an epoch.
   curve: dict[str, list[list[float]]]
+  # Of these very weights on test images, as `evaluate` wrote them.
   scores: list[dict[str, Any]]
+  # NLL of all images, corrected by more codes of some, see `correction`.
   corrected: dict[str, Any] | None
 
   def __post_init__(self):
@@ -158,16 +140,7 @@ def path(out: str | os.PathLike, name: str) -> pathlib.Path:
 def write(
   out: str | os.PathLike, record: Record, workdir: pathlib.Path
 ) -> None:
-  """Writes a record, and beside it what it says of each image, as `.npz`.
-
-  Args:
-    out: Folder of all results.
-    record: `Record`.
-    workdir: Directory of the run.
-
-  Raises:
-    ValueError: They cannot be written.
-  """
+  """Writes a record, and beside it what it says of each image, as `.npz`."""
   target = path(out, record.name)
   text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
   files.write_text(target, text + '\n')
@@ -179,18 +152,7 @@ def write(
 
 
 def read(out: str | os.PathLike, name: str) -> Record | None:
-  """Reads a record.
-
-  Args:
-    out: Folder of all results.
-    name: Name of the experiment.
-
-  Returns:
-    A `Record`, or `None` if there is none.
-
-  Raises:
-    ValueError: The file is no record.
-  """
+  """Reads a record."""
   file = path(out, name)
   try:
     found = Record(**json.loads(file.read_text(encoding='utf-8')))

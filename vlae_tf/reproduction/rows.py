@@ -18,55 +18,34 @@ SMOKE = 'smoke'
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """A row of a table: what the paper has, and what we measure for it.
+  """A row of a table: what the paper has, and what we measure for it."""
 
-  Attributes:
-    published: As in the paper; of a row of ours alone, a name.
-    experiment: Name of the experiment, or `None`.
-    why_not: Why there is none, of a row of the paper's own.
-  """
-
-  published: paper.Published
-  experiment: str | None = None
-  why_not: str = ''
+  published: paper.Published  # As in the paper; of a row of ours alone, a name.
+  experiment: str | None = None  # Name of the experiment, or `None`.
+  why_not: str = ''  # Why there is none, of a row of the paper's own.
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """A table: rows, and which of them others are compared with.
+  """A table: rows, and which of them others are compared with."""
 
-  Attributes:
-    name: A short name, as for `--table`.
-    title: What it is of.
-    where: Where the paper has it.
-    rows: `Row`s.
-    reference: See `paper.PublishedTable`.
-  """
-
-  name: str
-  title: str
-  where: str
-  rows: tuple[Row, ...]
-  reference: str | None = None
+  name: str  # A short name, as for `--table`.
+  title: str  # What it is of.
+  where: str  # Where the paper has it.
+  rows: tuple[Row, ...]  # `Row`s.
+  reference: str | None = None  # See `paper.PublishedTable`.
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-  """A figure: test images beside decompressions.
+  """A figure: test images beside decompressions."""
 
-  Attributes:
-    name: Its number in the paper.
-    title: What it is of.
-    experiment: Whose codes are decompressed.
-    beside: Another experiment on the same images, shown if it was run.
-    samples: Whether samples of the prior are shown as well.
-  """
-
-  name: str
-  title: str
-  experiment: str
+  name: str  # Its number in the paper.
+  title: str  # What it is of.
+  experiment: str  # Whose codes are decompressed.
+  # Another experiment on the same images, shown if it was run.
   beside: str | None = None
-  samples: bool = False
+  samples: bool = False  # Whether samples of the prior are shown as well.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,19 +65,7 @@ class Plan:
   def chosen(
     self, tables: Sequence[str] | None, figures: Sequence[str] | None
   ) -> 'Plan':
-    """The part of it that a user asks for.
-
-    Args:
-      tables: Names or numbers of tables, or 'all'; `None` and no figures for
-        everything.
-      figures: Names of figures.
-
-    Returns:
-      A `Plan`.
-
-    Raises:
-      ValueError: It has no such table.
-    """
+    """The part of it that a user asks for."""
     if not tables and not figures:
       return self
     names = {NUMBERS.get(name, name) for name in tables or ()}
@@ -113,17 +80,7 @@ class Plan:
     )
 
   def named(self, names: Sequence[str] | None) -> list[Experiment]:
-    """Those of its experiments that are named; all of them for `None`.
-
-    Args:
-      names: Names of experiments.
-
-    Returns:
-      A list of `Experiment`s.
-
-    Raises:
-      ValueError: There is none of such a name; the message suggests another.
-    """
+    """Those of its experiments that are named; all of them for `None`."""
     needed = self.needed()
     known = [e.name for e in needed]
     for name in names or ():
@@ -136,14 +93,7 @@ class Plan:
 
 
 def plan(is_smoke: bool = False) -> Plan:
-  """All that there is: of the paper, or of the few minutes that try the way.
-
-  Args:
-    is_smoke: Whether to take the latter, on the handwritten digits.
-
-  Returns:
-    A `Plan`.
-  """
+  """All that there is: of the paper, or of the few minutes that try the way."""
   if is_smoke:
     rows = tuple(
       Row(paper.Published(name), experiment.name)

@@ -49,14 +49,7 @@ class Settings:
 
 
 def meter(num: int) -> progress.Meter:
-  """Shows how many of some experiments are done, and one's own state.
-
-  Args:
-    num: Number of experiments.
-
-  Returns:
-    A meter, whose `tell` is for `Settings`.
-  """
+  """Shows how many of some experiments are done, and one's own state."""
   return progress.Meter(
     num, 'experiment', seconds_between_lines=_SECONDS_BETWEEN_LINES
   )
@@ -65,15 +58,7 @@ def meter(num: int) -> progress.Meter:
 def shell_lines(
   experiments: Iterable[rows.Experiment], settings: Settings
 ) -> Iterator[str]:
-  """For each experiment a line that a shell trains and scores it with.
-
-  Args:
-    experiments: `Experiment`s.
-    settings: `Settings`.
-
-  Yields:
-    Strings.
-  """
+  """For each experiment a line that a shell trains and scores it with."""
   for experiment in experiments:
     commands = [
       _evaluate_args(experiment, settings, *s)
@@ -95,20 +80,7 @@ def _all_train_args(experiment, settings):
 def run(
   experiment: rows.Experiment, settings: Settings
 ) -> records.Record | None:
-  """Does what is missing of an experiment.
-
-  Args:
-    experiment: `Experiment`.
-    settings: `Settings`.
-
-  Returns:
-    Its `Record`, which is written as well; `None` of a run that is not there
-    and not to be trained, or that starts from one that is not finished.
-
-  Raises:
-    ValueError: Something failed; the message says what in a line.
-    SystemExit: This process was told to end, and nothing runs any more.
-  """
+  """Does what is missing of an experiment."""
   workdir = settings.workdir(experiment)
   if settings.train:
     _train(experiment, settings)
@@ -137,17 +109,7 @@ def run(
 def command(
   experiment: rows.Experiment, settings: Settings, args: Sequence[str]
 ) -> None:
-  """Runs a command of an experiment; what it prints goes into a log.
-
-  Args:
-    experiment: `Experiment`.
-    settings: `Settings`.
-    args: Name of the command's module and its arguments.
-
-  Raises:
-    ValueError: It failed; the message says what in a line.
-    SystemExit: This process was told to end, and the command has ended.
-  """
+  """Runs a command of an experiment; what it prints goes into a log."""
   log = settings.runs / f'{experiment.name}.log'
   name = args[0].removeprefix('vlae_tf.')
   _say(experiment, f'{name}, see {log}')

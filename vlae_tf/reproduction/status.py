@@ -28,18 +28,7 @@ class Images(NamedTuple):
 def images_of(
   config: config_lib.Config, data_dir: str | os.PathLike | None = None
 ) -> Images:
-  """Counts the images of an experiment; loads them.
-
-  Args:
-    config: `Config`.
-    data_dir: Root of the data sets.
-
-  Returns:
-    `Images`.
-
-  Raises:
-    ValueError: There are none.
-  """
+  """Counts the images of an experiment; loads them."""
   data = data_lib.load(config.dataset, data_dir)
   num = len(data.split(config.train_on))
   return Images(num, len(data.test), data.kind)
@@ -47,17 +36,11 @@ def images_of(
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-  """How far a run is.
+  """How far a run is."""
 
-  Attributes:
-    config: `Config` of its directory.
-    step: Step of its last checkpoint.
-    images: `Images`.
-  """
-
-  config: config_lib.Config
-  step: int
-  images: Images
+  config: config_lib.Config  # `Config` of its directory.
+  step: int  # Step of its last checkpoint.
+  images: Images  # `Images`.
 
   @property
   def total_steps(self) -> int:
@@ -79,18 +62,7 @@ class Standing:
 def config_there(
   workdir: pathlib.Path, experiment: rows.Experiment
 ) -> config_lib.Config | None:
-  """The config of a directory, if there is one.
-
-  Args:
-    workdir: Directory of a run.
-    experiment: Whose run it has to be.
-
-  Returns:
-    A `Config` or `None`.
-
-  Raises:
-    ValueError: The directory is another experiment's, or its config is broken.
-  """
+  """The config of a directory, if there is one."""
   if not (workdir / workdirs.CONFIG).exists():
     return None
   there = config_files.load(workdir / workdirs.CONFIG)

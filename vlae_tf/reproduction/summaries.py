@@ -89,19 +89,10 @@ def unfinished(record: records.Record) -> str:
 
 
 def overfitting(record: records.Record) -> str:
-  """Says how far a run that trains on validation images overfits them.
-
-  Their -ELBO at the end of the run, by the averaged weights that test images
-  are scored with, beside that of test images, in nats. The two sets differ of
-  themselves as well.
-
-  Args:
-    record: `Record`.
-
-  Returns:
-    Words; '' if the run is not finished, does not train on validation images,
-    or was last validated more than an epoch before its end.
-  """
+  """Says how far a run that trains on validation images overfits them."""
+  # Their -ELBO at the end of the run, by the averaged weights that test images
+  # are scored with, beside that of test images, in nats. The two sets differ of
+  # themselves as well.
   points = record.curve.get(_TRAINED_ON)
   if not (record.finished and points and record.bound):
     return ''
@@ -117,18 +108,7 @@ def overfitting(record: records.Record) -> str:
 
 
 def since_changed(record: records.Record) -> list[str]:
-  """Flags that the run needs besides its own, as presets are by now.
-
-  Args:
-    record: `Record`.
-
-  Returns:
-    Arguments of `train`; with the preset and the flags of the record they give
-    its config, but for what changes no weight.
-
-  Raises:
-    ValueError: Its preset is not there any more.
-  """
+  """Flags that the run needs besides its own, as presets are by now."""
   now = config_flags.of_args([f'--preset={record.preset}', *record.flags])
   return [
     config_flags.as_arg(name, value)
@@ -150,15 +130,7 @@ def protocol(record: records.Record) -> str:
 
 
 def runs(plan: rows.Plan, done: Mapping[str, records.Record]) -> str:
-  """The section on runs: a line for each that there is a record of.
-
-  Args:
-    plan: Which runs there could be.
-    done: Records by name.
-
-  Returns:
-    Markdown, '' without a record.
-  """
+  """The section on runs: a line for each that there is a record of."""
   lines = [_run(done[e.name]) for e in plan.needed() if e.name in done]
   if not lines:
     return ''

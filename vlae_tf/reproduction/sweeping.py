@@ -25,21 +25,7 @@ def measure(
   settings: runner.Settings,
   num_labels: int,
 ) -> windows.Row | None:
-  """Trains, scores and probes the model of a window, as far as is missing.
-
-  Args:
-    window: Its name.
-    experiment: `Experiment`.
-    settings: What is done, and where.
-    num_labels: Labels of the linear probe; 0 for none.
-
-  Returns:
-    A `Row`; `None` of a run that is not there and not to be trained.
-
-  Raises:
-    ValueError: Something failed.
-    SystemExit: This process was told to end.
-  """
+  """Trains, scores and probes the model of a window, as far as is missing."""
   record = runner.run(experiment, settings)
   if record is None:
     return None
@@ -73,17 +59,13 @@ def _probed(path, step):
 
 
 class Drawn(NamedTuple):
-  """What the models of a sweep make of the same test images.
+  """What the models of a sweep make of the same test images."""
 
-  Attributes:
-    images: Array of shape `[num, height, width, channels]` in [0, 1].
-    decompressions: By window, `[draws, num, height, width, channels]`.
-    completions: The same of their upper halves.
-  """
-
+  # Array of shape `[num, height, width, channels]` in [0, 1].
   images: np.ndarray
+  # By window, `[draws, num, height, width, channels]`.
   decompressions: dict[str, np.ndarray]
-  completions: dict[str, np.ndarray]
+  completions: dict[str, np.ndarray]  # The same of their upper halves.
 
 
 def draw(found: Sequence[windows.Row], settings: runner.Settings) -> Drawn:
@@ -122,20 +104,7 @@ def write(
   preset: str,
   settings: runner.Settings,
 ) -> list[pathlib.Path]:
-  """Writes the table, the charts, the numbers and the decompressions.
-
-  Args:
-    found: `Row`s.
-    drawn: `Drawn`.
-    preset: What they have in common.
-    settings: Where results go.
-
-  Returns:
-    The paths.
-
-  Raises:
-    ValueError: One cannot be written.
-  """
+  """Writes the table, the charts, the numbers and the decompressions."""
   folder = settings.out / FOLDER
   names = ('.md', '.json', '_charts.png', '_decompressions.png')
   paths = [folder / f'{preset}{name}' for name in names]

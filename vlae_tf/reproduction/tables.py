@@ -26,18 +26,7 @@ _HEADS = (
 
 
 def write(plan: rows.Plan, out: str | os.PathLike) -> pathlib.Path:
-  """Writes `RESULTS.md`.
-
-  Args:
-    plan: Which tables and figures it has.
-    out: Folder of all results, where it goes as well.
-
-  Returns:
-    Its path.
-
-  Raises:
-    ValueError: A record is broken, or the file cannot be written.
-  """
+  """Writes `RESULTS.md`."""
   path = pathlib.Path(out) / NAME
   files_lib.write_text(path, render(plan, out))
   return path

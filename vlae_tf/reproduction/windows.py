@@ -25,22 +25,15 @@ USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
 
 
 class Row(NamedTuple):
-  """What became of a window.
+  """What became of a window."""
 
-  Attributes:
-    window: Its name.
-    pixels: How many it has, see `num_pixels`.
-    record: `Record` of its run.
-    accuracies: Of a linear probe on the code, one a draw of labelled images;
-      empty where there are no labels.
-    num_labels: How many labels the probe has.
-  """
-
-  window: str
-  pixels: int
-  record: records.Record
+  window: str  # Its name.
+  pixels: int  # How many it has, see `num_pixels`.
+  record: records.Record  # `Record` of its run.
+  # Of a linear probe on the code, one a draw of labelled images; empty where
+  # there are no labels.
   accuracies: list[float]
-  num_labels: int | None
+  num_labels: int | None  # How many labels the probe has.
 
   @property
   def bits(self) -> float:
@@ -74,19 +67,7 @@ class Row(NamedTuple):
 
 
 def size(window: str, dataset: str) -> tuple[int, int]:
-  """Width and height of a window.
-
-  Args:
-    window: `WIDTHxHEIGHT`, 'factorised' for none or 'full' for all pixels
-      before a pixel.
-    dataset: Name of a data set.
-
-  Returns:
-    A pair of integers, `(0, 0)` for none.
-
-  Raises:
-    ValueError: It is no window.
-  """
+  """Width and height of a window."""
   height, width, _ = sources.image_shape(dataset)
   if window == FACTORISED:
     return 0, 0
@@ -102,15 +83,7 @@ def size(window: str, dataset: str) -> tuple[int, int]:
 
 
 def num_pixels(window: str, dataset: str) -> int:
-  """Pixels that a window has where no edge of the image cuts it.
-
-  Args:
-    window: As of `size`.
-    dataset: Name of a data set.
-
-  Returns:
-    `width * height` above the pixel and half of the width left of it.
-  """
+  """Pixels that a window has where no edge of the image cuts it."""
   width, height = size(window, dataset)
   return width * height + math.ceil((width - 1) / 2)
 
@@ -154,14 +127,7 @@ def experiments(
 def cells(
   found: Sequence[Row],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-  """The rows as texts.
-
-  Args:
-    found: `Row`s.
-
-  Returns:
-    Names of the columns, and the cells of each row.
-  """
+  """The rows as texts."""
   heads: tuple[str, ...] = ('window', 'pixels', 'bits in the code')
   heads += ('NLL, nats', '-ELBO, nats', 'linear probe, %', 'epochs', 'minutes')
   rows_: list[tuple[str, ...]] = [
@@ -181,14 +147,7 @@ def cells(
 
 
 def table(found: Sequence[Row]) -> str:
-  """The rows as a table of Markdown.
-
-  Args:
-    found: `Row`s.
-
-  Returns:
-    A string of several lines.
-  """
+  """The rows as a table of Markdown."""
   heads, rows_ = cells(found)
   lines = [f'| {" | ".join(row)} |' for row in (heads, *rows_)]
   return '\n'.join([lines[0], '|---' * len(heads) + '|', *lines[1:]])
@@ -210,14 +169,8 @@ def _percent(accuracies):
 
 
 def picture(found: Sequence[Row]) -> np.ndarray:
-  """Charts over the size of the window, one below the other.
-
-  Args:
-    found: `Row`s.
-
-  Returns:
-    A uint8 array of shape `[height, width, 3]`.
-  """
+  """Charts over the size of the window, one below the other."""
+  # -> [height, width, 3]
   x = [math.log2(1 + row.pixels) for row in found]
   code = [(a, row.bits) for a, row in zip(x, found)]
   lengths = {

@@ -27,15 +27,7 @@ _SPLITS = ('test', 'validation', 'train')
 
 
 def of_run(workdir: str | os.PathLike, run: workdirs.Run) -> dict[str, Any]:
-  """The facts of a run; what its directory does not tell is left out.
-
-  Args:
-    workdir: Directory of the run.
-    run: What `restore` read from it.
-
-  Returns:
-    A dictionary of JSON's types.
-  """
+  """The facts of a run; what its directory does not tell is left out."""
   name = run.config.dataset
   found = {
     'dataset': description.without_place(name),

@@ -34,15 +34,7 @@ class MismatchError(ValueError):
 def check_same_paths(
   variables: Sequence[keras.Variable], others: Sequence[keras.Variable]
 ) -> None:
-  """Checks that two builds of a model call their variables the same.
-
-  Args:
-    variables: Keras variables of one.
-    others: Keras variables of the other.
-
-  Raises:
-    ValueError: Some of the paths differ, or are there twice.
-  """
+  """Checks that two builds of a model call their variables the same."""
   ours, theirs = keyed(variables), keyed(others)
   if ours.keys() != theirs.keys():
     raise ValueError(
@@ -54,15 +46,7 @@ def check_same_paths(
 
 
 def write(path: str, groups: Groups) -> None:
-  """Writes `PATH.index` and `PATH.data-00000-of-00001`.
-
-  Args:
-    path: Their common path.
-    groups: Keras variables by the name of their group.
-
-  Raises:
-    tf.errors.OpError: The disk does not take it.
-  """
+  """Writes `PATH.index` and `PATH.data-00000-of-00001`."""
   tensors = {_VERSION: tf.constant(FORMAT_VERSION, tf.int64)}
   for group, variables in groups.items():
     for key, variable in keyed(variables).items():
@@ -76,17 +60,7 @@ def write(path: str, groups: Groups) -> None:
 
 
 def read(path: str, groups: Groups) -> None:
-  """Sets variables to what a checkpoint holds, all of them or none.
-
-  Args:
-    path: As in `write`.
-    groups: As in `write`. Groups may be left out; of one that is there, neither
-      the file nor the model may have a variable that the other has not.
-
-  Raises:
-    MismatchError: The checkpoint is of another model, or of a later format.
-    Exception: It cannot be read; TensorFlow raises errors of many kinds.
-  """
+  """Sets variables to what a checkpoint holds, all of them or none."""
   reader = tf.train.load_checkpoint(path)
   there = reader.get_variable_to_shape_map()
   version = int(reader.get_tensor(_VERSION)) if _VERSION in there else 1

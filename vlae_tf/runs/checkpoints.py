@@ -27,18 +27,6 @@ class Checkpoints:
     groups: checkpoint_files.Groups,
     keep: int = 2,
   ):
-    """Looks at a directory; writes nothing.
-
-    Args:
-      directory: Path of the directory.
-      groups: Lists of Keras variables by name; the variables go by their
-        `path`. A reader may leave out groups.
-      keep: How many checkpoints to keep, at least 1.
-
-    Raises:
-      ValueError: `keep` is less than 1, or two variables of a group have the
-        same path.
-    """
     if keep < 1:
       raise ValueError(f'`keep` must be at least 1, got {keep}.')
     for variables in groups.values():
@@ -56,14 +44,7 @@ class Checkpoints:
     return sorted(int(n) for n in numbers if n.isdecimal())
 
   def save(self, step: int) -> None:
-    """Writes a checkpoint, then removes those that are not kept.
-
-    Args:
-      step: Python integer.
-
-    Raises:
-      ValueError: The disk does not take it; nothing is removed.
-    """
+    """Writes a checkpoint, then removes those that are not kept."""
     if step == self._good:
       return
     # Its name tells apart two runs that were started by mistake.
@@ -84,16 +65,7 @@ class Checkpoints:
     self._prune(step)
 
   def restore(self) -> int | None:
-    """Reads the newest checkpoint that can be read.
-
-    Returns:
-      Its step, or `None` where there is none.
-
-    Raises:
-      ValueError: There are some, and none can be read; or the newest that is
-        not broken is of another model or of a later version, and passing over
-        it would lose it.
-    """
+    """Reads the newest checkpoint that can be read."""
     failures = []
     for step in reversed(self.steps):
       try:

@@ -48,19 +48,9 @@ def load(path: str | os.PathLike) -> config_lib.Config:
 def differences(
   old: config_lib.Config, new: config_lib.Config, free: Iterable[str] = ()
 ) -> list[str]:
-  """Says how two configs differ, one line a field.
-
-  Where the learning rate knows nothing of the end of a run, that changes
-  nothing before it: there `max_epochs` may differ.
-
-  Args:
-    old: `Config` of a run.
-    new: `Config` asked for.
-    free: Names of further fields that may differ.
-
-  Returns:
-    A list of strings, empty for equal experiments.
-  """
+  """Says how two configs differ, one line a field."""
+  # Where the learning rate knows nothing of the end of a run, that changes
+  # nothing before it: there `max_epochs` may differ.
   free = set(free)
   if new.learning_rate_schedule in ('constant', 'plateau'):
     free.add('max_epochs')

@@ -22,14 +22,7 @@ _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
 
 
 def describe(execution: Mapping[str, Any]) -> dict[str, Any]:
-  """Versions and devices of this process.
-
-  Args:
-    execution: How a step is computed, plain numbers and strings by name.
-
-  Returns:
-    A dictionary that JSON can hold.
-  """
+  """Versions and devices of this process."""
   gpus = tf.config.list_physical_devices('GPU')
   details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
   return {
@@ -44,15 +37,7 @@ def describe(execution: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
-  """Writes the environment of a run, and says how it has changed.
-
-  Args:
-    workdir: Directory of the run.
-    here: What `describe` returned.
-
-  Raises:
-    ValueError: It cannot be written.
-  """
+  """Writes the environment of a run, and says how it has changed."""
   path = pathlib.Path(workdir) / NAME
   there = read(workdir)
   changes = [
@@ -72,14 +57,7 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
 
 
 def read(workdir: str | os.PathLike) -> dict[str, Any]:
-  """What the file of a run says; nothing, if there is no such file.
-
-  Args:
-    workdir: Directory of the run.
-
-  Returns:
-    A dictionary as `describe` returned it.
-  """
+  """What the file of a run says; nothing, if there is no such file."""
   path = pathlib.Path(workdir) / NAME
   try:
     there = json.loads(path.read_text(encoding='utf-8'))

@@ -24,20 +24,11 @@ _NEEDED = {'image_shape', 'sha256'}
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-  """Shape, fingerprint and home of the images of a run.
+  """Shape, fingerprint and home of the images of a run."""
 
-  Attributes:
-    image_shape: `(height, width, channels)`.
-    sha256: Fingerprint of the images that are trained on.
-    data_dir: Root of the data sets, or `None`.
-
-  Raises:
-    ValueError: One of them is of another form.
-  """
-
-  image_shape: tuple[int, ...]
-  sha256: str
-  data_dir: str | None = None
+  image_shape: tuple[int, ...]  # `(height, width, channels)`.
+  sha256: str  # Fingerprint of the images that are trained on.
+  data_dir: str | None = None  # Root of the data sets, or `None`.
 
   def __post_init__(self):
     shape: Any = self.image_shape
@@ -57,16 +48,7 @@ def of_images(
   data: data_lib.ImageData,
   data_dir: str | os.PathLike | None = None,
 ) -> Facts:
-  """The facts of an experiment's images.
-
-  Args:
-    config: `Config`.
-    data: `ImageData`.
-    data_dir: Root of the data sets, or `None`.
-
-  Returns:
-    `Facts`.
-  """
+  """The facts of an experiment's images."""
   root = None if data_dir is None else os.path.abspath(data_dir)
   return Facts(data.image_shape, fingerprint(data, config), root)
 
@@ -77,17 +59,7 @@ def fingerprint(data: data_lib.ImageData, config: config_lib.Config) -> str:
 
 
 def read(workdir: pathlib.Path) -> Facts:
-  """Reads `data.json`.
-
-  Args:
-    workdir: Directory of the run.
-
-  Returns:
-    `Facts`.
-
-  Raises:
-    ValueError: It is missing, or is not what this module writes.
-  """
+  """Reads `data.json`."""
   path = workdir / NAME
   try:
     fields = json.loads(path.read_text(encoding='utf-8'))

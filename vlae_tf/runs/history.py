@@ -22,14 +22,7 @@ class Point(NamedTuple):
 
 
 def read(workdir: str | os.PathLike) -> list[dict[str, Any]]:
-  """Reads the lines of a log; one that is cut short is passed over.
-
-  Args:
-    workdir: Directory of the run.
-
-  Returns:
-    Dictionaries, each with `step` and `time` in seconds; none without a log.
-  """
+  """Reads the lines of a log; one that is cut short is passed over."""
   path = pathlib.Path(workdir) / workdirs.METRICS
   try:
     text = path.read_text(encoding='utf-8')
@@ -39,17 +32,9 @@ def read(workdir: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def minutes(lines: list[dict[str, Any]]) -> float:
-  """Time between the lines of a log without pauses.
-
-  A gap of more than five minutes that is longer than ten times the median is a
-  pause: a run that was stopped and goes on does not count what was between.
-
-  Args:
-    lines: From `read`.
-
-  Returns:
-    Minutes.
-  """
+  """Time between the lines of a log without pauses."""
+  # A gap of more than five minutes that is longer than ten times the median is
+  # a pause: a run that was stopped and goes on does not count what was between.
   times = [line['time'] for line in lines]
   gaps = [after - before for before, after in itertools.pairwise(times)]
   if not gaps:
@@ -59,15 +44,7 @@ def minutes(lines: list[dict[str, Any]]) -> float:
 
 
 def curve(lines: list[dict[str, Any]], split: str) -> list[Point]:
-  """The bound and its rate over the steps.
-
-  Args:
-    lines: From `read`.
-    split: 'train', or the name of another curve of the log.
-
-  Returns:
-    A point for each line of the curve that has both.
-  """
+  """The bound and its rate over the steps."""
   return [
     Point(line['step'], line['elbo'], line['rate'])
     for line in lines

@@ -41,20 +41,7 @@ def load_other(
   data_dir: str | os.PathLike | None = None,
   argument: str = 'dataset',
 ) -> data_lib.ImageData:
-  """Loads images that a run was not trained on.
-
-  Args:
-    name: One of `DATASETS`, or a path.
-    run: `Run`, in whose root of data they are looked for.
-    data_dir: As in `load`.
-    argument: What to call `name` in a message.
-
-  Returns:
-    An `ImageData`.
-
-  Raises:
-    ValueError: There are none.
-  """
+  """Loads images that a run was not trained on."""
   root = data_dir
   if _needs_root(name):
     root = directories.root_of_run(data_dir, run.data_dir)
@@ -70,16 +57,8 @@ def _needs_root(name):
 
 
 def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:
-  """The first images; says so if there are fewer than asked for.
-
-  Args:
-    images: Array of shape `[num_images, ...]`.
-    most: How many, `None` for all.
-    of: What they are of.
-
-  Returns:
-    An array of shape `[num, ...]`.
-  """
+  """The first images; says so if there are fewer than asked for."""
+  # images [num_images, ...] -> [num, ...]
   if (most or 0) > len(images):
     notices.warn(
       f'--max_images={most} is more than the {len(images)} of {of}: all are '
@@ -113,15 +92,7 @@ def some(
 
 
 def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
-  """The first images of each split, with their labels.
-
-  Args:
-    data: `ImageData`.
-    most: How many of a split, `None` for all.
-
-  Returns:
-    An `ImageData`.
-  """
+  """The first images of each split, with their labels."""
   first(data.train, most, 'the training images')
   labels = data.labels and {s: y[:most] for s, y in data.labels.items()}
   return dataclasses.replace(
@@ -139,17 +110,7 @@ def check_same(
   data_dir: str | os.PathLike | None = None,
   argument: str = 'run',
 ) -> None:
-  """Checks that another run is of the same images.
-
-  Args:
-    run: `Run`.
-    data: `ImageData` of the first.
-    data_dir: As in `load`.
-    argument: What to call the run in a message.
-
-  Raises:
-    ValueError: It is of others.
-  """
+  """Checks that another run is of the same images."""
   other = load(run, data_dir)
   if not all(
     np.array_equal(data.split(split), other.split(split))

@@ -20,14 +20,7 @@ _held: dict[str, list[int]] = {}
 
 
 def check(workdir: str | os.PathLike) -> None:
-  """Checks that no other process trains in a directory; writes nothing.
-
-  Args:
-    workdir: Path of the directory.
-
-  Raises:
-    ValueError: One does; the message names it.
-  """
+  """Checks that no other process trains in a directory; writes nothing."""
   path = _path(workdir)
   if path in _held:
     return
@@ -41,17 +34,7 @@ def check(workdir: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def held(workdir: str | os.PathLike) -> Iterator[None]:
-  """Keeps other processes from training in a directory.
-
-  Args:
-    workdir: Path of the directory, which is made.
-
-  Yields:
-    Nothing.
-
-  Raises:
-    ValueError: Another process trains in it, or it cannot be written.
-  """
+  """Keeps other processes from training in a directory."""
   path = _path(workdir)
   if path in _held:
     _held[path][1] += 1

@@ -21,17 +21,7 @@ class Loaded(NamedTuple):
   def images(
     self, data_dir: str | os.PathLike | None = None
   ) -> data_lib.ImageData:
-    """Loads the images that it was trained on.
-
-    Args:
-      data_dir: Root of the data sets, see `images.load`.
-
-    Returns:
-      An `ImageData`.
-
-    Raises:
-      ValueError: They are not there, or are others.
-    """
+    """Loads the images that it was trained on."""
     if self.run is not None:
       return images.load(self.run, data_dir)
     config = self.model.config

@@ -12,10 +12,10 @@ from vlae_tf.runs import environment, facts, locks, start_files, workdirs
 
 
 class Tenure:
-  """Checks a directory, locks it, makes it an experiment's, lets go of it.
+  """Checks a directory, locks it, makes it an experiment's, lets go of it."""
 
-  Of several workers the chief alone does so; for the others this does nothing.
-  """
+  # Of several workers the chief alone does so; for the others this does
+  # nothing.
 
   def __init__(
     self,
@@ -25,18 +25,6 @@ class Tenure:
     data_dir: str | os.PathLike | None = None,
     is_chief: bool = True,
   ):
-    """Checks that the directory is free or this experiment's; writes nothing.
-
-    Args:
-      workdir: Path of the directory.
-      config: `Config` of the experiment.
-      data: `ImageData` that it is trained on.
-      data_dir: Root of the data sets, remembered for other commands.
-      is_chief: Whether this process is the one that writes.
-
-    Raises:
-      ValueError: It is neither, or another process trains in it.
-    """
     self._workdir = workdir
     self._config = config
     self._is_chief = is_chief
@@ -46,11 +34,7 @@ class Tenure:
       workdirs.check(workdir, config, self._facts)
 
   def begin(self) -> None:
-    """Locks the directory, until the end of `held` or of this object.
-
-    Raises:
-      ValueError: Another process trains in it.
-    """
+    """Locks the directory, until the end of `held` or of this object."""
     if self._is_chief:
       self._lock.enter_context(locks.held(self._workdir))
       weakref.finalize(self, self._lock.close)
@@ -61,16 +45,7 @@ class Tenure:
     execution: Mapping[str, Any],
     started_from: Mapping[str, Any] | None = None,
   ) -> None:
-    """Makes the directory this experiment's.
-
-    Args:
-      is_fresh: Whether there was no checkpoint to go on from.
-      execution: See `environment.describe`.
-      started_from: Of a fresh one, see `start_files`.
-
-    Raises:
-      ValueError: It cannot be written.
-    """
+    """Makes the directory this experiment's."""
     if not self._is_chief:
       return
     workdirs.claim(self._workdir, self._config, self._facts)

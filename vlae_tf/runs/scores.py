@@ -13,17 +13,7 @@ _NEEDED = ('num_images', 'num_samples')
 
 
 def path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
-  """Where a score belongs, which another one of the same settings replaces.
-
-  Args:
-    workdir: Path of the run's directory.
-    settings: Dictionary with `split`, `num_images`, `num_samples`, `seed` and
-      `checkpoint`; `spread` of images from all over the split.
-
-  Returns:
-    A path such as `eval/test_8070_images_128_codes.json` in the directory; a
-    seed that is not 0 and a checkpoint that is not the last are named, too.
-  """
+  """Where a score belongs, which another one of the same settings replaces."""
   name = (
     f'{settings["split"]}_{settings["num_images"]}_images_'
     f'{settings["num_samples"]}_codes'
@@ -34,50 +24,21 @@ def path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
 
 
 def write(workdir: str | os.PathLike, result: Mapping[str, Any]) -> str:
-  """Writes a score to its `path`.
-
-  Args:
-    workdir: Path of the run's directory.
-    result: Dictionary of JSON's types with what `path` asks for.
-
-  Returns:
-    Path of the file.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """Writes a score to its `path`."""
   file = path(workdir, result)
   write_to(file, result)
   return file
 
 
 def write_to(file: str | os.PathLike, result: Mapping[str, Any]) -> None:
-  """Writes what was found to a JSON file, in one step.
-
-  Args:
-    file: Path of the file.
-    result: Dictionary of JSON's types.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """Writes what was found to a JSON file, in one step."""
   files.write_text(file, json.dumps(result, indent=2) + '\n')
 
 
 def anomaly_path(
   workdir: str | os.PathLike, settings: Mapping[str, Any]
 ) -> str:
-  """Where the separation from other images belongs.
-
-  Args:
-    workdir: Path of the run's directory.
-    settings: Dictionary with `against`, `num_images`, `num_others`,
-      `num_samples`, `background`, `seed` and `checkpoint`.
-
-  Returns:
-    A path such as `eval/anomaly_digits_300_and_300_images_16_codes.json` in
-    the directory; a background model is named, and what `write` names.
-  """
+  """Where the separation from other images belongs."""
   name = (
     f'anomaly_{settings["against"]}_{settings["num_images"]}_and_'
     f'{settings["num_others"]}_images_{settings["num_samples"]}_codes'
@@ -88,17 +49,7 @@ def anomaly_path(
 
 
 def probe_path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
-  """Where what a probe found belongs.
-
-  Args:
-    workdir: Path of the run's directory.
-    settings: Dictionary with `num_train`, `num_labels`, `repeats`, `baseline`,
-      `seed` and `checkpoint`.
-
-  Returns:
-    A path such as `eval/probe_1297_images_100_1000_1297_labels_5_draws.json` in
-    the directory; a baseline is named, and what `write` names.
-  """
+  """Where what a probe found belongs."""
   numbers = '_'.join(map(str, settings['num_labels']))
   name = (
     f'probe_{settings["num_train"]}_images_{numbers}_labels_'
@@ -121,15 +72,7 @@ def _path(workdir, name, result):
 def fullest(
   workdir: str | os.PathLike, split: str = 'test'
 ) -> dict[str, Any] | None:
-  """The score of most images, of these that of most codes, then most steps.
-
-  Args:
-    workdir: Path of the run's directory.
-    split: Name of the images that were scored.
-
-  Returns:
-    A dictionary as it was written, or `None` if there is none.
-  """
+  """The score of most images, of these that of most codes, then most steps."""
   return max(
     read(os.path.join(workdir, FOLDER), split),
     key=fullness,
@@ -145,15 +88,7 @@ def fullness(score: Mapping[str, Any]) -> tuple[int, int, int]:
 def read(
   folder: str | os.PathLike, split: str = 'test'
 ) -> list[dict[str, Any]]:
-  """All scores of a split in a folder; a file that is no score is said.
-
-  Args:
-    folder: Path; `test.json`, as version 0.1.0 wrote, is a score as well.
-    split: Name of the images that were scored.
-
-  Returns:
-    A list of dictionaries in the order of the files' names.
-  """
+  """All scores of a split in a folder; a file that is no score is said."""
   found = []
   folder = pathlib.Path(folder)
   for file in sorted(

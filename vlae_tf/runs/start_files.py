@@ -20,15 +20,7 @@ _NEEDED = {'name', 'sha256', 'about'}
 
 
 def write(workdir: str | os.PathLike, told: Mapping[str, Any] | None) -> None:
-  """Writes `started_from.json`, atomically; of fresh weights, there is none.
-
-  Args:
-    workdir: Directory of a run.
-    told: What is told of the start, or `None`.
-
-  Raises:
-    ValueError: It cannot be written.
-  """
+  """Writes `started_from.json`, atomically; of fresh weights, there is none."""
   path = pathlib.Path(workdir) / NAME
   if told is None:
     path.unlink(missing_ok=True)
@@ -37,17 +29,7 @@ def write(workdir: str | os.PathLike, told: Mapping[str, Any] | None) -> None:
 
 
 def read(workdir: str | os.PathLike) -> dict[str, Any] | None:
-  """Reads `started_from.json`.
-
-  Args:
-    workdir: Directory of a run.
-
-  Returns:
-    What is told there; `None` of a run that started from fresh weights.
-
-  Raises:
-    ValueError: The file is not what this module writes.
-  """
+  """Reads `started_from.json`."""
   path = pathlib.Path(workdir) / NAME
   try:
     told = json.loads(path.read_text(encoding='utf-8'))

@@ -17,15 +17,10 @@ from vlae_tf.utils import variables as variables_lib
 
 
 class Start(NamedTuple):
-  """A trained model that another run starts from, and what is told of it.
+  """A trained model that another run starts from, and what is told of it."""
 
-  Attributes:
-    model: Built `VLAE`.
-    told: As `start_files` keeps it.
-  """
-
-  model: model_lib.VLAE
-  told: Mapping[str, Any]
+  model: model_lib.VLAE  # Built `VLAE`.
+  told: Mapping[str, Any]  # As `start_files` keeps it.
 
 
 def load(
@@ -107,12 +102,7 @@ def fingerprint(model: model_lib.VLAE) -> str:
 
 
 def assign(start: Start, model: model_lib.VLAE) -> None:
-  """Sets a model's weights to those that it starts from.
-
-  Args:
-    start: `Start` that was loaded for it.
-    model: Built `VLAE`.
-  """
+  """Sets a model's weights to those that it starts from."""
   theirs = variables_lib.keyed(start.model.weights)
   for path, weight in variables_lib.keyed(model.weights).items():
     weight.assign(theirs[path].value)

@@ -47,17 +47,7 @@ def check(
   config: config_lib.Config,
   facts: facts_lib.Facts,
 ) -> None:
-  """Checks that a directory is this experiment's, or free; writes nothing.
-
-  Args:
-    workdir: Path of the directory.
-    config: `Config` of the experiment.
-    facts: `Facts` of the images that it is trained on.
-
-  Raises:
-    ValueError: The directory belongs to another experiment or to other images,
-      its config or checkpoints are damaged, or another process trains in it.
-  """
+  """Checks that a directory is this experiment's, or free; writes nothing."""
   workdir = pathlib.Path(workdir)
   for folder in (workdir, *(workdir / name for name in CHECKPOINTS.values())):
     if folder.exists() and not folder.is_dir():
@@ -81,16 +71,7 @@ def claim(
   config: config_lib.Config,
   facts: facts_lib.Facts,
 ) -> None:
-  """Makes a directory this experiment's, after `check`.
-
-  Args:
-    workdir: Path of the directory.
-    config: `Config` of the experiment.
-    facts: `Facts` of the images that it is trained on.
-
-  Raises:
-    ValueError: It cannot be written, or see `check`.
-  """
+  """Makes a directory this experiment's, after `check`."""
   check(workdir, config, facts)
   workdir = pathlib.Path(workdir)
   is_new = not (workdir / CONFIG).exists()
@@ -102,14 +83,7 @@ def claim(
 
 
 def start_afresh(workdir: str | os.PathLike) -> None:
-  """Keeps what an earlier start left, where no checkpoint goes on from it.
-
-  Args:
-    workdir: Directory of a run that starts from its first step.
-
-  Raises:
-    ValueError: It cannot be renamed.
-  """
+  """Keeps what an earlier start left, where no checkpoint goes on from it."""
   workdir = pathlib.Path(workdir)
   left = [workdir / name for name in (METRICS, BEST)]
   moved = [(path, files.set_aside(path)) for path in left if path.exists()]
@@ -171,18 +145,7 @@ def restore(
 def load_data(
   run: Run, data_dir: str | os.PathLike | None = None
 ) -> data_lib.ImageData:
-  """Loads the images that a run was trained on.
-
-  Args:
-    run: `Run`.
-    data_dir: Root of the data sets; by default that of the training.
-
-  Returns:
-    An `ImageData`.
-
-  Raises:
-    ValueError: The images are not there, or are others than those.
-  """
+  """Loads the images that a run was trained on."""
   data = data_lib.load(run.config.dataset, data_dir or run.data_dir)
   found = facts_lib.fingerprint(data, run.config)
   if found != run.fingerprint:

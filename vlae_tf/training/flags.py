@@ -75,15 +75,7 @@ def limits(values: flags.FlagValues) -> limits_lib.Limits:
 def execution(
   values: flags.FlagValues, batch_size: int
 ) -> train_step.Execution:
-  """The `Execution` that parsed flags describe; before TensorFlow computes.
-
-  Args:
-    values: Parsed flags.
-    batch_size: Images in a batch.
-
-  Returns:
-    An `Execution`; the threads are set to suit it.
-  """
+  """The `Execution` that parsed flags describe; before TensorFlow computes."""
   parts = values.parts
   if strategies.is_one_cpu(values.strategy):
     cores = parallelism.num_cores()

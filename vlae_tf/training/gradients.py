@@ -25,21 +25,10 @@ def latent_noise(
   event_shape: Sequence[int],
   num_samples: int = 1,
 ) -> tf.Tensor:
-  """Noise of a batch's codes.
-
-  It is drawn for the whole global batch, so that what a slot gets does not
-  depend on the replica that it is on.
-
-  Args:
-    config: `Config`.
-    batch: Element of `training_batches`.
-    event_shape: Shape of a code.
-    num_samples: Codes of each image.
-
-  Returns:
-    A float32 `Tensor` of shape `[batch, *event_shape]`, or `[num_samples,
-    batch, *event_shape]` for more than one.
-  """
+  """Noise of a batch's codes."""
+  # It is drawn for the whole global batch, so that what a slot gets does not
+  # depend on the replica that it is on.
+  # -> [batch, *event_shape]
   noise = tf.random.stateless_normal(
     [config.batch_size, num_samples, *event_shape],
     seeds.stream_seed(config.seed, 'latent', batch['step']),
@@ -61,16 +50,6 @@ class GlobalGradient:
     parts: int = 1,
     kernels: int = 0,
   ):
-    """Creates the function.
-
-    Args:
-      model: Built `VLAE`.
-      config: `Config`.
-      microbatch: Images that a replica has in memory at a time; 0 for all.
-      parts: Parts of a batch, or microbatch, that are computed side by side.
-      kernels: Functions that XLA makes of the many small ones that compute
-        weight-normalised kernels; 0 for none, as with several replicas.
-    """
     self._model = model
     self._config = config
     self._microbatch = microbatch
@@ -90,18 +69,8 @@ class GlobalGradient:
     step: tf.Tensor,
     loss_scale: float | tf.Tensor = 1.0,
   ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Computes them.
-
-    Args:
-      batch: Element of `training_batches`, this replica's part.
-      step: Integer `Tensor`, steps taken before.
-      loss_scale: Factor on what is differentiated, and so on the gradients.
-
-    Returns:
-      A list of gradients, summed over the replicas, zero for weights that are
-      not used, and a `Tensor` of shape `[3]`: the means of distortion, rate and
-      bound over the global batch.
-    """
+    """Computes them."""
+    # -> [3]
     samples = self._model.objective.num_samples
     noise = latent_noise(self._config, batch, self._model.event_shape, samples)
     compute = self._accumulated if self._microbatch else self._at_once

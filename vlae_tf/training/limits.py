@@ -6,25 +6,16 @@ import math
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-  """What a run does besides computing; none of it changes a weight.
+  """What a run does besides computing; none of it changes a weight."""
 
-  Attributes:
-    max_steps: Step to stop at, or `None`.
-    max_minutes: Minutes to stop after, or `None`.
-    checkpoint_every_steps: Steps between checkpoints.
-    keep: How many of the last checkpoints to keep, besides the best one.
-    steps_per_call: Steps between two looks at the clock and the metrics.
-    max_skipped_in_row: Updates in a row that may be skipped as not finite.
-
-  Raises:
-    ValueError: One of them is out of its bounds.
-  """
-
-  max_steps: int | None = None
-  max_minutes: float | None = None
-  checkpoint_every_steps: int = 1000
+  max_steps: int | None = None  # Step to stop at, or `None`.
+  max_minutes: float | None = None  # Minutes to stop after, or `None`.
+  checkpoint_every_steps: int = 1000  # Steps between checkpoints.
+  # How many of the last checkpoints to keep, besides the best one.
   keep: int = 2
+  # Steps between two looks at the clock and the metrics.
   steps_per_call: int = 10
+  # Updates in a row that may be skipped as not finite.
   max_skipped_in_row: int = 20
 
   def __post_init__(self):
@@ -39,15 +30,7 @@ class Limits:
         )
 
   def next_stop(self, step: int, validation_period: int) -> int:
-    """The next step at which the host has something to do.
-
-    Args:
-      step: The step reached.
-      validation_period: Steps between validations; 0 for none.
-
-    Returns:
-      A step.
-    """
+    """The next step at which the host has something to do."""
     periods = [
       self.steps_per_call,
       self.checkpoint_every_steps,

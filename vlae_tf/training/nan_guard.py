@@ -19,18 +19,12 @@ ADVICE = (
 
 
 class Guard:
-  """Counts the updates that were skipped as they were not finite.
+  """Counts the updates that were skipped as they were not finite."""
 
-  For float16 it also keeps the factor on the loss that keeps small gradients
-  from vanishing: halved by a skipped update, doubled after many good ones.
-  """
+  # For float16 it also keeps the factor on the loss that keeps small gradients
+  # from vanishing: halved by a skipped update, doubled after many good ones.
 
   def __init__(self, scale_loss: bool = False):
-    """Creates the guard's variables.
-
-    Args:
-      scale_loss: Whether the loss is scaled.
-    """
     self._scale_loss = scale_loss
     self.skipped = _counter('skipped')
     self.skipped_in_row = _counter('skipped_in_row')
@@ -51,11 +45,8 @@ class Guard:
     return tf.convert_to_tensor(self._loss_scale.value)
 
   def count(self, is_good: tf.Tensor) -> None:
-    """Takes note of an update.
-
-    Args:
-      is_good: Bool `Tensor` of shape `[]`, whether it was finite.
-    """
+    """Takes note of an update."""
+    # is_good []
     bad = tf.cast(~is_good, tf.int64)
     good_in_row = (1 - bad) * (self._good_in_row.value + 1)
     self.skipped.assign(self.skipped.value + bad)
@@ -75,16 +66,7 @@ def _counter(name):
 
 
 def check_skipped(in_row: float, step: int, limit: int) -> None:
-  """Ends a run whose updates are not finite any more.
-
-  Args:
-    in_row: How many were skipped, one after the other.
-    step: The step reached.
-    limit: How many are allowed.
-
-  Raises:
-    ValueError: It is too many.
-  """
+  """Ends a run whose updates are not finite any more."""
   if in_row >= limit:
     raise ValueError(
       f'{int(in_row)} updates in a row were not finite, up to step {step} '

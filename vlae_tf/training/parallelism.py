@@ -22,26 +22,13 @@ def num_cores() -> int:
 
 
 def parts_of(batch_size: int, num_cores: int) -> int:
-  """Number of equal parts to compute a batch in.
-
-  Args:
-    batch_size: Images in the batch.
-    num_cores: Number of cores.
-
-  Returns:
-    The greatest divisor of `batch_size` up to the number of cores and to 4.
-  """
+  """Number of equal parts to compute a batch in."""
   most = min(num_cores, _MOST_PARTS)
   return max(n for n in range(1, most + 1) if batch_size % n == 0)
 
 
 def set_threads(parts: int, num_cores: int) -> None:
-  """Gives each part its share of the cores; before TensorFlow first computes.
-
-  Args:
-    parts: Number of parts that are computed side by side.
-    num_cores: Number of cores.
-  """
+  """Gives each part its share of the cores, before TensorFlow starts."""
   if parts == 1:
     return
   tf.config.threading.set_inter_op_parallelism_threads(parts)
@@ -51,15 +38,7 @@ def set_threads(parts: int, num_cores: int) -> None:
 
 
 def balanced(sizes: Sequence[int], num_groups: int) -> list[list[int]]:
-  """Divides things into groups of about the same size.
-
-  Args:
-    sizes: Size of each.
-    num_groups: Number of groups.
-
-  Returns:
-    A list of lists of indices, none of them empty.
-  """
+  """Divides things into groups of about the same size."""
   groups: list[list[int]] = [[] for _ in range(num_groups)]
   totals = [0] * num_groups
   for k in sorted(range(len(sizes)), key=lambda k: -sizes[k]):

@@ -7,15 +7,9 @@ from vlae_tf.nn import made, weight_norm
 
 
 def apply(model: model_lib.VLAE, policy: str) -> None:
-  """Sets the arithmetic of a built model's networks.
-
-  Their variables stay in float32, and so does what is made of their outputs:
-  the heads and the law of the posterior, the flow, every log-probability.
-
-  Args:
-    model: Built `VLAE`.
-    policy: Name of a Keras dtype policy.
-  """
+  """Sets the arithmetic of a built model's networks."""
+  # Their variables stay in float32, and so does what is made of their outputs:
+  # the heads and the law of the posterior, the flow, every log-probability.
   if policy == 'float32':
     return
   for network in _networks(model):

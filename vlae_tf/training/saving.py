@@ -19,16 +19,6 @@ class Saver:
     state: training_state.TrainingState,
     keep: int,
   ):
-    """Looks at the directory; writes nothing.
-
-    Args:
-      workdir: Directory of the run.
-      state: `TrainingState` to save.
-      keep: How many of the last checkpoints to keep.
-
-    Raises:
-      ValueError: Two variables have the same path.
-    """
     workdir, groups = pathlib.Path(workdir), state.groups()
     self._state = state
     self._last = checkpoints.Checkpoints(workdir / workdirs.LAST, groups, keep)
@@ -46,15 +36,7 @@ class Saver:
     return self._last.restore()
 
   def save(self, step: int) -> None:
-    """Writes a checkpoint.
-
-    Args:
-      step: Python integer.
-
-    Raises:
-      ValueError: The weights are not finite, or the disk does not take them;
-        nothing is removed.
-    """
+    """Writes a checkpoint."""
     if not nan_guard.are_finite(self._state.variables_to_check()):
       raise ValueError(
         f'The weights at step {step} are not finite and so not saved; the last '
@@ -68,12 +50,7 @@ class Saver:
 
 
 def or_warn(save: Callable[[int], None], step: int) -> None:
-  """Saves, or warns: a full disk may have room again at the next time.
-
-  Args:
-    save: Function of a step that raises `ValueError` if it fails.
-    step: Python integer.
-  """
+  """Saves, or warns: a full disk may have room again at the next time."""
   try:
     save(step)
   except ValueError as error:

@@ -15,19 +15,10 @@ _COPIES = 5
 def describe(
   model: model_lib.VLAE, image_shape: Sequence[int], batch_size: int
 ) -> str:
-  """Number of weights, and an estimate of the memory that a step needs.
-
-  The activations kept for the pass backward are taken to be all floating-point
-  results of the pass forward; what the libraries use inside comes on top.
-
-  Args:
-    model: Built `VLAE`.
-    image_shape: `(height, width, channels)`.
-    batch_size: Images that a replica has in memory at a time.
-
-  Returns:
-    A string.
-  """
+  """Number of weights, and an estimate of the memory that a step needs."""
+  # The activations kept for the pass backward are taken to be all floating-
+  # point results of the pass forward; what the libraries use inside comes on
+  # top.
   weights = sum(v.shape.num_elements() for v in _values(model))
   activations = _forward_bytes(model, (batch_size, *image_shape))
   memory = (activations + 4 * _COPIES * weights) / _MIB
@@ -38,12 +29,7 @@ def describe(
 
 
 def warn_of_repeats(batch_size: int, num_images: int) -> None:
-  """Says so if a batch is larger than the data.
-
-  Args:
-    batch_size: Images in a global batch.
-    num_images: Images that are trained on.
-  """
+  """Says so if a batch is larger than the data."""
   if batch_size > num_images:
     notices.warn(
       f'--batch_size={batch_size} is more than the {num_images} training '

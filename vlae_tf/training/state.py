@@ -16,12 +16,6 @@ class Patience:
   """Counts validations since the last one that was better than all before."""
 
   def __init__(self, limit: int, name: str):
-    """Creates the counter's variables.
-
-    Args:
-      limit: Validations without progress that exhaust it; 0 for never.
-      name: Name of the variables.
-    """
     self._limit = limit
     self.best = keras.Variable(
       -math.inf, trainable=False, dtype='float64', name=f'{name}_best'
@@ -37,14 +31,7 @@ class Patience:
     return bool(self._limit) and int(self._count.value.numpy()) >= self._limit
 
   def observe(self, value: float) -> bool:
-    """Takes note of a validation.
-
-    Args:
-      value: Python float, higher is better.
-
-    Returns:
-      Whether it is the best so far.
-    """
+    """Takes note of a validation."""
     better = value > float(self.best.value.numpy())
     if better:
       self.best.assign(value)
@@ -66,17 +53,6 @@ class TrainingState:
     total_steps: int,
     build: builder.ModelBuilder = builder.build_model,
   ):
-    """Creates it, untrained; inside the scope of the strategy.
-
-    Args:
-      config: `Config`.
-      image_shape: `(height, width, channels)`.
-      total_steps: Steps of the whole run.
-      build: Builds the model, and again for its averages.
-
-    Raises:
-      ValueError: It gives the variables other names when it is called again.
-    """
     # Keras initialisers draw from this seed; nothing after them does.
     keras.utils.set_random_seed(config.seed)
     self._config = config
@@ -107,12 +83,7 @@ class TrainingState:
   def initialize(
     self, batch: Mapping[str, tf.Tensor], start: warm_start.Start | None = None
   ) -> None:
-    """Sets weights that depend on data, and the averages.
-
-    Args:
-      batch: First element of `training_batches`.
-      start: What to start from instead of fresh weights.
-    """
+    """Sets weights that depend on data, and the averages."""
     if start is None:
       event_shape = self.model.event_shape
       noise = gradients.latent_noise(self._config, batch, event_shape)
@@ -123,14 +94,7 @@ class TrainingState:
       average.assign(weight)
 
   def observe_validation(self, elbo: float) -> bool:
-    """Adapts what depends on how validation goes.
-
-    Args:
-      elbo: Python float, in nats.
-
-    Returns:
-      Whether it is the best so far.
-    """
+    """Adapts what depends on how validation goes."""
     best = self._early.observe(elbo)
     if isinstance(self.schedule, schedules.HalveOnPlateau):
       self._plateau.observe(elbo)
@@ -140,10 +104,8 @@ class TrainingState:
     return best
 
   def groups(self) -> dict[str, list[keras.Variable]]:
-    """Lists of Keras variables to save, by name.
-
-    In an order that stays: files of the first format are read by it.
-    """
+    """Lists of Keras variables to save, by name."""
+    # In an order that stays: files of the first format are read by it.
     schedule = getattr(self.schedule, 'variables', ())
     small = [
       *self.model.objective.variables,

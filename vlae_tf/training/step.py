@@ -36,29 +36,18 @@ SCALARS = {
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-  """How a step is computed: its numbers stay the same up to rounding.
+  """How a step is computed: its numbers stay the same up to rounding."""
 
-  Attributes:
-    microbatch: Images that a replica has in memory at a time; 0 for all.
-    xla: One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
-    parts: Parts of the images in memory that are computed side by side, see
-      `parallelism`.
-  """
-
+  # Images that a replica has in memory at a time; 0 for all.
   microbatch: int = 0
+  # One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
   xla: str = 'auto'
+  # Parts of the images in memory that are computed side by side, see
+  # `parallelism`.
   parts: int = 1
 
   def check(self, config: config_lib.Config, num_replicas: int) -> None:
-    """Checks the sizes of a batch and its parts.
-
-    Args:
-      config: `Config`.
-      num_replicas: Number of replicas.
-
-    Raises:
-      ValueError: The batch cannot be divided.
-    """
+    """Checks the sizes of a batch and its parts."""
     if self.xla not in XLA_CHOICES:
       raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
     if self.xla not in ('auto', 'none') and not _is_one_cpu(num_replicas):
@@ -86,26 +75,18 @@ class Execution:
       )
 
   def described(self, num_replicas: int) -> dict[str, Any]:
-    """All that decides the last digits of a step, for `environment.json`.
-
-    Args:
-      num_replicas: Number of replicas.
-
-    Returns:
-      A dictionary of plain numbers and strings.
-    """
+    """All that decides the last digits of a step, for `environment.json`."""
     cores = parallelism.num_cores()
     here = dict(cores=cores, replicas=num_replicas)
     return dataclasses.asdict(self) | here
 
 
 class TrainStep:
-  """Gradient, clipping, guard, update and averages for a global batch.
+  """Gradient, clipping, guard, update and averages for a global batch."""
 
-  What couples the batch (the free-bits floor, the clipping norm, the test for
-  finiteness) acts on sums over all replicas, so any number of them gives the
-  same step.
-  """
+  # What couples the batch (the free-bits floor, the clipping norm, the test for
+  # finiteness) acts on sums over all replicas, so any number of them gives the
+  # same step.
 
   def __init__(
     self,
@@ -114,14 +95,6 @@ class TrainStep:
     config: config_lib.Config,
     execution: Execution | None = None,
   ):
-    """Creates the step.
-
-    Args:
-      strategy: `tf.distribute.Strategy` that `state` was made under.
-      state: `TrainingState`.
-      config: `Config`.
-      execution: `Execution`.
-    """
     execution = execution or Execution()
     execution.check(config, strategy.num_replicas_in_sync)
     self._strategy = strategy
@@ -151,15 +124,8 @@ class TrainStep:
   def __call__(
     self, iterator: Iterator, num_steps: tf.Tensor
   ) -> dict[str, tf.Tensor]:
-    """Takes several steps.
-
-    Args:
-      iterator: Iterator of (distributed) training batches.
-      num_steps: Integer `Tensor` of shape `[]`, at least 1.
-
-    Returns:
-      A dictionary of the last step's scalars.
-    """
+    """Takes several steps."""
+    # num_steps []
     # All in the loop: to trace and optimise a step takes seconds.
     metrics = {name: tf.zeros([], dtype) for name, dtype in SCALARS.items()}
     _, metrics = tf.while_loop(

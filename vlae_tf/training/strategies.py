@@ -24,20 +24,7 @@ from vlae_tf.utils import devices, notices
 def create(
   name: str = 'auto', batch_size: int | None = None
 ) -> tf.distribute.Strategy:
-  """A strategy by name.
-
-  Args:
-    name: 'auto' (all workers of `TF_CONFIG`, or the GPUs of this machine, or
-      the one device there is), 'one_device', 'mirrored' or 'multi_worker'.
-    batch_size: Images in a global batch. 'auto' takes as many GPUs as divide
-      it, and says so where that is not all of them; by default all.
-
-  Returns:
-    A `tf.distribute.Strategy`.
-
-  Raises:
-    ValueError: There is no such name, or `TF_CONFIG` is missing or bad [1].
-  """
+  """A strategy by name."""
   if name not in STRATEGIES:
     raise ValueError(
       f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
@@ -47,14 +34,7 @@ def create(
 
 
 def is_one_cpu(name: str) -> bool:
-  """Whether a strategy, not created yet, will compute on one CPU device.
-
-  Args:
-    name: Name of a strategy.
-
-  Returns:
-    A bool.
-  """
+  """Whether a strategy, not created yet, will compute on one CPU device."""
   if name == 'auto' and os.environ.get('TF_CONFIG'):
     return False
   one_device = name in ('auto', 'one_device')
@@ -62,15 +42,7 @@ def is_one_cpu(name: str) -> bool:
 
 
 def most_that_divide(batch_size: int, num_devices: int) -> int:
-  """The greatest number of devices that divides a batch.
-
-  Args:
-    batch_size: Images in a global batch.
-    num_devices: Devices there are, at least 1.
-
-  Returns:
-    An integer in [1, num_devices].
-  """
+  """The greatest number of devices that divides a batch."""
   counts = range(1, num_devices + 1)
   return max(n for n in counts if batch_size % n == 0)
 
@@ -141,11 +113,6 @@ class Workers:
   is_chief = True
 
   def __init__(self, strategy: tf.distribute.Strategy):
-    """Looks at a strategy.
-
-    Args:
-      strategy: `tf.distribute.Strategy`.
-    """
     self._strategy = strategy
 
   @property
@@ -160,16 +127,7 @@ class Workers:
   def of_chief(
     self, compute: Callable[[], dict[str, float]], names: Sequence[str]
   ) -> dict[str, float]:
-    """Lets the chief compute, and everybody know.
-
-    Args:
-      compute: Function without arguments that returns a dictionary of Python
-        floats.
-      names: Its keys.
-
-    Returns:
-      The chief's dictionary.
-    """
+    """Lets the chief compute, and everybody know."""
     del names
     return compute()
 

@@ -11,11 +11,10 @@ from vlae_tf.training import nan_guard, parallelism
 
 
 class GuardedUpdate:
-  """Applies a global gradient to all replicas alike, or to none.
+  """Applies a global gradient to all replicas alike, or to none."""
 
-  In cross-replica context, on gradients that are already summed: the norm that
-  is clipped and the test for finiteness are those of the whole batch.
-  """
+  # In cross-replica context, on gradients that are already summed: the norm
+  # that is clipped and the test for finiteness are those of the whole batch.
 
   def __init__(  # noqa: PLR0913
     self,
@@ -27,18 +26,6 @@ class GuardedUpdate:
     config: config_lib.Config,
     kernels: int = 0,
   ):
-    """Creates the update.
-
-    Args:
-      strategy: `tf.distribute.Strategy` of all that follows.
-      model: Built `VLAE`.
-      averages: Built `VLAE` whose weights follow the model's.
-      optimizer: Built Keras optimiser; its `iterations` count the steps.
-      guard: `Guard`.
-      config: `Config`.
-      kernels: Functions that XLA makes of the many small ones, which may run
-        side by side; 0 for none, as with several replicas.
-    """
     self._strategy = strategy
     self._optimizer = optimizer
     self._guard = guard
@@ -54,15 +41,8 @@ class GuardedUpdate:
   def __call__(
     self, gradients: Sequence[tf.Tensor], loss: tf.Tensor
   ) -> tf.Tensor:
-    """Makes the step.
-
-    Args:
-      gradients: List of summed gradients, each the same on every replica.
-      loss: `Tensor` of shape `[]` that is tested as well.
-
-    Returns:
-      The norm of the gradient before clipping, `[]`.
-    """
+    """Makes the step."""
+    # loss [] -> []
     local = self._strategy.experimental_local_results
     scale = 1.0 / self._guard.loss_scale
     norm = scale * tf.linalg.global_norm([local(g)[0] for g in gradients])

@@ -9,14 +9,7 @@ SCALARS = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 
 
 def name_of(config: config_lib.Config) -> str:
-  """What the curve is called: 'validation', if it is one.
-
-  Args:
-    config: `Config`.
-
-  Returns:
-    'validation', or 'validation_trained_on' where these images are.
-  """
+  """What the curve is called: 'validation', if it is one."""
   return f'validation{"_trained_on" if config.trains_on_validation else ""}'
 
 
@@ -24,23 +17,13 @@ class Validator:
   """The bound on the validation images, one code each, and the code's use."""
 
   def __init__(self, model: model_lib.VLAE, data: data_lib.ImageData):
-    """Creates it; graphs are traced at the first use.
-
-    Args:
-      model: Built `VLAE`, that of the averages.
-      data: `ImageData`.
-    """
     self._data = data
     self._evaluator = likelihood.Evaluator(model)
     self._probe = latents.CodeProbe(model)
     self.code: latents.CodeUse | None = None  # Of the last validation.
 
   def __call__(self) -> dict[str, float]:
-    """Looks at all validation images.
-
-    Returns:
-      A dictionary of `SCALARS`: bound, rate and distortion in nats.
-    """
+    """Looks at all validation images."""
     images, kind = self._data.validation, self._data.kind
     estimates = self._evaluator(images, 'validation', kind=kind)
     self.code = self._probe(images, kind=kind)

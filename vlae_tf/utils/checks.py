@@ -16,20 +16,7 @@ import tensorflow as tf
 def integer(
   name: str, value: Any, low: int = 0, high: int | None = None
 ) -> int:
-  """Checks an integer and its bounds.
-
-  Args:
-    name: What to call it in a message.
-    value: What a user gave.
-    low: The least that is allowed.
-    high: The most that is allowed; `None` for no bound.
-
-  Returns:
-    A Python integer.
-
-  Raises:
-    ValueError: It is none, or out of bounds.
-  """
+  """Checks an integer and its bounds."""
   try:
     number = operator.index(value)
   except TypeError:
@@ -43,18 +30,7 @@ def integer(
 
 
 def shape_of(name: str, x: Any) -> tf.TensorShape:
-  """The static shape of an array, a `Tensor` or the spec of one.
-
-  Args:
-    name: What to call it in a message.
-    x: What a user gave.
-
-  Returns:
-    A `tf.TensorShape`.
-
-  Raises:
-    ValueError: It has none.
-  """
+  """The static shape of an array, a `Tensor` or the spec of one."""
   if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
     raise ValueError(
       f'`{name}` must be an array or a `Tensor`, got {type(x).__name__}.'
@@ -63,15 +39,7 @@ def shape_of(name: str, x: Any) -> tf.TensorShape:
 
 
 def floating(name: str, x: Any) -> None:
-  """Checks that numbers are of a float dtype.
-
-  Args:
-    name: What to call them in a message.
-    x: Array, `Tensor` or `tf.TensorSpec`.
-
-  Raises:
-    ValueError: They are not.
-  """
+  """Checks that numbers are of a float dtype."""
   shape_of(name, x)
   if not tf.as_dtype(x.dtype).is_floating:
     raise ValueError(
@@ -80,16 +48,7 @@ def floating(name: str, x: Any) -> None:
 
 
 def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
-  """Checks the last axes of numbers, and that these are floats.
-
-  Args:
-    name: What to call them in a message.
-    x: Array, `Tensor` or `tf.TensorSpec`.
-    shape: The last axes; `None` for any size.
-
-  Raises:
-    ValueError: They are others.
-  """
+  """Checks the last axes of numbers, and that these are floats."""
   found = shape_of(name, x)
   floating(name, x)
   if not shape or found.rank is None:
@@ -103,16 +62,7 @@ def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
 
 
 def shaped(name: str, x: Any, shape: Sequence[int | None]) -> None:
-  """Checks all axes of numbers, and that these are floats.
-
-  Args:
-    name: What to call them in a message.
-    x: Array, `Tensor` or `tf.TensorSpec`.
-    shape: The axes; `None` for any size.
-
-  Raises:
-    ValueError: They are others.
-  """
+  """Checks all axes of numbers, and that these are floats."""
   found = shape_of(name, x)
   floating(name, x)
   if not found.is_compatible_with(shape):
@@ -122,16 +72,7 @@ def shaped(name: str, x: Any, shape: Sequence[int | None]) -> None:
 def images(
   name: str, x: Any, image_shape: Sequence[int | None] | None = None
 ) -> None:
-  """Checks rank, size and dtype of images.
-
-  Args:
-    name: What to call them in a message.
-    x: Array, `Tensor` or `tf.TensorSpec`.
-    image_shape: `(height, width, channels)`, where it is known.
-
-  Raises:
-    ValueError: They are not float of shape `[batch, height, width, channels]`.
-  """
+  """Checks rank, size and dtype of images."""
   found = shape_of(name, x)
   axes = ('batch', *(image_shape or ('height', 'width', 'channels')))
   expected = (None, *(image_shape or (None, None, None)))
@@ -146,15 +87,7 @@ def images(
 
 
 def unit_interval(name: str, x: Any) -> None:
-  """Checks that there are numbers, all in [0, 1], where they can be seen.
-
-  Args:
-    name: What to call them in a message.
-    x: Array or `Tensor`; one of a graph is let pass.
-
-  Raises:
-    ValueError: There are none, one is beyond the bounds, or one is NaN.
-  """
+  """Checks that there are numbers, all in [0, 1], where they can be seen."""
   if tf.is_tensor(x) and not isinstance(x, tf.__internal__.EagerTensor):
     return
   values = np.asarray(x)
@@ -172,16 +105,7 @@ def unit_interval(name: str, x: Any) -> None:
 def many_images(
   name: str, x: Any, image_shape: Sequence[int | None] | None = None
 ) -> None:
-  """Checks all of an array, or the first batch of a `tf.data.Dataset`.
-
-  Args:
-    name: What to call them in a message.
-    x: What `fit` is given; what is neither is let pass.
-    image_shape: `(height, width, channels)`, where it is known.
-
-  Raises:
-    ValueError: They are no images in [0, 1].
-  """
+  """Checks all of an array, or the first batch of a `tf.data.Dataset`."""
   if isinstance(x, tf.data.Dataset):
     images(name, _first(x.element_spec), image_shape)
     for batch in x.take(1):

@@ -74,15 +74,7 @@ def define_preset() -> None:
 
 
 def check_workdir(workdir: str, name: str = 'workdir') -> None:
-  """Checks that there is such a directory.
-
-  Args:
-    workdir: Value of `--workdir`.
-    name: Name of the flag, where it is another.
-
-  Raises:
-    ValueError: There is none; the message suggests the nearest.
-  """
+  """Checks that there is such a directory."""
   # `pathlib` raises for names that are too long.
   if os.path.isdir(workdir):
     return
@@ -110,18 +102,7 @@ def text(name: str) -> str:
 
 
 def integers(name: str, words: Mapping[str, int] | None = None) -> list[int]:
-  """The integers of a flag that is a list, `3,17`.
-
-  Args:
-    name: Name of the flag.
-    words: Words that may stand for integers.
-
-  Returns:
-    A list, empty if the flag was not given.
-
-  Raises:
-    ValueError: A part of it is no integer.
-  """
+  """The integers of a flag that is a list, `3,17`."""
   parts = flags.FLAGS[name].value or ()
   try:
     return [int((words or {}).get(part, part)) for part in parts]
@@ -138,13 +119,7 @@ def run(
   define_flags: Callable[[], None] = lambda: None,
   doc: str | None = None,
 ) -> None:
-  """Runs a command: parses its flags and turns `ValueError` into one line.
-
-  Args:
-    main: Function without arguments.
-    define_flags: Defines the flags; of a command that has not done so.
-    doc: What the command is, for its help.
-  """
+  """Runs a command: parses its flags and turns `ValueError` into one line."""
   define_flags()
   flags.DEFINE_bool(
     'tf32',

@@ -7,16 +7,10 @@ _configured = False
 
 
 def configure(tf32: bool | None = None) -> None:
-  """Sets TensorFlow's GPUs, before they compute.
-
-  By default TensorFlow multiplies float32 in TF32, of 10 bits, and takes all
-  memory of a card at once: likelihoods would be off in their third digit, and
-  two commands would not fit on one card. Nothing changes on a CPU.
-
-  Args:
-    tf32: Whether to multiply in TF32 all the same; by default not, unless an
-      earlier call chose.
-  """
+  """Sets TensorFlow's GPUs, before they compute."""
+  # By default TensorFlow multiplies float32 in TF32, of 10 bits, and takes all
+  # memory of a card at once: likelihoods would be off in their third digit, and
+  # two commands would not fit on one card. Nothing changes on a CPU.
   global _configured
   if tf32 is None and _configured:
     return

@@ -17,38 +17,15 @@ def field(
   upper: float | None = None,
   choices: tuple[str, ...] | registry.Registry | None = None,
 ) -> Any:
-  """A dataclass field that also says what its flag needs.
-
-  Args:
-    default: Default value, of the annotated type.
-    help: What it is, for the help of its flag.
-    lower: Least value.
-    upper: Greatest value.
-    choices: All values of a string.
-
-  Returns:
-    What `dataclasses.field` returns; the rest is its `metadata`.
-  """
+  """A dataclass field that also says what its flag needs."""
   metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
   return dataclasses.field(default=default, metadata=metadata)
 
 
 def checked(field: dataclasses.Field, value: Any) -> Any:
-  """A value as the type of its field.
-
-  Other libraries' numbers become Python's, and integers floats where the field
-  is one.
-
-  Args:
-    field: Dataclass field made by `field`.
-    value: What a user gave.
-
-  Returns:
-    The value.
-
-  Raises:
-    ValueError: It is of another type, out of bounds, or not finite.
-  """
+  """A value as the type of its field."""
+  # Other libraries' numbers become Python's, and integers floats where the
+  # field is one.
   kind: Any = field.type
   meta = field.metadata
   value = _converted(kind, value)
@@ -74,14 +51,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 
 
 def words(instance: Any) -> dict[str, str]:
-  """What was registered about the names that the fields of a dataclass have.
-
-  Args:
-    instance: Of a dataclass with fields made by `field`.
-
-  Returns:
-    Descriptions by the names of the fields whose choices are registered.
-  """
+  """What was registered about the names that the fields of a dataclass have."""
   return {
     field.name: field.metadata['choices'].description(
       getattr(instance, field.name)

@@ -14,14 +14,7 @@ import numpy.typing as npt
 
 
 def check_writable(path: str | os.PathLike) -> None:
-  """Checks, before long work, that a file can be written to a path.
-
-  Args:
-    path: Path of the file; its directory is made.
-
-  Raises:
-    ValueError: It cannot.
-  """
+  """Checks, before long work, that a file can be written to a path."""
   path = pathlib.Path(path)
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,15 +27,7 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-  """Writes a file in one step, so that a reader never sees half of it.
-
-  Args:
-    path: Path to write; its directory is made.
-    data: Bytes.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """Writes a file in one step, so that a reader never sees half of it."""
   with new_file(pathlib.Path(path)) as file:
     file.write(data)
 
@@ -55,15 +40,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_arrays(
   path: str | os.PathLike, arrays: Mapping[str, npt.ArrayLike]
 ) -> None:
-  """Writes a `.npz` file in one step, see `write_bytes`.
-
-  Args:
-    path: Path to write; its directory is made.
-    arrays: Arrays by name; what is no array becomes one.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """Writes a `.npz` file in one step, see `write_bytes`."""
   with new_file(pathlib.Path(path)) as file:
     found: dict[str, Any] = {name: np.asarray(x) for name, x in arrays.items()}
     np.savez(file, **found)
@@ -71,17 +48,7 @@ def write_arrays(
 
 @contextlib.contextmanager
 def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
-  """A binary file to fill, which takes the place of `path` at the end.
-
-  Args:
-    path: Path of the file; its directory is made.
-
-  Yields:
-    The file.
-
-  Raises:
-    ValueError: The path cannot be written.
-  """
+  """A binary file to fill, which takes the place of `path` at the end."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.writing-')
@@ -102,17 +69,7 @@ def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
 def check_new_file(
   path: str | os.PathLike, overwrite: bool, suffix: str
 ) -> None:
-  """Checks, before long work, that `out` can become a file.
-
-  Args:
-    path: Path of the file; its directory is made.
-    overwrite: Whether a file that is there may be replaced.
-    suffix: What its name must end in, `.npz`.
-
-  Raises:
-    ValueError: It is there and may not be replaced, its name ends otherwise,
-      or it cannot be written.
-  """
+  """Checks, before long work, that `out` can become a file."""
   if not str(path).endswith(suffix):
     raise ValueError(f'`out` must end in {suffix}, got {str(path)!r}.')
   if os.path.isfile(path) and not overwrite:
@@ -127,31 +84,16 @@ def check_new_file(
 
 
 class Kind(NamedTuple):
-  """What a directory is that may be replaced as a whole.
+  """What a directory is that may be replaced as a whole."""
 
-  Attributes:
-    marker: Path, in it, of a file that every such directory holds.
-    names: Names of all that may lie in it.
-  """
-
-  marker: str
-  names: tuple[str, ...]
+  marker: str  # Path, in it, of a file that every such directory holds.
+  names: tuple[str, ...]  # Names of all that may lie in it.
 
 
 def check_new_directory(
   path: str | os.PathLike, kind: Kind, overwrite: bool, argument: str = 'out'
 ) -> None:
-  """Checks, before long work, that `new_directory` can make a directory.
-
-  Args:
-    path: Path of the directory.
-    kind: What it is.
-    overwrite: Whether one of the same kind may be replaced.
-    argument: What the path was given as.
-
-  Raises:
-    ValueError: It is there and may not be replaced, or cannot be written.
-  """
+  """Checks, before long work, that `new_directory` can make a directory."""
   path = pathlib.Path(path)
   if os.path.lexists(path):
     if not overwrite:
@@ -189,22 +131,8 @@ def _unlike(path, kind):
 def new_directory(
   path: str | os.PathLike, kind: Kind, overwrite: bool, argument: str = 'out'
 ) -> Iterator[pathlib.Path]:
-  """Makes a directory in one step: filled beside its place, then renamed.
-
-  If anything fails, nothing is left of it, and what was there stays.
-
-  Args:
-    path: Path of the directory.
-    kind: As in `check_new_directory`; the new one has to be of it.
-    overwrite: As in `check_new_directory`.
-    argument: As in `check_new_directory`.
-
-  Yields:
-    The directory to fill.
-
-  Raises:
-    ValueError: See `check_new_directory`; or the disk does not take it.
-  """
+  """Makes a directory in one step: filled beside its place, then renamed."""
+  # If anything fails, nothing is left of it, and what was there stays.
   check_new_directory(path, kind, overwrite, argument)
   path = pathlib.Path(path).absolute()
   temporary = pathlib.Path(
@@ -238,17 +166,7 @@ def _sync(directory):
 
 
 def set_aside(path: str | os.PathLike) -> pathlib.Path:
-  """Renames what is in the way to the first free `PATH.aside-NUMBER`.
-
-  Args:
-    path: Path of a file or directory.
-
-  Returns:
-    Its new path.
-
-  Raises:
-    ValueError: It cannot be renamed.
-  """
+  """Renames what is in the way to the first free `PATH.aside-NUMBER`."""
   path = pathlib.Path(path)
   numbers = itertools.count(1)
   names = (path.with_name(f'{path.name}.aside-{n}') for n in numbers)

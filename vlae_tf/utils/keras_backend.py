@@ -12,11 +12,7 @@ _NEEDED = 'tensorflow'
 
 
 def check() -> None:
-  """Checks which backend Keras has, or will have once it is imported.
-
-  Raises:
-    ImportError: It is another than TensorFlow.
-  """
+  """Checks which backend Keras has, or will have once it is imported."""
   backend, said_by = _chosen()
   if backend != _NEEDED:
     raise ImportError(

@@ -50,11 +50,9 @@ class _Process:
     raise KeyboardInterrupt
 
   def hurry(self) -> None:
-    """Starts a thread that ends the process if Ctrl-C would have to wait.
-
-    Python calls handlers between two of its own instructions; a call of
-    TensorFlow that compiles takes many seconds.
-    """
+    """Starts a thread that ends the process if Ctrl-C would have to wait."""
+    # Python calls handlers between two of its own instructions; a call of
+    # TensorFlow that compiles takes many seconds.
     self.wakeup = socket.socketpair()
     self.wakeup[1].setblocking(False)
     signal.set_wakeup_fd(self.wakeup[1].fileno(), warn_on_full_buffer=False)
@@ -115,12 +113,7 @@ def import_tensorflow() -> None:
 
 
 def launch(name: str) -> NoReturn:
-  """Runs a command and ends the process.
-
-  Args:
-    name: Full name of a module with `define_flags` and `main`, two functions
-      without arguments.
-  """
+  """Runs a command and ends the process."""
   _open_streams()
   _process.watch(_process.leave_at_once)
   try:
@@ -173,10 +166,8 @@ def _run(name):
 
 
 def _open_streams():
-  """Opens standard streams that are closed: a file would take their numbers.
-
-  What cannot be encoded, such as a path in another encoding, is escaped.
-  """
+  """Opens standard streams that are closed: a file would take their numbers."""
+  # What cannot be encoded, such as a path in another encoding, is escaped.
   for number in range(3):
     try:
       os.fstat(number)

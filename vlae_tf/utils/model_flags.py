@@ -23,11 +23,7 @@ def define() -> None:
 
 
 def check() -> None:
-  """Checks that one model is asked for, of those of `define`.
-
-  Raises:
-    ValueError: None is, or two, or the directory of a run is not there.
-  """
+  """Checks that one model is asked for, of those of `define`."""
   given_ = command_line.given('workdir', 'pretrained')
   if len(given_) != 1:
     raise ValueError(

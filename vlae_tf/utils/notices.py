@@ -10,21 +10,13 @@ _WRAPPING = re.compile(r'\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]')
 
 
 def warn(message: object) -> None:
-  """Prints a warning, one line on standard error.
-
-  Args:
-    message: String, or an error; its line breaks are lost.
-  """
+  """Prints a warning, one line on standard error."""
   tqdm.write(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
   sys.stderr.flush()
 
 
 def say(text: str) -> None:
-  """Prints to standard output.
-
-  Args:
-    text: Some lines.
-  """
+  """Prints to standard output."""
   tqdm.write(text, file=sys.stdout)
   sys.stdout.flush()
 

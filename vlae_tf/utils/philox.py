@@ -49,15 +49,8 @@ def uniform(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
 
 
 def normal(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-  """`tf.random.stateless_normal(shape, seed)` of each seed, up to rounding.
-
-  Args:
-    seeds: Integer `Tensor` of shape `[num, 2]`.
-    shape: Shape of the numbers of one seed.
-
-  Returns:
-    A float32 `Tensor` of shape `[num, *shape]`.
-  """
+  """`tf.random.stateless_normal(shape, seed)` of each seed, up to rounding."""
+  # seeds [num, 2] -> [num, *shape]
   size = _size(shape)
   words = _words(seeds, (size + 3) // 4)
   # Two and two by the method of Box and Muller.
@@ -72,15 +65,8 @@ def normal(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
 
 
 def folded(seeds: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
-  """`tf.random.experimental.stateless_fold_in(seed, data)` of each seed.
-
-  Args:
-    seeds: int32 `Tensor` of shape `[num, 2]`.
-    data: Integer, or integer `Tensor` of shape `[]`.
-
-  Returns:
-    An int32 `Tensor` of shape `[num, 2]`.
-  """
+  """`tf.random.experimental.stateless_fold_in(seed, data)` of each seed."""
+  # seeds [num, 2]; data [] -> [num, 2]
   first = tf.cast(_words(seeds, 1)[0][:, 0], tf.uint32)
   first = tf.bitcast(first, tf.int32)
   return tf.stack([first, tf.fill(tf.shape(first), tf.cast(data, tf.int32))], 1)

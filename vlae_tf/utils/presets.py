@@ -27,17 +27,7 @@ def names() -> list[str]:
 
 
 def path(name: str) -> pathlib.Path:
-  """The file of a preset.
-
-  Args:
-    name: What follows `--preset=`.
-
-  Returns:
-    Its path.
-
-  Raises:
-    ValueError: There is none of that name; the message suggests the nearest.
-  """
+  """The file of a preset."""
   if name not in names():
     raise ValueError(
       f'`preset` must be one of {", ".join(names())}, got {name!r}.'
@@ -49,22 +39,10 @@ def path(name: str) -> pathlib.Path:
 def expand(
   args: Sequence[str], directives: Sequence[str] = _DIRECTIVES
 ) -> list[str]:
-  """Puts the lines of flagfiles and presets in the place of what names them.
-
-  As with absl, a later flag wins over an earlier one, and nothing is expanded
-  after `--`. A relative path in a file is looked for beside that file, then in
-  the working directory.
-
-  Args:
-    args: Arguments of a command, without its name.
-    directives: Which of 'preset' and 'flagfile' the command knows.
-
-  Returns:
-    Arguments for absl, none of them a directive.
-
-  Raises:
-    ValueError: A preset or file is not there, or a file includes itself.
-  """
+  """Puts the lines of flagfiles and presets in the place of what names them."""
+  # As with absl, a later flag wins over an earlier one, and nothing is expanded
+  # after `--`. A relative path in a file is looked for beside that file, then
+  # in the working directory.
   return list(_expand(iter(args), tuple(directives), ()))
 
 

@@ -16,11 +16,7 @@ _is_quiet = False
 
 
 def be_quiet(quiet: bool = True) -> None:
-  """Has all meters of this process, from now on, say nothing.
-
-  Args:
-    quiet: Whether to.
-  """
+  """Has all meters of this process, from now on, say nothing."""
   global _is_quiet
   _is_quiet = quiet
 

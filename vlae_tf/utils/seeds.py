@@ -63,19 +63,8 @@ def stream_seed(
 def stream_seeds(
   seed: int | tf.Tensor, stream: str, counters: tf.Tensor
 ) -> tf.Tensor:
-  """`stream_seed` of many draws of a stream.
-
-  Args:
-    seed: As in `stream_seed`.
-    stream: As in `stream_seed`.
-    counters: Integer `Tensor` of shape `[num]`.
-
-  Returns:
-    An int32 `Tensor` of shape `[num, 2]`.
-
-  Raises:
-    ValueError: As `stream_seed`.
-  """
+  """`stream_seed` of many draws of a stream."""
+  # counters [num] -> [num, 2]
   base = stream_seed(seed, stream)[0]
   counters = tf.cast(counters, tf.int32)
   return tf.stack([tf.fill(tf.shape(counters), base), counters], 1)
@@ -84,15 +73,6 @@ def stream_seeds(
 def uniform_per_example(
   seed: int, stream: str, indices: tf.Tensor, shape: Sequence[int]
 ) -> tf.Tensor:
-  """Uniform numbers in [0, 1) that depend on each example's index alone.
-
-  Args:
-    seed: Python integer, the user's seed.
-    stream: One of the keys of `STREAMS`.
-    indices: Integer `Tensor` of shape `[batch]`.
-    shape: Shape of one example's numbers.
-
-  Returns:
-    A float32 `Tensor` of shape `[batch] + shape`.
-  """
+  """Uniform numbers in [0, 1) that depend on each example's index alone."""
+  # indices [batch] -> [batch] +
   return philox.uniform(stream_seeds(seed, stream, indices), shape)

@@ -55,11 +55,10 @@ def register(cls: _Class) -> _Class:
 
 
 class _Arguments:
-  """What a constructor was given, out of reach of Keras.
+  """What a constructor was given, out of reach of Keras."""
 
-  Keras tracks layers and containers among the attributes of a layer, and saves
-  them; it does not look into an object of another class.
-  """
+  # Keras tracks layers and containers among the attributes of a layer, and
+  # saves them; it does not look into an object of another class.
 
   def __init__(self, values):
     self.values = values

@@ -27,17 +27,7 @@ def locked(
 def in_order(
   fn: Callable[[Any], _T], items: Iterable[Any], jobs: int
 ) -> Iterator[_T]:
-  """Results of a function that runs in threads.
-
-  Args:
-    fn: Callable of an item.
-    items: What it is called with; each is asked for when there is a thread for
-      it.
-    jobs: Number of threads, and of results that are in memory at a time.
-
-  Yields:
-    The results, in the order of the items.
-  """
+  """Results of a function that runs in threads."""
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
     waiting: collections.deque[concurrent.futures.Future] = collections.deque()
     try:

@@ -8,17 +8,7 @@ _SHOWN = 3  # Names in a message.
 
 
 def keyed(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
-  """Variables by the names that they have in a file.
-
-  Args:
-    variables: Keras variables.
-
-  Returns:
-    A dictionary from `variable.path`, in the same order.
-
-  Raises:
-    ValueError: Two of them have the same path.
-  """
+  """Variables by the names that they have in a file."""
   by_path: dict[str, keras.Variable] = {}
   for variable in variables:
     if by_path.setdefault(variable.path, variable) is not variable:

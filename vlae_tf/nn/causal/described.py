@@ -8,17 +8,9 @@ import keras
 
 
 def in_own_scope(describe: Callable[..., Any]) -> Callable[..., Any]:
-  """Decorates a layer's `describe`, which makes its sublayers and its nodes.
-
-  What is made gets the layer's name before its own, and the layer is built, as
-  if `build` had made it.
-
-  Args:
-    describe: Method of a `keras.layers.Layer`.
-
-  Returns:
-    The method, decorated.
-  """
+  """Decorates a layer's `describe`, which makes its sublayers and its nodes."""
+  # What is made gets the layer's name before its own, and the layer is built,
+  # as if `build` had made it.
 
   @functools.wraps(describe)
   def described(layer, *args, **kwargs):

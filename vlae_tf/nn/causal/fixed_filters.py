@@ -8,21 +8,15 @@ from vlae_tf.nn.causal import convolution
 
 
 class FixedFilter:
-  """A convolution with a given kernel and no bias.
+  """A convolution with a given kernel and no bias."""
 
-  It has what the engine asks of a `CausalConv2D`; exact networks see the kernel
-  on their grid.
-  """
+  # It has what the engine asks of a `CausalConv2D`; exact networks see the
+  # kernel on their grid.
 
   built = True
 
   def __init__(self, kernel: np.ndarray, origin: tuple[int, int] = (0, 0)):
-    """Creates the filter.
-
-    Args:
-      kernel: Array of shape `[rows, columns, inputs, units]`.
-      origin: `(top, left)`, the offset of the kernel's first entry.
-    """
+    # kernel [rows, columns, inputs, units]
     self.units = kernel.shape[-1]
     self._kernel, self._origin = kernel, origin
     self.offsets = {
@@ -55,18 +49,11 @@ class FixedFilter:
 
 
 class BoxMean(FixedFilter):
-  """Mean of the `size` x `size` box of pixels that ends at each pixel.
+  """Mean of the `size` x `size` box of pixels that ends at each pixel."""
 
-  Pixels outside the image count as zero.
-  """
+  # Pixels outside the image count as zero.
 
   def __init__(self, size, maps):
-    """Creates the filter.
-
-    Args:
-      size: Height and width of the box, in pixels.
-      maps: Number of maps, each averaged by itself.
-    """
     kernel = np.tile(np.eye(maps) / size**2, [size, size, 1, 1])
     super().__init__(kernel, (1 - size, 1 - size))
 

@@ -15,13 +15,7 @@ class Layout:
   """Columns, windows of rows, and the rings that hold a node's last fronts."""
 
   def __init__(self, schedule, features):
-    """Derives the sizes.
-
-    Args:
-      schedule: `Schedule` of the graph.
-      features: `Tensor`, or its `tf.TensorSpec`, of shape `[batch, height,
-        width, maps]`.
-    """
+    # features [batch, height, width, maps]
     self._schedule = schedule
     self.dtype = features.dtype
     self._height, self._width = features.shape[1:3]

@@ -14,16 +14,6 @@ class Incremental:
   """The incremental form of a causal graph."""
 
   def __init__(self, image, features, output):
-    """Derives the schedule.
-
-    Args:
-      image: The graph's `graph.Image`.
-      features: The graph's `graph.Features`.
-      output: `graph.Node`, the parameters of the pixels.
-
-    Raises:
-      ValueError: `output` is not causal.
-    """
     self.image, self._features = image, features
     self.schedule = wavefront.Schedule(image, output)
     self.plan = steps.Plan(self.schedule)
@@ -35,21 +25,9 @@ class Incremental:
     update: updates.Update,
     state: Any = (),
   ) -> tuple[tf.Tensor, Any]:
-    """Feeds the network its own results, front after front.
-
-    Args:
-      features: `Tensor` of shape `[batch, height, width, maps]`, height and
-        width static.
-      noise: Nest of tensors `[batch, height, width, k]`: what is known of each
-        pixel beforehand, such as noise or given values.
-      update: `updates.Update`, which decides the pixels of a front.
-      state: Nest of tensors that `update` carries from front to front.
-
-    Returns:
-      The image `[batch, height, width, channels]` for which `image =
-      update(noise, network(image, features))` in every pixel, and the last
-      state.
-    """
+    """Feeds the network its own results, front after front."""
+    # features [batch, height, width, maps]; noise [batch, height, width, k] ->
+    # [batch, height, width, channels]
     layout = self.layout(features)
     constants = self.constants(layout, features)
     noise = tf.nest.map_structure(layout.cut, noise)

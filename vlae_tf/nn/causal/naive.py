@@ -16,22 +16,9 @@ def unroll(
   update: updates.Update,
   state: Any = (),
 ) -> tuple[tf.Tensor, Any]:
-  """What `CausalNetwork.unroll` does, each pixel a front by itself.
-
-  Args:
-    network: Callable of an image `[batch, height, width, channels]` and the
-      features, that returns parameters `[batch, height, width, num_params]`.
-    channels: Number of channels of the image.
-    features: `Tensor` of shape `[batch, height, width, maps]`, height and width
-      static.
-    noise: Nest of tensors `[batch, height, width, k]`.
-    update: Decides a pixel.
-    state: Nest of tensors that `update` carries along.
-
-  Returns:
-    The image for which `image = update(noise, network(image, features))`, and
-    the last state.
-  """
+  """What `CausalNetwork.unroll` does, each pixel a front by itself."""
+  # network [batch, height, width, channels]; features [batch, height, width,
+  # maps]; noise [batch, height, width, k]
   height, width = features.shape[1:3]
 
   def step(i, image, state):

@@ -113,11 +113,6 @@ class Sessions:
   """Begins sessions; what is compiled for a shape is kept."""
 
   def __init__(self, incremental):
-    """Creates it.
-
-    Args:
-      incremental: `incremental.Incremental`.
-    """
     self._incremental = incremental
     self._functions = {}
 

@@ -13,26 +13,17 @@ from vlae_tf.nn.causal import graph
 
 
 class Constants(NamedTuple):
-  """What the steps of one evaluation share, cut into fronts.
+  """What the steps of one evaluation share, cut into fronts."""
 
-  Attributes:
-    products: List of pairs, the matrix of each product and what is added to it.
-    known: List of tensors, the known maps that are read.
-  """
-
+  # List of pairs, the matrix of each product and what is added to it.
   products: list[tuple[tf.Tensor, tf.Tensor]]
-  known: list[tf.Tensor]
+  known: list[tf.Tensor]  # List of tensors, the known maps that are read.
 
 
 class Plan:
   """What a step computes and reads, derived from the graph alone."""
 
   def __init__(self, schedule):
-    """Derives it.
-
-    Args:
-      schedule: `Schedule` of the graph.
-    """
     self.schedule = schedule
     output = schedule.output
     self.products, self.known = {}, []
@@ -58,13 +49,8 @@ class Plan:
     return self.products.get(node, node).taps()
 
   def constants(self, layout, values):
-    """The `Constants` of an evaluation.
-
-    Args:
-      layout: `fronts.Layout`.
-      values: Dictionary from known nodes to tensors `[batch, height, width,
-        maps]`.
-    """
+    """The `Constants` of an evaluation."""
+    # values [batch, height, width, maps]
     products = []
     for product in self.products.values():
       matrix, constant = product.factors(values, layout.dtype)
@@ -76,16 +62,6 @@ class Step:
   """The fronts of all nodes at one step."""
 
   def __init__(self, plan, layout, constants, step, rings):
-    """Begins the step.
-
-    Args:
-      plan: `Plan`.
-      layout: `fronts.Layout`.
-      constants: `Constants` of the evaluation.
-      step: int32 scalar, from 0 on.
-      rings: Dictionary from stored nodes to a `tf.TensorArray` of their last
-        padded fronts.
-    """
     self._plan, self._layout = plan, layout
     self._products = dict(zip(plan.products, constants.products))
     self._known = dict(zip(plan.known, constants.known))

@@ -33,34 +33,14 @@ class Update(Protocol):
   def __call__(
     self, noise: Any, params: tf.Tensor, state: Any, front: Front
   ) -> tuple[tf.Tensor, Any]:
-    """Decides the pixels of a front; called once for each, in their order.
-
-    Args:
-      noise: Nest of tensors `[rows * batch, k]`: what is known of each pixel
-        beforehand, such as noise or given values.
-      params: `Tensor` of shape `[rows * batch, num_params]`, the network's
-        output at the pixels.
-      state: Nest of tensors, as the call for the front before left it. Rows
-        outside the image come by as well: what must not count there is up to
-        the update, see `front.inside`.
-      front: Which pixels these are.
-
-    Returns:
-      The pixels, of shape `[rows * batch, channels]`, and the new state, a nest
-      of the old one's shapes and types.
-    """
+    """Decides the pixels of a front; called once for each, in their order."""
+    # noise [rows * batch, k]; params [rows * batch, num_params] -> [rows *
+    # batch, channels]
 
 
 def gather(x: tf.Tensor, front: Front) -> tf.Tensor:
-  """What images have at the pixels of a front.
-
-  Args:
-    x: `Tensor` of shape `[batch, height, width, k]`, batch and k static.
-    front: `Front` of the same images.
-
-  Returns:
-    A `Tensor` of shape `[rows * batch, k]`, zero outside the image.
-  """
+  """What images have at the pixels of a front."""
+  # x [batch, height, width, k] -> [rows * batch, k]
   x = tf.transpose(x, [1, 2, 0, 3])
   pixels = tf.reshape(x, [-1, *x.shape[2:]])
   # One more pixel, of zeros, stands for all that is outside the image.

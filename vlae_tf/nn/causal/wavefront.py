@@ -11,24 +11,14 @@ from vlae_tf.nn.causal import graph
 
 
 class Schedule:
-  """The smallest slope that a graph's dependences allow, and the delays.
+  """The smallest slope that a graph's dependences allow, and the delays."""
 
-  A node that reads `m` at offset `(di, dj)` needs `delay[n] >= delay[m] + slope
-  * di + dj`, and one more where `m` is the image, drawn when its time step
-  ends; the output may not be later than the image. The delays are the longest
-  paths from the image under these differences.
-  """
+  # A node that reads `m` at offset `(di, dj)` needs `delay[n] >= delay[m] +
+  # slope * di + dj`, and one more where `m` is the image, drawn when its time
+  # step ends; the output may not be later than the image. The delays are the
+  # longest paths from the image under these differences.
 
   def __init__(self, image, output):
-    """Derives the schedule.
-
-    Args:
-      image: `graph.Image` of the graph.
-      output: `Node` with the parameters of the pixels.
-
-    Raises:
-      ValueError: The output depends on pixels that are not before its own.
-    """
     self.image, self.output = image, output
     self.nodes = [
       node
@@ -83,20 +73,12 @@ class Schedule:
 
 
 class Shear:
-  """An image's pixels by front: pixel `(i, j)` in column `slope * i + j`.
+  """An image's pixels by front: pixel `(i, j)` in column `slope * i + j`."""
 
-  The busy rows of column `c` are a window of `rows` rows that begins at row
-  `ceil((c - width + 1) / slope)`; it may reach beyond the image.
-  """
+  # The busy rows of column `c` are a window of `rows` rows that begins at row
+  # `ceil((c - width + 1) / slope)`; it may reach beyond the image.
 
   def __init__(self, slope, height, width):
-    """Makes the tables.
-
-    Args:
-      slope: Distance of the columns of vertical neighbours.
-      height: Height of the image.
-      width: Width of the image.
-    """
     self._slope, self._width = slope, width
     self.columns = width + slope * (height - 1)
     self.rows = (width - 1) // slope + 1
@@ -117,16 +99,8 @@ class Shear:
     return -((self._width - 1 - column) // self._slope)
 
   def row_shifts(self, dj):
-    """Shift of the window between a pixel's column and one `dj` to its right.
-
-    Args:
-      dj: Horizontal offset.
-
-    Returns:
-      An int array of shape `[slope]`: for columns of each remainder, how many
-      rows further down in the window of column `c + slope * di + dj` the pixel
-      at offset `(di, dj)` is.
-    """
+    """Shift of the window from a pixel's column to one `dj` to its right."""
+    # -> [slope]
     c = np.arange(self._slope)
     return self._first_row(c) - self._first_row(c + dj)
 
@@ -137,12 +111,6 @@ class Whole:
   columns = 1
 
   def __init__(self, height, width):
-    """Makes the tables, as in `Shear`.
-
-    Args:
-      height: Height of the image.
-      width: Width of the image.
-    """
     self.rows = height * width
     self.place = np.arange(self.rows)
     self.pixel = self.place[None]

@@ -105,14 +105,7 @@ class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
 
 
 def check_window(window: Sequence[int]) -> None:
-  """Checks that there are layers which see exactly a window.
-
-  Args:
-    window: `(width, height)` in pixels.
-
-  Raises:
-    ValueError: There are none.
-  """
+  """Checks that there are layers which see exactly a window."""
   window = tuple(window)
   if (
     len(window) != 2
@@ -145,13 +138,7 @@ class _Block(keras.layers.Layer):
 
   @described.in_own_scope
   def describe(self, image, features, before):
-    """Nodes of the vertical layers and of the horizontal ones, two lists.
-
-    Args:
-      image: `Node` that the first layers see.
-      features: `graph.Features`.
-      before: The same of the block before, empty for the first.
-    """
+    """Nodes of the vertical layers and of the horizontal ones, two lists."""
     above, left = before
     vertical = self._stack(self._vertical, image, features, above)
     # A horizontal layer looks up as well: what it reads of the vertical ones
@@ -172,10 +159,9 @@ class _Block(keras.layers.Layer):
 
 
 class _GatedLayer(keras.layers.Layer):
-  """`x + a * sigmoid(b)`, `a, b` from a convolution of `x` and a pointwise one.
+  """`x + a * sigmoid(b)`; `a, b`: a convolution of `x` and a pointwise one."""
 
-  The first layer of a stack sees the image, and has no residual.
-  """
+  # The first layer of a stack sees the image, and has no residual.
 
   def __init__(self, units, size, origin, **kwargs):
     super().__init__(**kwargs)
@@ -183,15 +169,7 @@ class _GatedLayer(keras.layers.Layer):
 
   @described.in_own_scope
   def describe(self, x, seen, features, first):
-    """The layer as a node.
-
-    Args:
-      x: The image if `first`, or the layer before.
-      seen: Nodes that it sees at its own pixel.
-      features: `graph.Features`.
-      first: Whether `x` is the image, of which the pixel and what is right of
-        it must not be seen.
-    """
+    """The layer as a node."""
     self._spatial = self._convolution(x.maps, first)
     h = graph.Convolution(self._spatial, x if first else graph.elu(x))
     self._links = [

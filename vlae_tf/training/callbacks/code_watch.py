@@ -10,11 +10,6 @@ class CodeWatch(keras.callbacks.Callback):
   """Warns when two validations in a row say that something is wrong."""
 
   def __init__(self, floor: float):
-    """Creates the callback.
-
-    Args:
-      floor: Floor of the free bits in nats, 0 for none.
-    """
     super().__init__()
     self._floor = floor
     self._in_row = 0

@@ -12,18 +12,12 @@ from vlae_tf.utils import files
 
 
 class MetricsLog(non_fatal.Expendable):
-  """Appends training and validation scalars, each with step and split.
+  """Appends training and validation scalars, each with step and split."""
 
-  A run that goes on from a checkpoint first drops the lines beyond it, so every
-  step is there once. Numbers that are not finite become `null`.
-  """
+  # A run that goes on from a checkpoint first drops the lines beyond it, so
+  # every step is there once. Numbers that are not finite become `null`.
 
   def __init__(self, workdir: str | os.PathLike):
-    """Creates the callback.
-
-    Args:
-      workdir: Directory of the run.
-    """
     super().__init__(pathlib.Path(workdir) / workdirs.METRICS)
 
   def begin(self) -> None:

@@ -10,18 +10,12 @@ from vlae_tf.utils import files, notices
 
 
 class Expendable(keras.callbacks.Callback):
-  """Does its work in methods of other names, and warns once if they fail.
+  """Does its work in methods of other names, and warns once if they fail."""
 
-  A full disk, or a file where a directory should be, must not end a run of
-  days. What failed is tried again at the next look.
-  """
+  # A full disk, or a file where a directory should be, must not end a run of
+  # days. What failed is tried again at the next look.
 
   def __init__(self, path: str | os.PathLike):
-    """Creates the callback.
-
-    Args:
-      path: What it writes, for the warning.
-    """
     super().__init__()
     self.path = pathlib.Path(path)
     self._warned = False

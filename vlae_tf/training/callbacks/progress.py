@@ -18,13 +18,6 @@ class Progress(keras.callbacks.Callback):
     file: TextIO | None = None,
     num_dims: int | None = None,
   ):
-    """Creates the callback.
-
-    Args:
-      batch_size: Images in a step.
-      file: Where to write; standard error by default.
-      num_dims: Numbers in an image, to say the bound in bits of each as well.
-    """
     super().__init__()
     self._batch_size, self._num_dims = batch_size, num_dims
     self._file = file
@@ -57,15 +50,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def describe(values: Mapping[str, float], num_dims: int | None = None) -> str:
-  """One line of a bound.
-
-  Args:
-    values: Dictionary with `elbo` and `rate` in nats an image.
-    num_dims: Numbers in an image, if bits of each are to be said.
-
-  Returns:
-    A string.
-  """
+  """One line of a bound."""
   elbo, rate = values['elbo'], values['rate']
   bits = rate / math.log(2)
   line = f'ELBO {elbo:.2f} nats, rate {rate:.2f} nats = {bits:.2f} bits'

@@ -30,15 +30,7 @@ class TensorBoardLog(non_fatal.Expendable):
     images: np.ndarray,
     seed: int = 0,
   ):
-    """Creates the callback.
-
-    Args:
-      workdir: Directory of the run; logs go to `logs/` in it.
-      trainer: `Trainer` whose averages and code are shown.
-      images: Binary array of shape `[num, height, width, channels]` to
-        decompress.
-      seed: Python integer, the same noise at every validation.
-    """
+    # images [num, height, width, channels]
     super().__init__(pathlib.Path(workdir) / 'logs')
     self._writer: Any = None
     self._trainer = trainer
