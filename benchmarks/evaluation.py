@@ -32,7 +32,7 @@ from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.training import parallelism
-from vlae_tf.utils import command_line, files, seeds
+from vlae_tf.utils import command_line, files, random
 
 FLAGS = flags.FLAGS
 _CODES_AT_ONCE = 256
@@ -75,7 +75,7 @@ class Plain:
     shape = [chunk, *self._model.event_shape]
 
     def of_image(index):
-      (seed,) = tf.unstack(seeds.stream_seeds(0, 'importance', index[None]))
+      (seed,) = tf.unstack(random.stream_seeds(0, 'importance', index[None]))
       seed = tf.random.experimental.stateless_fold_in(seed, k)
       return tf.random.stateless_normal(shape, seed)
 

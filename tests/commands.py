@@ -22,7 +22,7 @@ from absl import app, flags
 from absl.testing import flagsaver
 
 import vlae_tf
-from vlae_tf.utils import command_line, launcher, progress
+from vlae_tf.utils import command_line, console, launcher
 
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(
@@ -69,7 +69,7 @@ def run(command, *args, **environment):
     # It also forgets the flags that are defined inside.
     enter(_without_flags_of_commands())
     enter(flagsaver.flagsaver())
-    stack.callback(progress.be_quiet, False)
+    stack.callback(console.be_quiet, False)
     enter(contextlib.redirect_stdout(out))
     enter(contextlib.redirect_stderr(err))
     status = 0

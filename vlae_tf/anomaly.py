@@ -17,7 +17,7 @@ from absl import flags
 from vlae_tf.evaluation import anomaly
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -79,7 +79,7 @@ def main():
   files.check_writable(path)
   found = []
   total = scorer.num_models * sum(map(len, images))
-  with progress.Meter(total, 'image') as meter:
+  with console.Meter(total, 'image') as meter:
     for x, d in zip(images, data):
       found.append(scorer(x, meter.advance, d.kind))
   rows = anomaly.separations(*found)

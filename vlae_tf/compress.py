@@ -18,7 +18,7 @@ from vlae_tf.compression import flags as coding_flags
 from vlae_tf.data import collections
 from vlae_tf.formats import container
 from vlae_tf.runs import models, scores
-from vlae_tf.utils import command_line, model_flags, progress
+from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
 
 FLAGS = flags.FLAGS
@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  model_flags.define()
+  command_line.define_model()
   command_line.define_data_dir()
   command_line.define_overwrite()
   command_line.define_quiet()
@@ -92,7 +92,7 @@ def main():
 
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
-  model_flags.check()
+  command_line.check_model()
   if FLAGS.append:
     given = command_line.given('chunk_size', 'lanes', 'step', 'mode', 'report')
     if given:
@@ -112,4 +112,4 @@ def _settings():
 
 
 def _meter(num):
-  return progress.Meter(num, 'image')
+  return console.Meter(num, 'image')

@@ -13,9 +13,9 @@ from absl import flags
 
 from vlae_tf.compression import decompression, exact_model, files
 from vlae_tf.data import collections
-from vlae_tf.formats import container, picking, salvage
+from vlae_tf.formats import container, salvage
 from vlae_tf.runs import models
-from vlae_tf.utils import command_line, model_flags, notices, progress
+from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
 
 FLAGS = flags.FLAGS
@@ -23,7 +23,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  model_flags.define()
+  command_line.define_model()
   command_line.define_overwrite()
   command_line.define_quiet()
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
@@ -66,11 +66,11 @@ def main():
   if FLAGS.salvage:
     left = salvage.salvage(path)
     for message in left.messages:
-      notices.warn(f'{path}: {message}')
+      console.warn(f'{path}: {message}')
     _decompress(left.header, left.payloads.get, sorted(left.payloads), [])
     return
   with container.Archive(path) as archive:
-    chunks = picking.chunks_with(archive.header, wanted)
+    chunks = container.chunks_with(archive.header, wanted)
     if len(chunks) == archive.header.num_chunks:
       archive.check()
     _decompress(archive.header, archive.payload, chunks, wanted)
@@ -78,7 +78,7 @@ def main():
 
 def _check_flags():
   """Refuses what cannot be, before anything is computed."""
-  model_flags.check()
+  command_line.check_model()
   files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   if FLAGS.salvage and command_line.given('images'):
     raise ValueError('--images says nothing of --salvage.')
@@ -94,8 +94,8 @@ def _decompress(header, payload, chunks, wanted):
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
   coder.check_header(header, path)
-  found = picking.Picked(header, chunks, wanted)
-  with progress.Meter(found.num_decoded, 'image') as meter:
+  found = container.Picked(header, chunks, wanted)
+  with console.Meter(found.num_decoded, 'image') as meter:
     pairs = ((k, payload(k)) for k in chunks)
     parts = found.pick(coder.decode(header, pairs, meter.advance))
     each = 1

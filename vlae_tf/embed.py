@@ -18,7 +18,7 @@ from absl import flags
 from vlae_tf.evaluation import encoding, inputs
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +44,7 @@ def main():
   inputs.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)
   images = data.split(FLAGS.split)
-  with progress.Meter(len(images), 'image') as meter:
+  with console.Meter(len(images), 'image') as meter:
     found = encoding.encode_all(
       run.model, images, FLAGS.split, data.kind, meter.advance
     )

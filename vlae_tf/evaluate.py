@@ -14,7 +14,7 @@ from vlae_tf.evaluation import estimates, likelihood, partial_scores
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.training import parallelism, strategies
-from vlae_tf.utils import command_line, progress
+from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
 
@@ -104,7 +104,7 @@ def _score(evaluator, images, numbers, kind, partial):
   done = partial.num_images
   if done:
     print(f'{done} images were done before', flush=True)
-  with progress.Meter(len(numbers), 'image', initial=done) as meter:
+  with console.Meter(len(numbers), 'image', initial=done) as meter:
     for part in evaluator.parts(images, FLAGS.split, kind, numbers[done:]):
       partial.add(part)
       meter.advance(len(part.log_prob))

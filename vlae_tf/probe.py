@@ -16,7 +16,7 @@ from absl import flags
 from vlae_tf.evaluation import features, inputs, probing
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -94,7 +94,7 @@ def main():
     given += _features(baseline.model, data, kinds[:1], 'baseline ')
   given.append(features.of_pixels(data))
   control = features.shuffled(given[0], FLAGS.seed)
-  with progress.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
+  with console.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
     found = prober(given, control, numbers, meter.advance)
   print(images_lib.label(FLAGS.workdir, run))
   print(probing.text(found, data, _KINDS.get(data.name, 'classes')))
@@ -123,7 +123,7 @@ def _baseline(data):
 
 
 def _features(model, data, kinds, whose=''):
-  with progress.Meter(len(data.train) + len(data.test), 'image') as meter:
+  with console.Meter(len(data.train) + len(data.test), 'image') as meter:
     return features.of_codes(model, data, kinds, whose, meter.advance)
 
 

@@ -19,7 +19,7 @@ from vlae_tf.compression import curve_pictures, lattice, rate_distortion
 from vlae_tf.evaluation import inputs, pictures
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -66,7 +66,7 @@ def main():
   most = len(images_lib.first(data.test, FLAGS.max_images, data.name))
   measurer = rate_distortion.Measurer(run.model, data, most, FLAGS.seed)
   total = rate_distortion.num_ways(steps)
-  with progress.Meter(total, 'code') as meter:
+  with console.Meter(total, 'code') as meter:
     report = measurer(steps, FLAGS.num_samples, meter.advance)
   name = images_lib.label(FLAGS.workdir, run)
   print(f'{name}: {most:,} test images of {data.name}')

@@ -16,7 +16,7 @@ from vlae_tf.evaluation import pictures, receptive_field
 from vlae_tf.models import config_flags, decoders
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.utils import command_line, progress
+from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +45,7 @@ def main():
   """Finds what the decoder sees, and writes a picture of it."""
   _check_flags()
   network, name = _network()
-  with progress.Meter(receptive_field.num_images(network), 'image') as meter:
+  with console.Meter(receptive_field.num_images(network), 'image') as meter:
     field = receptive_field.find(network, progress=meter.advance)
   text = f'{name}: {receptive_field.describe(field)}'
   pictures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)

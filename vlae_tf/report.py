@@ -16,7 +16,7 @@ import sys
 from absl import flags
 
 from vlae_tf.reporting import looks, page, report
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -49,7 +49,7 @@ def main():
     command_line.check_workdir(workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
   steps = looks.STEPS * len(FLAGS.workdir)
-  with progress.Meter(steps, 'look') as meter:
+  with console.Meter(steps, 'look') as meter:
     told = report.read(
       FLAGS.workdir,
       FLAGS.checkpoint,

@@ -18,7 +18,7 @@ import pathlib
 from absl import flags
 
 from vlae_tf.reproduction import figures, paper, rows, runner, tables
-from vlae_tf.utils import command_line, files, notices
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 _CODES, _CODES_SMOKE = 128, 8
@@ -124,7 +124,7 @@ def _noted(name, failed):
   try:
     yield
   except (OSError, ValueError) as error:
-    notices.warn(f'{name} failed: {error}')
+    console.warn(f'{name} failed: {error}')
     failed.append(name)
 
 

@@ -20,7 +20,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.evaluation import inputs, pictures, retention, sampling
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.utils import command_line, files, progress
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -60,7 +60,7 @@ def main():
     raise ValueError(f'`workdir` must be runs of other names, got {labels}.')
   images, name = _images(runs)
   made = {}
-  with progress.Meter(len(runs), 'run') as meter:
+  with console.Meter(len(runs), 'run') as meter:
     for label, run in zip(labels, runs):
       made[label] = sampling.decompress(run.model, images, 1, FLAGS.seed)[0]
       meter.advance(1)

@@ -16,7 +16,7 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import exhibits, interpolation, pictures
 from vlae_tf.runs import models
-from vlae_tf.utils import command_line, model_flags
+from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
 
@@ -69,8 +69,8 @@ _ENOUGH = 1000  # Images that tell which have the highest rates.
 
 def define_flags():
   """Defines the flags of this command."""
-  model_flags.define()
-  model_flags.define_preset()
+  command_line.define_model()
+  flags.DEFINE_alias('preset', 'pretrained')
   command_line.define_data_dir()
   command_line.define_seed('Seed of everything random.')
   flags.DEFINE_enum(
@@ -121,7 +121,7 @@ def _check_flags():
         f'--num and --{name} must make at most {_MOST} images, got {num}.'
       )
   command_line.integers('dimensions')
-  model_flags.check()
+  command_line.check_model()
   pictures.check_png_path(FLAGS.out)
 
 

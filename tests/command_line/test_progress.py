@@ -11,7 +11,7 @@ import toys
 from toys import terminal
 
 from vlae_tf.reproduction import runner
-from vlae_tf.utils import progress
+from vlae_tf.utils import console
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -52,12 +52,12 @@ _OTHERS = {
 
 def impatient():
   """Has a command show all that it has to show, however fast it is."""
-  progress._SECONDS_BETWEEN_LINES = runner._SECONDS_BETWEEN_LINES = 0.0
+  console._SECONDS_BETWEEN_LINES = runner._SECONDS_BETWEEN_LINES = 0.0
 
 
 def _be_impatient(monkeypatch):
   """The same of commands in this process."""
-  for module in (runner, progress):
+  for module in (runner, console):
     monkeypatch.setattr(module, '_SECONDS_BETWEEN_LINES', 0.0)
 
 

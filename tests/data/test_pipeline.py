@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from vlae_tf import data
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -15,8 +15,8 @@ _SHAPE = (4, 6, 1)
 
 
 def _grey(size=10, seed=0):
-  random = np.random.RandomState(seed)
-  return random.randint(0, 256, [size, *_SHAPE]).astype(np.uint8)
+  rng = np.random.RandomState(seed)
+  return rng.randint(0, 256, [size, *_SHAPE]).astype(np.uint8)
 
 
 def _take(dataset, count):
@@ -37,13 +37,13 @@ def test_batch_is_what_the_stateless_laws_say():
   batch = _take(data.training_batches(images, batch_size, 3, step), 1)[0]
   orders = [
     tf.random.experimental.stateless_shuffle(
-      tf.range(10, dtype=tf.int64), seed=seeds.stream_seed(3, 'shuffle', epoch)
+      tf.range(10, dtype=tf.int64), seed=random.stream_seed(3, 'shuffle', epoch)
     )
     for epoch in range(3)
   ]
   index = np.concatenate(orders)[step * 4 : step * 4 + 4]
   uniform = tf.random.stateless_uniform(
-    [4, *_SHAPE], seeds.stream_seed(3, 'binarize', step)
+    [4, *_SHAPE], random.stream_seed(3, 'binarize', step)
   )
   expected = uniform.numpy() < (images[index] / 255).astype(np.float32)
   np.testing.assert_array_equal(batch['index'], index)
@@ -286,7 +286,7 @@ def test_flips_mirror_half_of_the_images_and_nothing_else():
   for step, (one, other) in enumerate(zip(plain, flipped)):
     np.testing.assert_array_equal(one['index'], other['index'])
     uniform = tf.random.stateless_uniform(
-      [size], seeds.stream_seed(seed, 'flip', step)
+      [size], random.stream_seed(seed, 'flip', step)
     )
     for k in range(size):
       image = one['image'][k]

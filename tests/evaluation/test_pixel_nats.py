@@ -6,7 +6,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf.evaluation import drawing, pixel_nats
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 _SHAPE = (6, 5, 1)
 
@@ -19,7 +19,7 @@ def _images(num):
 def _log_prob(model, images, seed, start):
   """log p(x|z) of the codes that are drawn for these images."""
   image = tf.convert_to_tensor(images)
-  z = drawing.codes(model, image, seeds.stream_seed(seed, 'sample', start))
+  z = drawing.codes(model, image, random.stream_seed(seed, 'sample', start))
   return z, model.likelihood(z).log_prob(image).numpy()
 
 

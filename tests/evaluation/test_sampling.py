@@ -11,7 +11,7 @@ import toys
 
 from vlae_tf.distributions import autoregressive_image, pixel_distributions
 from vlae_tf.evaluation import drawing, sampling
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -45,7 +45,7 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
   draws = sampling.decompress(vlae, images, draws=400)
   assert draws.shape == (400, 3, 6, 5, 1)
   # The first pixel depends on the code alone: its frequency is its law's mean.
-  of_codes = seeds.stream_seed(0, 'sample', 0)
+  of_codes = random.stream_seed(0, 'sample', 0)
   # With so many draws, every image is a part with a seed of its own.
   fold = tf.random.experimental.stateless_fold_in
   part_seeds = [of_codes, fold(of_codes, 1), fold(of_codes, 2)]

@@ -14,7 +14,7 @@ import tracemalloc
 
 import pytest
 
-from vlae_tf.formats import container, varints
+from vlae_tf.formats import container, layout
 from vlae_tf.formats.salvage import salvage
 
 _SPECIFICATION = pathlib.Path(__file__).parents[2] / 'docs' / 'format.md'
@@ -122,7 +122,11 @@ def _parsed(data):
     payloads.append(data[at : at + length])
     at += length
     images = min(size, count - k * size)
-    summed = data[:settings_end] + varints.encode(k) + varints.encode(images)
+    summed = (
+      data[:settings_end]
+      + layout.encode_varint(k)
+      + layout.encode_varint(images)
+    )
     assert crc == _crc32(summed + payloads[-1]).to_bytes(4, 'little')
   trailer = data[:header_end] + struct.pack('<I', header_end)
   assert data[at:] == (trailer if len(index) > 1 else b'')
@@ -209,18 +213,18 @@ def test_one_image_costs_26_bytes(tmp_path):
 
 
 def test_varints_are_the_shortest_and_no_others_are_read():
-  for value in (0, 1, 127, 128, 300, 2**14 - 1, 2**14, varints.MAX):
-    data = varints.encode(value)
+  for value in (0, 1, 127, 128, 300, 2**14 - 1, 2**14, layout.MAX_VARINT):
+    data = layout.encode_varint(value)
     assert _varint(data, 0) == (value, len(data))
     assert len(data) == max(1, -(-value.bit_length() // 7))
-    assert varints.decode(_taker(data)) == value
+    assert layout.decode_varint(_taker(data)) == value
   with pytest.raises(ValueError, match='more bytes than it needs'):
-    varints.decode(_taker(b'\x80\x00'))
+    layout.decode_varint(_taker(b'\x80\x00'))
   with pytest.raises(ValueError, match='more than 6 bytes'):
-    varints.decode(_taker(b'\xff' * 6 + b'\x01'))
-  for value in (-1, varints.MAX + 1):
+    layout.decode_varint(_taker(b'\xff' * 6 + b'\x01'))
+  for value in (-1, layout.MAX_VARINT + 1):
     with pytest.raises(ValueError, match=f'`value` must be .* got {value}'):
-      varints.encode(value)
+      layout.encode_varint(value)
 
 
 def _taker(data):

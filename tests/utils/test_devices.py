@@ -1,4 +1,4 @@
-"""GPUs multiply float32 in float32 and leave memory to others."""
+"""GPUs multiply in float32 and share memory; threads keep their order."""
 
 import numpy as np
 import pytest
@@ -73,3 +73,30 @@ def test_gpus_that_compute_already_are_left_alone(monkeypatch, error):
   monkeypatch.setattr(tf.config.experimental, 'set_memory_growth', refuse)
   devices.configure()
   assert not _is_tf32()
+
+
+def test_results_come_in_order_and_few_at_a_time():
+  asked = []
+
+  def items():
+    for k in range(10):
+      asked.append(k)
+      yield k
+
+  found = []
+  for result in devices.threaded_map(lambda k: k * k, items(), 3):
+    assert len(asked) <= len(found) + 3
+    found.append(result)
+  assert found == [k * k for k in range(10)]
+
+
+def test_no_call_of_progress_is_lost():
+  total = [0]
+
+  def progress(num):
+    before = total[0]
+    total[0] = before + num
+
+  counted = devices.locked(progress)
+  list(devices.threaded_map(lambda _: counted(1), range(1000), 8))
+  assert total == [1000] and devices.locked(None) is None

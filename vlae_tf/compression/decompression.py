@@ -12,7 +12,7 @@ import tensorflow as tf
 from vlae_tf.distributions import drawing
 from vlae_tf.evaluation import drawing as model_drawing
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 
 def draws(
@@ -21,7 +21,7 @@ def draws(
   """Draws images from codes: `x ~ p(x|z)`."""
   # codes [num_codes, *event_shape] -> [num, num_codes, height, width, channels]
   checks.integer('num', num, 1)
-  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
   codes = _checked(model, codes)
   return model_drawing.from_codes(model, codes, num, seed).numpy()
 
@@ -53,7 +53,7 @@ def images(
     if num is None:
       found = likeliest(model, codes)
     else:
-      own = (seed + k * 7_919) % seeds.MAX_SEED
+      own = (seed + k * 7_919) % random.MAX_SEED
       drawn = np.swapaxes(draws(model, codes, num, own), 0, 1)
       found = drawn.reshape(-1, *drawn.shape[2:])
     yield np.rint(found * 255).astype(np.uint8) if levels else found > 0

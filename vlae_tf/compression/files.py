@@ -16,8 +16,8 @@ from vlae_tf.compression import (
   matching,
 )
 from vlae_tf.compression.settings import DEFAULT, Settings, Sizes
-from vlae_tf.formats import container, headers
-from vlae_tf.utils import checks, threads
+from vlae_tf.formats import container, layout
+from vlae_tf.utils import checks, devices
 
 _DIRECT_STEPS = (4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
 _LANES_OF_TRIALS = 32
@@ -53,7 +53,7 @@ class Coder:
 
   def header(
     self, count: int, images: np.ndarray | None = None
-  ) -> headers.Header:
+  ) -> layout.Header:
     """The header of a file of so many images, these among them."""
     own = self._settings
     lanes, step, direct_step = own.lanes, own.the_step(), own.direct_step
@@ -63,7 +63,7 @@ class Coder:
       direct_step = _DIRECT_STEPS[0]
       if images is not None:
         direct_step = self._best_step(images)
-    return headers.Header(
+    return layout.Header(
       mode=own.mode,
       fingerprint=self._exact.fingerprint,
       image_shape=tuple(self._exact.model.image_shape),
@@ -157,13 +157,13 @@ class Coder:
       container.append(archive, len(images), payloads())
     return Sizes(8 * os.path.getsize(path), sum(net))
 
-  def check_header(self, header: headers.Header, path: Any) -> None:
+  def check_header(self, header: layout.Header, path: Any) -> None:
     """Checks that a file is of this model, see `matching.check_header`."""
     matching.check_header(self._exact, header, path)
 
   def decode(
     self,
-    header: headers.Header,
+    header: layout.Header,
     payloads: Iterable[tuple[int, bytes]],
     progress: Callable[[int], Any] | None = None,
   ) -> Iterator[tuple[int, np.ndarray]]:
@@ -181,7 +181,7 @@ class Coder:
     Raises:
       ValueError: A payload does not hold its images; the message names them.
     """
-    coder, progress = self._chunks_of(header), threads.locked(progress)
+    coder, progress = self._chunks_of(header), devices.locked(progress)
 
     def decode(pair):
       number, payload = pair
@@ -194,11 +194,11 @@ class Coder:
           f'decoded: {error}'
         ) from error
 
-    yield from threads.in_order(decode, payloads, self._jobs)
+    yield from devices.threaded_map(decode, payloads, self._jobs)
 
   def encoded(
     self,
-    header: headers.Header,
+    header: layout.Header,
     values: np.ndarray,
     verify: bool = True,
     progress: Callable[[int], Any] | None = None,
@@ -217,7 +217,7 @@ class Coder:
     Raises:
       ValueError: A chunk does not come back as it was.
     """
-    coder, progress = self._chunks_of(header), threads.locked(progress)
+    coder, progress = self._chunks_of(header), devices.locked(progress)
 
     def encode(number):
       part = header.images_of(number)
@@ -232,7 +232,9 @@ class Coder:
           )
       return encoded
 
-    yield from threads.in_order(encode, range(header.num_chunks), self._jobs)
+    yield from devices.threaded_map(
+      encode, range(header.num_chunks), self._jobs
+    )
 
   def _best_step(self, images):
     """The direct step at which the first images take the fewest bits."""

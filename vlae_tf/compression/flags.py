@@ -3,7 +3,7 @@
 from absl import flags
 
 from vlae_tf.compression import lattice, settings
-from vlae_tf.formats import container
+from vlae_tf.formats import layout
 
 
 def define() -> None:
@@ -18,7 +18,7 @@ def define() -> None:
   flags.DEFINE_enum(
     'lanes',
     str(settings.LANES),
-    [str(n) for n in container.LANES],
+    [str(n) for n in layout.LANES],
     'Images that are coded side by side; the most that fit the caches go '
     'fastest.',
   )

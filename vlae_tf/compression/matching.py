@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from vlae_tf.compression import exact_model
-from vlae_tf.formats import headers
+from vlae_tf.formats import layout
 
 
 def check_header(
-  exact: exact_model.ExactModel, header: headers.Header, path: Any
+  exact: exact_model.ExactModel, header: layout.Header, path: Any
 ) -> None:
   """Checks that a file is of this model and of this arithmetic."""
   if header.arithmetic != exact_model.ARITHMETIC:

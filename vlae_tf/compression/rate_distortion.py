@@ -21,7 +21,7 @@ from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.compression.shared_draws import ENOUGH, SharedDraws
 from vlae_tf.evaluation import classifiers, features
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 _CHUNK = 1000  # Images whose codes are one message.
@@ -156,7 +156,7 @@ class Measurer:
     for k, start in enumerate(range(0, len(self.images), _AT_ONCE)):
       part = self.images[start : start + _AT_ONCE]
       law, prior = self._model.posterior(part), self._model.prior()
-      seed = seeds.stream_seed(self._seed, 'sample', k)
+      seed = random.stream_seed(self._seed, 'sample', k)
       z = law.sample(_KL_DRAWS, seed=seed)
       # A copy, so that TFP's cache does not answer.
       rate = law.log_prob(z) - prior.log_prob(tf.identity(z))
@@ -165,7 +165,7 @@ class Measurer:
     return np.concatenate(codes), np.concatenate(rates)
 
   def _prior(self):
-    seed = seeds.stream_seed(self._seed, 'sample')
+    seed = random.stream_seed(self._seed, 'sample')
     codes = self._model.prior().sample(len(self.images), seed=seed).numpy()
     return 'prior', None, 0.0, None, codes
 

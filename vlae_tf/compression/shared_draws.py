@@ -12,7 +12,7 @@ import tensorflow as tf
 from vlae_tf.compression import codecs, places, relative_entropy
 from vlae_tf.evaluation import inputs
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 _DRAWS = 4096  # Of the prior at a time, each part with a seed of its own.
 _IMAGES = 32  # Whose weights are in memory at a time.
@@ -51,14 +51,14 @@ class SharedDraws:
   ):
     inputs.check_code(model)
     self.num_samples = checks.integer('num_samples', num_samples, 1)
-    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     self._model = model
 
     @tf.function(autograph=False)
     def draw(part):
       prior = model.prior()
       z = prior.sample(
-        min(_DRAWS, num_samples), seed=seeds.stream_seed(seed, 'shared', part)
+        min(_DRAWS, num_samples), seed=random.stream_seed(seed, 'shared', part)
       )
       # A copy, so that TFP's cache does not answer.
       return z, prior.log_prob(tf.identity(z))

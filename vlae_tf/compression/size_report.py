@@ -11,7 +11,7 @@ from vlae_tf.compression.settings import Sizes
 from vlae_tf.data import collections
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import progress as progress_lib
+from vlae_tf.utils import console
 
 _NAMES = {
   'png': 'PNG, optimised',
@@ -48,7 +48,7 @@ def account(
   sizes: Sizes,
   elbo_samples: int,
   with_baselines: bool,
-  show: Callable[[int], progress_lib.Meter],
+  show: Callable[[int], console.Meter],
 ) -> dict[str, Any]:
   """The `report` of a file, with all that it stands beside."""
   images, elbo, measured = given.images, None, None

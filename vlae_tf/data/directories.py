@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 ENVIRONMENT_VARIABLE = 'VLAE_TF_DATA_DIR'
 
@@ -42,7 +42,7 @@ def root_of_run(
   if remembered:
     if os.path.isdir(remembered):
       return pathlib.Path(remembered)
-    notices.warn(
+    console.warn(
       f'the data of this run was in {remembered}, which is gone: looking in '
       f'{default_data_dir()}'
     )

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.data.image_data import check_dtype, pixel_kind
-from vlae_tf.utils import devices, seeds
+from vlae_tf.utils import devices, random
 
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
@@ -152,7 +152,7 @@ def evaluation_batches(
 
   def batch(index):
     def uniform():
-      return seeds.uniform_per_example(
+      return random.uniform_per_example(
         seed, _EVALUATION_STREAMS[split], index, images.shape[1:]
       )
 
@@ -208,7 +208,7 @@ def _index_batches(num_images, batch_size, seed, start_step):
   def epoch_order(epoch):
     order = tf.random.experimental.stateless_shuffle(
       tf.range(num_images, dtype=tf.int64),
-      seed=seeds.stream_seed(seed, 'shuffle', epoch),
+      seed=random.stream_seed(seed, 'shuffle', epoch),
     )
     return order[tf.where(epoch == start_epoch, offset, 0) :]
 
@@ -223,7 +223,7 @@ def _training_batch(images, kind, step, index, slots, seed):
     # Drawn for the whole global batch, whoever asks for a part of it.
     drawn = tf.random.stateless_uniform(
       [index.shape[0], *images.shape[1:]],
-      seeds.stream_seed(seed, 'binarize', step),
+      random.stream_seed(seed, 'binarize', step),
     )
     return tf.gather(drawn, slots)
 
@@ -239,7 +239,7 @@ def _training_batch(images, kind, step, index, slots, seed):
 def _flips(batch_size, step, seed):
   """Which images of a global batch are mirrored, boolean `[batch_size]`."""
   drawn = tf.random.stateless_uniform(
-    [batch_size], seeds.stream_seed(seed, 'flip', step)
+    [batch_size], random.stream_seed(seed, 'flip', step)
   )
   return drawn < 0.5
 

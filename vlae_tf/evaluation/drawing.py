@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from vlae_tf.distributions import reparameterized
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 # Images drawn at a time, which decides the memory.
 AT_ONCE = 512
@@ -128,7 +128,9 @@ def _in_parts(model, num, draws, seed, draw: _DrawPart):
   """Draws of `num` images, in parts that fit the memory, each of own seeds."""
   size = max(1, AT_ONCE // draws)
   num = tf.convert_to_tensor(num)
-  of_codes, of_images = (seeds.stream_seed(seed, 'sample', i) for i in range(2))
+  of_codes, of_images = (
+    random.stream_seed(seed, 'sample', i) for i in range(2)
+  )
   shape = model.image_shape
   total = (num + size - 1) // size
   drawn = tf.TensorArray(

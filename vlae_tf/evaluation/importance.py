@@ -15,7 +15,7 @@ import tensorflow as tf
 from vlae_tf.distributions import reparameterized
 from vlae_tf.models import terms as terms_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import philox, seeds
+from vlae_tf.utils import random
 
 # Codes whose noise is drawn at a time, and at most as many decoded: this, not
 # the number of samples, decides the memory.
@@ -152,9 +152,9 @@ def _terms_of(model, code, image, block):
 
 def _noise(model, index, k, chunk, seed):
   """Noise of shape `[chunk, batch, *event_shape]`, of each image its own."""
-  of_images = seeds.stream_seeds(seed, 'importance', index)
-  of_chunk = philox.folded(of_images, k)
-  noise = philox.normal(of_chunk, [chunk, *model.event_shape])
+  of_images = random.stream_seeds(seed, 'importance', index)
+  of_chunk = random.folded(of_images, k)
+  noise = random.normal(of_chunk, [chunk, *model.event_shape])
   static = chunk if isinstance(chunk, int) else None
   noise = tf.ensure_shape(noise, [None, static, *model.event_shape])
   return tf.transpose(noise, [1, 0, *range(2, len(noise.shape))])

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import encoding, inputs, latents
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 SPACES = ('eps', 'z')
 _RANGE = 3.0  # Standard deviations to either side in a traversal.
@@ -196,7 +196,7 @@ def _axes(model, space, size):
   """Mean and deviation of each number, and its place in the noise."""
   prior = model.prior()
   if space == 'z':
-    seed = seeds.stream_seed(0, 'sample', 2)
+    seed = random.stream_seed(0, 'sample', 2)
     z = prior.sample(_PRIOR_CODES, seed=seed).numpy().reshape(-1, size)
     return z.mean(0), z.std(0), np.arange(size)
   place = latents.places_in_noise(prior, model.event_shape)
@@ -205,6 +205,6 @@ def _axes(model, space, size):
 
 def _drawn(model, codes, seed):
   """One image of each code, `[len(codes), num, ...]`, from the same noise."""
-  seed = seeds.stream_seed(seed, 'sample', 1)
+  seed = random.stream_seed(seed, 'sample', 1)
   # The noise is a function of the seed and of the shape, which all share.
   return np.stack([model.likelihood(z).sample(seed=seed) for z in codes])

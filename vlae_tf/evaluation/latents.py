@@ -18,7 +18,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.distributions import autoregressive_shift, reparameterized
 from vlae_tf.evaluation import inputs
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -67,7 +67,7 @@ class CodeProbe:
       seed: Python integer.
     """
     self._model = model
-    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
 
   def __call__(
     self,
@@ -105,7 +105,7 @@ class CodeProbe:
   def _centres_and_rates(self, image, index):
     q = self._model.posterior(image)
     shape = tf.concat([tf.shape(image)[:1], self._model.event_shape], 0)
-    seed = seeds.stream_seed(self._seed, 'importance', index[0])
+    seed = random.stream_seed(self._seed, 'importance', index[0])
     noise = tf.random.stateless_normal(shape, seed)
     z = reparameterized.draw(q, noise).value
     centre = reparameterized.draw(q, tf.zeros_like(noise)).value

@@ -18,7 +18,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.evaluation import estimates, importance, inputs
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
-from vlae_tf.utils import checks, seeds, threads
+from vlae_tf.utils import checks, devices, random
 
 
 class Evaluator:
@@ -63,7 +63,7 @@ class Evaluator:
     if not math.prod(model.event_shape):
       num_samples = 1  # Without a code, one is exact.
     self._num_samples = num_samples
-    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     options = dict(reduce_retracing=True, autograph=False)
     self._compiled = tf.function(self._estimate, **options)
     self._strategy, self._streams = strategy, streams
@@ -129,12 +129,12 @@ class Evaluator:
       ValueError: As a call.
     """
     kind = inputs.check_kind(self._model, images, kind)
-    devices = self._strategy.num_replicas_in_sync if self._strategy else 1
+    replicas = self._strategy.num_replicas_in_sync if self._strategy else 1
     on_each = importance.num_images(self._num_samples)
     batches = data_lib.evaluation_batches(
-      images, on_each * devices, split=split, kind=kind, numbers=numbers
+      images, on_each * replicas, split=split, kind=kind, numbers=numbers
     )
-    for found in threads.in_order(
+    for found in devices.threaded_map(
       lambda batch: self.estimate(**batch), batches, self._streams
     ):
       columns = {

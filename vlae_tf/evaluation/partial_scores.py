@@ -18,7 +18,7 @@ import numpy as np
 
 from vlae_tf.evaluation import estimates
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import files, notices
+from vlae_tf.utils import console, files
 
 _SECONDS_BETWEEN_WRITES = 30.0
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
@@ -76,10 +76,10 @@ class PartialScore:
         settings = json.loads(str(file['settings']))
         columns = {name: file[name] for name in estimates.COLUMNS}
     except _UNREADABLE as error:
-      notices.warn(f'{self._part} cannot be read ({error!r}); from the start.')
+      console.warn(f'{self._part} cannot be read ({error!r}); from the start.')
       return None
     if settings != self._settings:
-      notices.warn(f'{self._part} is of another evaluation; from the start.')
+      console.warn(f'{self._part} is of another evaluation; from the start.')
       return None
     return estimates.Estimates(
       **columns, num_samples=self._settings['num_samples']

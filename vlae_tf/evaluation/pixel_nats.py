@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import drawing, inputs
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 _BATCH = 100
 
@@ -38,11 +38,11 @@ def nats(
     ValueError: The images are not the model's.
   """
   inputs.check_pixels(model, images)
-  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
   found = []
   for start in range(0, len(images), _BATCH):
     image = tf.convert_to_tensor(images[start : start + _BATCH])
-    code_seed = seeds.stream_seed(seed, 'sample', start)
+    code_seed = random.stream_seed(seed, 'sample', start)
     law = model.likelihood(drawing.codes(model, image, code_seed))
     if not hasattr(law, 'conditionals'):
       return None

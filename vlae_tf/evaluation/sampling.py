@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import drawing, inputs
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, seeds
+from vlae_tf.utils import checks, random
 
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +30,7 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
     ValueError: `num` is less than 1, or the model is not built.
   """
   checks.integer('num', num, 1)
-  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
   return drawing.samples(model, num, seed).numpy()
 
 
@@ -42,7 +42,7 @@ def decompress(
   # channels]
   checks.integer('draws', draws, 1)
   inputs.check_pixels(model, images)
-  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
   images = tf.convert_to_tensor(images)
   return drawing.decompressions(model, images, draws, seed).numpy()
 
@@ -63,7 +63,7 @@ def complete(
   checks.integer('num_given', num_given, 0, height * width)
   checks.integer('draws', draws, 1)
   checks.integer('proposals', proposals, 2)
-  checks.integer('seed', seed, 0, seeds.MAX_SEED)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
   given = np.arange(height * width).reshape(height, width) < num_given
   images = tf.convert_to_tensor(images)
   drawn = drawing.completions(model, images, given, draws, seed, proposals)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import drawing, encoding, importance
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import seeds
+from vlae_tf.utils import random
 
 # Sizes that are the model's, by name, among the numbers of a shape.
 _IMAGE, _GRID, _CODE = 'image', 'grid', 'code'
@@ -122,7 +122,7 @@ def _must(good, *data):
 _RULES: dict[str, Callable[..., list[Any]]] = {
   'images': _unit_interval,
   'codes': _finite,
-  'seed': _in_bounds('seed', 0, seeds.MAX_SEED),
+  'seed': _in_bounds('seed', 0, random.MAX_SEED),
   'num': _in_bounds('num', 1, _MOST_IMAGES),
   'num_samples': _in_bounds('num_samples', 1, _MOST_SAMPLES),
 }
@@ -176,7 +176,7 @@ def _encode(model, images):
 )
 def _decode(model, codes, seed):
   law = model.likelihood(codes)
-  images = law.sample(seed=seeds.stream_seed(seed, 'sample', 1))
+  images = law.sample(seed=random.stream_seed(seed, 'sample', 1))
   return images, law.conditionals(images).mean()
 
 

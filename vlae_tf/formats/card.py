@@ -1,13 +1,13 @@
 """The card of a shared model, `README.md`: all of it from its description.
 
-Its header is that of `hub_header`.
+Its header, which model hubs read, is YAML with values as JSON.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from vlae_tf.formats import description as description_lib
-from vlae_tf.formats import hub_header
 
 NOT_MEASURED = 'not measured'
 _PAPER = 'https://arxiv.org/abs/1611.02731'
@@ -39,7 +39,7 @@ def text(name: str, described: description_lib.Description) -> str:
   }
   body = '\n'.join(f'## {k}\n\n{v.strip()}\n' for k, v in sections.items())
   title = f'# {name}\n\n{_INTRODUCTION}\n'
-  return f'---\n{hub_header.text(name, described)}\n---\n\n{title}\n{body}'
+  return f'---\n{_header(name, described)}\n---\n\n{title}\n{body}'
 
 
 def expected(about: Mapping[str, Any]) -> str:
@@ -209,6 +209,63 @@ images = model.likelihood(model.prior().sample(4, seed=0)).sample(seed=1)
 
 Loading checks the sums of the files and runs no code from the folder.
 {keras}"""
+
+
+def _header(name, described):
+  """The header, without the lines around it."""
+  about = described.about
+  dataset = about.get('dataset')
+  fields: dict[str, Any] = {
+    'license': 'apache-2.0',
+    'library_name': 'vlae_tf',
+    'pipeline_tag': 'unconditional-image-generation',
+    'tags': [
+      'vlae_tf',
+      'variational-autoencoder',
+      'variational-lossy-autoencoder',
+      'density-estimation',
+      'tensorflow',
+      'keras',
+    ],
+  }
+  if dataset and '/' not in dataset:  # Of own images, hubs know nothing.
+    fields['datasets'] = [dataset]
+  if about.get('scores'):
+    fields['model-index'] = [{'name': name, 'results': _index(about)}]
+  return '\n'.join(f'{k}: {json.dumps(v)}' for k, v in fields.items())
+
+
+def _index(about):
+  """The scores as model hubs have them."""
+  task = {
+    'type': 'unconditional-image-generation',
+    'name': 'density estimation',
+  }
+  dataset = about.get('dataset') or 'unknown'
+  return [
+    {
+      'task': task,
+      'dataset': {
+        'type': dataset,
+        'name': dataset,
+        'split': score.get('split', 'test'),
+      },
+      'metrics': [
+        {
+          'type': key,
+          'name': f'{words}, {score["num_images"]} images, '
+          f'{score["num_samples"]} codes each',
+          'value': score[key],
+        }
+        for key, words in (
+          ('nll', 'negative log-likelihood in nats an image'),
+          ('bits_per_dim', 'negative log-likelihood in bits a dimension'),
+        )
+        if score.get(key) is not None
+      ],
+    }
+    for score in about.get('scores') or []
+  ]
 
 
 _INTRODUCTION = f"""\

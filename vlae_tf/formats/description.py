@@ -8,7 +8,7 @@
 | `num_weights` | how many numbers are trained |
 | `config` | fields of `Config`, or null: a model of one's own parts |
 | `parts` | the registered words for what the config names |
-| `weights_dtype` | one of `tensors.DTYPES` |
+| `weights_dtype` | one of `DTYPES` |
 | `files` | `bytes` and `sha256` of each file of weights |
 | `about` | data, training and scores, see `runs.about` |
 """
@@ -21,9 +21,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.formats import tensors
-
 FORMAT, VERSION = 'vlae_tf', 1
+# How floats are written: as they are, or rounded to half of the bytes.
+DTYPES = ('float32', 'float16')
 # Files of weights.
 TENSORS, KERAS = 'model.safetensors', 'model.weights.h5'
 # What a card shows of a score.
@@ -62,10 +62,9 @@ class Description:
       _check_object(name, getattr(self, name))
     if self.config is not None:
       _check_object('config', self.config)
-    if self.weights_dtype not in tensors.DTYPES:
+    if self.weights_dtype not in DTYPES:
       raise ValueError(
-        f'`weights_dtype` must be one of {tensors.DTYPES}, got '
-        f'{self.weights_dtype!r}.'
+        f'`weights_dtype` must be one of {DTYPES}, got {self.weights_dtype!r}.'
       )
     self._check_files()
     self._check_about()

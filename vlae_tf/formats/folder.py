@@ -1,9 +1,13 @@
-"""The folder itself, written whole or not at all and read without running it.
+"""Folders of shared models, written atomically and read without running code.
 
 config.json         what it is, and the sums of the weights (`description`)
-model.safetensors   the weights, by the paths of the variables
+model.safetensors   the weights [1], by the paths of the variables
 model.weights.h5    the same for `keras.Model.load_weights`; may be missing
 README.md           for people and model hubs (`card`)
+
+#### References
+
+[1]: https://github.com/huggingface/safetensors
 """
 
 import dataclasses
@@ -13,14 +17,21 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import keras
 import numpy as np
+import safetensors
+import safetensors.numpy
+import tensorflow as tf
 
-from vlae_tf.formats import card, description, tensors
+from vlae_tf.formats import card, description
 from vlae_tf.formats.description import KERAS, TENSORS
+from vlae_tf.utils import checks
 from vlae_tf.utils import files as files_lib
 
 CONFIG, CARD = 'config.json', 'README.md'
 _KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
+# Float types of trained models that are written unrounded.
+_WRITTEN_AS_IS = ('float16', 'float32', 'float64')
 _OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
 # Files that run what is in them when somebody loads them: pickles and what
 # holds such, programs, and Keras and TensorFlow's formats of whole models.
@@ -65,7 +76,7 @@ def write(
   """Writes a folder beside its place and renames it."""
   check_target(directory, overwrite)
   description.to_json(described)  # Before long work.
-  weights = tensors.encode(values, described.weights_dtype)
+  weights = encode_weights(values, described.weights_dtype)
   name = pathlib.Path(directory).absolute().name
   with files_lib.new_directory(directory, _KIND, overwrite, 'directory') as new:
     (new / TENSORS).write_bytes(weights)
@@ -131,7 +142,7 @@ def load(
   if TENSORS in data:
     path = directory / TENSORS
     try:
-      return Weights(path, tensors.decode(data[TENSORS]))
+      return Weights(path, decode_weights(data[TENSORS]))
     except ValueError as error:
       raise ValueError(f'Cannot use {path}: {error}.') from error
   if KERAS in data:
@@ -165,3 +176,95 @@ def _read_checked(path, said):
         'Copy it again.'
       )
   return data
+
+
+def check_dtype(dtype: str) -> None:
+  """Checks how floats are to be written."""
+  if dtype not in description.DTYPES:
+    raise ValueError(
+      f'`dtype` must be one of {description.DTYPES}, got {dtype!r}.'
+    )
+
+
+def encode_weights(
+  values: Mapping[str, np.ndarray], dtype: str = 'float32'
+) -> bytes:
+  """The bytes of a file.
+
+  >>> data = encode_weights({'w': np.ones([2, 3], 'float32')}, 'float16')
+  >>> decode_weights(data)['w'].dtype.name
+  'float16'
+
+  Args:
+    values: Arrays by name.
+    dtype: 'float32' for numbers as they are, or 'float16' for floats of 10
+      bits beside sign and exponent.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    ValueError: `dtype` is another, or a number is not finite in it.
+  """
+  check_dtype(dtype)
+  written = {name: _written(name, v, dtype) for name, v in values.items()}
+  return safetensors.numpy.save(written, {'format': 'np'})
+
+
+def _written(name, value, dtype):
+  """An array of a dtype that files have, all of it finite."""
+  value = np.asarray(value)
+  if not tf.as_dtype(value.dtype).is_floating:
+    return np.array(value, order='C')
+  if not np.isfinite(value).all():
+    raise ValueError(
+      f'`model` must have finite weights to be shared, got NaN or infinity in '
+      f'{name}.'
+    )
+  if dtype == 'float32' and value.dtype.name in _WRITTEN_AS_IS:
+    dtype = value.dtype.name
+  with np.errstate(over='ignore'):
+    rounded = np.array(value, dtype, order='C')
+  if not np.isfinite(rounded).all():
+    raise ValueError(
+      f"`dtype` must be 'float32' for weights beyond {np.finfo(dtype).max}, "
+      f'got {dtype!r} for {name} of up to {np.abs(value).max()}.'
+    )
+  return rounded
+
+
+def decode_weights(data: bytes) -> dict[str, np.ndarray]:
+  """The arrays of a file."""
+  try:
+    return safetensors.numpy.load(data)
+  # A dtype that NumPy has not is a KeyError.
+  except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    raise ValueError(f'it is no safetensors file: {error}') from error
+
+
+def assign_weights(
+  tensors: Mapping[str, np.ndarray], variables: Mapping[str, keras.Variable]
+) -> None:
+  """Sets variables to what a file holds, all of them or none."""
+  if tensors.keys() != variables.keys():
+    raise ValueError(
+      'it is of another model: '
+      f'{checks.few(variables.keys() - tensors.keys())} not in it, '
+      f'{checks.few(tensors.keys() - variables.keys())} in it alone'
+    )
+  for name, variable in variables.items():
+    _check_fits(name, tensors[name], variable)
+  for name, variable in variables.items():
+    here = tf.as_dtype(variable.dtype).as_numpy_dtype
+    variable.assign(tensors[name].astype(here))
+
+
+def _check_fits(name, value, variable):
+  """Checks shape and dtype; floats may be written in another precision."""
+  here, there = tf.as_dtype(variable.dtype), tf.as_dtype(value.dtype)
+  same = here == there or (here.is_floating and there.is_floating)
+  if not same or tuple(value.shape) != tuple(variable.shape):
+    raise ValueError(
+      f'it is of another model: {name} is {there.name} {list(value.shape)} in '
+      f'it, {here.name} {list(variable.shape)} here'
+    )

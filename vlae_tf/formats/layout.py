@@ -1,20 +1,18 @@
-"""Bytes of the header of a file of compressed images, see `docs/format.md`.
+"""Header, index and sums of a `.vlae` file and their bytes, `docs/format.md`.
 
-What is wrong with a file is said as the rest of a sentence that starts with the
-name of the file, 'is cut short: ...', which the callers know.
+Errors about a file complete a sentence that callers start with its name: 'is
+cut short: ...'.
 """
 
 import array
 import binascii
 import dataclasses
+import math
 import os
 import stat
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO
-
-from vlae_tf.formats import headers, varints
-from vlae_tf.formats.headers import Header
+from typing import Any, BinaryIO
 
 # A V with its top bit set and the end of a line: a transfer as text, in seven
 # bits or from one encoding to another leaves other bytes, namely these.
@@ -32,6 +30,158 @@ MAX_PAYLOAD = 2**32 - 1
 _SUM_BYTES = 4
 _CHECK_BYTES = 2
 _EVERY = 64  # Every so many chunks, the index keeps an offset.
+_MAX_VARINT_BYTES = 6
+MAX_VARINT = 2 ** (7 * _MAX_VARINT_BYTES) - 1
+
+MODES = ('lossless', 'lossy')
+LANES = tuple(2**n for n in range(8))
+# By their number in four bits; finer powers of two were of no use.
+STEPS = (*(2.0 ** (3 - n) for n in range(12)), 6.0, 3.0, 1.5, 0.75)
+FINGERPRINT_BYTES = 8
+MAX_SIDE = 2**16
+MAX_COUNT = 2**40
+MAX_CHUNKS = 2**24
+MAX_CHUNK_VALUES = 2**27
+MAX_ARITHMETIC = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+  """What is needed to decode the payloads, and how images lie in them."""
+
+  mode: str  # 'lossless', or 'lossy' for images that come back changed.
+  fingerprint: bytes  # `FINGERPRINT_BYTES` bytes of the model's SHA-256.
+  # `(height, width, channels)` of every image.
+  image_shape: tuple[int, int, int]
+  count: int  # Number of images.
+  chunk_size: int  # Images in a chunk; the last one has the rest.
+  lanes: int  # Number of interleaved coders, one of `LANES`.
+  step: float  # Step of the lattice of codes, one of `STEPS`.
+  direct_step: float  # The same for images that are coded without bits back.
+  # Which integer arithmetic made the probabilities, 1 to 7.
+  arithmetic: int = 1
+
+  def __post_init__(self):
+    _check_one_of('mode', self.mode, MODES)
+    _check_fingerprint(self.fingerprint)
+    _check_shape(self.image_shape)
+    _check_whole('count', self.count, 1, MAX_COUNT)
+    _check_whole('chunk_size', self.chunk_size, 1, MAX_CHUNK_VALUES)
+    _check_one_of('lanes', self.lanes, LANES)
+    _check_one_of('step', self.step, STEPS)
+    _check_one_of('direct_step', self.direct_step, STEPS)
+    _check_whole('arithmetic', self.arithmetic, 1, MAX_ARITHMETIC)
+    values = self.chunk_size * math.prod(self.image_shape)
+    if values > MAX_CHUNK_VALUES:
+      raise ValueError(
+        f'`chunk_size` must keep a chunk to {MAX_CHUNK_VALUES} values, got '
+        f'{self.chunk_size} images with {values} of them.'
+      )
+    if self.num_chunks > MAX_CHUNKS:
+      raise ValueError(
+        f'`chunk_size` must be so large that at most {MAX_CHUNKS} chunks hold '
+        f'all images, got {self.chunk_size}, which takes {self.num_chunks}.'
+      )
+
+  @property
+  def num_chunks(self) -> int:
+    """Number of chunks, of which the last may not be full."""
+    return -(-self.count // self.chunk_size)
+
+  @property
+  def full_chunks(self) -> int:
+    """Number of chunks that have `chunk_size` images."""
+    return self.count // self.chunk_size
+
+  def images_of(self, chunk: int) -> range:
+    """Numbers of the images of a chunk."""
+    _check_whole('chunk', chunk, 0, self.num_chunks - 1)
+    first = chunk * self.chunk_size
+    return range(first, min(first + self.chunk_size, self.count))
+
+  def chunk_of(self, image: int) -> tuple[int, int]:
+    """Where an image is."""
+    _check_whole('image', image, 0, self.count - 1)
+    return divmod(image, self.chunk_size)
+
+
+def _check_whole(name: str, value: Any, least: int, most: int):
+  if type(value) is not int or not least <= value <= most:
+    raise ValueError(
+      f'`{name}` must be a whole number from {least} to {most}, got {value!r}.'
+    )
+
+
+def _check_one_of(name: str, value: Any, values: tuple):
+  if value not in values or isinstance(value, bool):
+    raise ValueError(f'`{name}` must be one of {values}, got {value!r}.')
+
+
+def _check_fingerprint(value: Any):
+  if not isinstance(value, bytes) or len(value) != FINGERPRINT_BYTES:
+    raise ValueError(
+      f'`fingerprint` must be {FINGERPRINT_BYTES} bytes, got {value!r}.'
+    )
+
+
+def _check_shape(value: Any):
+  fits = isinstance(value, tuple) and len(value) == 3
+  if not fits or not all(type(n) is int and 1 <= n <= MAX_SIDE for n in value):
+    raise ValueError(
+      '`image_shape` must be a tuple of height, width and channels, each a '
+      f'whole number from 1 to {MAX_SIDE}, got {value!r}.'
+    )
+
+
+def encode_varint(value: int) -> bytes:
+  """The bytes of a number, its low bits first; all but the last have bit 7.
+
+  >>> encode_varint(300).hex()
+  'ac02'
+
+  Args:
+    value: Whole number, at least 0.
+
+  Returns:
+    Bytes.
+
+  Raises:
+    ValueError: It is negative or takes more than `_MAX_VARINT_BYTES`.
+  """
+  if not 0 <= value <= MAX_VARINT:
+    raise ValueError(f'`value` must be from 0 to {MAX_VARINT}, got {value}.')
+  encoded = bytearray()
+  while value > 0x7F:
+    encoded.append(value & 0x7F | 0x80)
+    value >>= 7
+  return bytes([*encoded, value])
+
+
+def decode_varint(take: Callable[[int], bytes]) -> int:
+  r"""Reads a number; only the shortest bytes of it are taken for one.
+
+  >>> import io
+  >>> decode_varint(io.BytesIO(b'\xac\x02').read)
+  300
+
+  Args:
+    take: Reads so many bytes, or raises.
+
+  Returns:
+    The number.
+
+  Raises:
+    ValueError: It is too long, or another writing of it is shorter.
+  """
+  value = 0
+  for place in range(_MAX_VARINT_BYTES):
+    (byte,) = take(1)
+    value |= (byte & 0x7F) << 7 * place
+    if byte < 0x80:
+      if place and not byte:
+        raise ValueError('a number takes more bytes than it needs')
+      return value
+  raise ValueError(f'a number takes more than {_MAX_VARINT_BYTES} bytes')
 
 
 class Index:
@@ -79,16 +229,16 @@ class Parsed:
 def crc_of(header: Header, chunk: int, payload: bytes) -> int:
   """CRC-32 of the settings and of a chunk: number, images and bytes."""
   images = len(header.images_of(chunk))
-  start = _settings(header) + varints.encode(chunk) + varints.encode(images)
+  start = _settings(header) + encode_varint(chunk) + encode_varint(images)
   return zlib.crc32(payload, zlib.crc32(start))
 
 
 def pack(header: Header, index: Index) -> bytes:
   """The bytes of a header, its index and its check."""
-  packed = bytearray(_settings(header) + varints.encode(header.count))
+  packed = bytearray(_settings(header) + encode_varint(header.count))
   for k in range(len(index)):
     _, length, crc = index.chunk(k)
-    packed += varints.encode(length) + crc.to_bytes(_SUM_BYTES, 'little')
+    packed += encode_varint(length) + crc.to_bytes(_SUM_BYTES, 'little')
   packed += binascii.crc_hqx(packed, 0xFFFF).to_bytes(_CHECK_BYTES, 'little')
   return bytes(packed)
 
@@ -100,14 +250,14 @@ def trailer_end(length: int) -> bytes:
 
 def _settings(header):
   """The first bytes, which stay when images are appended."""
-  first = headers.MODES.index(header.mode)
-  first |= headers.LANES.index(header.lanes) << 2
+  first = MODES.index(header.mode)
+  first |= LANES.index(header.lanes) << 2
   first |= header.arithmetic << 5
-  steps = headers.STEPS.index(header.step)
-  steps |= headers.STEPS.index(header.direct_step) << 4
+  steps = STEPS.index(header.step)
+  steps |= STEPS.index(header.direct_step) << 4
   packed = MAGIC + bytes([VERSION, first, steps]) + header.fingerprint
   numbers = (*header.image_shape, header.chunk_size)
-  return packed + b''.join(varints.encode(n) for n in numbers)
+  return packed + b''.join(encode_varint(n) for n in numbers)
 
 
 def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
@@ -158,8 +308,8 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
       f'is of version {version} of the format, of which this release reads '
       f'version {VERSION}'
     )
-  settings = source.take(2 + headers.FINGERPRINT_BYTES)
-  numbers = [_number(source.take, varints.MAX) for _ in range(5)]
+  settings = source.take(2 + FINGERPRINT_BYTES)
+  numbers = [_number(source.take, MAX_VARINT) for _ in range(5)]
   index = _read_index(source, chunk_size=numbers[3], count=numbers[4])
   crc = source.crc
   if int.from_bytes(source.take(_CHECK_BYTES), 'little') != crc:
@@ -179,7 +329,7 @@ def _check_magic(found):
 
 def _number(take: Callable[[int], bytes], most: int) -> int:
   try:
-    value = varints.decode(take)
+    value = decode_varint(take)
   except _CutShortError:
     raise
   except ValueError as error:
@@ -194,9 +344,9 @@ def _read_index(source, chunk_size, count):
   if not count or not chunk_size:
     raise ValueError('claims absurd values: no images')
   chunks = -(-count // chunk_size)
-  if chunks > headers.MAX_CHUNKS:
+  if chunks > MAX_CHUNKS:
     raise ValueError(
-      f'claims absurd values: {chunks} chunks, of at most {headers.MAX_CHUNKS}'
+      f'claims absurd values: {chunks} chunks, of at most {MAX_CHUNKS}'
     )
   if chunks * (1 + _SUM_BYTES) > source.left:
     raise ValueError(
@@ -213,21 +363,21 @@ def _read_index(source, chunk_size, count):
 def _header(settings, numbers):
   """The `Header` of bytes that passed their check."""
   first, steps = settings[:2]
-  if first & 3 >= len(headers.MODES):
+  if first & 3 >= len(MODES):
     raise ValueError(
       f'is of mode {first & 3}, of which this release reads 0 and 1'
     )
   height, width, channels, chunk_size, count = numbers
   try:
     return Header(
-      mode=headers.MODES[first & 3],
+      mode=MODES[first & 3],
       fingerprint=settings[2:],
       image_shape=(height, width, channels),
       count=count,
       chunk_size=chunk_size,
-      lanes=headers.LANES[first >> 2 & 7],
-      step=headers.STEPS[steps & 15],
-      direct_step=headers.STEPS[steps >> 4],
+      lanes=LANES[first >> 2 & 7],
+      step=STEPS[steps & 15],
+      direct_step=STEPS[steps >> 4],
       arithmetic=first >> 5,
     )
   except ValueError as error:

@@ -3,8 +3,8 @@
 import os
 from typing import BinaryIO, NamedTuple
 
-from vlae_tf.formats import layout, reading
-from vlae_tf.formats.headers import Header
+from vlae_tf.formats import container, layout
+from vlae_tf.formats.layout import Header
 
 
 class Salvaged(NamedTuple):
@@ -72,7 +72,7 @@ def _read_trailer(file: BinaryIO, size: int) -> layout.Parsed:
 def _look_at_trailer(file, parsed):
   """What is wrong with the trailer of a file that is whole before it."""
   try:
-    reading.check_trailer(file, parsed)
+    container.check_trailer(file, parsed)
   except ValueError as error:
     return [f'the file {error}']
   return []
@@ -110,7 +110,7 @@ def _message(header, run):
   """A message about chunks that are lost for the same reason."""
   (first, why), (last, _) = run[0], run[-1]
   is_lost = 'is lost' if first == last else 'are lost'
-  return f'{reading.places(header, first, last)} {is_lost}: {why}'
+  return f'{container.places(header, first, last)} {is_lost}: {why}'
 
 
 def _runs(lost):

@@ -13,7 +13,7 @@ from vlae_tf.models import (
   schedules,
 )
 from vlae_tf.nn.pixel import pixel_cnn_pp
-from vlae_tf.utils import fields, seeds
+from vlae_tf.utils import fields, random
 
 # What is beyond these is a slip of the keyboard, and would fill the memory.
 _LARGE, _WIDE, _DEEP = 2**16, 2**12, 2**8
@@ -41,7 +41,7 @@ class Config:
     'train', 'Images to train on.', choices=('train', 'train+validation')
   )
   seed: int = fields.field(
-    0, 'Seed of everything random.', lower=0, upper=seeds.MAX_SEED
+    0, 'Seed of everything random.', lower=0, upper=random.MAX_SEED
   )
   encoder: str = fields.field(
     'vector',

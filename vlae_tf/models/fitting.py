@@ -9,11 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vlae_tf.formats import description, folder, tensors
+from vlae_tf.formats import description, folder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import terms as terms_lib
-from vlae_tf.utils import checks, devices, fields, seeds
-from vlae_tf.utils import variables as variables_lib
+from vlae_tf.utils import checks, devices, fields, random, serialization
 
 _PARTS = ('posterior', 'prior', 'likelihood', 'objective')
 _STATE = 'state_'  # Begins the keys of these in a saved model.
@@ -35,7 +34,7 @@ class Fitting(keras.Model):
     super().__init__(*args, **kwargs)
     # What `build_model` was given; `None` for a model of other parts.
     self.config: config_lib.Config | None = None
-    self._seed = checks.integer('seed', seed, 0, seeds.MAX_SEED)
+    self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
     self._means = [
       keras.metrics.Mean(name='distortion_nats'),
@@ -145,7 +144,7 @@ class Fitting(keras.Model):
     overwrite: bool = False,
   ) -> None:
     """Writes the folder that `vlae_tf.from_pretrained` reads."""
-    tensors.check_dtype(dtype)
+    folder.check_dtype(dtype)
     image_shape: Any = self.image_shape
     if None in image_shape:
       raise ValueError(
@@ -163,7 +162,7 @@ class Fitting(keras.Model):
       weights_dtype=dtype,
       about={} if about is None else about,
     )
-    by_path = variables_lib.keyed(self.variables)
+    by_path = serialization.by_path(self.variables)
     folder.write(
       directory,
       described,

@@ -12,7 +12,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import config_flags
 from vlae_tf.runs import about, history, images, scores, workdirs
-from vlae_tf.utils import notices, presets
+from vlae_tf.utils import console, presets
 
 # What `probe` writes, and `compress --report`.
 _PROBE = {'step', 'rows', 'num_labels', 'num_test', 'repeats'}
@@ -127,7 +127,7 @@ def _read(folder, pattern, keys):
     try:
       content = json.loads(file.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-      notices.warn(f'{file} cannot be read and is passed over ({error}).')
+      console.warn(f'{file} cannot be read and is passed over ({error}).')
       continue
     if isinstance(content, dict) and keys <= content.keys():
       found.append(content)

@@ -18,7 +18,7 @@ import numpy as np
 from vlae_tf.evaluation import estimates
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores as scores_lib
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 _TOLERANCE = 1e-2  # Of means of float32 numbers, in nats.
 _Score = Mapping[str, Any]
@@ -89,7 +89,7 @@ def of_each_image(
   is_it = abs(mean - score['nll']) < _TOLERANCE
   if len(arrays['log_prob']) == score['num_images'] and is_it:
     return arrays
-  notices.warn(f'{file} is not what the score beside it is of: left out.')
+  console.warn(f'{file} is not what the score beside it is of: left out.')
   return None
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import correction, records, rows, status
 from vlae_tf.runs import environment, facts, history, start_files, workdirs
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 
 def make(
@@ -78,7 +78,7 @@ def _weights(workdir: pathlib.Path, step: int) -> int | None:
   try:
     reader = tf.train.load_checkpoint(prefix)
   except Exception as error:  # TensorFlow raises errors of many kinds.
-    notices.warn(f'{prefix} cannot be read: {notices.brief(error)}')
+    console.warn(f'{prefix} cannot be read: {console.brief(error)}')
     return None
   dtypes = reader.get_variable_to_dtype_map()
   return sum(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vlae_tf.reproduction import processes, recording, records, rows, status
 from vlae_tf.runs import facts
-from vlae_tf.utils import notices, progress
+from vlae_tf.utils import console
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
 _CODES_OF_ALL = 32  # Where `max_images` have more of them.
@@ -48,9 +48,9 @@ class Settings:
     return self.runs / experiment.name
 
 
-def meter(num: int) -> progress.Meter:
+def meter(num: int) -> console.Meter:
   """Shows how many of some experiments are done, and one's own state."""
-  return progress.Meter(
+  return console.Meter(
     num, 'experiment', seconds_between_lines=_SECONDS_BETWEEN_LINES
   )
 
@@ -158,7 +158,7 @@ def _images_told(experiment, settings):
   try:
     record = records.read(settings.out, experiment.name)
   except ValueError as error:
-    notices.warn(f'{error}; it is written anew')
+    console.warn(f'{error}; it is written anew')
     return None
   there = facts.read(settings.workdir(experiment)).sha256
   return record.images if record and record.data['sha256'] == there else None
@@ -216,4 +216,4 @@ def _is_scored(workdir, reached, codes, images):
 
 
 def _say(experiment, words):
-  notices.say(f'{experiment.name}: {words}')
+  console.say(f'{experiment.name}: {words}')

@@ -21,7 +21,7 @@ from typing import Any
 from vlae_tf.data import DATASETS
 from vlae_tf.formats import description
 from vlae_tf.runs import environment, history, scores, start_files, workdirs
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 _SPLITS = ('test', 'validation', 'train')
 
@@ -61,7 +61,7 @@ def _scores(workdir, run):
     others += len(found) - len(mine)
     own += sorted(mine, key=scores.fullness, reverse=True)
   if others:
-    notices.warn(
+    console.warn(
       f'{others} scores in {workdir} are of other weights than those of step '
       f'{run.step} ({run.checkpoint}) and are left out.'
     )

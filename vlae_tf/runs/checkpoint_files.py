@@ -17,7 +17,7 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-from vlae_tf.utils.variables import keyed, some
+from vlae_tf.utils import checks, serialization
 
 FORMAT_VERSION = 2
 
@@ -35,13 +35,13 @@ def check_same_paths(
   variables: Sequence[keras.Variable], others: Sequence[keras.Variable]
 ) -> None:
   """Checks that two builds of a model call their variables the same."""
-  ours, theirs = keyed(variables), keyed(others)
+  ours, theirs = serialization.by_path(variables), serialization.by_path(others)
   if ours.keys() != theirs.keys():
     raise ValueError(
       'A model must give its variables the same paths whenever it is built, as '
-      f'checkpoints go by them; got {some(ours.keys() - theirs.keys())} from '
-      f'one build and {some(theirs.keys() - ours.keys())} from the next. Give '
-      "every layer a name: Dense(8, name='hidden')."
+      f'checkpoints go by them; got {checks.few(ours.keys() - theirs.keys())} '
+      f'from one build and {checks.few(theirs.keys() - ours.keys())} from the '
+      "next. Give every layer a name: Dense(8, name='hidden')."
     )
 
 
@@ -49,7 +49,7 @@ def write(path: str, groups: Groups) -> None:
   """Writes `PATH.index` and `PATH.data-00000-of-00001`."""
   tensors = {_VERSION: tf.constant(FORMAT_VERSION, tf.int64)}
   for group, variables in groups.items():
-    for key, variable in keyed(variables).items():
+    for key, variable in serialization.by_path(variables).items():
       tensors[f'{group}/{key}'] = tf.convert_to_tensor(variable.value)
   tf.raw_ops.SaveV2(
     prefix=path,
@@ -82,12 +82,14 @@ def read(path: str, groups: Groups) -> None:
 
 def _by_path(group, variables, there):
   """The variables of a group by the names of their tensors."""
-  here = {f'{group}/{key}': v for key, v in keyed(variables).items()}
+  here = {
+    f'{group}/{key}': v for key, v in serialization.by_path(variables).items()
+  }
   of_group = {name for name in there if name.startswith(f'{group}/')}
   if here.keys() != of_group:
     raise MismatchError(
-      f'it is of another model: {some(here.keys() - of_group)} not in it, '
-      f'{some(of_group - here.keys())} in it alone'
+      f'it is of another model: {checks.few(here.keys() - of_group)} not in '
+      f'it, {checks.few(of_group - here.keys())} in it alone'
     )
   return here
 

@@ -14,8 +14,7 @@ import shutil
 import tensorflow as tf
 
 from vlae_tf.runs import checkpoint_files
-from vlae_tf.utils import notices
-from vlae_tf.utils import variables as variables_lib
+from vlae_tf.utils import console, serialization
 
 
 class Checkpoints:
@@ -30,7 +29,7 @@ class Checkpoints:
     if keep < 1:
       raise ValueError(f'`keep` must be at least 1, got {keep}.')
     for variables in groups.values():
-      variables_lib.keyed(variables)
+      serialization.by_path(variables)
     self._directory = pathlib.Path(directory)
     self._groups = groups
     self._keep = keep
@@ -54,7 +53,7 @@ class Checkpoints:
       checkpoint_files.write(str(temporary / f'ckpt-{step}'), self._groups)
       _move_synced(temporary, self._directory)
     except (OSError, tf.errors.OpError) as error:
-      why = notices.brief(error)
+      why = console.brief(error)
       raise ValueError(
         f'Cannot write a checkpoint to {self._directory}: {why}. The last good '
         'one is kept.'
@@ -75,10 +74,10 @@ class Checkpoints:
         raise ValueError(f'Cannot use checkpoint {path}: {error}.') from error
       # Of all kinds: a file cut short gives an IndexError, for example.
       except Exception as error:
-        failures.append(f'{self._path(step)}: {notices.brief(error)}')
+        failures.append(f'{self._path(step)}: {console.brief(error)}')
         continue
       for failure in failures:
-        notices.warn(f'passed over a broken checkpoint, {failure}')
+        console.warn(f'passed over a broken checkpoint, {failure}')
       self._good = step
       return step
     if failures:

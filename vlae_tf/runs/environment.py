@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf.utils import files, notices
+from vlae_tf.utils import console, files
 
 NAME = 'environment.json'
 _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
@@ -48,7 +48,7 @@ def note(workdir: str | os.PathLike, here: Mapping[str, Any]) -> None:
     if name != 'git_commit'
   ]
   if changes:
-    notices.warn(
+    console.warn(
       f'{workdir} was trained elsewhere before ({"; ".join(changes)}): it goes '
       'on as it would have there up to rounding, not to the bit.'
     )

@@ -8,7 +8,7 @@ import numpy as np
 from vlae_tf import data as data_lib
 from vlae_tf.data import directories, image_data, sources
 from vlae_tf.runs import workdirs
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 
 def load(
@@ -60,7 +60,7 @@ def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:
   """The first images; says so if there are fewer than asked for."""
   # images [num_images, ...] -> [num, ...]
   if (most or 0) > len(images):
-    notices.warn(
+    console.warn(
       f'--max_images={most} is more than the {len(images)} of {of}: all are '
       'taken'
     )

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlae_tf.data import sources
-from vlae_tf.formats import card, folder, tensors
+from vlae_tf.formats import card, folder
 from vlae_tf.formats.description import Description
 from vlae_tf.models import builder, config_flags
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import registry
-from vlae_tf.utils import variables as variables_lib
+from vlae_tf.utils import registry, serialization
 
 _SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
 
@@ -206,5 +205,5 @@ def _assign(model, weights):
   if weights.tensors is None:
     model.load_weights(str(weights.path))
   else:
-    by_path = variables_lib.keyed(model.variables)
-    tensors.assign(weights.tensors, by_path)
+    by_path = serialization.by_path(model.variables)
+    folder.assign_weights(weights.tensors, by_path)

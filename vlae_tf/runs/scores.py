@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.utils import files, notices
+from vlae_tf.utils import console, files
 
 FOLDER = 'eval'
 _NEEDED = ('num_images', 'num_samples')
@@ -102,5 +102,5 @@ def read(
       error: object = f'its {" and ".join(_NEEDED)} must be integers'
     except (OSError, ValueError, KeyError, TypeError) as problem:
       error = problem
-    notices.warn(f'{file} is not a score and is passed over ({error!r}).')
+    console.warn(f'{file} is not a score and is passed over ({error!r}).')
   return found

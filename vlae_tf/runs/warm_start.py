@@ -12,8 +12,7 @@ from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import about, images, pretrained, workdirs
-from vlae_tf.utils import notices
-from vlae_tf.utils import variables as variables_lib
+from vlae_tf.utils import checks, console, serialization
 
 
 class Start(NamedTuple):
@@ -70,14 +69,17 @@ def _shared(source, build):
 def _check_parts(found, model, name):
   """Checks that two models have the same weights but for their values."""
   theirs, ours = (
-    {path: tuple(w.shape) for path, w in variables_lib.keyed(m.weights).items()}
+    {
+      path: tuple(w.shape)
+      for path, w in serialization.by_path(m.weights).items()
+    }
     for m in (found, model)
   )
   others = {path for path, _ in theirs.items() ^ ours.items()}
   if others:
     raise ValueError(
       f'`start_from` must be a model of the same parts, got {name}, which '
-      f'differs in {variables_lib.some(others)}.'
+      f'differs in {checks.few(others)}.'
     )
 
 
@@ -86,7 +88,7 @@ def _warn_of_leak(name, known, config):
   same = known.get('dataset') == config.dataset
   seen = known.get('train_on') == 'train+validation'
   if same and seen and not config.trains_on_validation:
-    notices.warn(
+    console.warn(
       f'{name} was trained on the validation images of {config.dataset}: '
       'validation does not tell how new images go.'
     )
@@ -95,7 +97,7 @@ def _warn_of_leak(name, known, config):
 def fingerprint(model: model_lib.VLAE) -> str:
   """SHA-256 of a model's weights, by path and as float32, in hexadecimal."""
   found = hashlib.sha256()
-  for path, weight in sorted(variables_lib.keyed(model.weights).items()):
+  for path, weight in sorted(serialization.by_path(model.weights).items()):
     found.update(path.encode('utf-8'))
     found.update(np.float32(weight.numpy()).tobytes())
   return found.hexdigest()
@@ -103,6 +105,6 @@ def fingerprint(model: model_lib.VLAE) -> str:
 
 def assign(start: Start, model: model_lib.VLAE) -> None:
   """Sets a model's weights to those that it starts from."""
-  theirs = variables_lib.keyed(start.model.weights)
-  for path, weight in variables_lib.keyed(model.weights).items():
+  theirs = serialization.by_path(start.model.weights)
+  for path, weight in serialization.by_path(model.weights).items():
     weight.assign(theirs[path].value)

@@ -21,7 +21,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, config_files, locks
 from vlae_tf.runs import facts as facts_lib
-from vlae_tf.utils import files, notices
+from vlae_tf.utils import console, files
 
 CONFIG, METRICS = 'config.json', 'metrics.jsonl'
 # Directories of checkpoints.
@@ -89,7 +89,7 @@ def start_afresh(workdir: str | os.PathLike) -> None:
   moved = [(path, files.set_aside(path)) for path in left if path.exists()]
   if moved:
     names = ', '.join(f'{old.name} is now {new.name}' for old, new in moved)
-    notices.warn(
+    console.warn(
       f'{workdir} holds no checkpoint to go on from, so training starts from '
       f'step 0; what an earlier start left is kept: {names}.'
     )

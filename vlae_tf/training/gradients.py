@@ -16,7 +16,7 @@ from vlae_tf.models import terms as terms_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.training import parallelism
-from vlae_tf.utils import notices, seeds
+from vlae_tf.utils import console, random
 
 
 def latent_noise(
@@ -31,7 +31,7 @@ def latent_noise(
   # -> [batch, *event_shape]
   noise = tf.random.stateless_normal(
     [config.batch_size, num_samples, *event_shape],
-    seeds.stream_seed(config.seed, 'latent', batch['step']),
+    random.stream_seed(config.seed, 'latent', batch['step']),
   )
   noise = tf.gather(noise, batch['slot'])
   if num_samples == 1:
@@ -142,7 +142,7 @@ class GlobalGradient:
     unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
     if unused and not self._warned:
       self._warned = True
-      notices.warn(
+      console.warn(
         f'the objective does not depend on {", ".join(unused)}: not trained.'
       )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from vlae_tf.runs import checkpoints, workdirs
 from vlae_tf.training import nan_guard
 from vlae_tf.training import state as training_state
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 
 class Saver:
@@ -54,4 +54,4 @@ def or_warn(save: Callable[[int], None], step: int) -> None:
   try:
     save(step)
   except ValueError as error:
-    notices.warn(error)
+    console.warn(error)

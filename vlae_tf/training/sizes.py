@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 _MIB = 2**20
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
@@ -31,7 +31,7 @@ def describe(
 def warn_of_repeats(batch_size: int, num_images: int) -> None:
   """Says so if a batch is larger than the data."""
   if batch_size > num_images:
-    notices.warn(
+    console.warn(
       f'--batch_size={batch_size} is more than the {num_images} training '
       'images: a batch holds some of them several times.'
     )

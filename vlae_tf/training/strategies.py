@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from vlae_tf.utils import devices, notices
+from vlae_tf.utils import console, devices
 
 
 def create(
@@ -57,7 +57,7 @@ def _auto(batch_size):
   if batch_size is not None:
     count = most_that_divide(batch_size, len(gpus))
   if count < len(gpus):
-    notices.warn(
+    console.warn(
       f'training on {count} of {len(gpus)} GPUs: --batch_size={batch_size} '
       f'cannot be divided among more of them. A multiple of {len(gpus)} uses '
       'all.'
@@ -204,7 +204,7 @@ class ManyWorkers(Workers):
     except tf.errors.OpError as error:
       raise ValueError(
         f'worker {self._id} lost touch with its peers ('
-        f'{notices.brief(error)}). Start the same command on all workers '
+        f'{console.brief(error)}). Start the same command on all workers '
         'again: it goes on from the last checkpoint.'
       ) from error
 

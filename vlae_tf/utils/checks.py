@@ -1,16 +1,28 @@
-"""Checks of what users give: each names the argument, the rule and what came.
+"""Validation of arguments; errors name argument, constraint and value.
 
-What a shape and a dtype say is checked before anything is computed, inside a
-`tf.function` as well; values only where they are there to be looked at.
+Shapes and dtypes are checked in a `tf.function` as well, values only eagerly.
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+_SHOWN = 3  # Names in a message.
+
+
+def few(names: Collection[str]) -> str:
+  """The first few of a set of names, for a message.
+
+  >>> few({'a', 'b', 'c', 'd', 'e'}), few([])
+  ('a, b, c and 2 more', 'nothing')
+  """
+  first = sorted(names)[:_SHOWN]
+  rest = len(names) - len(first)
+  return ', '.join(first) + (f' and {rest} more' if rest else '') or 'nothing'
 
 
 def integer(

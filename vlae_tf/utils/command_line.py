@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from absl import app, flags, logging
 
-from vlae_tf.utils import devices, presets, progress, registry
+from vlae_tf.utils import console, devices, presets, registry
 
 # What TensorFlow can tell from its neighbour as a seed, see `seeds`.
 _LARGEST_SEED = 2**31 - 2
@@ -71,6 +71,32 @@ def define_preset() -> None:
   flags.DEFINE_enum(
     'preset', None, presets.names(), 'A known experiment; later flags win.'
   )
+
+
+def define_model() -> None:
+  """Defines `--workdir`, `--checkpoint` and `--pretrained`."""
+  define_workdir(required=False)
+  define_checkpoint()
+  flags.DEFINE_string(
+    'pretrained',
+    None,
+    'In place of --workdir: a folder that `export --format=pretrained` wrote, '
+    'or the name of a model of the package, such as omniglot.',
+  )
+
+
+def check_model() -> None:
+  """Checks that the flags of `define_model` give one model."""
+  present = given('workdir', 'pretrained')
+  if len(present) != 1:
+    raise ValueError(
+      'one of --workdir, the directory of a run, and --pretrained must be '
+      f'given, got {"both" if present else "none"}.'
+    )
+  if present == ['--workdir']:
+    check_workdir(flags.FLAGS.workdir)
+  elif given('checkpoint'):
+    raise ValueError('--checkpoint says nothing of --pretrained.')
 
 
 def check_workdir(workdir: str, name: str = 'workdir') -> None:
@@ -231,7 +257,7 @@ def _in_our_words(error):
 def _guarded(main):
   with _errors_of_one_line():
     devices.configure(flags.FLAGS.tf32)
-    progress.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
+    console.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
     main()
 
 

@@ -15,6 +15,7 @@ it was given: of an object that is saved, only the outermost is built by Keras.
 import contextlib
 import copy
 import inspect
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import keras
@@ -173,3 +174,15 @@ def _decode(config):
   if {'class_name', 'config'} <= config.keys():
     return keras.saving.deserialize_keras_object(config)
   return {name: _decode(c) for name, c in config.items()}
+
+
+def by_path(variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
+  """Variables by their paths, which are their names in a file."""
+  found: dict[str, keras.Variable] = {}
+  for variable in variables:
+    if found.setdefault(variable.path, variable) is not variable:
+      raise ValueError(
+        '`variables` must have unique paths, got two of '
+        f'{variable.path}. Give every layer a name that its siblings have not.'
+      )
+  return found

@@ -3,7 +3,7 @@
 import keras
 
 from vlae_tf.evaluation import latents
-from vlae_tf.utils import notices
+from vlae_tf.utils import console
 
 
 class CodeWatch(keras.callbacks.Callback):
@@ -18,4 +18,4 @@ class CodeWatch(keras.callbacks.Callback):
     text = latents.warning(logs['val_rate'], self._floor)
     self._in_row = self._in_row + 1 if text else 0
     if self._in_row == 2:
-      notices.warn(f'step {epoch}: {text}')
+      console.warn(f'step {epoch}: {text}')

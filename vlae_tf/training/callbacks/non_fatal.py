@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from vlae_tf.utils import files, notices
+from vlae_tf.utils import console, files
 
 
 class Expendable(keras.callbacks.Callback):
@@ -55,7 +55,7 @@ class Expendable(keras.callbacks.Callback):
   def set_aside(self) -> None:
     """Makes room where something else is in the way of `path`."""
     moved = files.set_aside(self.path)
-    notices.warn(
+    console.warn(
       f'{self.path} is not what training writes there; it is now {moved}.'
     )
 
@@ -65,6 +65,6 @@ class Expendable(keras.callbacks.Callback):
     # TensorFlow raises errors of many kinds, and none is worth the run.
     except Exception as error:
       if not self._warned:
-        why = notices.brief(error)
-        notices.warn(f'Cannot write {self.path}: {why}. Training goes on.')
+        why = console.brief(error)
+        console.warn(f'Cannot write {self.path}: {why}. Training goes on.')
       self._warned = True

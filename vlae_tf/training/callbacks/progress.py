@@ -6,7 +6,7 @@ from typing import TextIO
 
 import keras
 
-from vlae_tf.utils import progress
+from vlae_tf.utils import console
 
 
 class Progress(keras.callbacks.Callback):
@@ -24,7 +24,7 @@ class Progress(keras.callbacks.Callback):
 
   def on_train_begin(self, logs=None):
     del logs
-    self._meter = progress.Meter(
+    self._meter = console.Meter(
       self.params['steps'],
       'step',
       self.params['initial'],

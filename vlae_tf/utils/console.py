@@ -1,9 +1,7 @@
-"""How far something is: a bar on a terminal, lines elsewhere, or nothing.
-
-Both say `WHAT DONE/TOTAL ETA RATE TEXT` on standard error.
-"""
+"""Console output: progress meters, warnings and messages."""
 
 import os
+import re
 import sys
 import time
 from typing import TextIO
@@ -11,18 +9,43 @@ from typing import TextIO
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 10.0
-_BAR = '{bar:10}'
+# TensorFlow's decoration of error messages.
+_WRAPPING = re.compile(r'\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]')
 _is_quiet = False
 
 
 def be_quiet(quiet: bool = True) -> None:
-  """Has all meters of this process, from now on, say nothing."""
+  """Switches all meters of this process off, from now on."""
   global _is_quiet
   _is_quiet = quiet
 
 
+def warn(message: object) -> None:
+  """Prints a warning, one line on standard error, above a bar."""
+  tqdm.write(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
+  sys.stderr.flush()
+
+
+def say(text: str) -> None:
+  """Prints to standard output, above a bar."""
+  tqdm.write(text, file=sys.stdout)
+  sys.stdout.flush()
+
+
+def brief(error: BaseException) -> str:
+  r"""The first line of an error, without TensorFlow's decoration.
+
+  >>> brief(ValueError('{{function_node f}} disk full [Op:SaveV2]\nmore'))
+  'disk full'
+  """
+  first = (str(error).splitlines() or [''])[0]
+  return _WRAPPING.sub('', first).strip().rstrip('.') or type(error).__name__
+
+
 class Meter:
-  """Shows what is done of a total, how fast it goes and when it ends.
+  """Shows `UNIT DONE/TOTAL ETA RATE TEXT` on standard error.
+
+  On a terminal this is a bar; elsewhere, lines at most every ten seconds.
 
   >>> with Meter(3, 'image', file=sys.stdout, patient=False) as meter:
   ...   meter.advance(1)
@@ -39,32 +62,34 @@ class Meter:
     patient: bool = True,
     seconds_between_lines: float | None = None,
   ):
-    """Creates it; the clock starts with the first step, which may compile.
+    """Creates the meter; the clock starts with the first step.
 
     Args:
-      total: Number of steps that there are.
+      total: Number of steps.
       unit: Name of a step.
-      initial: Number of those that were done before.
-      speed: How many of what a step is, `(100, 'image')`; steps by default.
-      file: Where to write; standard error by default.
-      patient: Whether to say nothing in the first ten seconds, and nothing at
-        all if that is the end; on a terminal there is a bar at once.
-      seconds_between_lines: Seconds from a line to the next where there is no
-        bar, ten by default.
+      initial: Number of steps that were done before.
+      speed: Items in a step and their name, `(100, 'image')`; by default the
+        speed is in steps.
+      file: Output stream; standard error by default.
+      patient: Whether to print no line in the first ten seconds, and none at
+        all if the work ends before.
+      seconds_between_lines: Least seconds between two lines; ten by default.
     """
     self._file = sys.stderr if file is None else file
     self._unit = unit
     self._per_step, self._counted = speed if speed else (1.0, unit)
     self._total, self._done = total, initial
+    # Time and step of the first call: the step before it may have compiled.
     self._origin: tuple[float, int] | None = None
     self._between = seconds_between_lines
     self._next = time.monotonic() + self._period() * patient
     self._last_line = not patient
+    is_terminal = self._file.isatty() and os.environ.get('TERM') != 'dumb'
     self._bar = tqdm(
       total=total,
       initial=initial,
       file=self._file,
-      disable=_is_quiet or not _has_bars(self._file),
+      disable=_is_quiet or not is_terminal,
       dynamic_ncols=True,
       miniters=1,
       bar_format=self._bar_format(''),
@@ -81,23 +106,18 @@ class Meter:
     self.show(self._done + steps)
 
   def tell(self, text: str) -> None:
-    """Shows a text beside what is done so far."""
+    """Shows a text beside the steps that are done so far."""
     self.show(self._done, text)
     if not self._bar.disable:
       self._bar.refresh()
 
   def show(self, done: int, text: str = '') -> None:
-    """Shows how many steps are done, and a text.
-
-    Args:
-      done: Number of steps.
-      text: What else to say of them.
-    """
+    """Shows how many steps are done, and a text."""
     now = time.monotonic()
     self._done = done
     if self._origin is None:
       self._origin = now, done
-    after = f'{self._eta(now)}{self._speed(now)}{text}'
+    after = f'{self._pace(now)}{text}'
     if not self._bar.disable:
       self._bar.bar_format = self._bar_format(after)
       self._bar.update(done - self._bar.n)
@@ -107,56 +127,38 @@ class Meter:
       self.write(f'{self._state()} {after}'.rstrip())
 
   def write(self, text: str) -> None:
-    """Writes a line, above the bar if there is one."""
+    """Writes a line, above a bar."""
     if not self._bar.disable:
       self._bar.write(text, file=self._file)
     elif not _is_quiet:
       print(text, file=self._file, flush=True)
 
   def close(self) -> None:
-    """Ends the bar's line."""
+    """Ends the line of a bar."""
     self._bar.close()
 
   def _period(self):
+    # Read late: tests change it.
     return _SECONDS_BETWEEN_LINES if self._between is None else self._between
 
   def _state(self):
     return f'{self._unit} {self._done}/{self._total}'
 
   def _bar_format(self, after):
-    """What tqdm shows; it knows the bar and the width of the terminal."""
     percent = 100 * self._done // max(self._total, 1)
-    # It reads what is in braces.
-    after = after.replace('{', '{{').replace('}', '}}')
-    return f'{self._state()} {percent:3d}%|{_BAR}| {after}'.rstrip()
+    after = after.replace('{', '{{').replace('}', '}}')  # tqdm formats it.
+    return f'{self._state()} {percent:3d}%|{{bar:10}}| {after}'.rstrip()
 
-  def _since_origin(self, now):
+  def _pace(self, now):
+    """Remaining time and speed, once a step was timed."""
     assert self._origin is not None
-    return max(now - self._origin[0], 1e-9), self._done - self._origin[1]
-
-  def _speed(self, now):
-    seconds, steps = self._since_origin(now)
+    start, first = self._origin
+    seconds, steps = max(now - start, 1e-9), self._done - first
     if not steps:
       return ''
+    left = tqdm.format_interval(
+      round(seconds / steps * (self._total - self._done))
+    )
     speed = self._per_step * steps / seconds
-    return f'{_short(speed)} {self._counted}s/s '
-
-  def _eta(self, now):
-    seconds, steps = self._since_origin(now)
-    if not steps:
-      return ''
-    left = round(seconds / steps * (self._total - self._done))
-    hours, left = divmod(left, 3600)
-    minutes, seconds = divmod(left, 60)
-    if hours:
-      return f'ETA {hours}:{minutes:02d}:{seconds:02d} '
-    return f'ETA {minutes}:{seconds:02d} '
-
-
-def _has_bars(file):
-  """Whether a line there can be written over."""
-  return file.isatty() and os.environ.get('TERM') != 'dumb'
-
-
-def _short(speed):
-  return f'{speed:.0f}' if speed >= 10 else f'{speed:.2g}'
+    short = f'{speed:.0f}' if speed >= 10 else f'{speed:.2g}'
+    return f'ETA {left.removeprefix("0")} {short} {self._counted}s/s '

@@ -1,8 +1,9 @@
-"""TensorFlow's stateless random numbers of many seeds at once.
+"""Stateless random numbers: seeds of named streams, draws of many seeds.
 
-TensorFlow draws from one seed a call, so that numbers of which each example has
-its own take a loop over the examples. Here the same generator, Philox [1], is
-written on tensors: the bits are those of TensorFlow's kernel for CPUs.
+TensorFlow's stateless operations take one seed a call; numbers that depend on
+each example's own seed would need a loop over the examples. `uniform`, `normal`
+and `folded` are TensorFlow's generator, Philox [1], vectorised over seeds, with
+the bits of TensorFlow's CPU kernel.
 
 #### References
 
@@ -17,14 +18,70 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from vlae_tf.utils import checks
+
+# A number for each stream, so that no two uses of one user seed share bits.
+STREAMS = {
+  'shuffle': 1,
+  'binarize': 2,
+  'latent': 3,
+  'importance': 4,
+  'sample': 5,
+  'initialize': 6,
+  'validation': 7,
+  'test': 8,
+  'scored_train': 9,
+  'shared': 10,
+  'flip': 11,
+}
+MAX_SEED = 2**31 - 2  # Seeds of streams are numbers modulo 2**31 - 1.
+
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)  # [1], as are the two increments.
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-# What TensorFlow scrambles seeds with.
-_SCRAMBLER = (0x3EC8F720, 0x02461E29)
+_SCRAMBLER = (0x3EC8F720, 0x02461E29)  # TensorFlow's key to scramble seeds.
 _WORD = 0xFFFFFFFF
 _MANTISSA = 0x7FFFFF
 _LEAST_UNIFORM = 1e-7
+
+
+def stream_seed(
+  seed: int | tf.Tensor, stream: str, counter: int | tf.Tensor = 0
+) -> tf.Tensor:
+  """Returns the stateless seed `[2]` of draw number `counter` of a stream.
+
+  >>> stream_seed(7, 'sample', 1).numpy().tolist()
+  [7039616, 1]
+  """
+  if stream not in STREAMS:
+    raise ValueError(
+      f'`stream` must be one of {tuple(STREAMS)}, got {stream!r}.'
+    )
+  if tf.is_tensor(seed):  # Its maker has checked the bounds.
+    seed = tf.cast(seed, tf.int64)
+  else:
+    seed = checks.integer('seed', seed, 0, MAX_SEED)
+  # Large odd multipliers keep (seed, stream) pairs apart modulo 2**31.
+  base = (seed * 1_000_003 + STREAMS[stream] * 7_919) % (2**31 - 1)
+  return tf.stack([tf.cast(base, tf.int32), tf.cast(counter, tf.int32)])
+
+
+def stream_seeds(
+  seed: int | tf.Tensor, stream: str, counters: tf.Tensor
+) -> tf.Tensor:
+  """`stream_seed` of many draws of a stream."""
+  # counters [num] -> [num, 2]
+  base = stream_seed(seed, stream)[0]
+  counters = tf.cast(counters, tf.int32)
+  return tf.stack([tf.fill(tf.shape(counters), base), counters], 1)
+
+
+def uniform_per_example(
+  seed: int, stream: str, indices: tf.Tensor, shape: Sequence[int]
+) -> tf.Tensor:
+  """Uniform numbers in [0, 1) that depend on each example's index alone."""
+  # indices [batch] -> [batch, *shape]
+  return uniform(stream_seeds(seed, stream, indices), shape)
 
 
 def uniform(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
@@ -34,18 +91,11 @@ def uniform(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
   >>> alone = tf.random.stateless_uniform([5], seeds[1])
   >>> bool(tf.reduce_all(uniform(seeds, [5])[1] == alone))
   True
-
-  Args:
-    seeds: Integer `Tensor` of shape `[num, 2]`.
-    shape: Shape of the numbers of one seed.
-
-  Returns:
-    A float32 `Tensor` of shape `[num, *shape]`, in [0, 1).
   """
+  # seeds [num, 2] -> [num, *shape]
   size = _size(shape)
   words = _words(seeds, (size + 3) // 4)  # [num, groups] each.
-  flat = _fraction(tf.stack(words, -1))
-  return _shaped(flat, size, shape)
+  return _shaped(_fraction(tf.stack(words, -1)), size, shape)
 
 
 def normal(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
@@ -53,7 +103,7 @@ def normal(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
   # seeds [num, 2] -> [num, *shape]
   size = _size(shape)
   words = _words(seeds, (size + 3) // 4)
-  # Two and two by the method of Box and Muller.
+  # Pairs by the Box-Muller transform.
   radii, angles = (
     tf.stack([_fraction(words[i]), _fraction(words[i + 2])], -1)
     for i in range(2)

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from vlae_tf.formats import tensors
+from vlae_tf.formats import description, folder
 
 
 def _values():
@@ -46,14 +46,14 @@ def _assert_equal(found, expected):
 
 
 def test_the_file_is_what_the_format_says():
-  data = tensors.encode(_values())
+  data = folder.encode_weights(_values())
   _assert_equal(_parsed(data), _values())
   _assert_equal(safetensors.numpy.load(data), _values())
-  _assert_equal(tensors.decode(data), _values())
+  _assert_equal(folder.decode_weights(data), _values())
 
 
 def test_half_the_bytes_are_the_nearest_numbers():
-  found = _parsed(tensors.encode(_values(), 'float16'))
+  found = _parsed(folder.encode_weights(_values(), 'float16'))
   expected = {
     k: v.astype('float16') if v.dtype == 'float32' else v
     for k, v in _values().items()
@@ -66,33 +66,33 @@ def test_doubles_keep_their_bits_and_bfloat16_its_values():
     'double': np.array([1 + 1e-15]),
     'brain': np.array([1.5, -3e38], tf.bfloat16.as_numpy_dtype),
   }
-  found = _parsed(tensors.encode(values))
+  found = _parsed(folder.encode_weights(values))
   assert found['double'] == values['double'] != 1
   assert found['brain'].dtype == 'float32'
   np.testing.assert_array_equal(found['brain'], values['brain'])
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
-@pytest.mark.parametrize('dtype', tensors.DTYPES)
+@pytest.mark.parametrize('dtype', description.DTYPES)
 def test_numbers_that_are_none_are_not_shared(bad, dtype):
   values = _values()
   values['m/dense/w'][1, 2] = bad
   with pytest.raises(ValueError, match=r'finite weights .*m/dense/w'):
-    tensors.encode(values, dtype)
+    folder.encode_weights(values, dtype)
 
 
 def test_what_half_precision_has_no_number_for_is_refused():
   values = _values() | {'large': np.array([1.0, -65_520.0], 'float32')}
-  tensors.encode(values)
+  folder.encode_weights(values)
   with pytest.raises(ValueError, match=r"`dtype` must be .*'float16'.*65520"):
-    tensors.encode(values, 'float16')
+    folder.encode_weights(values, 'float16')
   # The largest that is rounded to a number.
-  tensors.encode({'large': np.array(65_519.0, 'float32')}, 'float16')
+  folder.encode_weights({'large': np.array(65_519.0, 'float32')}, 'float16')
 
 
 def test_an_unknown_dtype_is_refused():
   with pytest.raises(ValueError, match=r"`dtype` must be one of .*'int8'"):
-    tensors.encode(_values(), 'int8')
+    folder.encode_weights(_values(), 'int8')
 
 
 class _Bomb:
@@ -100,7 +100,7 @@ class _Bomb:
     return pytest.fail, ('a pickle was run',)
 
 
-_WHOLE = tensors.encode(_values())
+_WHOLE = folder.encode_weights(_values())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ _WHOLE = tensors.encode(_values())
 )
 def test_what_is_no_such_file_is_said(data):
   with pytest.raises(ValueError, match=r'^it is no safetensors file: '):
-    tensors.decode(data)
+    folder.decode_weights(data)
 
 
 def _variables():
@@ -137,7 +137,7 @@ def _tensors():
 @pytest.mark.parametrize('dtype', ['float16', 'float32', 'float64'])
 def test_floats_of_every_precision_are_read(dtype):
   variables, values = _variables(), _tensors()
-  tensors.assign(values | {'w': values['w'].astype(dtype)}, variables)
+  folder.assign_weights(values | {'w': values['w'].astype(dtype)}, variables)
   for name, variable in variables.items():
     np.testing.assert_array_equal(variable.numpy(), values[name])
 
@@ -157,6 +157,6 @@ def test_weights_of_another_model_change_nothing(change, words):
   variables = _variables()
   values = {k: v for k, v in (_tensors() | change).items() if v is not None}
   with pytest.raises(ValueError, match=words):
-    tensors.assign(values, variables)
+    folder.assign_weights(values, variables)
   for variable in variables.values():
     assert (variable.numpy() == 7).all()

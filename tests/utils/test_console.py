@@ -8,7 +8,7 @@ import sys
 import pytest
 from toys import terminal
 
-from vlae_tf.utils import notices, progress
+from vlae_tf.utils import console
 
 _LINE = re.compile(
   r'image (\d+)/(\d+)( ETA (\d+:)?\d+:\d\d \d\S* images/s)?( words)?'
@@ -19,14 +19,14 @@ _LINE = re.compile(
 def clock(monkeypatch):
   """A clock that the test sets."""
   now = [0.0]
-  monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+  monkeypatch.setattr(console.time, 'monotonic', lambda: now[0])
   return now
 
 
 def _lines(clock, times, **kwargs):
   clock[0] = 0.0
   file = io.StringIO()
-  with progress.Meter(len(times), 'image', file=file, **kwargs) as meter:
+  with console.Meter(len(times), 'image', file=file, **kwargs) as meter:
     for clock[0] in times:
       meter.advance(1)
   return file.getvalue().splitlines()
@@ -58,7 +58,7 @@ def test_hours_and_slow_images_can_be_read(clock):
 
 def test_a_step_may_be_many_images(clock):
   file = io.StringIO()
-  meter = progress.Meter(9, 'step', 4, (50, 'image'), file, patient=False)
+  meter = console.Meter(9, 'step', 4, (50, 'image'), file, patient=False)
   meter.show(5, 'first')
   clock[0] = 20.0
   meter.show(6, 'second')
@@ -74,7 +74,7 @@ def test_lines_are_flushed(clock):
   flushed = []
   file = io.StringIO()
   file.flush = lambda: flushed.append(file.getvalue())
-  progress.Meter(2, 'image', file=file, patient=False).advance(1)
+  console.Meter(2, 'image', file=file, patient=False).advance(1)
   assert flushed == ['image 1/2\n']
 
 
@@ -84,7 +84,7 @@ def test_lines_are_of_one_form_and_count_up_to_the_end(clock, seed):
   total, initial = rng.randint(50, 10**6), rng.randint(0, 40)
   words = rng.choice(['', 'words'])
   file = io.StringIO()
-  with progress.Meter(total, 'image', initial, file=file) as meter:
+  with console.Meter(total, 'image', initial, file=file) as meter:
     done = initial
     while done < total:
       done = min(total, done + rng.randint(1, total // 10))
@@ -103,7 +103,7 @@ def test_lines_are_of_one_form_and_count_up_to_the_end(clock, seed):
 def test_a_state_is_told_of_what_is_not_done(clock):
   file = io.StringIO()
   slow = dict(file=file, seconds_between_lines=60.0)
-  meter = progress.Meter(2, 'experiment', **slow)
+  meter = console.Meter(2, 'experiment', **slow)
   for clock[0] in range(10, 130, 10):
     meter.tell(f'at {clock[0]}')
   clock[0] = 200.0
@@ -116,14 +116,14 @@ def test_a_state_is_told_of_what_is_not_done(clock):
 
 
 def test_what_is_quiet_says_nothing(clock):
-  progress.be_quiet()
+  console.be_quiet()
   try:
     assert _lines(clock, range(0, 100, 10), patient=False) == []
     file = io.StringIO()
-    progress.Meter(1, 'image', file=file).write('between')
+    console.Meter(1, 'image', file=file).write('between')
     assert file.getvalue() == ''
   finally:
-    progress.be_quiet(False)
+    console.be_quiet(False)
   assert _lines(clock, range(0, 100, 10))
 
 
@@ -133,12 +133,12 @@ def _shown(monkeypatch, columns, term='xterm', text=''):
   with terminal.opened(columns) as (path, screen):
     with open(path, 'w', encoding='utf-8') as file:
       monkeypatch.setattr(sys, 'stderr', file)
-      with progress.Meter(4, 'image') as meter:
+      with console.Meter(4, 'image') as meter:
         for done in range(1, 5):
           meter.show(done, text)
           if done == 2:
             meter.write('a line')
-            notices.warn('beware')
+            console.warn('beware')
       monkeypatch.undo()
   return screen
 
@@ -179,7 +179,7 @@ def test_an_error_leaves_the_line_of_the_bar(monkeypatch):
   with terminal.opened() as (path, screen):
     with open(path, 'w', encoding='utf-8') as file:
       with pytest.raises(KeyboardInterrupt):
-        with progress.Meter(2, 'image', file=file) as meter:
+        with console.Meter(2, 'image', file=file) as meter:
           meter.advance(1)
           raise KeyboardInterrupt
       print('interrupted', file=file)
