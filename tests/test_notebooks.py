@@ -25,7 +25,7 @@ def test_there_are_some():
   assert update_notebooks.names() == [
     'bits_back_by_hand',
     'first_model',
-    'what_the_decoder_sees',
+    'receptive_fields',
   ]
 
 
