@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the package into .venv and builds the guide into site/, of which
-# index.html is the first page. Arguments go to mkdocs: run_scripts/docs.sh -q
+# Installs the package into .venv and builds the guide into site/index.html.
+# Arguments are passed to mkdocs: run_scripts/docs.sh -q
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

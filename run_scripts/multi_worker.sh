@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Trains on two workers of this machine, as a cluster would on its machines.
-# Arguments go to train: run_scripts/multi_worker.sh --dataset=digits
-# The number of workers: WORKERS=3 run_scripts/multi_worker.sh ...
+# Trains with two workers on this machine, as on a cluster.
+# Arguments are passed to train: run_scripts/multi_worker.sh --dataset=digits
+# Number of workers: WORKERS=3 run_scripts/multi_worker.sh ...
 #
-# The same command again goes on where it was stopped. When a worker dies, its
-# peers end with a message, and so does this script.
+# The same command resumes an interrupted run. If a worker fails, the other
+# workers and this script exit with an error message.
 set -euo pipefail
 
 workers=${WORKERS:-2}

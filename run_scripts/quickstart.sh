@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the package into .venv, then trains a model on scikit-learn's
-# handwritten digits, scores it and draws from it. Again: goes on from there.
+# Installs the package into .venv, trains a model on scikit-learn's handwritten
+# digits, evaluates it and draws samples. The same command resumes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,8 +16,8 @@ bash run_scripts/install.sh
 cat <<END
 
 The results are in $PWD/$workdir:
-  eval/                scores of the 300 test images, 128 codes each
-  samples.png          images drawn from the model
-  decompressions.png   test images (framed), each with draws from its code
+  eval/                scores of the 300 test images, 128 importance samples each
+  samples.png          samples from the model
+  decompressions.png   test images (framed), each beside lossy reconstructions
   logs/                curves: .venv/bin/tensorboard --logdir $workdir/logs
 END

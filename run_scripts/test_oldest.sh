@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests on the oldest versions that setup.py allows, in .venv-oldest:
-# PYTHON=python3.10 run_scripts/test_oldest.sh [ARGUMENTS OF PYTEST]
+# Runs the tests on the oldest versions allowed by setup.py, in .venv-oldest:
+# PYTHON=python3.10 run_scripts/test_oldest.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
