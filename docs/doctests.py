@@ -1,20 +1,20 @@
-"""Shows the examples in docstrings as code: an extension of `griffe`."""
+"""A `griffe` extension that renders docstring examples as code."""
 
 import griffe
 
 
 class Doctests(griffe.Extension):
-  """Puts a fence around each example of a docstring."""
+  """Fences the examples in docstrings."""
 
   def on_object(self, *, obj, **kwargs):
-    """Changes the docstring of whatever has one."""
+    """Fences the examples of an object's docstring."""
     del kwargs
     if obj.docstring:
       obj.docstring.value = fenced(obj.docstring.value)
 
 
 def fenced(text):
-  """A docstring whose examples, up to a blank line each, are fenced."""
+  """Fences each example of a docstring, up to the next blank line."""
   lines, inside = [], False
   for line in [*text.splitlines(), '']:
     if not inside and line.lstrip().startswith('>>>'):

@@ -1,7 +1,7 @@
-"""What `mkdocs build` does besides: equations, and files from around `docs/`.
+"""MkDocs hooks: MathML equations, and pages from outside `docs/`.
 
-Pages are written for a reader of the repository. There `../RESULTS.md` is a
-neighbour of `docs/`; in the guide it is a page like the others.
+Links are written for the repository, where `../RESULTS.md` lies outside
+`docs/`; in the guide it is a page like the others.
 """
 
 import html
@@ -13,7 +13,7 @@ from mkdocs.structure import files as mkdocs_files
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _OUTER_PAGES = ('CHANGELOG.md', 'CONTRIBUTING.md', 'RESULTS.md')
-# What pages show of `results/`, and link to.
+# Files of `results/` that pages show or link to.
 _SHOWN = ('.html', '.png')
 _BLOCK = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>')
@@ -21,7 +21,7 @@ _TAG = re.compile(r'\\tag\{(.*?)\}')
 
 
 def on_files(files, config):
-  """Adds the pages and pictures that lie around `docs/`."""
+  """Adds pages and images from outside `docs/`."""
   shown = (_ROOT / 'results').rglob('*')
   pictures = [p for p in sorted(shown) if p.suffix in _SHOWN]
   for path in [*(_ROOT / name for name in _OUTER_PAGES), *pictures]:
@@ -33,17 +33,17 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **kwargs):
-  """Makes links between `docs/` and what lies around it links of the guide."""
+  """Rewrites links to and from pages outside `docs/`."""
   del kwargs
   uri = page.file.src_uri
   if uri in _OUTER_PAGES:
     return markdown.replace('](docs/', '](')
-  # Those in folders of the guide have `../` of their own.
+  # Pages in subfolders use `../` within the guide.
   return markdown if '/' in uri else markdown.replace('](../', '](')
 
 
 def on_page_content(content, **kwargs):
-  """Makes MathML of equations, which browsers draw without a program."""
+  """Converts equations to MathML, which browsers render without scripts."""
   del kwargs
   content = _BLOCK.sub(lambda found: _equation(found[1]), content)
   return _INLINE.sub(lambda found: _math(found[1], 'inline'), content)

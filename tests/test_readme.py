@@ -109,7 +109,7 @@ def test_a_data_set_without_a_row_is_named(monkeypatch):
   _own_registry(monkeypatch, names)
   names.register('newcomer', 'of this test')(None)
   text = _text('docs/data.md')
-  with pytest.raises(ValueError, match='how large newcomer is'):
+  with pytest.raises(ValueError, match='split sizes of newcomer'):
     update_docs.updated('data', text)
   text = text.replace('| a path |', '| `newcomer` | | 1 / 2 / 3 |\n| a path |')
   assert '| `newcomer` | of this test | 1 / 2 / 3 |' in update_docs.updated(

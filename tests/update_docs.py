@@ -1,8 +1,8 @@
-"""Writes what the guide takes from the code: `python tests/update_docs.py`.
+"""Updates the generated parts of the guide: `python tests/update_docs.py`.
 
-Tables of names say what is registered. A table lies between `<!-- NAME -->` and
-`<!-- end of NAME -->` on its page. The page of flags is what the commands
-define.
+Tables of registered names lie between `<!-- NAME -->` and
+`<!-- end of NAME -->` on their pages. The page of flags is generated from the
+commands.
 """
 
 import dataclasses
@@ -22,22 +22,22 @@ FLAGS = 'flags'
 
 
 def tables():
-  """Pages, without `.md`, that have tables of names."""
+  """Names of pages with tables of registered names, without `.md`."""
   return list(_TABLES)
 
 
 def updated(page, text):
-  """The text of a page with its tables as the registries have them.
+  """Updates the tables of a page from the registries.
 
   Args:
-    page: Name of the page, of `tables`.
-    text: The text as it is.
+    page: Name of the page, from `tables`.
+    text: Current text.
 
   Returns:
-    The text as it should be.
+    The updated text.
 
   Raises:
-    ValueError: A table's place, or what only a person can fill in, is missing.
+    ValueError: The markers of a table or the sizes of a data set are missing.
   """
   for name, table in _TABLES[page].items():
     begin, end = f'<!-- {name} -->\n', f'<!-- end of {name} -->\n'
@@ -51,42 +51,42 @@ def updated(page, text):
 
 
 def flags_page():
-  """The page of all flags of all commands."""
+  """Page of all flags of all commands."""
   parts = [_FLAGS_HEAD]
   for command, facts in command_flags.described().items():
     title, _, rest = facts['doc'].strip().partition('\n')
     about = f'{title}\n{rest}'.strip()
     known = sorted(facts['flags'], key=lambda flag: not flag['needed'])
     rows = [_row(*_flag_cells(flag)) for flag in known]
-    lines = [*_header('flag', 'default', 'what it is'), *rows]
-    table = '\n'.join(lines) if known else 'It has no flags of its own.'
+    lines = [*_header('flag', 'default', 'description'), *rows]
+    table = '\n'.join(lines) if known else 'No flags.'
     parts.append(f'## {command}\n\n{about}\n\n{table}\n')
   return '\n'.join(parts)
 
 
 _FLAGS_HEAD = """\
-# Every flag
+# Command-line flags
 
 <!-- Written by `python tests/update_docs.py`: do not edit. -->
 
-What the commands themselves define; `--help` of each says the same. Besides
-these, all take `--flagfile=FILE`, a file with a flag a line, and `--tf32`,
-which lets GPUs round what they multiply to 10 bits: faster, and no float32. Of
-a flag `--[no]name`, `--name` is true and `--noname` is false.
+This page lists the flags of each command, as does `--help`. All commands also
+accept `--flagfile=FILE`, a file with one flag per line, and `--tf32`, which
+allows TF32 matrix products on GPUs (10-bit mantissa). For a flag
+`--[no]name`, `--name` is true and `--noname` is false.
 """
 
 
 def _flag_cells(flag):
   default = '' if flag['default'] is None else f'`{flag["default"]}`'
   words = flag['help']
-  # Registered names are in the help, each with what it is.
+  # The help describes registered names.
   missing = [v for v in flag['values'] if not re.search(rf'\b{v}\b', words)]
   if missing:
     words = f'{words} One of {", ".join(f"`{v}`" for v in flag["values"])}.'
   words = words.replace('<', '&lt;')
   return (
     f'`{flag["name"]}`',
-    'must be given' if flag['needed'] else default,
+    'required' if flag['needed'] else default,
     words,
   )
 
@@ -101,19 +101,19 @@ def _header(*cells):
 
 
 def _decoders(old):
-  """What each decoder sees."""
+  """Receptive field of each decoder."""
   del old
   names = decoders.NETWORKS
   return [
-    *_header('`--decoder`', 'what a pixel sees of the image'),
+    *_header('`--decoder`', 'receptive field'),
     *(_row(f'`{name}`', names.description(name)) for name in names),
   ]
 
 
 def _parts(old):
-  """All else that a flag chooses by name."""
+  """Components other than decoders that are selected by name."""
   del old
-  lines = _header('flag', 'value', 'what it is')
+  lines = _header('flag', 'value', 'description')
   for field in dataclasses.fields(config.Config):
     names = field.metadata['choices']
     if not isinstance(names, registry.Registry) or field.name == 'decoder':
@@ -126,25 +126,25 @@ def _parts(old):
 
 
 def _data_sets(old):
-  """Each data set, with the sizes of its splits as they were."""
+  """Data sets, with the split sizes of the current table."""
   sizes = dict(re.findall(r'^\| `(\w+)` \|.*\| (.*) \|$', old, re.MULTILINE))
   lines = _header('`--dataset`', 'images', 'train / validation / test')
   for name in data.DATASETS:
     if name not in sizes:
       raise ValueError(
-        f'docs/data.md must say how large {name} is: put a row '
-        f"'| `{name}` | | N / N / N |' into its table."
+        f'docs/data.md lacks the split sizes of {name}: add a row '
+        f"'| `{name}` | | N / N / N |' to its table."
       )
     lines.append(
       _row(f'`{name}`', data.DATASETS.description(name), sizes[name])
     )
-  return [*lines, _row('a path', 'your own images', 'as given')]
+  return [*lines, _row('a path', 'user images', 'as given')]
 
 
 def _signatures(old):
-  """What an exported model can be asked."""
+  """Signatures of an exported model."""
   del old
-  lines = _header('signature', 'inputs', 'outputs', 'what it gives')
+  lines = _header('signature', 'inputs', 'outputs', 'description')
   for name, signature in signatures.SIGNATURES.items():
     inputs, outputs = (
       ', '.join(f'`{key}`' for key in fields)
@@ -155,9 +155,9 @@ def _signatures(old):
 
 
 def _shipped(old):
-  """Models that come with the package, and how they scored before."""
+  """Pretrained models of the package, with their scores."""
   del old
-  words = 'test NLL, nats', 'codes an image', 'KL, nats', 'epochs', 'MB'
+  words = 'test NLL, nats', 'importance samples', 'KL, nats', 'epochs', 'MB'
   lines = _header('`--preset`', *words)
   for model in pretrained.available():
     about, score = model.description.about, model.score
@@ -176,7 +176,7 @@ def _shipped(old):
 
 
 def _epochs(about):
-  """Epochs that were planned; before them those of what it started from."""
+  """Planned epochs, preceded by those of the model it was initialised from."""
   start = about.get('started_from')
   before = f'{_epochs(start["about"])} + ' if start else ''
   return f'{before}{about["planned_epochs"]:g}'
