@@ -28,7 +28,7 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.compression import baselines, exact_model, files
-from vlae_tf.evaluation import drawing
+from vlae_tf.evaluation import sampling
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.utils import command_line
@@ -47,7 +47,7 @@ flags.DEFINE_integer(
 
 def contenders(model, images, lanes, jobs):
   """Functions that return how many images they did, by name."""
-  draw = tf.function(lambda seed: drawing.samples(model, lanes, seed))
+  draw = tf.function(lambda seed: sampling.samples(model, lanes, seed))
   settings = files.Settings(len(images) // jobs, lanes)
   coder = files.Coder(exact_model.ExactModel(model), settings, jobs)
   header = coder.header(len(images))

@@ -19,7 +19,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from vlae_tf.evaluation import charts, pictures
+from vlae_tf.evaluation import figures
 from vlae_tf.runs import history, workdirs
 from vlae_tf.runs import images as images_lib
 from vlae_tf.utils import command_line, files
@@ -94,13 +94,13 @@ def main():
       if points:
         series[f'{name.removeprefix("cifar10_")}, {split}'] = points
   out = pathlib.Path(FLAGS.out)
-  chart = charts.chart(
+  chart = figures.chart(
     series, '-ELBO, bits/dim', 'epochs', width=720, from_zero=False
   )
   files.write_text(
     out / 'training.json', json.dumps(found, indent=1, sort_keys=True) + '\n'
   )
-  pictures.save_png(out / 'curve.png', chart, 1, 'learning curves')
+  figures.save_png(out / 'curve.png', chart, 1, 'learning curves')
   print(f'wrote {out}/training.json and {out}/curve.png')
 
 

@@ -29,7 +29,7 @@ import sampling as sampling_benchmark
 import tensorflow as tf
 from absl import flags
 
-from vlae_tf.evaluation import encoding, sampling
+from vlae_tf.evaluation import latents, sampling
 from vlae_tf.exporting import saved_model
 from vlae_tf.runs import workdirs
 from vlae_tf.utils import command_line, files
@@ -98,7 +98,7 @@ def steady(fn):
 def contenders(model, loaded):
   """Pairs of the same work by name: of Python, of the export."""
   encode = tf.function(
-    lambda x: encoding.encode(model, x), reduce_retracing=True
+    lambda x: latents.encode(model, x), reduce_retracing=True
   )
   pairs, seed = {}, tf.constant(0)
   for n in _BATCHES:

@@ -20,7 +20,7 @@ import pathlib
 
 from absl import flags
 
-from vlae_tf.evaluation import estimates, likelihood
+from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import about, pretrained, workdirs
 from vlae_tf.runs import images as images_lib
 from vlae_tf.utils import command_line, files
@@ -55,12 +55,12 @@ def ship(name):
   for dtype, model in models.items():
     evaluator = likelihood.Evaluator(model, FLAGS.num_samples)
     parts = evaluator.parts(data.test, 'test', data.kind, numbers)
-    nll[dtype] = -estimates.joined([*parts]).log_prob
+    nll[dtype] = -likelihood.joined([*parts]).log_prob
   change = nll['float16'] - nll['float32']
   return {
     'step': run.step,
     'nll_change': float(change.mean()),
-    'nll_change_stderr': estimates.standard_error(change),
+    'nll_change_stderr': likelihood.standard_error(change),
     'num_images': len(numbers),
     'num_samples': FLAGS.num_samples,
     'bytes': os.path.getsize(folder / 'model.safetensors'),

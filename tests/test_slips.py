@@ -10,7 +10,7 @@ import toys
 
 import vlae_tf
 from vlae_tf import models, nn
-from vlae_tf.evaluation import drawing, pictures, sampling
+from vlae_tf.evaluation import figures, sampling
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -46,7 +46,7 @@ def model():
       'network',
     ),
     (lambda: nn.PixelCNN(1, 4, 2).start(tf.zeros([1, 3, 3, 1])), 'network'),
-    (lambda: pictures.grid(np.zeros([0, 4, 4, 1])), 'images'),
+    (lambda: figures.grid(np.zeros([0, 4, 4, 1])), 'images'),
   ],
 )
 def test_arguments_are_named(make, words):
@@ -78,7 +78,7 @@ def test_many_images_are_drawn_a_few_at_a_time(model, monkeypatch):
     'complete': lambda: sampling.complete(model, images, 9, 2, seed=1),
   }
   whole = {name: draw() for name, draw in draws.items()}
-  monkeypatch.setattr(drawing, 'AT_ONCE', 4)
+  monkeypatch.setattr(sampling, 'AT_ONCE', 4)
   for name, draw in draws.items():
     drawn = draw()
     assert drawn.shape == whole[name].shape

@@ -12,7 +12,7 @@ import command_flags
 import source_tree
 
 from vlae_tf import data
-from vlae_tf.exporting import signatures
+from vlae_tf.exporting import saved_model
 from vlae_tf.models import config, decoders
 from vlae_tf.runs import pretrained
 from vlae_tf.utils import registry
@@ -145,7 +145,7 @@ def _signatures(old):
   """Signatures of an exported model."""
   del old
   lines = _header('signature', 'inputs', 'outputs', 'description')
-  for name, signature in signatures.SIGNATURES.items():
+  for name, signature in saved_model.SIGNATURES.items():
     inputs, outputs = (
       ', '.join(f'`{key}`' for key in fields)
       for fields in (signature.inputs, signature.outputs)

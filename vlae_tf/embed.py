@@ -1,8 +1,8 @@
-"""Writes codes: `python -m vlae_tf.embed --workdir=W --out=FILE.npz`.
+"""Writes latents: `python -m vlae_tf.embed --workdir=W --out=FILE.npz`.
 
-The file has `mean` and `stddev` of the posterior of each image of --split;
-`eps`, the noise that the prior makes the mean of; `index`, the number of the
-image; `labels` where the data set has labels; and `metadata`, JSON.
+The file holds `mean` and `stddev` of the posterior of each image of --split;
+`eps`, the noise from which the prior computes the mean; `index`, the number of
+the image; `labels` where the data set has labels; and `metadata`, JSON.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -15,7 +15,7 @@ import json
 import numpy as np
 from absl import flags
 
-from vlae_tf.evaluation import encoding, inputs
+from vlae_tf.evaluation import latents
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.utils import command_line, console, files
@@ -37,32 +37,22 @@ def define_flags():
 
 
 def main():
-  """Encodes the images of a split, and writes their codes."""
+  """Encodes the images of a split; writes their latents."""
   command_line.check_workdir(FLAGS.workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  inputs.check_code(run.model, 'workdir')
+  latents.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)
   images = data.split(FLAGS.split)
   with console.Meter(len(images), 'image') as meter:
-    found = encoding.encode_all(
+    found = latents.encode_all(
       run.model, images, FLAGS.split, data.kind, meter.advance
     )
   arrays = found._asdict() | {'index': np.arange(len(images))}
   if data.labels is not None:
     arrays['labels'] = data.labels[FLAGS.split]
   name = images_lib.label(FLAGS.workdir, run)
-  arrays['metadata'] = json.dumps(_metadata(run, name))
-  files.write_arrays(FLAGS.out, arrays)
-  shape = ', '.join(map(str, found.mean.shape))
-  words = '' if 'labels' in arrays else ', without labels'
-  print(f'{name}: codes of --split={FLAGS.split}, [{shape}]{words}')
-  print(f'wrote {FLAGS.out}')
-
-
-def _metadata(run, name):
-  """Which model's codes of which images these are."""
-  return {
+  about = {
     'run': name,
     'step': run.step,
     'checkpoint': run.checkpoint,
@@ -70,3 +60,9 @@ def _metadata(run, name):
     'fingerprint': run.fingerprint,
     'split': FLAGS.split,
   }
+  arrays['metadata'] = json.dumps(about)
+  files.write_arrays(FLAGS.out, arrays)
+  shape = ', '.join(map(str, found.mean.shape))
+  words = '' if 'labels' in arrays else ', without labels'
+  print(f'{name}: codes of --split={FLAGS.split}, [{shape}]{words}')
+  print(f'wrote {FLAGS.out}')

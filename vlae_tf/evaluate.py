@@ -1,4 +1,4 @@
-"""Scores a run: `python -m vlae_tf.evaluate --workdir=W --split=test`.
+"""Estimates likelihoods: `python -m vlae_tf.evaluate --workdir=W --split=test`.
 
 Prints a table and writes `W/eval/SPLIT_N_images_K_codes.json`.
 """
@@ -10,7 +10,7 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.evaluation import estimates, likelihood, partial_scores
+from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.training import parallelism, strategies
@@ -25,12 +25,12 @@ def define_flags():
   command_line.define_checkpoint()
   command_line.define_data_dir()
   command_line.define_quiet()
-  command_line.define_seed('Seed of the codes.')
+  command_line.define_seed('Seed of the importance samples.')
   flags.DEFINE_enum(
     'strategy',
     'auto',
     list(strategies.STRATEGIES),
-    'Where to compute: the devices share the images.',
+    'Distribution strategy; its devices share the images.',
   )
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
@@ -38,24 +38,28 @@ def define_flags():
   flags.DEFINE_integer(
     'num_samples',
     128,
-    'Codes of each image: the more, the tighter the bound on its likelihood, '
-    'and the longer it takes.',
+    'Importance samples per image: more samples tighten the bound on the '
+    'likelihood and take longer.',
     lower_bound=1,
     upper_bound=1_000_000,
   )
   flags.DEFINE_integer(
-    'max_images', None, 'Score the first ones; all by default.', lower_bound=1
+    'max_images',
+    None,
+    'Number of images, the first of the split; all by default.',
+    lower_bound=1,
   )
   flags.DEFINE_bool(
-    'spread', False, 'Not the first ones, but as many from all over the split.'
+    'spread',
+    False,
+    'Take --max_images evenly from the whole split, not its first images.',
   )
 
 
 def main():
-  """Scores the images of a split, and writes and prints the scores."""
+  """Scores the images of a split; prints and writes the result."""
   command_line.check_workdir(FLAGS.workdir)
-  # Before anything is computed: all devices share the images.
-  streams = _streams()
+  streams = _streams()  # First: it sets the threads of TensorFlow.
   strategy = strategies.create(FLAGS.strategy)
   with strategy.scope():
     run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
@@ -80,32 +84,27 @@ def main():
   }
   path = scores.path(FLAGS.workdir, settings)
   digests = {
-    'weights': partial_scores.digest(run.model),
+    'weights': likelihood.digest(run.model),
     'data_sha256': run.fingerprint,
   }
-  partial = partial_scores.PartialScore(path, settings | digests)
-  found = _score(evaluator, images, numbers, data.kind, partial)
-  scores.write_to(path, found.summary(run.image_shape) | settings)
+  partial = likelihood.PartialScore(path, settings | digests)
+  done = partial.num_images
+  if done:
+    print(f'{done} images were done before', flush=True)
+  with console.Meter(len(numbers), 'image', initial=done) as meter:
+    for part in evaluator.parts(images, FLAGS.split, data.kind, numbers[done:]):
+      partial.add(part)
+      meter.advance(len(part.log_prob))
+  summary = partial.finish().summary(run.image_shape, evaluator.num_samples)
+  scores.write_to(path, summary | settings)
   print(images_lib.label(FLAGS.workdir, run))
-  print(f'{estimates.table(found.summary(run.image_shape))}\nwrote {path}')
+  print(f'{likelihood.table(summary)}\nwrote {path}')
 
 
 def _streams():
-  """Batches side by side, each on a core of its own; sets the threads."""
+  """Number of batches in parallel: on a CPU one for each core."""
   if not strategies.is_one_cpu(FLAGS.strategy):
     return 1
   cores = parallelism.num_cores()
   parallelism.set_threads(cores, cores)
   return cores
-
-
-def _score(evaluator, images, numbers, kind, partial):
-  """Estimates of images by number, of which some may be done."""
-  done = partial.num_images
-  if done:
-    print(f'{done} images were done before', flush=True)
-  with console.Meter(len(numbers), 'image', initial=done) as meter:
-    for part in evaluator.parts(images, FLAGS.split, kind, numbers[done:]):
-      partial.add(part)
-      meter.advance(len(part.log_prob))
-  return partial.finish()

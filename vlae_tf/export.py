@@ -25,7 +25,7 @@ def define_flags():
   """Defines the flags of this command."""
   command_line.define_workdir()
   command_line.define_checkpoint()
-  flags.DEFINE_string('out', None, 'Directory to make.', required=True)
+  flags.DEFINE_string('out', None, 'Directory to create.', required=True)
   command_line.define_overwrite()
   flags.DEFINE_enum(
     'format',
@@ -37,12 +37,12 @@ def define_flags():
     'dtype',
     'float32',
     ['float32', 'float16'],
-    'How --format=pretrained writes weights: as they are, or half as long.',
+    'Type of the weights of --format=pretrained.',
   )
   flags.DEFINE_integer(
     'batch_size',
     1,
-    'Images at a time, of --format=stablehlo.',
+    'Batch size of --format=stablehlo.',
     lower_bound=1,
     upper_bound=2**16,
   )
@@ -50,35 +50,26 @@ def define_flags():
 
 def main():
   """Writes the model of a run in the format of --format."""
-  _check_flags()
+  form, target, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
+  for name, only in (('dtype', 'pretrained'), ('batch_size', 'stablehlo')):
+    if form != only and command_line.given(name):
+      raise ValueError(f'--{name} says nothing of --format={form}.')
+  command_line.check_workdir(FLAGS.workdir)
+  if form == 'pretrained':
+    folder.check_target(target, overwrite, 'out')
+  else:
+    kind = saved_model.KIND if form == 'saved_model' else stablehlo.KIND
+    files.check_new_directory(target, kind, overwrite)
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
   label = images_lib.label(FLAGS.workdir, run)
-  if FLAGS.format == 'stablehlo':
-    stablehlo.write(run.model, FLAGS.out, FLAGS.batch_size, FLAGS.overwrite)
+  if form == 'stablehlo':
+    stablehlo.write(run.model, target, FLAGS.batch_size, overwrite)
   else:
-    facts = about.of_run(FLAGS.workdir, run)
-    _write(run.model, {'run': label} | facts)
-  print(f'{label}: wrote {FLAGS.out}')
-
-
-def _write(model, facts):
-  if FLAGS.format == 'saved_model':
-    saved_model.write(model, FLAGS.out, facts, FLAGS.overwrite)
-  else:
-    model.save_pretrained(
-      FLAGS.out, about=facts, dtype=FLAGS.dtype, overwrite=FLAGS.overwrite
-    )
-
-
-def _check_flags():
-  """Refuses what cannot be, before anything is computed."""
-  only = {'dtype': 'pretrained', 'batch_size': 'stablehlo'}
-  for name, kind in only.items():
-    if FLAGS.format != kind and command_line.given(name):
-      raise ValueError(f'--{name} says nothing of --format={FLAGS.format}.')
-  command_line.check_workdir(FLAGS.workdir)
-  if FLAGS.format == 'pretrained':
-    folder.check_target(FLAGS.out, FLAGS.overwrite, 'out')
-    return
-  kinds = {'saved_model': saved_model.KIND, 'stablehlo': stablehlo.KIND}
-  files.check_new_directory(FLAGS.out, kinds[FLAGS.format], FLAGS.overwrite)
+    facts = {'run': label} | about.of_run(FLAGS.workdir, run)
+    if form == 'saved_model':
+      saved_model.write(run.model, target, facts, overwrite)
+    else:
+      run.model.save_pretrained(
+        target, about=facts, dtype=FLAGS.dtype, overwrite=overwrite
+      )
+  print(f'{label}: wrote {target}')

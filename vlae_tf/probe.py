@@ -1,9 +1,9 @@
-"""Asks codes for labels: `python -m vlae_tf.probe --workdir=W`.
+"""Classifies images by their latents: `python -m vlae_tf.probe --workdir=W`.
 
-Fits a linear probe and a vote of nearest neighbours to codes of few or all
-training images, and spreads few labels among the codes of all of them. Prints
-accuracies on the test images beside controls: raw pixels, shuffled codes, and
-the codes of --baseline. Writes `W/eval/probe_....json`, or --out.
+Fits a linear probe and a vote of nearest neighbours to latents of few or all
+training images, and spreads few labels among the latents of all of them. Prints
+accuracies on the test images beside controls: raw pixels, shuffled latents, and
+the latents of --baseline. Writes `W/eval/probe_....json`, or --out.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -13,15 +13,15 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.evaluation import features, inputs, probing
+from vlae_tf.evaluation import latents, probing
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
-# What the labels of a data set are.
-_KINDS = {
+# Names of the classes, by data set.
+_CLASSES = {
   'digits': 'digits',
   'dynamic_mnist': 'digits',
   'omniglot': 'alphabets',
@@ -41,22 +41,26 @@ def define_flags():
     'baseline',
     None,
     'Directory of another run on the same images, with a decoder that leaves '
-    'all to the code: --decoder=factorised.',
+    'all dependence to the latents: --decoder=factorised.',
   )
   flags.DEFINE_list(
     'num_labels',
     None,
     'Numbers of labelled images, 100,1000,10000,all by default, as far as '
-    'there are; balanced, as far as classes are.',
+    'there are; classes are balanced as far as possible.',
   )
   flags.DEFINE_integer(
-    'repeats', 5, 'Draws of labelled images.', lower_bound=1, upper_bound=1000
+    'repeats',
+    5,
+    'Draws of labelled images for each number.',
+    lower_bound=1,
+    upper_bound=1000,
   )
   flags.DEFINE_enum(
     'features',
     'both',
     ['mean', 'eps', 'both'],
-    'The posterior mean, or the noise that the prior makes it of.',
+    'The posterior mean, or the noise from which the prior computes it.',
   )
   flags.DEFINE_integer(
     'num_neighbors', 5, 'Neighbours that vote.', lower_bound=1
@@ -64,72 +68,37 @@ def define_flags():
   flags.DEFINE_integer(
     'max_images',
     None,
-    'Take the first training and the first test images, for a quick look; all '
-    'by default.',
+    'Number of training images and of test images, the first of each; all by '
+    'default.',
     lower_bound=1,
   )
   flags.DEFINE_string(
-    'out', None, '.json file to write, in place of that in --workdir.'
+    'out', None, '.json file to write, in place of the one in --workdir.'
   )
 
 
 def main():
-  """Fits classifiers to features of images, and writes their accuracies."""
-  _check_flags()
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  inputs.check_code(run.model, 'workdir')
-  data = images_lib.load(run, FLAGS.data_dir)
-  baseline = _baseline(data)
-  data = images_lib.trimmed(data, FLAGS.max_images)
-  prober = probing.Prober(data, FLAGS.repeats, FLAGS.num_neighbors, FLAGS.seed)
-  every = {'all': prober.num_train}
-  numbers = command_line.integers('num_labels', every) or prober.usual()
-  prober.check(numbers)
-  settings = _settings(run, baseline, data, numbers)
-  out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
-  files.check_writable(out)
-  kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
-  given = _features(run.model, data, kinds)
-  if baseline is not None:
-    given += _features(baseline.model, data, kinds[:1], 'baseline ')
-  given.append(features.of_pixels(data))
-  control = features.shuffled(given[0], FLAGS.seed)
-  with console.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
-    found = prober(given, control, numbers, meter.advance)
-  print(images_lib.label(FLAGS.workdir, run))
-  print(probing.text(found, data, _KINDS.get(data.name, 'classes')))
-  scores.write_to(out, settings | probing.as_json(found))
-  print(f'wrote {out}')
-
-
-def _check_flags():
-  """Refuses what cannot be, before anything is computed."""
+  """Fits classifiers to features of images; prints and writes accuracies."""
   command_line.check_workdir(FLAGS.workdir)
   if FLAGS.baseline is not None:
     command_line.check_workdir(FLAGS.baseline, 'baseline')
   if FLAGS.out is not None:
     files.check_new_file(FLAGS.out, FLAGS.overwrite, '.json')
-  command_line.integers('num_labels', {'all': 0})
-
-
-def _baseline(data):
-  """The run of --baseline, of the same images."""
-  if FLAGS.baseline is None:
-    return None
-  run = workdirs.restore(FLAGS.baseline)
-  inputs.check_code(run.model, 'baseline')
-  images_lib.check_same(run, data, FLAGS.data_dir, 'baseline')
-  return run
-
-
-def _features(model, data, kinds, whose=''):
-  with console.Meter(len(data.train) + len(data.test), 'image') as meter:
-    return features.of_codes(model, data, kinds, whose, meter.advance)
-
-
-def _settings(run, baseline, data, numbers):
-  """What was asked for."""
-  return {
+  command_line.integers('num_labels', {'all': 0})  # Checks them early.
+  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  latents.check_code(run.model, 'workdir')
+  data = images_lib.load(run, FLAGS.data_dir)
+  baseline = None
+  if FLAGS.baseline is not None:
+    baseline = workdirs.restore(FLAGS.baseline)
+    latents.check_code(baseline.model, 'baseline')
+    images_lib.check_same(baseline, data, FLAGS.data_dir, 'baseline')
+  data = images_lib.trimmed(data, FLAGS.max_images)
+  prober = probing.Prober(data, FLAGS.repeats, FLAGS.num_neighbors, FLAGS.seed)
+  every = {'all': prober.num_train}
+  numbers = command_line.integers('num_labels', every) or prober.usual()
+  prober.check(numbers)
+  settings = {
     'step': run.step,
     'checkpoint': run.checkpoint,
     'dataset': data.name,
@@ -142,3 +111,26 @@ def _settings(run, baseline, data, numbers):
     'num_neighbors': FLAGS.num_neighbors,
     'seed': FLAGS.seed,
   }
+  out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
+  files.check_writable(out)
+  found = _probed(run, baseline, data, prober, numbers)
+  print(images_lib.label(FLAGS.workdir, run))
+  print(probing.text(found, data, _CLASSES.get(data.name, 'classes')))
+  scores.write_to(out, settings | probing.as_json(found))
+  print(f'wrote {out}')
+
+
+def _probed(run, baseline, data, prober, numbers):
+  kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
+  given = _features(run.model, data, kinds)
+  if baseline is not None:
+    given += _features(baseline.model, data, kinds[:1], 'baseline ')
+  given.append(probing.of_pixels(data))
+  control = probing.shuffled(given[0], FLAGS.seed)
+  with console.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
+    return prober(given, control, numbers, meter.advance)
+
+
+def _features(model, data, kinds, prefix=''):
+  with console.Meter(len(data.train) + len(data.test), 'image') as meter:
+    return probing.of_codes(model, data, kinds, prefix, meter.advance)

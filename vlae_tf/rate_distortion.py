@@ -16,7 +16,7 @@ import os
 from absl import flags
 
 from vlae_tf.compression import curve_pictures, lattice, rate_distortion
-from vlae_tf.evaluation import inputs, pictures
+from vlae_tf.evaluation import figures, latents
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
 from vlae_tf.utils import command_line, console, files
@@ -61,7 +61,7 @@ def main():
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
   files.check_new_file(numbers, FLAGS.overwrite, '.json')
   run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  inputs.check_code(run.model, 'workdir')
+  latents.check_code(run.model, 'workdir')
   data = images_lib.load(run, FLAGS.data_dir)
   most = len(images_lib.first(data.test, FLAGS.max_images, data.name))
   measurer = rate_distortion.Measurer(run.model, data, most, FLAGS.seed)
@@ -72,7 +72,7 @@ def main():
   print(f'{name}: {most:,} test images of {data.name}')
   print(curve_pictures.table(report))
   picture = curve_pictures.picture(report, measurer.images, name)
-  pictures.save_png(FLAGS.out, picture, scale=1, text=name)
+  figures.save_png(FLAGS.out, picture, scale=1, text=name)
   settings = _settings(run, data, most, steps)
   scores.write_to(numbers, settings | curve_pictures.as_json(report))
   print(f'wrote {FLAGS.out} and {numbers}')

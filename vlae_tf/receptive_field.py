@@ -1,4 +1,4 @@
-"""What a decoder sees of the image: finds it by probing gradients, draws it.
+"""Draws the receptive field of a decoder, found from gradients.
 
 `python -m vlae_tf.receptive_field --workdir=W --out=FILE.png`, or `--decoder=`
 and its sizes in place of a trained model. In Python it is a function of a
@@ -12,7 +12,7 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.evaluation import pictures, receptive_field
+from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.models import config_flags, decoders
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
@@ -20,7 +20,7 @@ from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
 
-# Fields of a config that a decoder's network may be made of.
+# Fields of a config that define a decoder's network.
 _SIZES = (
   'decoder_units',
   'decoder_depth',
@@ -44,16 +44,20 @@ def define_flags():
 def main():
   """Finds what the decoder sees, and writes a picture of it."""
   _check_flags()
-  network, name = _network()
+  if FLAGS.workdir is not None:
+    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+    name = images_lib.label(FLAGS.workdir, run)
+    network = run.model.likelihood.network
+  else:
+    name, network = FLAGS.decoder, _network()
   with console.Meter(receptive_field.num_images(network), 'image') as meter:
     field = receptive_field.find(network, progress=meter.advance)
   text = f'{name}: {receptive_field.describe(field)}'
-  pictures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)
+  figures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)
   print(f'{text}; wrote {FLAGS.out}')
 
 
 def _check_flags():
-  """Refuses what would be passed over, before anything is computed."""
   sizes = command_line.given('decoder', *_SIZES)
   if FLAGS.workdir is not None:
     if sizes:
@@ -65,15 +69,11 @@ def _check_flags():
     raise ValueError('`workdir` or `decoder` must be given.')
   elif command_line.given('checkpoint'):
     raise ValueError('`checkpoint` must not be given without --workdir.')
-  pictures.check_png_path(FLAGS.out)
+  figures.check_png_path(FLAGS.out)
 
 
 def _network():
-  """The network, and what it is called."""
-  if FLAGS.workdir is not None:
-    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-    name = images_lib.label(FLAGS.workdir, run)
-    return run.model.likelihood.network, name
+  """The network of --decoder; checks that it uses each flag."""
   config = _Watched(config_flags.parsed(FLAGS))
   network = decoders.NETWORKS[config.decoder](config, 1)
   for flag in command_line.given(*_SIZES):
@@ -81,11 +81,11 @@ def _network():
     if not any(name.startswith(flag[2:]) for name in config.read):
       raise ValueError(f'{flag} says nothing of --decoder={config.decoder}.')
   network.build((None, None, None, 1), (None, None, None, 1))
-  return network, config.decoder
+  return network
 
 
 class _Watched:
-  """A config that knows what was read of it."""
+  """A config that records which fields are read."""
 
   def __init__(self, config):
     self._config, self.read = config, set()

@@ -1,6 +1,6 @@
 """Draws images: `python -m vlae_tf.sample --workdir=W --out=FILE.png`.
 
-With --preset=omniglot in place of --workdir, those of a model of the package.
+With --preset=omniglot in place of --workdir, by a model of the package.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -14,13 +14,13 @@ from typing import Any
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import exhibits, interpolation, pictures
+from vlae_tf.evaluation import figures, interpolation
 from vlae_tf.runs import models
 from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
 
-# What each mode can be told, and what it takes where the user does not say.
+# Options of each mode, with defaults.
 _DEFAULTS: dict[str, dict[str, Any]] = {
   'prior': {'num': 64},
   'decompress': {'num': 64, 'draws': 3},
@@ -28,28 +28,28 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
   'interpolate': {'num': 8, 'steps': 9, 'space': 'both'},
   'traverse': {'num': 1, 'steps': 9, 'space': 'eps', 'dimensions': None},
 }
-_OPTIONS = ('draws', 'num_given', 'steps', 'space', 'dimensions')
-_EXHIBITS: dict[str, Callable[..., exhibits.Exhibit]] = {
-  'decompress': exhibits.decompressions,
-  'complete': exhibits.completions,
-  'interpolate': exhibits.interpolations,
-  'traverse': exhibits.traversals,
+_FIGURES: dict[str, Callable[..., figures.Captioned]] = {
+  'decompress': figures.decompressions,
+  'complete': figures.completions,
+  'interpolate': figures.interpolations,
+  'traverse': figures.traversals,
 }
 _MOST = 10_000  # Images in a picture.
-# Flags that are integers: the least, the most, and help.
-_NUMBERS = {
+_DIMENSIONS = 8  # Latent dimensions of a traversal by default.
+_RANKED = 1000  # Images by which latent dimensions are ranked.
+# Integer flags: lower bound, upper bound and help.
+_INTEGERS = {
   'num': (
     1,
     _MOST,
-    'Number of images, 64 by default; of pairs of them, 8, in '
-    '--mode=interpolate; 1 in --mode=traverse; or all test images if they are '
-    'less.',
+    'Number of images, 64 by default; in --mode=interpolate number of pairs, '
+    '8; in --mode=traverse 1. At most all test images.',
   ),
   'draws': (
     1,
     _MOST,
-    'Draws from each test image, 3 by default, in --mode=decompress and '
-    'complete.',
+    'Draws for each test image in --mode=decompress and complete, 3 by '
+    'default.',
   ),
   'num_given': (
     0,
@@ -60,11 +60,9 @@ _NUMBERS = {
   'steps': (
     2,
     _MOST,
-    'Images of a way in --mode=interpolate and traverse, 9 by default.',
+    'Images of a path in --mode=interpolate and traverse, 9 by default.',
   ),
 }
-_DIMENSIONS = 8  # Where the user names none.
-_ENOUGH = 1000  # Images that tell which have the highest rates.
 
 
 def define_flags():
@@ -72,81 +70,81 @@ def define_flags():
   command_line.define_model()
   flags.DEFINE_alias('preset', 'pretrained')
   command_line.define_data_dir()
-  command_line.define_seed('Seed of everything random.')
+  command_line.define_seed('Seed of all random numbers.')
   flags.DEFINE_enum(
     'mode',
     'prior',
     list(_DEFAULTS),
-    'Unconditional samples; or test images beside draws from their codes, or '
-    'beside continuations of their first pixels; ways between the codes of '
-    'test images; or codes in which one number at a time is changed.',
+    'prior: unconditional samples; decompress: test images beside lossy '
+    'reconstructions; complete: test images beside completions of their first '
+    'pixels; interpolate: paths between the latents of test images; traverse: '
+    'one latent dimension varied at a time.',
   )
-  for name, (least, most, help) in _NUMBERS.items():
+  for name, (least, most, help) in _INTEGERS.items():
     flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
   flags.DEFINE_enum(
     'space',
     None,
     [*interpolation.SPACES, 'both'],
-    'Where a way goes: in the noise that the prior makes codes of, or among '
-    'the codes themselves; both by default in --mode=interpolate, eps in '
-    '--mode=traverse.',
+    'Interpolation space: eps, the noise of the prior, or z, the latent; by '
+    'default both in --mode=interpolate, eps in --mode=traverse.',
   )
   flags.DEFINE_list(
     'dimensions',
     None,
-    'Numbers of the code, from 0, that --mode=traverse changes, 3,17; by '
-    f'default the {_DIMENSIONS} of the highest rates.',
+    'Latent dimensions, from 0, that --mode=traverse varies, 3,17; by default '
+    f'the {_DIMENSIONS} with the highest rates.',
   )
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
 
 def main():
-  """Draws what --mode says, and writes the picture."""
+  """Draws images by --mode, and writes the picture."""
   _check_flags()
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
-  picture, what = _exhibit(loaded)
+  picture, what = _figure(loaded)
   text = f'{loaded.name}: {what}, seed {FLAGS.seed}'
-  pictures.save_png(FLAGS.out, pictures.captioned(picture, text), 1, text)
+  figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
   print(f'{text}; wrote {FLAGS.out}')
 
 
 def _check_flags():
-  """Refuses what cannot be, before anything is computed."""
-  known = _DEFAULTS[FLAGS.mode]
-  for flag in command_line.given(*(o for o in _OPTIONS if o not in known)):
+  known = _options()
+  every = ('draws', 'num_given', 'steps', 'space', 'dimensions')
+  for flag in command_line.given(*(o for o in every if o not in known)):
     raise ValueError(f'{flag} says nothing of --mode={FLAGS.mode}.')
   for name in ('draws', 'steps'):
-    if name in known and (num := _value('num') * (1 + _value(name))) > _MOST:
+    if name in known and (num := known['num'] * (1 + known[name])) > _MOST:
       raise ValueError(
         f'--num and --{name} must make at most {_MOST} images, got {num}.'
       )
   command_line.integers('dimensions')
   command_line.check_model()
-  pictures.check_png_path(FLAGS.out)
+  figures.check_png_path(FLAGS.out)
 
 
-def _value(name):
-  """What the user gave, or what the mode takes."""
-  value = FLAGS[name].value
-  return _DEFAULTS[FLAGS.mode].get(name) if value is None else value
+def _options():
+  """Options of the mode by name, defaults where flags are not given."""
+  return {
+    name: default if FLAGS[name].value is None else FLAGS[name].value
+    for name, default in _DEFAULTS[FLAGS.mode].items()
+  }
 
 
-def _exhibit(loaded):
-  """A picture, and what it is in words."""
-  model, seed = loaded.model, FLAGS.seed
+def _figure(loaded):
+  model, options = loaded.model, _options()
+  num = options.pop('num')
   if FLAGS.mode == 'prior':
-    return exhibits.samples(model, _value('num'), seed)
+    return figures.samples(model, num, FLAGS.seed)
   data = loaded.images(FLAGS.data_dir)
-  told = {name: _value(name) for name in _DEFAULTS[FLAGS.mode]}
   if FLAGS.mode == 'traverse':
-    told['dimensions'] = command_line.integers('dimensions')
-    if not told['dimensions']:
-      told['dimensions'] = interpolation.most_used(
-        model, data.test[:_ENOUGH], _DIMENSIONS, data.kind
+    options['dimensions'] = command_line.integers('dimensions')
+    if not options['dimensions']:
+      options['dimensions'] = interpolation.most_used(
+        model, data.test[:_RANKED], _DIMENSIONS, data.kind
       )
-  return _EXHIBITS[FLAGS.mode](
-    model, _test_images(data, told.pop('num')), seed=seed, **told
-  )
+  images = _test_images(data, num)
+  return _FIGURES[FLAGS.mode](model, images, seed=FLAGS.seed, **options)
 
 
 def _test_images(data, num):

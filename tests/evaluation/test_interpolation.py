@@ -8,7 +8,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import models
-from vlae_tf.evaluation import encoding, interpolation, latents
+from vlae_tf.evaluation import interpolation, latents
 
 _TOY = toys.LinearGaussian()
 
@@ -71,7 +71,7 @@ def test_images_of_a_way_differ_by_their_codes_alone(space):
   assert drawn.shape == (4, 3, *_TOY.image_shape)
   way = interpolation.great_circle
   if space == 'z':
-    way = interpolation.straight
+    way = interpolation.line
   # The prior is a standard normal: eps = z. With x = W z + noise, what is left
   # of an image without W z is the noise.
   a, b = _code(first), _code(last)
@@ -90,7 +90,7 @@ def test_the_ends_of_a_way_in_the_noise_are_the_codes_of_the_images(
     interpolation, '_drawn', lambda model, z, seed: codes.extend(z)
   )
   interpolation.interpolate(model, images[:2], images[2:], 5, 'eps')
-  mean = encoding.encode(model, tf.constant(images)).mean
+  mean = latents.encode(model, tf.constant(images)).mean
   np.testing.assert_allclose(codes[0], mean[:2], 1e-4, 1e-5)
   np.testing.assert_allclose(codes[-1], mean[2:], 1e-4, 1e-5)
   straight = 0.5 * (mean[:2] + mean[2:])
@@ -134,7 +134,7 @@ def test_the_place_of_a_number_in_the_noise_undoes_the_reversals(steps):
   for weight in prior.trainable_variables:
     weight.assign(tf.zeros_like(weight))  # Nothing but reversals is left.
   z = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-  eps = encoding.to_noise(prior(), z).numpy().reshape(-1)
+  eps = latents.to_noise(prior(), z).numpy().reshape(-1)
   place = latents.places_in_noise(prior(), (2, 3))
   np.testing.assert_array_equal(eps[place], z.reshape(-1))
   assert (list(place) == list(range(6))) == (steps % 2 == 1)
@@ -150,7 +150,7 @@ def test_the_number_of_the_noise_is_the_one_of_the_code(monkeypatch):
 
   monkeypatch.setattr(interpolation, '_drawn', drawn)
   interpolation.traverse(model, toys.binary_images(1), [0], 2, 'eps')
-  noise = [encoding.to_noise(model.prior(), z).numpy()[0] for z in codes]
+  noise = [latents.to_noise(model.prior(), z).numpy()[0] for z in codes]
   np.testing.assert_allclose(noise[1] - noise[0], [0, 0, 0, 6], atol=1e-4)
 
 
@@ -190,7 +190,7 @@ def test_bad_interpolations_are_refused(changes, message):
   [
     ([4], r'`dimensions` must be in \[0, 3\], got 4'),
     ([1.5], '`dimensions` must be an integer, got 1.5'),
-    ([], r'`dimensions` must be some .* got \[\]'),
+    ([], r'`dimensions` must be indices .* got \[\]'),
     ([1, 1], r'each once, got \[1, 1\]'),
   ],
 )

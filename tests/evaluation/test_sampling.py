@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 import toys
 
 from vlae_tf.distributions import autoregressive_image, pixel_distributions
-from vlae_tf.evaluation import drawing, sampling
+from vlae_tf.evaluation import sampling
 from vlae_tf.utils import random
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -51,7 +51,7 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
   part_seeds = [of_codes, fold(of_codes, 1), fold(of_codes, 2)]
   z = tf.concat(
     [
-      drawing.codes(vlae, images[i : i + 1], seed)
+      sampling.posterior_samples(vlae, images[i : i + 1], seed)
       for i, seed in enumerate(part_seeds)
     ],
     0,
@@ -176,9 +176,62 @@ def test_pixels_that_are_not_given_do_not_count(pattern):
   images = toys.binary_images(2)
   others = np.where(given[..., None], images, 1 - images)
   drawn, again = (
-    drawing.completions(vlae, tf.constant(x), given, 3, 1).numpy()
+    sampling.completions(vlae, tf.constant(x), given, 3, 1).numpy()
     for x in (images, others)
   )
   np.testing.assert_array_equal(drawn, again)
   kept = np.broadcast_to(images, drawn.shape)[:, :, given]
   np.testing.assert_array_equal(drawn[:, :, given], kept)
+
+
+_SHAPE = (6, 5, 1)
+
+
+def _images(num):
+  pixels = np.random.default_rng(0).integers(0, 2, (num, *_SHAPE))
+  return pixels.astype('float32')
+
+
+def _log_prob(model, images, seed, start):
+  """log p(x|z) of the codes that are drawn for these images."""
+  image = tf.convert_to_tensor(images)
+  z = sampling.posterior_samples(
+    model, image, random.stream_seed(seed, 'sample', start)
+  )
+  return z, model.likelihood(z).log_prob(image).numpy()
+
+
+def test_pixels_sum_to_the_distortion():
+  model, images = toys.small_model(_SHAPE), _images(120)
+  found = sampling.pixel_nats(model, images, seed=3)
+  assert found.shape == (120, 6, 5)
+  for start, stop in ((0, 100), (100, 120)):
+    _, log_prob = _log_prob(model, images[start:stop], 3, start)
+    total = found[start:stop].sum((1, 2))
+    np.testing.assert_allclose(total, -log_prob, rtol=1e-5)
+
+
+def test_the_last_pixel_has_its_conditional():
+  """Which is the joint law over its sum over that pixel."""
+  model, images = toys.small_model(_SHAPE), _images(4)
+  found = sampling.pixel_nats(model, images)
+  z, log_prob = _log_prob(model, images, 0, 0)
+  flipped = images.copy()
+  flipped[:, -1, -1] = 1 - flipped[:, -1, -1]
+  other = model.likelihood(z).log_prob(flipped).numpy()
+  expected = np.logaddexp(log_prob, other) - log_prob
+  np.testing.assert_allclose(found[:, -1, -1], expected, rtol=1e-3)
+
+
+def test_a_law_without_conditionals_has_none():
+  toy = toys.LinearGaussian()
+  model = toy.model()
+  model.build((None, *toy.image_shape))
+  assert sampling.pixel_nats(model, np.ones([2, 3, 2, 1], 'float32')) is None
+
+
+def test_images_of_another_shape_are_refused():
+  with pytest.raises(ValueError, match='`images` must'):
+    sampling.pixel_nats(
+      toys.small_model(_SHAPE), np.zeros([1, 2, 2, 1], 'float32')
+    )

@@ -8,7 +8,6 @@ import numpy as np
 import toys
 
 from vlae_tf.exporting import saved_model
-from vlae_tf.exporting import signatures as signatures_lib
 from vlae_tf.models import vlae as model_lib
 
 _MOST = 100
@@ -47,7 +46,7 @@ class Export:
 def make(
   name: str,
   folder: pathlib.Path,
-  signatures: Sequence[str] = tuple(signatures_lib.SIGNATURES),
+  signatures: Sequence[str] = tuple(saved_model.SIGNATURES),
 ) -> Export:
   """Exports one of `MODELS` into a folder."""
   model = toys.small_model(**MODELS[name])

@@ -13,8 +13,8 @@ import tensorflow as tf
 import toys
 
 from exporting import bare, exports
-from vlae_tf.evaluation import drawing, encoding, importance, sampling
-from vlae_tf.exporting import saved_model, signatures
+from vlae_tf.evaluation import latents, likelihood, sampling
+from vlae_tf.exporting import saved_model
 from vlae_tf.utils import random
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -47,14 +47,14 @@ def _of_python(export):
         {f'{name}/{n}/{k}': np.asarray(v) for k, v in values.items()}
       )
 
-    note('encode', encoding.encode(model, tf.constant(x))._asdict())
+    note('encode', latents.encode(model, tf.constant(x))._asdict())
     law = model.likelihood(tf.constant(export.codes[:n]))
     images = law.sample(seed=random.stream_seed(_SEED, 'sample', 1))
     means = law.conditionals(images).mean()
     note('decode', dict(images=images, pixel_means=means))
 
     def estimate(index, num, seed, x=x):
-      return importance.estimate_in_groups(model, x, index, num, seed)
+      return likelihood.estimate_in_groups(model, x, index, num, seed)
 
     each = estimate(tf.range(n), 1, _SEED)._asdict()
     note('elbo', {k: each[k] for k in ('elbo', 'rate', 'distortion')})
@@ -70,7 +70,7 @@ def _of_python(export):
     if n < 10:
       rest = sampling.complete(model, x, given, 1, _SEED)
     else:  # Image by image it would take a minute.
-      draw = tf.function(drawing.completions)
+      draw = tf.function(sampling.completions)
       rest = draw(model, tf.constant(x), export.mask, 1, _SEED)
     note('complete', dict(images=rest[0]))
   return found
@@ -138,17 +138,17 @@ def test_other_models_answer_as_in_python(name, tmp_path):
   law = model.likelihood(codes)
   expected = law.sample(seed=random.stream_seed(_SEED, 'sample', 1))
   np.testing.assert_array_equal(drawn, expected)
-  estimate = importance.estimate_in_groups(model, x, tf.range(3), 1, _SEED)
+  estimate = likelihood.estimate_in_groups(model, x, tf.range(3), 1, _SEED)
   found = loaded['elbo'](images=x, seed=seed)
   for key in ('elbo', 'rate', 'distortion'):
     np.testing.assert_allclose(
       found[key], getattr(estimate, key), rtol=1e-5, atol=1e-5
     )
   codes_of = loaded['encode'](images=x)
-  for key, value in encoding.encode(model, x)._asdict().items():
+  for key, value in latents.encode(model, x)._asdict().items():
     np.testing.assert_allclose(codes_of[key], value, rtol=1e-5, atol=1e-5)
   assert set(loaded) == {'decode', 'encode', 'elbo', 'score', 'serving_default'}
-  alike = importance.estimate_in_groups(model, x, tf.zeros(3, tf.int32), 16)
+  alike = likelihood.estimate_in_groups(model, x, tf.zeros(3, tf.int32), 16)
   bits = -alike.log_prob / np.log(2) / np.prod(model.image_shape)
   np.testing.assert_allclose(
     loaded['score'](images=x)['bits_per_dim'], bits, rtol=1e-5
@@ -179,11 +179,11 @@ def test_kernels_are_computed_once_and_for_all(paper, loaded):
 @pytest.mark.exhaustive('many images')
 def test_more_images_than_are_drawn_at_once(paper, loaded):
   """Parts have seeds of their own, here as in Python."""
-  num = drawing.AT_ONCE + 3
+  num = sampling.AT_ONCE + 3
   drawn = loaded['sample'](num=tf.constant(num), seed=tf.constant(2))['images']
   expected = sampling.sample_prior(paper.model, num, 2)
   np.testing.assert_array_equal(drawn, expected)
-  assert (expected[: drawing.AT_ONCE][:3] != expected[-3:]).any()
+  assert (expected[: sampling.AT_ONCE][:3] != expected[-3:]).any()
 
 
 def test_a_score_is_of_the_image_alone(paper, loaded):
@@ -225,7 +225,7 @@ def test_inputs_out_of_bounds_are_refused(loaded, name, inputs, message):
 
 
 _OF_IMAGES = [
-  n for n, s in signatures.SIGNATURES.items() if 'images' in s.inputs
+  n for n, s in saved_model.SIGNATURES.items() if 'images' in s.inputs
 ]
 
 
@@ -270,7 +270,7 @@ def test_a_model_in_sixteen_bits_is_exported(tmp_path):
   loaded = tf.saved_model.load(str(tmp_path / 'export')).signatures
   x = tf.constant(toys.binary_images(3))
   found = loaded['encode'](images=x)['mean']
-  expected = encoding.encode(model, x).mean
+  expected = latents.encode(model, x).mean
   np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02)
 
 

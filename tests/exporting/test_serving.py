@@ -15,7 +15,7 @@ import source_tree
 import tensorflow as tf
 import toys
 
-from vlae_tf.evaluation import encoding, sampling
+from vlae_tf.evaluation import latents, sampling
 from vlae_tf.exporting import saved_model
 
 pytestmark = pytest.mark.exhaustive('runs servers and a command')
@@ -61,7 +61,7 @@ def _ask(url, request=None):
 
 def test_columns_and_rows_give_what_python_gives(url, model):
   images = toys.binary_images(3)
-  expected = encoding.encode(model, tf.constant(images))._asdict()
+  expected = latents.encode(model, tf.constant(images))._asdict()
   expected = {k: np.asarray(v) for k, v in expected.items()}
   _, columns = _ask(
     f'{url}:predict',

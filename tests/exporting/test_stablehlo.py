@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.evaluation import encoding
+from vlae_tf.evaluation import latents
 from vlae_tf.exporting import stablehlo
 
 _OTHER = pytest.mark.exhaustive('another precision')
@@ -22,7 +22,7 @@ def test_frozen_computations_are_the_models(precision):
   noise = tf.random.stateless_normal([3, 4], [1, 2])
   terms = model(images, noise)
   expected = {
-    'encode': encoding.encode(model, images)._asdict(),
+    'encode': latents.encode(model, images)._asdict(),
     'elbo': dict(elbo=terms.elbo, rate=terms.rate, distortion=terms.distortion),
   }
   given = {'images': images, 'noise': noise}

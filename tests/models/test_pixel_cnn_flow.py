@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 import toys
 
 from vlae_tf import distributions, models, nn
-from vlae_tf.evaluation import encoding, latents
+from vlae_tf.evaluation import latents
 from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import weight_norm
 
@@ -343,7 +343,7 @@ def test_rates_of_dimensions_sum_to_the_rate(cls):
     layer.gain.assign(tf.zeros_like(layer.gain))
     layer.bias.assign(tf.zeros_like(layer.bias))
   place = latents.places_in_noise(vlae.prior(), (2, 2, 3)).numpy()
-  eps = encoding.to_noise(vlae.prior(), code.value).numpy().reshape(3, -1)
+  eps = latents.to_noise(vlae.prior(), code.value).numpy().reshape(3, -1)
   z = code.value.numpy().reshape(3, -1)
   np.testing.assert_array_equal(eps[:, place], z)
   assert (place != np.arange(12)).any()

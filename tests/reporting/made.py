@@ -5,7 +5,7 @@ import types
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import estimates, latents, receptive_field
+from vlae_tf.evaluation import latents, likelihood, receptive_field
 from vlae_tf.models import config as config_lib
 from vlae_tf.reporting import looks, subjects, told
 from vlae_tf.runs import workdirs
@@ -34,7 +34,7 @@ def of_run(name, has_code=True):
 
   field = receptive_field.ReceptiveField(((-1, -1), (-1, 0), (-1, 1), (0, -1)))
   use = latents.CodeUse(rng.random(_CODE), rng.random(_CODE))
-  columns = (rng.uniform(80, 99, 12) for _ in estimates.COLUMNS)
+  columns = (rng.uniform(80, 99, 12) for _ in likelihood.Estimates._fields)
   return told.Told(
     _subject(name, has_code, rng),
     looks.Look(
@@ -46,7 +46,7 @@ def of_run(name, has_code=True):
       num_read=12,
       use=use if has_code else None,
       nats=looks.Nats(rng.random((28, 28)), rng.random((16, 28, 28))),
-      scored=estimates.Estimates(*columns, num_samples=1),
+      scored=likelihood.Estimates(*columns),
       best=chosen(),
       worst=chosen(),
     ),

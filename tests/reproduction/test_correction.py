@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reproduction import made
-from vlae_tf.evaluation import estimates
+from vlae_tf.evaluation import likelihood
 from vlae_tf.reproduction import correction
 
 _NUM, _SOME = 60, 15
@@ -19,7 +19,7 @@ def _write(workdir, log_prob, codes, **changes):
   (workdir / 'eval').mkdir(exist_ok=True)
   name = f'test_{len(log_prob)}_images_{codes}_codes'
   name += '_spread' if changes.get('spread') else ''
-  arrays = dict.fromkeys(estimates.COLUMNS, log_prob)
+  arrays = dict.fromkeys(likelihood.Estimates._fields, log_prob)
   np.savez(workdir / f'eval/{name}.npz', settings=json.dumps(score), **arrays)
   return score
 
@@ -73,7 +73,7 @@ def test_the_error_is_that_of_repeated_draws_of_images():
     few = rng.normal(80, 20, _NUM)
     # The harder an image, the more it gains.
     many = few - 0.05 * few + rng.normal(0, 3, _NUM)
-    mean, error = estimates.corrected_mean(few, _NUMBERS, many[_NUMBERS])
+    mean, error = likelihood.corrected_mean(few, _NUMBERS, many[_NUMBERS])
     means.append(mean)
     errors.append(error)
   assert np.mean(means) == pytest.approx(0.95 * 80, abs=0.2)

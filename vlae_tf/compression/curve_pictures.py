@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from vlae_tf.compression.rate_distortion import Report, Row
-from vlae_tf.evaluation import charts, pictures
+from vlae_tf.evaluation import figures
 
 _NAMES = {
   'search': 'lattice, step {step:g}, searched',
@@ -73,7 +73,7 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
   columns += [report.draws[k, chosen] for k in shown]
   columns += [report.likeliest[k, chosen] for k in shown]
   cells = np.stack(columns, 1)
-  tiles = pictures.rows(cells, framed=(0,))
+  tiles = figures.rows(cells, framed=(0,))
   words = '; '.join(
     f'{name(report.rows[k])}: {report.rows[k].bits:.1f} bits' for k in shown
   )
@@ -85,7 +85,7 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
   if report.accuracy is not None:
     title = f'labels found (originals {report.accuracy:.2f})'
     above.append(_chart(report, 'accuracy', title))
-  below = pictures.captioned(tiles, what, 2)
+  below = figures.captioned(tiles, what, 2)
   width = max(below.shape[1], sum(part.shape[1] for part in above))
   parts = [_wide(np.concatenate(above, 1), width), _wide(below, width)]
   return np.concatenate(parts)
@@ -105,12 +105,12 @@ def _chart(report, what, title):
     series[f'{kind}, shared draws'] = [
       (row.bits, getattr(row, f'{what}_{kind}'))
     ]
-  return charts.chart(series, title, 'bits of a code')
+  return figures.chart(series, title, 'bits of a code')
 
 
 def _wide(picture, width):
   """A picture with paper on its right."""
   missing = width - picture.shape[1]
   return np.pad(
-    picture, ((0, 0), (0, missing), (0, 0)), constant_values=pictures.PAPER
+    picture, ((0, 0), (0, missing), (0, 0)), constant_values=figures.PAPER
   )

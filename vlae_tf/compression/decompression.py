@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.distributions import drawing
-from vlae_tf.evaluation import drawing as model_drawing
+from vlae_tf.evaluation import sampling
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
 
@@ -23,7 +23,7 @@ def draws(
   checks.integer('num', num, 1)
   checks.integer('seed', seed, 0, random.MAX_SEED)
   codes = _checked(model, codes)
-  return model_drawing.from_codes(model, codes, num, seed).numpy()
+  return sampling.from_codes(model, codes, num, seed).numpy()
 
 
 def likeliest(model: model_lib.VLAE, codes: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def likeliest(model: model_lib.VLAE, codes: np.ndarray) -> np.ndarray:
   # likeliest image as a whole, which is hard to find.
   # codes [num_codes, *event_shape] -> [num_codes, height, width, channels]
   codes = _checked(model, codes)
-  size = model_drawing.AT_ONCE
+  size = sampling.AT_ONCE
   parts = [codes[start : start + size] for start in range(0, len(codes), size)]
   return np.concatenate([_likeliest(model, part).numpy() for part in parts])
 

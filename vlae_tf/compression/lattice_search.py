@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf.compression import codecs, independent, lattice
 from vlae_tf.compression.rans import PRECISION
-from vlae_tf.evaluation import inputs
+from vlae_tf.evaluation import latents
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks
 
@@ -36,8 +36,8 @@ def codes_of(
   # says. The `moves` most promising ones are tried, and the best is made if it
   # gains. Passes end when no image gains any more.
   # images [num, height, width, channels] -> [num, *event_shape]
-  inputs.check_code(model)
-  inputs.check_pixels(model, images)
+  latents.check_code(model)
+  latents.check_pixels(model, images)
   checks.integer('moves', moves, 0)
   search = _Search(model, step, moves, weight)
   found = [

@@ -19,7 +19,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.compression import decompression, lattice_search, lossy
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.compression.shared_draws import ENOUGH, SharedDraws
-from vlae_tf.evaluation import classifiers, features
+from vlae_tf.evaluation import probing
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import random
 
@@ -202,10 +202,10 @@ class Measurer:
     """Of a probe: on originals, on all rows' draws, on all rows' likeliest."""
     sets = np.concatenate([self.images[None], draws, likeliest])
     flat = sets.reshape(-1, *self.images.shape[1:])
-    of_pixels = features.of_pixels(self._data, flat)
+    of_pixels = probing.of_pixels(self._data, flat)
     labels = self._data.labels
     assert labels is not None
-    predicted = classifiers.linear(
+    predicted = probing.linear(
       of_pixels.train, labels['train'], of_pixels.test
     ).reshape(len(sets), -1)
     right = predicted == labels['test'][: len(self.images)]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.compression import codecs, places, relative_entropy
-from vlae_tf.evaluation import inputs
+from vlae_tf.evaluation import latents
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
 
@@ -49,7 +49,7 @@ class SharedDraws:
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
   ):
-    inputs.check_code(model)
+    latents.check_code(model)
     self.num_samples = checks.integer('num_samples', num_samples, 1)
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     self._model = model
@@ -78,7 +78,7 @@ class SharedDraws:
   ) -> Selection:
     """Selects a code of each image, nearly a draw from its posterior."""
     # images [num, height, width, channels]
-    inputs.check_pixels(self._model, images)
+    latents.check_pixels(self._model, images)
     parts = []
     for start in range(0, len(images), _IMAGES):
       part = np.float32(images[start : start + _IMAGES])

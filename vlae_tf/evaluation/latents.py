@@ -1,4 +1,4 @@
-"""What a code is used for: rates of its dimensions, active ones, plain words.
+"""Latents of images: encodings, noise of the prior, and the latent's use.
 
 #### References
 
@@ -8,7 +8,9 @@
 """
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +18,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
 from vlae_tf.distributions import autoregressive_shift, reparameterized
-from vlae_tf.evaluation import inputs
+from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
 
@@ -26,29 +28,118 @@ tfd = tfp.distributions
 _ACTIVE_VARIANCE = 0.01
 _COLLAPSED_NATS = 0.1
 _NEAR_FLOOR = 1.05
-_BATCH = 100
+_BATCH, _ENCODED_AT_ONCE = 100, 256
+
+
+def check_code(model: model_lib.VLAE, name: str = 'model') -> None:
+  """Checks that a model has latents."""
+  if not math.prod(model.event_shape):
+    raise ValueError(
+      f'`{name}` must be a model with a code, got one without: its '
+      '`latent_size` is 0.'
+    )
+
+
+def check_pixels(model: model_lib.VLAE, images: Any) -> None:
+  """Checks images that go into a model."""
+  checks.images('images', images, model.image_shape)
+  checks.unit_interval('images', images)
+
+
+class Encoding(NamedTuple):
+  """Moments of the posterior of images, each `[num, *event_shape]`."""
+
+  mean: tf.Tensor | np.ndarray  # Of q(z|x).
+  stddev: tf.Tensor | np.ndarray  # Of q(z|x).
+  eps: tf.Tensor | np.ndarray  # f^-1(mean), with the flow f of the prior.
+
+
+def encode(model: model_lib.VLAE, image: tf.Tensor) -> Encoding:
+  """Encodes a batch."""
+  mean, stddev = _moments(model.posterior(image))
+  return Encoding(mean, stddev, to_noise(model.prior(), mean))
+
+
+def _moments(q):
+  """Mean and standard deviation; of a flow, f(mean) and those of its base."""
+  try:
+    return q.mean(), q.stddev()
+  except NotImplementedError:
+    if not hasattr(q, 'bijector'):
+      raise
+    mean, stddev = _moments(q.distribution)
+    return q.bijector.forward(mean), stddev
+
+
+def to_noise(prior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+  """`f^-1(z)` of a prior that is a flow `f`, in the shape of `z`; else `z`."""
+  bijector = getattr(prior, 'bijector', None)
+  if bijector is None:
+    return z
+  # A copy, so that TFP's cache does not answer.
+  return tf.reshape(bijector.inverse(tf.identity(z)), tf.shape(z))
+
+
+def from_noise(prior: tfd.Distribution, eps: tf.Tensor) -> tf.Tensor:
+  """`f(eps)`, the inverse of `to_noise`."""
+  bijector = getattr(prior, 'bijector', None)
+  if bijector is None:
+    return eps
+  base = prior.distribution.event_shape
+  noise = tf.reshape(eps, [tf.shape(eps)[0], *base])
+  return bijector.forward(tf.identity(noise))
+
+
+def encode_all(
+  model: model_lib.VLAE,
+  images: np.ndarray,
+  split: str = 'test',
+  kind: str | None = None,
+  progress: Callable[[int], Any] | None = None,
+) -> Encoding:
+  """Encodes the images of a split, in the binarisation fixed for it.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', decoder='factorised', decoder_depth=2)
+  >>> model = build_model(Config(latent_size=2, **small), (4, 4, 1))
+  >>> encode_all(model, np.ones([3, 4, 4, 1], bool)).mean.shape
+  (3, 2)
+  """
+  kind = likelihood.check_kind(model, images, kind)
+  encode_batch = tf.function(
+    lambda image: encode(model, image),
+    reduce_retracing=True,
+    autograph=False,
+  )
+  parts = []
+  for batch in data_lib.evaluation_batches(
+    images, _ENCODED_AT_ONCE, split=split, kind=kind
+  ):
+    parts.append([x.numpy() for x in encode_batch(batch['image'])])
+    if progress is not None:
+      progress(len(parts[-1][0]))
+  return Encoding(*map(np.concatenate, zip(*parts)))
 
 
 @dataclasses.dataclass(frozen=True)
 class CodeUse:
-  """How a model uses its code."""
+  """Use of the latent dimensions."""
 
-  # Mean rate of each of the code's numbers in nats, array of shape `[size]`,
-  # whose sum is the mean rate; `None` where they depend on each other in the
-  # posterior, or in the noise of the prior.
+  # Mean rate of each dimension in nats, `[size]`, of which the sum is the mean
+  # rate; `None` where dimensions depend on each other in the posterior, or in
+  # the noise of the prior.
   rates: np.ndarray | None
-  # Variance over images of each number's posterior centre, which of a Gaussian
-  # is its mean, `[size]`.
+  # Variance over images of the posterior's centre (Gaussian: mean), `[size]`.
   variances: np.ndarray
 
   @property
   def active_units(self) -> int:
-    """How many numbers' centres vary by more than 0.01 [1]."""
+    """Number of dimensions with a variance above 0.01 [1]."""
     return int(np.sum(self.variances > _ACTIVE_VARIANCE))
 
 
 class CodeProbe:
-  """Estimates a model's `CodeUse` from one code of each image.
+  """Estimates a model's `CodeUse` from one posterior sample per image.
 
   >>> from vlae_tf import Config, build_model
   >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
@@ -60,12 +151,7 @@ class CodeProbe:
   """
 
   def __init__(self, model: model_lib.VLAE, seed: int = 0):
-    """Creates the probe; its graph is traced at the first use.
-
-    Args:
-      model: Built `VLAE`.
-      seed: Python integer.
-    """
+    """Creates the probe; its graph is traced at the first use."""
     self._model = model
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
 
@@ -75,21 +161,8 @@ class CodeProbe:
     split: str = 'validation',
     kind: str | None = None,
   ) -> CodeUse:
-    """Looks at some images.
-
-    Args:
-      images: Array of shape `[num_images, height, width, channels]`.
-      split: Name of the split they are.
-      kind: What the value of a pixel means, see `ImageData`; inferred by
-        default.
-
-    Returns:
-      A `CodeUse`.
-
-    Raises:
-      ValueError: As `likelihood.Evaluator`.
-    """
-    kind = inputs.check_kind(self._model, images, kind)
+    """Estimates the use over some images, arguments as `Evaluator`'s."""
+    kind = likelihood.check_kind(self._model, images, kind)
     batches = data_lib.evaluation_batches(
       images, _BATCH, split=split, kind=kind
     )
@@ -100,7 +173,7 @@ class CodeProbe:
       variances=np.concatenate(centres).var(0),
     )
 
-  # Without AutoGraph, which says that it cannot read `functools`.
+  # Without AutoGraph, which warns that it cannot read `functools`.
   @tf.function(reduce_retracing=True, autograph=False)
   def _centres_and_rates(self, image, index):
     q = self._model.posterior(image)
@@ -116,12 +189,12 @@ class CodeProbe:
 def rates_per_dimension(
   posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor
 ) -> tf.Tensor | None:
-  """`log q(z[i]|x) - log p(eps[i])` with `z = f(eps)`."""
-  # Of the two readings of an autoregressive flow, an AF prior on `z` and an IAF
-  # posterior on `eps`, this takes the second, whose prior has a term for each
-  # dimension. `eps[i]` is what the flow made `z[i]` of: reversals between its
-  # steps are undone. As the flow keeps volumes, the sum is the rate.
-  # posterior [batch]; z [batch, *event_shape] -> [batch, size]
+  """`log q(z[i]|x) - log p(eps[i])` with `z = f(eps)`, `[batch, size]`."""
+  # An autoregressive flow is an AF prior on `z` or an IAF posterior on `eps`;
+  # this takes the second view, where the prior has a term for each dimension.
+  # `eps[i]` is the number from which the flow computes `z[i]`: reversals
+  # between its steps are undone. As the flow preserves volume, the sum is the
+  # rate.
   log_q = reparameterized.log_prob_of_dimensions(posterior, z)
   if log_q is None:
     return None
@@ -133,7 +206,7 @@ def rates_per_dimension(
     return None
   eps = bijector.inverse(tf.identity(z))
   log_p = reparameterized.log_prob_of_dimensions(prior.distribution, eps)
-  if log_p is None or not all(map(_keeps_volumes, _steps(bijector))):
+  if log_p is None or not all(map(_preserves_volume, _steps(bijector))):
     return None
   place = places_in_noise(prior, z.shape[1:])
   return _flat(log_q) - tf.gather(_flat(log_p), place, axis=-1)
@@ -142,13 +215,18 @@ def rates_per_dimension(
 def places_in_noise(
   prior: tfd.Distribution, event_shape: Sequence[int]
 ) -> tf.Tensor:
-  """Where in the noise of a prior each number of a code was made from."""
-  # -> [size]
+  """Index in the noise of the prior of each dimension of `z`, `[size]`."""
   shape = tf.TensorShape(event_shape)
+  size = shape.num_elements()
   bijector = getattr(prior, 'bijector', None)
   if bijector is None:
-    return tf.range(shape.num_elements())
-  return tf.argsort(_origin(bijector, shape))
+    return tf.range(size)
+  # Which dimension of `z` is at each place in the noise.
+  origin = tf.reshape(tf.range(size, dtype=tf.float32), shape)
+  for step in _steps(bijector):
+    if isinstance(step, (tfb.Permute, tfb.Reshape)):
+      origin = step.inverse(origin)
+  return tf.argsort(tf.reshape(origin, [size]))
 
 
 def _flat(x):
@@ -162,23 +240,13 @@ def _steps(bijector):
   return getattr(bijector, 'bijectors', [bijector])
 
 
-def _keeps_volumes(step):
+def _preserves_volume(step):
   kept = (tfb.Permute, tfb.Reshape, autoregressive_shift.AutoregressiveShift)
   return isinstance(step, kept)
 
 
-def _origin(bijector, event_shape):
-  """Which number of `z` each of `eps` was made from, shape `[size]`."""
-  size = event_shape.num_elements()
-  origin = tf.reshape(tf.range(size, dtype=tf.float32), event_shape)
-  for step in _steps(bijector):
-    if isinstance(step, (tfb.Permute, tfb.Reshape)):
-      origin = step.inverse(origin)
-  return tf.reshape(origin, [size])
-
-
 def warning(rate: float, floor: float) -> str | None:
-  """Says in plain words what is wrong with a code, or `None`."""
+  """A warning about a collapsed latent or an active floor, or `None`."""
   if rate < _COLLAPSED_NATS:
     return (
       f'the code has collapsed: {rate:.2f} nats, the decoder ignores it. Give '

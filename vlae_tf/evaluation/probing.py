@@ -1,66 +1,226 @@
-"""What a code knows of labels that its model was not trained on.
+"""Classification of images from latents of a model trained without labels.
 
-Every classifier sees the same labelled images. Controls stand beside the code:
-the raw pixels, another model's code, and the code shuffled among the images,
-which leaves chance.
+Every classifier sees the same labelled images. Controls are the raw pixels,
+another model's latents, and latents shuffled among the images, which leave
+chance.
+
+#### References
+
+[1]: Dengyong Zhou et al. Learning with Local and Global Consistency. In _Neural
+     Information Processing Systems_, 2003. (section 2)
 """
 
+import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import exceptions, linear_model, neighbors, semi_supervised
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import classifiers, estimates
-from vlae_tf.evaluation.features import Features
+from vlae_tf.evaluation import latents, likelihood
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks
 
-_USUAL = (100, 1_000, 10_000)  # Labels, as far as there are.
-_PER_CLASS = (1, 10, 100)  # Labels of the table of few.
+_USUAL = (100, 1_000, 10_000)  # Numbers of labels, as far as there are.
+_PER_CLASS = (1, 10, 100)  # Labels per class in the table of few labels.
+
+# Weight decay of the linear probe per image, chosen by held-out labels.
+_STRENGTHS = (0.1, 0.01, 0.001, 0.0001)
+_USUAL_STRENGTH = 0.01  # Where labels are too few to hold some out.
+_HELD_OUT = 5  # One label in five is held out; each class needs as many.
+_MOST_TO_CHOOSE = 5000  # Labels that choose the strength.
+_EDGES = 10  # Nearest neighbours of each image in the graph.
+_SPREAD = 0.99  # Share that an image takes from its neighbours, as in [1].
+_ROUNDS = 50
+
+
+class Features(NamedTuple):
+  """Inputs of a classifier."""
+
+  name: str
+  train: np.ndarray  # [num_train, size]
+  test: np.ndarray  # [num_test, size]
+
+
+def of_codes(
+  model: model_lib.VLAE,
+  data: data_lib.ImageData,
+  kinds: Sequence[str],
+  prefix: str = '',
+  progress: Callable[[int], Any] | None = None,
+) -> list[Features]:
+  """Latents, by the fields of `latents.Encoding`, each dimension scaled."""
+  train, test = (
+    latents.encode_all(model, data.split(split), split, data.kind, progress)
+    for split in ('train', 'test')
+  )
+  found = []
+  for kind in kinds:
+    seen, unseen = (_flat(getattr(part, kind)) for part in (train, test))
+    name = f'{prefix}code, {kind}'
+    found.append(_scaled(name, seen, unseen, seen.std(0)))
+  return found
+
+
+def of_pixels(
+  data: data_lib.ImageData, others: np.ndarray | None = None
+) -> Features:
+  """Binarised pixels of training and test images, or of `others`."""
+
+  def seen(split):
+    images = data.split(split)
+    return data_lib.fixed_binarization(images, split, kind=data.kind)
+
+  train = _flat(seen('train'))
+  test = _flat(seen('test') if others is None else others)
+  # One scale for all: with a scale each, pixels at the rim, which are hardly
+  # ever lit, would count most.
+  return _scaled('raw pixels', train, test, np.sqrt(train.var(0).mean()))
+
+
+def shuffled(features: Features, seed: int = 0) -> Features:
+  """Features permuted among the training images."""
+  order = np.random.default_rng(seed).permutation(len(features.train))
+  name = f'{features.name}, shuffled'
+  return Features(name, features.train[order], features.test)
+
+
+def _flat(x):
+  return np.reshape(x, [len(x), -1]).astype(np.float32)
+
+
+def _scaled(name, train, test, scale):
+  mean, scale = train.mean(0), np.where(scale > 0, scale, 1)
+  return Features(name, (train - mean) / scale, (test - mean) / scale)
+
+
+def linear(
+  train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int = 0
+) -> np.ndarray:
+  """Logistic regression; a fifth of the labels chooses its weight decay.
+
+  >>> x = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+  >>> linear(x, np.array([3, 3, 5, 5]), np.array([[-1.5], [1.5]])).tolist()
+  [3, 5]
+  """
+  strength = _USUAL_STRENGTH
+  classes, counts = np.unique(labels, return_counts=True)
+  if counts.min() >= _HELD_OUT:
+    order = np.random.default_rng(seed).permutation(len(labels))
+    most = max(_HELD_OUT, _MOST_TO_CHOOSE // len(classes))
+    parts = [order[labels[order] == c][:most] for c in classes]
+    held = np.concatenate([part[::_HELD_OUT] for part in parts])
+    kept = np.setdiff1d(np.concatenate(parts), held)
+    scores = [
+      _fit(train[kept], labels[kept], s).score(train[held], labels[held])
+      for s in _STRENGTHS
+    ]
+    strength = _STRENGTHS[int(np.argmax(scores))]
+  return _fit(train, labels, strength).predict(test)
+
+
+def _fit(train, labels, strength):
+  model = linear_model.LogisticRegression(
+    C=1 / (strength * len(labels)), tol=1e-3, max_iter=200
+  )
+  with _quiet():
+    return model.fit(train, labels)
+
+
+def nearest(
+  train: np.ndarray,
+  labels: np.ndarray,
+  test: np.ndarray,
+  num_neighbors: int = 5,
+) -> np.ndarray:
+  """Nearest neighbours, weighted by the inverse of their distance."""
+  model = neighbors.KNeighborsClassifier(
+    min(num_neighbors, len(labels)), weights='distance', algorithm='brute'
+  )
+  with _quiet():
+    return model.fit(train, labels).predict(test)
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Without scikit-learn's warnings of few labels and of few iterations."""
+  # The accuracy converges long before the weights do.
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore', exceptions.ConvergenceWarning)
+    warnings.filterwarnings(
+      'ignore', 'The number of unique classes', UserWarning
+    )
+    yield
+
+
+class Spreading:
+  """Label spreading over the nearest-neighbour graph of all images [1].
+
+  The graph needs no labels. A test image takes the mean of the label
+  distributions of its nearest training images.
+
+  >>> x = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2]])
+  >>> spread = Spreading(x, np.array([[0.3], [4.9]]), edges=2)
+  >>> spread(np.array([0, 5]), np.array([7, 8])).tolist()
+  [7, 8]
+  """
+
+  def __init__(self, train: np.ndarray, test: np.ndarray, edges: int = _EDGES):
+    """Makes the graph."""
+    edges = min(edges, len(train) - 1)
+    index = neighbors.NearestNeighbors(n_neighbors=edges, algorithm='brute')
+    index.fit(train)
+    graph = index.kneighbors_graph()
+    self._graph = graph.maximum(graph.T)
+    self._near = index.kneighbors(test, return_distance=False)
+    self._train = train
+
+  def __call__(self, index: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Classes of the test images, given labels of the images `index`."""
+    known = np.full(len(self._train), -1)  # scikit-learn's 'no label'.
+    known[index] = labels
+    model = semi_supervised.LabelSpreading(
+      kernel=lambda *_: self._graph, alpha=_SPREAD, max_iter=_ROUNDS
+    )
+    with _quiet():
+      model.fit(self._train, known)
+    scores = model.label_distributions_[self._near].sum(1)
+    return model.classes_[scores.argmax(1)]
 
 
 class Row(NamedTuple):
-  """How often a classifier is right about test images."""
+  """Test accuracies of a classifier."""
 
   classifier: str
   features: str
-  # One fraction a draw of labelled images, by the number of these.
+  # A fraction for each draw of labelled images, by the number of labels.
   accuracies: dict[int, list[float]]
 
 
 class Report(NamedTuple):
-  """What `Prober` finds."""
+  """Results of a `Prober`."""
 
-  rows: list[Row]  # Of classifiers that see labelled images alone.
-  of_few: list[Row]  # Of few labels, spread among all images as well.
+  rows: list[Row]  # Classifiers fitted to the labelled images alone.
+  of_few: list[Row]  # Few labels, also spread among all images.
 
 
 def draw(labels: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
-  """Draws labelled images so that classes are as even as they can be.
+  """Draws indices of `num` labelled images, as balanced as classes allow.
 
   >>> chosen = draw(np.array([0, 1, 1, 1, 1]), 3, np.random.default_rng(0))
   >>> sorted(np.array([0, 1, 1, 1, 1])[chosen].tolist())
   [0, 1, 1]
-
-  Args:
-    labels: Integers of shape `[num_images]`.
-    num: How many, at least one of each class.
-    rng: Generator of random numbers.
-
-  Returns:
-    Numbers of images, shape `[num]`.
-
-  Raises:
-    ValueError: There are not as many, or more classes.
   """
   classes = np.unique(labels)
   checks.integer('num_labels', num, len(classes), len(labels))
   order = rng.permutation(len(labels))
-  turn = np.empty(len(labels), int)  # In which round an image is drawn.
+  turn = np.empty(len(labels), int)  # The round in which an image is drawn.
   for c in classes:
     of_class = order[labels[order] == c]
     turn[of_class] = np.arange(len(of_class))
-  # By rounds, and within a round in an order of its own.
+  # By rounds, in random order within a round.
   return np.lexsort([rng.permutation(len(labels)), turn])[:num]
 
 
@@ -82,18 +242,14 @@ class Prober:
     num_neighbors: int = 5,
     seed: int = 0,
   ):
-    """Creates it.
+    """Creates the prober.
 
     Args:
       data: `ImageData` with labels.
       repeats: Draws of labelled images for each number of labels; all labels
         are drawn once.
-      num_neighbors: How many neighbours vote.
-      seed: Python integer that decides the draws.
-
-    Raises:
-      ValueError: There are no labels, or one class alone; or a number is too
-        small.
+      num_neighbors: Neighbours that vote.
+      seed: Seed of the draws.
     """
     if data.labels is None:
       raise ValueError(
@@ -107,20 +263,12 @@ class Prober:
         '`labels` must be of two classes at least, got one in the training '
         f'images of {data.name}.'
       )
-    self.repeats = checks.integer('repeats', repeats, 1)
+    self._repeats = checks.integer('repeats', repeats, 1)
     self._neighbors = checks.integer('num_neighbors', num_neighbors, 1)
     self._seed = checks.integer('seed', seed)
 
   def check(self, numbers: Sequence[int]) -> None:
-    """Checks numbers of labels.
-
-    Args:
-      numbers: Python integers.
-
-    Raises:
-      ValueError: One is more than there are labels, or less than classes; one
-        is given twice, or none.
-    """
+    """Checks numbers of labels."""
     for num in numbers:
       checks.integer('num_labels', num, self.num_classes, self.num_train)
     if len(set(numbers)) < len(numbers) or not numbers:
@@ -129,17 +277,17 @@ class Prober:
       )
 
   def usual(self) -> list[int]:
-    """100, 1,000 and 10,000 labels as far as there are, and all of them."""
+    """100, 1,000 and 10,000 labels as far as there are, and all labels."""
     fit = [n for n in _USUAL if self.num_classes <= n < self.num_train]
     return [*fit, self.num_train]
 
   def few(self) -> list[int]:
-    """Numbers of labels with 1, 10 and 100 a class, as long as classes last."""
+    """Numbers of labels with 1, 10 and 100 per class, as classes allow."""
     least = np.unique(self._train, return_counts=True)[1].min()
     return [n * self.num_classes for n in _PER_CLASS if n <= least]
 
   def num_fits(self, numbers: Sequence[int], num_features: int) -> int:
-    """How many fits a call makes with so many features and the control."""
+    """Number of fits of a call with so many features and the control."""
     fits = 2 * (num_features + 1) * sum(map(self._num_draws, numbers))
     return fits + 3 * num_features * sum(map(self._num_draws, self.few()))
 
@@ -150,50 +298,30 @@ class Prober:
     numbers: Sequence[int],
     progress: Callable[[int], Any] = lambda _: None,
   ) -> Report:
-    """Fits all classifiers.
-
-    Args:
-      features: What they see of the images.
-      control: The same of `shuffled` features; not for few labels.
-      numbers: Numbers of labels.
-      progress: Called with 1 after each fit.
-
-    Returns:
-      A `Report`.
-
-    Raises:
-      ValueError: See `check`.
-    """
+    """Fits all classifiers; `control` is left out with few labels."""
     self.check(numbers)
+    classifiers = {
+      'linear': lambda f, index, y: linear(
+        f.train[index], y, f.test, self._seed
+      ),
+      f'{self._neighbors} nearest neighbours': lambda f, index, y: nearest(
+        f.train[index], y, f.test, self._neighbors
+      ),
+    }
     rows = [
       self._row(name, fit, f, numbers, progress)
-      for name, fit in self._classifiers().items()
+      for name, fit in classifiers.items()
       for f in [*features, control]
     ]
     few, of_few = self.few(), []
     for f in features:
-      fits = self._classifiers() | {'labels spread': self._spreading(f)}
+      spreading = Spreading(f.train, f.test)
+      fits = classifiers | {
+        'labels spread': lambda _, index, y, spread=spreading: spread(index, y)
+      }
       for name, fit in fits.items():
         of_few.append(self._row(name, fit, f, few, progress))
     return Report(rows, of_few)
-
-  def _classifiers(self):
-    """Functions from features, labelled images and labels to classes."""
-
-    def linear(f, index, y):
-      return classifiers.linear(f.train[index], y, f.test, self._seed)
-
-    def nearest(f, index, y):
-      return classifiers.nearest(f.train[index], y, f.test, self._neighbors)
-
-    return {
-      'linear': linear,
-      f'{self._neighbors} nearest neighbours': nearest,
-    }
-
-  def _spreading(self, features):
-    spreading = classifiers.Spreading(features.train, features.test)
-    return lambda _, index, y: spreading(index, y)
 
   def _row(self, name, fit, features, numbers, progress):
     accuracies: dict[int, list[float]] = {num: [] for num in numbers}
@@ -207,16 +335,16 @@ class Prober:
     return Row(name, features.name, accuracies)
 
   def _num_draws(self, num):
-    return self.repeats if num < self.num_train else 1
+    return self._repeats if num < self.num_train else 1
 
 
-def text(report: Report, data: data_lib.ImageData, what: str) -> str:
-  """The lines that a person reads."""
+def text(report: Report, data: data_lib.ImageData, class_name: str) -> str:
+  """A report as tables of text."""
   assert data.labels is not None
   num_train, num_classes = len(data.train), len(np.unique(data.labels['train']))
   lines = [
     f'{num_train:,} training and {len(data.test):,} test images of '
-    f'{data.name}, {num_classes} {what}',
+    f'{data.name}, {num_classes} {class_name}',
     'test accuracy in %, +- standard error over draws of labelled images, '
     'which are as even among classes as these allow',
     _table(report.rows, num_train),
@@ -232,7 +360,7 @@ def text(report: Report, data: data_lib.ImageData, what: str) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-  """A report as JSON has it; accuracies are fractions, one a draw."""
+  """A report for JSON; accuracies are fractions, one for each draw."""
   return {
     name: [row._asdict() for row in rows]
     for name, rows in report._asdict().items()
@@ -254,4 +382,4 @@ def _cell(accuracies):
   percent = 100 * np.array(accuracies)
   if len(percent) == 1:
     return f'{percent[0]:.2f}        '
-  return f'{percent.mean():.2f} +- {estimates.standard_error(percent):.2f}'
+  return f'{percent.mean():.2f} +- {likelihood.standard_error(percent):.2f}'

@@ -1,4 +1,4 @@
-"""What a network sees of the image: found by probing gradients, and drawn."""
+"""Receptive field of a causal network, found from gradients."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw
 
-from vlae_tf.evaluation import pictures
+from vlae_tf.evaluation import figures
 from vlae_tf.nn.causal import network as causal_network
 
-_CELL = 16  # Side of a drawn pixel, of fields that are not large.
-_SIDE = 1600  # Of the picture of one that is.
+_CELL = 16  # Side of a drawn pixel, unless the field is large.
+_SIDE = 1600  # Side of the picture of a large field.
 _SEEN, _PIXEL = (70, 130, 200), (255, 140, 0)
 _BLIND, _LATER = (255, 255, 255), (150, 150, 150)
-# A gradient that is zero by chance, or too small for float32, at one image is
-# not so at all; each costs a pass.
+# A gradient that is zero by chance, or below float32, at one image is not at
+# all of several; each costs a pass.
 _IMAGES, _IMAGES_OF_LARGE, _LARGE = 8, 2, 33**2
 
 
@@ -64,8 +63,8 @@ def find(
 ) -> ReceptiveField:
   """Finds the exact receptive field, by gradients at random images.
 
-  How far the network can see at most, its graph says: that decides how large
-  the images are. What it does see of that, the gradients say.
+  The network's graph bounds how far it can see, which decides the size of the
+  images; the gradients find which of these pixels it does see.
 
   >>> from vlae_tf import nn
   >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
@@ -83,7 +82,7 @@ def find(
     A `ReceptiveField`.
 
   Raises:
-    ValueError: It is no such network.
+    ValueError: `network` is not a built `CausalNetwork`.
   """
   is_network = isinstance(network, causal_network.CausalNetwork)
   if not is_network or not network.built:
@@ -97,7 +96,7 @@ def find(
     if progress is not None:
       progress(1)
   edges = (seen[0], seen[-1], seen[:, 0], seen[:, -1])
-  # Beyond what the graph allows is a margin, in which nothing may be seen.
+  # Beyond what the graph allows is a margin, where gradients must vanish.
   assert not any(map(np.any, edges)), 'the graph is not that of the network'
   offsets = np.argwhere(seen) - (top, left)
   return ReceptiveField(tuple((int(i), int(j)) for i, j in offsets))
@@ -131,15 +130,15 @@ def _canvas(network):
 
 
 def _seen_from(network, pixel, size, seed, k):
-  """Which pixels of a canvas the parameters of one depend on, at image `k`."""
+  """Mask of the pixels with a gradient, of the parameters at `pixel`."""
   image, features = (
-    tf.random.stateless_normal([1, *size, maps], [seed, 3 * k + i])
-    for i, maps in enumerate([network.image_maps, network.feature_maps])
+    tf.random.stateless_normal([1, *size, channels], [seed, 3 * k + i])
+    for i, channels in enumerate([network.image_maps, network.feature_maps])
   )
   with tf.GradientTape() as tape:
     tape.watch(image)
     params = network(image, features)[0, pixel[0], pixel[1]]
-    # Weights of their own keep parameters from cancelling.
+    # Random weights keep parameters from cancelling.
     loss = tf.reduce_sum(
       params * tf.random.stateless_normal(params.shape, [seed, 3 * k + 2])
     )
@@ -150,39 +149,25 @@ def _seen_from(network, pixel, size, seed, k):
 
 
 def draw(field: ReceptiveField) -> np.ndarray:
-  """Draws a field: seen, the pixel itself, a blind spot, and later pixels.
-
-  Args:
-    field: `ReceptiveField`.
-
-  Returns:
-    A uint8 array of shape `[rows, columns, 3]`.
-  """
+  """Picture `[rows, columns, 3]`: pixels seen, blind spot, later pixels."""
   offsets = np.array([*field.offsets, (0, 0)])
-  (top, left), (bottom, right) = offsets.min(0) - 1, offsets.max(0) + 1
-  rows, columns = bottom - top + 1, right - left + 1
-  cell = max(3, min(_CELL, _SIDE // max(rows, columns)))
-  picture = Image.new('RGB', (columns * cell, rows * cell))
-  canvas = ImageDraw.Draw(picture)
-  seen = set(field.offsets)
-  for i in range(top, bottom + 1):
-    for j in range(left, right + 1):
-      x, y = (j - left) * cell, (i - top) * cell
-      box = (x, y, x + cell - 2, y + cell - 2)
-      canvas.rectangle(box, fill=_color(seen, (i, j)))
-  return pictures.captioned(np.asarray(picture), describe(field), scale=1)
-
-
-def _color(seen, offset):
-  if offset == (0, 0):
-    return _PIXEL
-  if offset in seen:
-    return _SEEN
-  return _BLIND if offset < (0, 0) else _LATER
+  corner = offsets.min(0) - 1
+  shape = offsets.max(0) + 2 - corner
+  *seen, pixel = map(tuple, offsets - corner)
+  colours = np.full([*shape, 3], _LATER, np.uint8)
+  number = np.arange(shape.prod()).reshape(shape)
+  colours[number < number[pixel]] = _BLIND
+  for place in seen:
+    colours[place] = _SEEN
+  colours[pixel] = _PIXEL
+  cell = max(3, min(_CELL, _SIDE // max(shape)))
+  picture = colours.repeat(cell, 0).repeat(cell, 1)
+  picture[cell - 1 :: cell] = picture[:, cell - 1 :: cell] = 0
+  return figures.captioned(picture, describe(field), scale=1)
 
 
 def describe(field: ReceptiveField) -> str:
-  """A field's numbers as a line of text."""
+  """Size of a field as a line of text."""
   above = field.rows_above
   rows = [f'{above} {"row" if above == 1 else "rows"} above'] if above else []
   if field.sees_own_row:

@@ -1,9 +1,8 @@
-"""What of an image its decompressions keep: colour and luminance, by scale.
+"""Image statistics preserved by lossy reconstruction, by channel and scale.
 
-A decompression is another image with the same code: pixel by pixel it may
-differ everywhere, and still be the same picture to one who stands back. So
-originals and decompressions are blurred before they are compared, luminance and
-colour apart.
+A reconstruction may differ from the original in every pixel and still preserve
+its coarse structure. So both are blurred before they are compared, luminance
+and colour apart.
 
 #### References
 
@@ -29,21 +28,20 @@ _LEVELS = 255
 
 
 class Row(NamedTuple):
-  """How far decompressions are from what they are of, in one respect."""
+  """Error of reconstructions in one channel at one scale."""
 
   what: str  # 'luminance' or 'colour'.
   blur: float  # Standard deviation of the blur, in pixels.
-  error: float  # Root of the mean square of the difference, in levels of 255.
-  error_of_others: float  # The same to decompressions of other images.
-  # Share of the variance that is not lost: one minus the quotient of both mean
-  # squares; 0 where any image would do as well, 1 where nothing differs.
+  error: float  # Root mean square difference, in levels of 255.
+  error_of_others: float  # The same to reconstructions of other images.
+  # Share of variance preserved: one minus the ratio of both mean squares; 0 if
+  # any image would do as well, 1 if nothing differs.
   kept: float
   kept_stderr: float  # Its standard error over the images.
 
 
 def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
-  """Luminance, and blue's and red's difference from it [2]."""
-  # images [..., channels] -> [..., maps]
+  """Luminance, and the scaled differences of blue and red from it [2]."""
   images = np.asarray(images, np.float64) * _LEVELS
   if images.shape[-1] == 1:
     return {'luminance': images}
@@ -60,14 +58,11 @@ def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
   }
 
 
-def blurred(maps: np.ndarray, blur: float) -> np.ndarray:
-  """Maps blurred by a Gaussian, their edges mirrored."""
-  # maps [..., height, width, maps]
+def blurred(images: np.ndarray, blur: float) -> np.ndarray:
+  """Images blurred by a Gaussian with mirrored edges."""
   if math.isinf(blur):
-    return maps.mean((-3, -2), keepdims=True)
-  widths = [0.0] * maps.ndim
-  widths[-3] = widths[-2] = blur
-  return scipy.ndimage.gaussian_filter(maps, widths)
+    return images.mean((-3, -2), keepdims=True)
+  return scipy.ndimage.gaussian_filter(images, blur, axes=(-3, -2))
 
 
 def measure(
@@ -75,23 +70,12 @@ def measure(
   decompressed: np.ndarray,
   blurs: Sequence[float] = BLURS,
 ) -> list[Row]:
-  """Compares images with their decompressions.
+  """Compares images with reconstructions `[draws, num, ...]`.
 
   >>> rng = np.random.default_rng(0)
   >>> images = rng.uniform(size=[8, 6, 6, 3])
   >>> [round(row.kept, 3) for row in measure(images, images[None], [0.0])]
   [1.0, 1.0]
-
-  Args:
-    images: Array of shape `[num, height, width, channels]` in [0, 1].
-    decompressed: Array of shape `[draws, num, height, width, channels]`.
-    blurs: See `blurred`.
-
-  Returns:
-    A list of `Row`, for luminance and then for colour.
-
-  Raises:
-    ValueError: There are less than two images, or shapes do not fit.
   """
   images, decompressed = np.asarray(images), np.asarray(decompressed)
   if len(images) < 2:
@@ -104,31 +88,31 @@ def measure(
   of_images = luminance_and_colour(images)
   of_others = luminance_and_colour(decompressed)
   return [
-    _row(what, blur, blurred(of_images[what], blur), blurred(maps, blur))
-    for what, maps in of_others.items()
+    _row(what, blur, blurred(of_images[what], blur), blurred(channels, blur))
+    for what, channels in of_others.items()
     for blur in blurs
   ]
 
 
-def _row(what, blur, maps, others):
-  own = _squares(maps, others)
+def _row(what, blur, originals, others):
+  own = _squares(originals, others)
   # Each image in the place of its neighbour: as many pairs, none its own.
-  strange = _squares(maps, np.roll(others, 1, axis=1))
+  strange = _squares(originals, np.roll(others, 1, axis=1))
   quotient = own.mean() / strange.mean() if strange.any() else math.nan
-  # Of a quotient of means, to the first order.
+  # Standard error of a ratio of means, to first order.
   spread = (own - quotient * strange) / strange.mean()
   stderr = float(spread.std(ddof=1) / math.sqrt(len(spread)))
   error, of_others = (math.sqrt(s.mean()) for s in (own, strange))
   return Row(what, blur, error, of_others, float(1 - quotient), stderr)
 
 
-def _squares(maps, others):
-  """Mean square of the difference of each image, `[num]`."""
-  return ((others - maps) ** 2).mean((0, 2, 3, 4))
+def _squares(originals, others):
+  """Mean square difference of each image, `[num]`."""
+  return ((others - originals) ** 2).mean((0, 2, 3, 4))
 
 
 def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
-  """What is kept, as lines of text: a row a respect, a column a run."""
+  """Shares preserved as lines of text, a column for each run."""
   names = list(rows_of_runs)
   width = max(22, *map(len, names)) + 2
   lines = [
@@ -139,19 +123,19 @@ def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
       f'{row.kept:.3f} +- {row.kept_stderr:.3f} ({row.error:.1f})'
       for row in of_one
     ]
-    label = f'{of_one[0].what}, {_words(of_one[0].blur)}'
+    label = f'{of_one[0].what}, {_label(of_one[0].blur)}'
     lines.append(label.ljust(26) + ''.join(c.rjust(width) for c in cells))
   return '\n'.join(lines)
 
 
-def _words(blur):
+def _label(blur):
   if math.isinf(blur):
     return 'mean'
   return f'blur {blur:g}' if blur else 'sharp'
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-  """Rows as JSON knows them; an infinite blur is 'mean'."""
+  """Rows for JSON, where an infinite blur is 'mean'."""
   return [
     row._asdict() | {'blur': 'mean' if math.isinf(row.blur) else row.blur}
     for row in rows

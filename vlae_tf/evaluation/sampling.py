@@ -1,15 +1,30 @@
-"""Images from codes, through the three laws of a model alone."""
+"""Images drawn from a model: samples, decompressions and completions.
+
+Functions of tensors, which a graph can hold, and the same for arrays with
+checks: `sample_prior`, `decompress`, `complete`, `pixel_nats`.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.evaluation import drawing, inputs
+from vlae_tf.distributions import reparameterized
+from vlae_tf.evaluation import latents
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
 
+# Images drawn together, which bounds the memory.
+AT_ONCE = 512
+_SCORED_AT_ONCE = 100
+
+# Draws `[draws, num, height, width, channels]` of the images from a first to a
+# last number, given the seeds of the latents and of the pixels.
+_DrawPart = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
-  """Unconditional samples: `z ~ p(z)`, `x ~ p(x|z)`.
+  """Samples `z ~ p(z)`, `x ~ p(x|z)`: `[num, height, width, channels]`.
 
   >>> from vlae_tf import Config, build_model
   >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
@@ -17,34 +32,21 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
   >>> images = sample_prior(build_model(config, (4, 4, 1)), num=3)
   >>> images.shape, set(images.flat) <= {0.0, 1.0}
   ((3, 4, 4, 1), True)
-
-  Args:
-    model: Built `VLAE`.
-    num: Number of images, at least 1.
-    seed: Python integer.
-
-  Returns:
-    An array of shape `[num, height, width, channels]`.
-
-  Raises:
-    ValueError: `num` is less than 1, or the model is not built.
   """
   checks.integer('num', num, 1)
   checks.integer('seed', seed, 0, random.MAX_SEED)
-  return drawing.samples(model, num, seed).numpy()
+  return samples(model, num, seed).numpy()
 
 
 def decompress(
   model: model_lib.VLAE, images: np.ndarray, draws: int = 1, seed: int = 0
 ) -> np.ndarray:
-  """Draws images from the codes of given ones: the lossy code's meaning."""
-  # images [num, height, width, channels] -> [draws, num, height, width,
-  # channels]
+  """Lossy reconstructions, `[draws, num, height, width, channels]`."""
   checks.integer('draws', draws, 1)
-  inputs.check_pixels(model, images)
+  latents.check_pixels(model, images)
   checks.integer('seed', seed, 0, random.MAX_SEED)
   images = tf.convert_to_tensor(images)
-  return drawing.decompressions(model, images, draws, seed).numpy()
+  return decompressions(model, images, draws, seed).numpy()
 
 
 def complete(
@@ -55,10 +57,8 @@ def complete(
   seed: int = 0,
   proposals: int = 256,
 ) -> np.ndarray:
-  """Continues images of which the first pixels in raster order are known."""
-  # images [num, height, width, channels] -> [draws, num, height, width,
-  # channels]
-  inputs.check_pixels(model, images)
+  """Draws all pixels after the first `num_given` in raster order."""
+  latents.check_pixels(model, images)
   height, width = images.shape[1:3]
   checks.integer('num_given', num_given, 0, height * width)
   checks.integer('draws', draws, 1)
@@ -66,5 +66,169 @@ def complete(
   checks.integer('seed', seed, 0, random.MAX_SEED)
   given = np.arange(height * width).reshape(height, width) < num_given
   images = tf.convert_to_tensor(images)
-  drawn = drawing.completions(model, images, given, draws, seed, proposals)
-  return drawn.numpy()
+  return completions(model, images, given, draws, seed, proposals).numpy()
+
+
+def pixel_nats(
+  model: model_lib.VLAE, images: np.ndarray, seed: int = 0
+) -> np.ndarray | None:
+  """-log p(x[i] | x[before i], z) with z ~ q(z|x), `[num, height, width]`.
+
+  Channels are summed; the sum over pixels is the distortion. `None` for a
+  likelihood without conditionals.
+
+  >>> from vlae_tf import Config, build_model
+  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
+  >>> config = Config(latent_size=2, decoder_depth=2, **small)
+  >>> model = build_model(config, image_shape=(4, 4, 1))
+  >>> pixel_nats(model, np.ones([3, 4, 4, 1], 'float32')).shape
+  (3, 4, 4)
+  """
+  latents.check_pixels(model, images)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
+  found = []
+  for start in range(0, len(images), _SCORED_AT_ONCE):
+    image = tf.convert_to_tensor(images[start : start + _SCORED_AT_ONCE])
+    latent_seed = random.stream_seed(seed, 'sample', start)
+    distribution = model.likelihood(
+      posterior_samples(model, image, latent_seed)
+    )
+    if not hasattr(distribution, 'conditionals'):
+      return None
+    found.append(-distribution.conditionals(image).log_prob(image).numpy())
+  return np.concatenate(found)
+
+
+def samples(
+  model: model_lib.VLAE, num: int | tf.Tensor, seed: int | tf.Tensor = 0
+) -> tf.Tensor:
+  """Samples of the model, `[num, height, width, channels]`."""
+
+  def draw(start, stop, latent_seed, pixel_seed):
+    z = model.prior().sample(stop - start, seed=latent_seed)
+    return model.likelihood(z).sample(1, seed=pixel_seed)
+
+  return _in_parts(model, num, 1, seed, draw)[0]
+
+
+def decompressions(
+  model: model_lib.VLAE,
+  image: tf.Tensor,
+  draws: int = 1,
+  seed: int | tf.Tensor = 0,
+) -> tf.Tensor:
+  """`z ~ q(z|x)`, `x' ~ p(x'|z)`: `[draws, num, height, width, channels]`."""
+
+  def draw(start, stop, latent_seed, pixel_seed):
+    z = posterior_samples(model, image[start:stop], latent_seed)
+    return model.likelihood(z).sample(draws, seed=pixel_seed)
+
+  return _in_parts(model, tf.shape(image)[0], draws, seed, draw)
+
+
+def from_codes(
+  model: model_lib.VLAE,
+  z: tf.Tensor,
+  draws: int = 1,
+  seed: int | tf.Tensor = 0,
+) -> tf.Tensor:
+  """`x ~ p(x|z)` for given `z`: `[draws, num, height, width, channels]`."""
+
+  def draw(start, stop, latent_seed, pixel_seed):
+    del latent_seed
+    return model.likelihood(z[start:stop]).sample(draws, seed=pixel_seed)
+
+  return _in_parts(model, tf.shape(z)[0], draws, seed, draw)
+
+
+def completions(
+  model: model_lib.VLAE,
+  image: tf.Tensor,
+  given: tf.Tensor,
+  draws: int = 1,
+  seed: int | tf.Tensor = 0,
+  proposals: int = 256,
+) -> tf.Tensor:
+  """Draws the pixels outside `given`, `[height, width]`, latents inferred."""
+  mask = tf.cast(given, image.dtype)[..., None]
+
+  def draw(start, stop, latent_seed, pixel_seed):
+    part = image[start:stop] * mask
+
+    def infer(pair):
+      i, x = pair
+      its_seed = tf.random.experimental.stateless_fold_in(latent_seed, i)
+      return _latents_given_part(model, x, mask, draws, proposals, its_seed)
+
+    spec = tf.TensorSpec([draws, *model.event_shape])
+    numbers = tf.range(stop - start)
+    z = tf.map_fn(infer, (numbers, part), fn_output_signature=spec)
+    z = tf.transpose(z, [1, 0, *range(2, 2 + len(model.event_shape))])
+    return model.likelihood(z).complete(part, given, seed=pixel_seed)
+
+  return _in_parts(model, tf.shape(image)[0], draws, seed, draw)
+
+
+def posterior_samples(
+  model: model_lib.VLAE, image: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+  """`z ~ q(z|x)`, one for each image; the seed is TensorFlow's, `[2]`."""
+  shape = tf.concat([tf.shape(image)[:1], model.event_shape], 0)
+  noise = tf.random.stateless_normal(shape, seed)
+  noise = tf.ensure_shape(noise, [image.shape[0], *model.event_shape])
+  return reparameterized.draw(model.posterior(image), noise).value
+
+
+def _latents_given_part(model, image, mask, draws, proposals, seed):
+  """Samples `[draws, *event_shape]` of `p(z | given pixels)`."""
+  # Sampling-importance-resampling; half of the proposals are of the prior, half
+  # of the posterior of the image that is black where no pixel is given.
+  prior, half = model.prior(), proposals // 2
+  q = model.posterior(image[None])
+  seeds_ = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+  of_posterior = q.sample(half, seed=seeds_[1])[:, 0]
+  z = tf.concat([prior.sample(half, seed=seeds_[0]), of_posterior], 0)
+  of_pixels = model.likelihood(z).conditionals(image).log_prob(image)
+  log_prior = prior.log_prob(tf.identity(z))
+  # The equal mixture of both proposals, up to a constant.
+  log_posterior = q.log_prob(z[:, None])[:, 0]
+  log_proposal = tf.reduce_logsumexp([log_prior, log_posterior], axis=0)
+  log_weight = (
+    tf.reduce_sum(of_pixels * mask[..., 0], [-2, -1]) + log_prior - log_proposal
+  )
+  chosen = tf.random.stateless_categorical(log_weight[None], draws, seeds_[2])
+  return tf.gather(z, chosen[0])
+
+
+def _in_parts(model, num, draws, seed, draw: _DrawPart):
+  """Draws of `num` images, in parts that fit the memory, each with random."""
+  size = max(1, AT_ONCE // draws)
+  num = tf.convert_to_tensor(num)
+  latent_seed, pixel_seed = (
+    random.stream_seed(seed, 'sample', i) for i in range(2)
+  )
+  shape = model.image_shape
+  total = (num + size - 1) // size
+  drawn = tf.TensorArray(
+    tf.float32, total, infer_shape=False, element_shape=[None, draws, *shape]
+  )
+
+  def add(k, drawn):
+    part = draw(
+      k * size,
+      tf.minimum((k + 1) * size, num),
+      _folded(latent_seed, k),
+      _folded(pixel_seed, k),
+    )
+    return k + 1, drawn.write(k, tf.transpose(part, [1, 0, 2, 3, 4]))
+
+  _, drawn = tf.while_loop(
+    lambda k, _: k < total, add, (0, drawn), parallel_iterations=1
+  )
+  return tf.transpose(drawn.concat(), [1, 0, 2, 3, 4])
+
+
+def _folded(seed, k):
+  """The seed of part `k`; for the first part, the seed itself."""
+  other = tf.random.experimental.stateless_fold_in(seed, k)
+  return tf.where(k > 0, other, seed)

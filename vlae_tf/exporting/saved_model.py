@@ -1,25 +1,29 @@
-"""A model as a SavedModel: what runs where TensorFlow does, and nothing else.
+"""A model as a SavedModel, which needs TensorFlow alone, and its signatures.
 
-DIR/saved_model.pb, DIR/variables/   TensorFlow's
-DIR/assets.extra/signatures.json     what goes in and comes out, with units
+DIR/saved_model.pb, DIR/variables/   written by TensorFlow
+DIR/assets.extra/signatures.json     inputs and outputs, with units
 DIR/README.md                        the same for people
+
+To add a signature, register a function of a model and of inputs by name.
 """
 
+import dataclasses
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf.exporting import signatures
+from vlae_tf.evaluation import latents, likelihood, sampling
 from vlae_tf.formats import description
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import files
+from vlae_tf.utils import files, random
 
-_FACTS = 'assets.extra/signatures.json'  # Where servers keep what is not run.
+_FACTS = 'assets.extra/signatures.json'  # Servers ignore this folder.
 _README = 'README.md'
 KIND = files.Kind(
   _FACTS,
@@ -29,29 +33,276 @@ KIND = files.Kind(
   ),
 )
 
+# Sizes of a model, by name, in the shape of a field.
+_IMAGE, _GRID, _CODE = 'image', 'grid', 'code'
+_SCORE_SAMPLES = 16
+_MOST_SAMPLES = 1_000_000
+_MOST_IMAGES = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+  """An input or an output."""
+
+  text: str  # Description, with unit.
+  # Axes: `None` for any size, 'image' for height, width and channels, 'grid'
+  # for height and width, 'code' for the axes of a latent.
+  shape: tuple[int | str | None, ...] = (None,)
+  dtype: str = 'float32'
+
+  def spec(self, name: str, model: model_lib.VLAE) -> tf.TensorSpec:
+    """The `tf.TensorSpec` of the field for a model."""
+    sizes = {
+      _IMAGE: model.image_shape,
+      _GRID: model.image_shape[:2],
+      _CODE: model.event_shape,
+    }
+    axes: list[Any] = []
+    for size in self.shape:
+      axes += sizes.get(size, [size])
+    return tf.TensorSpec(axes, self.dtype, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+  """A computation with named, typed inputs and outputs."""
+
+  text: str
+  inputs: Mapping[str, Field]
+  outputs: Mapping[str, Field]
+  # Function of a model and of inputs by name that returns tensors in the order
+  # of `outputs`.
+  compute: Callable[..., Any]
+
+  def bind(self, model: model_lib.VLAE) -> Any:
+    """The computation for a model as a `tf.function` of its inputs by name."""
+    specs = [f.spec(name, model) for name, f in self.inputs.items()]
+
+    def call(*args):
+      # A loaded signature accepts tensors of any shape.
+      shaped = [tf.ensure_shape(x, s.shape) for x, s in zip(args, specs)]
+      given = dict(zip(self.inputs, shaped, strict=True))
+      with tf.control_dependencies(_checks(given, model)):
+        given = {name: tf.identity(x) for name, x in given.items()}
+      values = self.compute(model, **given)
+      return {
+        name: tf.ensure_shape(
+          tf.identity(value, name), field.spec(name, model).shape
+        )
+        for (name, field), value in zip(
+          self.outputs.items(), values, strict=True
+        )
+      }
+
+    return tf.function(call, input_signature=specs, autograph=False)
+
+
+def _checks(given, model):
+  """Assertions on inputs, each with the name of the input and its domain."""
+  return [
+    tf.debugging.Assert(*_RULES[name](value, model))
+    for name, value in given.items()
+    if name in _RULES
+  ]
+
+
+def _in_bounds(name, low, high):
+  def rule(value, model):
+    del model
+    good = (value >= low) & (value <= high)
+    return good, [f'`{name}` must be in [{low}, {high}], got', value]
+
+  return rule
+
+
+def _unit_interval(value, model):
+  axes = ', '.join(map(str, model.image_shape))
+  # Written so that NaN, which fails every comparison, is caught as well.
+  good = tf.reduce_all((value >= 0) & (value <= 1))
+  text = f'`images` must be [batch, {axes}] with values in [0, 1] and no NaN'
+  return good, [text]
+
+
+def _finite(value, model):
+  axes = ', '.join(map(str, model.event_shape))
+  good = tf.reduce_all(tf.math.is_finite(value))
+  return good, [f'`codes` must be [batch, {axes}], finite numbers']
+
+
+# Condition and message by name of an input.
+_RULES: dict[str, Callable[..., tuple[tf.Tensor, list[Any]]]] = {
+  'images': _unit_interval,
+  'codes': _finite,
+  'seed': _in_bounds('seed', 0, random.MAX_SEED),
+  'num': _in_bounds('num', 1, _MOST_IMAGES),
+  'num_samples': _in_bounds('num_samples', 1, _MOST_SAMPLES),
+}
+
+SIGNATURES: dict[str, Signature] = {}  # By name.
+
+_images = Field('pixels in [0, 1], binary for a binary model', (None, _IMAGE))
+_seed = Field('seed of all random numbers', (), 'int32')
+_drawn = Field('drawn images, pixels in [0, 1]', (None, _IMAGE))
+
+
+def _latent(text):
+  return Field(text, (None, _CODE))
+
+
+def _register(name, text, inputs, outputs):
+  def register(compute):
+    SIGNATURES[name] = Signature(text, inputs, outputs, compute)
+    return compute
+
+  return register
+
+
+@_register(
+  'encode',
+  'the posterior q(z|x) of each image',
+  dict(images=_images),
+  dict(
+    mean=_latent('mean of q(z|x)'),
+    stddev=_latent('standard deviations of q(z|x)'),
+    eps=_latent('f^-1(mean), the noise from which the prior computes the mean'),
+  ),
+)
+def _encode(model, images):
+  return latents.encode(model, images)
+
+
+@_register(
+  'decode',
+  'an image x ~ p(x|z) of each code',
+  dict(codes=_latent('z, as `mean` of encode'), seed=_seed),
+  dict(
+    images=_drawn,
+    pixel_means=Field(
+      'mean of each pixel given the drawn pixels before it and the code',
+      (None, _IMAGE),
+    ),
+  ),
+)
+def _decode(model, codes, seed):
+  distribution = model.likelihood(codes)
+  images = distribution.sample(seed=random.stream_seed(seed, 'sample', 1))
+  return images, distribution.conditionals(images).mean()
+
+
+@_register(
+  'elbo',
+  'the bound and its terms, from one posterior sample per image',
+  dict(images=_images, seed=_seed),
+  dict(
+    elbo=Field('lower bound of log p(x), nats per image'),
+    rate=Field('log q(z|x) - log p(z), nats per image'),
+    distortion=Field('-log p(x|z), nats per image'),
+  ),
+)
+def _elbo(model, images, seed):
+  found = _estimated(model, images, 1, seed)
+  return found.elbo, found.rate, found.distortion
+
+
+@_register(
+  'log_prob',
+  'importance-sampled log p(x), in memory independent of num_samples',
+  dict(
+    images=_images,
+    num_samples=Field('importance samples per image', (), 'int32'),
+    seed=_seed,
+  ),
+  dict(log_prob=Field('log p(x), nats per image')),
+)
+def _log_prob(model, images, num_samples, seed):
+  return [_estimated(model, images, num_samples, seed).log_prob]
+
+
+@_register(
+  'sample',
+  'images x ~ p(x|z) with z ~ p(z)',
+  dict(num=Field('number of images', (), 'int32'), seed=_seed),
+  dict(images=_drawn),
+)
+def _sample(model, num, seed):
+  return [sampling.samples(model, num, seed)]
+
+
+@_register(
+  'reconstruct',
+  'a lossy reconstruction of each image: x ~ p(x|z) with z ~ q(z|x)',
+  dict(images=_images, seed=_seed),
+  dict(images=_drawn),
+)
+def _reconstruct(model, images, seed):
+  return [sampling.decompressions(model, images, 1, seed)[0]]
+
+
+@_register(
+  'complete',
+  'the pixels that are not given, drawn; exact where the given ones are the '
+  'first in raster order',
+  dict(
+    images=_images,
+    mask=Field('pixels that are given, of all images', (_GRID,), 'bool'),
+    seed=_seed,
+  ),
+  dict(images=_drawn),
+)
+def _complete(model, images, mask, seed):
+  return [sampling.completions(model, images, mask, 1, seed)[0]]
+
+
+@_register(
+  'score',
+  f'-log p(x) of each image, from {_SCORE_SAMPLES} importance samples with the '
+  'same noise for every image',
+  dict(images=_images),
+  dict(bits_per_dim=Field('bits/dim; high is surprising')),
+)
+def _score(model, images):
+  index = tf.zeros(tf.shape(images)[:1], tf.int32)
+  found = likelihood.estimate_in_groups(model, images, index, _SCORE_SAMPLES)
+  bits = -found.log_prob / math.log(2)
+  return [bits / math.prod(model.image_shape)]
+
+
+def _estimated(model, images, num_samples, seed):
+  index = tf.range(tf.shape(images)[0])
+  return likelihood.estimate_in_groups(model, images, index, num_samples, seed)
+
 
 def write(
   model: model_lib.VLAE,
   directory: str | os.PathLike,
   about: Mapping[str, Any] | None = None,
   overwrite: bool = False,
-  names: Sequence[str] = tuple(signatures.SIGNATURES),
+  names: Sequence[str] = tuple(SIGNATURES),
 ) -> None:
-  """Writes a model with its signatures, whole or not at all."""
-  unknown = [name for name in names if name not in signatures.SIGNATURES]
+  """Writes a model with its signatures, atomically."""
+  unknown = [name for name in names if name not in SIGNATURES]
   if unknown or not names:
     raise ValueError(
-      f'`names` must be some of {", ".join(signatures.SIGNATURES)}, got '
-      f'{names!r}.'
+      f'`names` must be some of {", ".join(SIGNATURES)}, got {names!r}.'
     )
-  chosen = {name: signatures.SIGNATURES[name] for name in names}
+  chosen = {name: SIGNATURES[name] for name in names}
   with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
     module = tf.Module()
     module.weights = variables
     functions['serving_default'] = functions[names[0]]
     tf.saved_model.save(module, str(folder), signatures=functions)
-    _describe(model, chosen, folder, dict(about or {}))
+    fields = {
+      'vlae_tf': description.package_version(),
+      'tensorflow': tf.__version__,
+      'image_shape': list(model.image_shape),
+      'about': dict(about or {}),
+      'signatures': _documented(model, chosen),
+    }
+    (folder / _FACTS).parent.mkdir()
+    text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
+    (folder / _FACTS).write_text(text, 'utf-8')
+    (folder / _README).write_text(_readme(fields), 'utf-8')
 
 
 def _traced(model, chosen):
@@ -64,14 +315,15 @@ def _traced(model, chosen):
       name: signature.bind(model).get_concrete_function()
       for name, signature in chosen.items()
     }
-  own = [variable.value for variable in model.variables]
-  return functions, list(_read(functions.values(), [*kernels, *own]))
+  variables = [*kernels, *(variable.value for variable in model.variables)]
+  read = {id(x) for f in functions.values() for x in f.captured_inputs}
+  return functions, [v for v in variables if id(v.handle) in read]
 
 
 def _frozen_layers(model):
-  """Layers whose kernels are made plain."""
-  # Those that XLA compiles pixel by pixel compute their own, and so the very
-  # numbers that they have in Python.
+  """Layers with weight norm that are exported as plain kernels."""
+  # Layers that XLA compiles pixel by pixel compute their kernels there, so that
+  # the numbers are those of Python to the bit.
   compiled = {
     id(inner)
     for layer in model._flatten_layers()
@@ -85,28 +337,8 @@ def _frozen_layers(model):
   ]
 
 
-def _read(functions: Iterable[Any], variables):
-  """Those of some variables that functions capture."""
-  handles = {id(x) for function in functions for x in function.captured_inputs}
-  return (v for v in variables if id(v.handle) in handles)
-
-
-def _describe(model, chosen, folder, about):
-  fields = {
-    'vlae_tf': description.package_version(),
-    'tensorflow': tf.__version__,
-    'image_shape': list(model.image_shape),
-    'about': about,
-    'signatures': _documented(model, chosen),
-  }
-  (folder / _FACTS).parent.mkdir()
-  text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
-  (folder / _FACTS).write_text(text, 'utf-8')
-  (folder / _README).write_text(_readme(fields), 'utf-8')
-
-
 def _documented(model, chosen):
-  """Names, shapes, dtypes and words of all that goes in and comes out."""
+  """Names, shapes, dtypes and descriptions of inputs and outputs."""
   documented = {}
   for name, signature in chosen.items():
     documented[name] = {'text': signature.text} | {
@@ -138,7 +370,7 @@ images = model['sample'](num=tf.constant(4), seed=tf.constant(0))['images']
 code = model['encode'](images=images)['mean']
 ```
 
-Of sizes, `?` is any number. The first call of a signature that draws images
+In shapes, `?` is any size. The first call of a signature that draws images
 compiles for that number of images, which takes seconds.
 """
 

@@ -1,9 +1,9 @@
-"""`encode` and `elbo` as StableHLO, for compilers that are not TensorFlow.
+"""`encode` and `elbo` as StableHLO, for compilers other than TensorFlow.
 
-As random numbers differ between compilers, `elbo` is given its noise.
+As random numbers differ between compilers, the noise is an input of `elbo`.
 
-DIR/NAME.stablehlo   MLIR bytecode, weights inside, one batch size
-DIR/signatures.json  what goes in and comes out, in order
+DIR/NAME.stablehlo   MLIR bytecode with weights, for one batch size
+DIR/signatures.json  inputs and outputs, in order
 """
 
 import functools
@@ -14,7 +14,7 @@ import os
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from vlae_tf.evaluation import encoding
+from vlae_tf.evaluation import latents
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.utils import checks, files
@@ -26,7 +26,7 @@ KIND = files.Kind(
 
 
 def _encode(model, images):
-  return encoding.encode(model, images)._asdict()
+  return latents.encode(model, images)._asdict()
 
 
 def _elbo(model, images, noise):
@@ -43,9 +43,7 @@ def write(
   batch_size: int = 1,
   overwrite: bool = False,
 ) -> None:
-  """Writes two signatures, whole or not at all."""
-  # Inputs and outputs come in the order of `signatures.json`. Inputs are not
-  # checked, as StableHLO has nothing for that.
+  """Writes both computations, atomically; StableHLO cannot check inputs."""
   checks.integer('batch_size', batch_size, 1)
   with files.new_directory(directory, KIND, overwrite) as folder:
     described = {}
@@ -61,7 +59,7 @@ def write(
 
 
 def _frozen(model, compute, batch_size):
-  """A computation with constants for weights; inputs, names of outputs."""
+  """A computation with constant weights; its inputs; names of its outputs."""
   sizes = {'images': model.image_shape, 'noise': model.event_shape}
   specs = [
     tf.TensorSpec([batch_size, *sizes[name]], tf.float32, name)
@@ -72,7 +70,7 @@ def _frozen(model, compute, batch_size):
   with weight_norm.given_kernels(layers, kernels):
     function = tf.function(functools.partial(compute, model), autograph=False)
     concrete = function.get_concrete_function(*specs)
-  # Loops stay loops: XLA does not know what they would be lowered to.
+  # Loops stay loops: XLA does not know the operations of lowered loops.
   frozen = convert_to_constants.convert_variables_to_constants_v2(
     concrete, lower_control_flow=False
   )
@@ -81,7 +79,6 @@ def _frozen(model, compute, batch_size):
 
 
 def _lowered(function, specs):
-  """A function as bytecode."""
   compiled = tf.function(
     lambda *args: function(*args), input_signature=specs, jit_compile=True
   )

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from vlae_tf.evaluation import pictures
+from vlae_tf.evaluation import figures
 
 
 class _Block:
@@ -108,7 +108,7 @@ def picture(
 ) -> Picture:
   """A picture of an array."""
   # pixels [height, width, 3]
-  file = pictures.encode_png(pixels, 1)
+  file = figures.encode_png(pixels, 1)
   source = f'data:image/png;base64,{base64.b64encode(file).decode("ascii")}'
   return Picture(source, round(scale * pixels.shape[1]), alt, caption)
 

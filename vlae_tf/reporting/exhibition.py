@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlae_tf.evaluation import pictures, receptive_field
+from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.reporting import blocks, looks, plates, svg
 from vlae_tf.reporting import told as told_lib
 from vlae_tf.reporting.told import Told
@@ -22,7 +22,7 @@ def samples(told: Sequence[Told]) -> blocks.Section | None:
   parts = []
   for t in told:
     alt = f'{len(t.look.samples)} images drawn by {t.subject.name}'
-    grid = pictures.grid(t.look.samples)
+    grid = figures.grid(t.look.samples)
     parts.append([blocks.picture(grid, alt, 'z ~ p(z), x ~ p(x|z)', _SMALL)])
   return told_lib.section('samples', 'Samples', told, parts)
 
@@ -70,7 +70,7 @@ def _panels(told, what, drawn):
     parts = []
     for t, draws in zip(told, drawn):
       originals = t.look.originals[: draws.shape[1]]
-      pixels = pictures.beside(originals, draws[k : k + 1], _COLUMNS)
+      pixels = figures.beside(originals, draws[k : k + 1], _COLUMNS)
       alt = (
         f'{len(originals)} test images, each beside {what} {k + 1} by '
         f'{t.subject.name}'
@@ -191,4 +191,4 @@ def _end(chosen: looks.Chosen, what) -> list[blocks.Block]:
     f'number {", ".join(map(str, chosen.numbers))}.'
   )
   alt = f'{len(chosen.numbers)} test images of the {what} distortion{below}'
-  return [blocks.picture(pictures.rows(np.stack(cells)), alt, caption, _SMALL)]
+  return [blocks.picture(figures.rows(np.stack(cells)), alt, caption, _SMALL)]

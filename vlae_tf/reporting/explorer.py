@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlae_tf.evaluation import pictures
+from vlae_tf.evaluation import figures
 from vlae_tf.reporting import blocks, page, svg
 from vlae_tf.reproduction import sweeping, windows
 
@@ -75,7 +75,7 @@ def _panel(row, drawn):
     ('decompressions', drawn.decompressions[row.window]),
     ('completions of its upper half', drawn.completions[row.window]),
   ):
-    picture = pictures.beside(drawn.images, made, _GROUPS)
+    picture = figures.beside(drawn.images, made, _GROUPS)
     text = f'{len(made)} {what}, window {row.window}'
     alt = f'{len(drawn.images)} test images, each beside {text}'
     shown.append(

@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import (
-  estimates,
-  latents,
-  likelihood,
-  pixel_nats,
-  receptive_field,
-  sampling,
-)
+from vlae_tf.evaluation import latents, likelihood, receptive_field, sampling
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn.causal import network as causal_network
 
@@ -55,7 +48,7 @@ class Look(NamedTuple):
   use: latents.CodeUse | None  # `CodeUse`; `None` without a code.
   nats: Nats | None  # `Nats`; `None` of an own kind of likelihood.
   # `Estimates` of the test images that were scored, a code each.
-  scored: estimates.Estimates
+  scored: likelihood.Estimates
   best: Chosen  # Those of the least distortion, the least first.
   worst: Chosen  # Those of the greatest, the greatest first.
 
@@ -149,7 +142,7 @@ class _Looker:
   def nats(self):
     read = _spread(len(self._images), _MAPPED)
     images = np.concatenate([self.originals, self._images[read]])
-    found = pixel_nats.nats(self._model, images, self._seed)
+    found = sampling.pixel_nats(self._model, images, self._seed)
     if found is None:
       return {'nats': None, 'num_read': len(read)}
     shown, others = np.split(found, [len(self.originals)])

@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 
-from vlae_tf.evaluation import pictures, receptive_field
+from vlae_tf.evaluation import figures, receptive_field
 
 _CELL = 10  # Sides of a pixel of an image.
 _SEEN, _PIXEL = np.array([38, 120, 204]), np.array([255, 140, 0])
@@ -69,4 +69,4 @@ def heats(images: np.ndarray, nats: np.ndarray, most: float) -> np.ndarray:
   # columns, 3]
   maps = np.stack([heat(n, most) for n in nats]) / 255
   images = np.broadcast_to(images, (*images.shape[:3], 3))
-  return pictures.rows(np.stack([images, maps]))
+  return figures.rows(np.stack([images, maps]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.evaluation import estimates
+from vlae_tf.evaluation import likelihood
 from vlae_tf.reporting import blocks, looks, subjects, words
 from vlae_tf.reproduction import paper, summaries
 
@@ -132,7 +132,7 @@ def _percent(accuracies):
   percent = 100 * np.asarray(accuracies)
   if len(percent) == 1:
     return f'{percent[0]:.1f}'
-  return f'{percent.mean():.1f} +- {estimates.standard_error(percent):.1f}'
+  return f'{percent.mean():.1f} +- {likelihood.standard_error(percent):.1f}'
 
 
 def codecs(subject: subjects.Subject) -> list[blocks.Table]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.evaluation import estimates
+from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores as scores_lib
 from vlae_tf.utils import console
@@ -45,7 +45,7 @@ def corrected(
   assert of_all is not None  # Or nothing was better.
   log_prob = of_all['log_prob']
   numbers, more = arrays['better_numbers'], arrays['better_log_prob']
-  nll, stderr = estimates.corrected_mean(-log_prob, numbers, -more)
+  nll, stderr = likelihood.corrected_mean(-log_prob, numbers, -more)
   change = log_prob[numbers] - more
   return {
     'nll': nll,
@@ -55,7 +55,7 @@ def corrected(
     'num_samples_of_all': base['num_samples'],
     'num_corrected': len(numbers),
     'change': float(change.mean()),
-    'change_stderr': estimates.standard_error(change),
+    'change_stderr': likelihood.standard_error(change),
   }
 
 
@@ -84,7 +84,7 @@ def of_each_image(
   if not file.exists():
     return None
   with np.load(file) as stored:
-    arrays = {name: stored[name] for name in estimates.COLUMNS}
+    arrays = {name: stored[name] for name in likelihood.Estimates._fields}
   mean = -np.mean(arrays['log_prob'], dtype=np.float64)
   is_it = abs(mean - score['nll']) < _TOLERANCE
   if len(arrays['log_prob']) == score['num_images'] and is_it:

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import exhibits, inputs, pictures
+from vlae_tf.evaluation import figures, latents
 from vlae_tf.reproduction import rows, runner
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
@@ -31,19 +31,19 @@ def make(
   parts, images = [], None
   for folder in there:
     run = workdirs.restore(folder, 'last')
-    inputs.check_code(run.model, 'experiment')
+    latents.check_code(run.model, 'experiment')
     if images is None:
       images = _test_images(run, settings)
-    made = exhibits.decompressions(run.model, images, _DRAWS, _SEED)
+    made = figures.decompressions(run.model, images, _DRAWS, _SEED)
     parts.append((images_lib.label(folder, run), made))
     if figure.samples and folder == there[0]:
-      sampled = exhibits.samples(run.model, _SAMPLES, _SEED)
+      sampled = figures.samples(run.model, _SAMPLES, _SEED)
       parts.append((images_lib.label(folder, run), sampled))
   texts = [f'{label}: {what}' for label, (_, what) in parts]
-  drawn = [pictures.captioned(x, t) for (_, (x, _)), t in zip(parts, texts)]
+  drawn = [figures.captioned(x, t) for (_, (x, _)), t in zip(parts, texts)]
   target = path(settings.out, figure)
   text = f'Figure {figure.name}, {figure.title}. ' + '; '.join(texts)
-  pictures.save_png(target, _beside(drawn), 1, text)
+  figures.save_png(target, _beside(drawn), 1, text)
   return target
 
 
@@ -60,7 +60,7 @@ def _beside(parts):
     np.pad(
       part,
       ((0, height - part.shape[0]), (0, _GAP), (0, 0)),
-      constant_values=pictures.PAPER,
+      constant_values=figures.PAPER,
     )
     for part in parts
   ]

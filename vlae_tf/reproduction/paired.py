@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlae_tf.evaluation import estimates
+from vlae_tf.evaluation import likelihood
 
 
 class Paired(NamedTuple):
@@ -33,7 +33,7 @@ def difference(path: str | os.PathLike, reference: str | os.PathLike) -> Paired:
   sides = [side for side in (ours, theirs) if side.numbers is not None]
   if not sides:
     return Paired(
-      float(values.mean()), estimates.standard_error(values), len(values)
+      float(values.mean()), likelihood.standard_error(values), len(values)
     )
   numbers = sides[0].numbers
   if not all(np.array_equal(side.numbers, numbers) for side in sides):
@@ -42,7 +42,9 @@ def difference(path: str | os.PathLike, reference: str | os.PathLike) -> Paired:
       f'{path} and {reference}.'
     )
   better = theirs.better(numbers) - ours.better(numbers)
-  return Paired(*estimates.corrected_mean(values, numbers, better), len(values))
+  return Paired(
+    *likelihood.corrected_mean(values, numbers, better), len(values)
+  )
 
 
 class _File(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vlae_tf.evaluation import estimates
+from vlae_tf.evaluation import likelihood
 from vlae_tf.reproduction import correction, status
 from vlae_tf.runs import scores
 from vlae_tf.utils import files
@@ -177,7 +177,9 @@ def _of_each_image(record, workdir):
   found = correction.of_each_image(workdir, record.scored)
   if found is None:
     return None
-  arrays = {name: np.float32(found[name]) for name in estimates.COLUMNS}
+  arrays = {
+    name: np.float32(found[name]) for name in likelihood.Estimates._fields
+  }
   if record.corrected:
     arrays |= correction.better(workdir, record.scores, record.scored)
   return arrays

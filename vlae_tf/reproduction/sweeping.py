@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vlae_tf.data import fixed_binarization
-from vlae_tf.evaluation import pictures, sampling
+from vlae_tf.evaluation import figures, sampling
 from vlae_tf.reproduction import rows, runner, windows
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
@@ -112,10 +112,10 @@ def write(
   told = {'preset': preset, 'rows': [row.as_json() for row in found]}
   scores.write_to(paths[1], told)
   text = f'{preset}: what the window of the decoder decides'
-  pictures.save_png(paths[2], windows.picture(found), 1, text)
+  figures.save_png(paths[2], windows.picture(found), 1, text)
   text = 'originals, framed, and decompressions by windows '
   text += ', '.join(row.window for row in found)
   each = np.stack([drawn.decompressions[row.window][0] for row in found])
-  picture = pictures.beside(drawn.images, each)
-  pictures.save_png(paths[3], pictures.captioned(picture, text), 1, text)
+  picture = figures.beside(drawn.images, each)
+  figures.save_png(paths[3], figures.captioned(picture, text), 1, text)
   return paths

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vlae_tf.data import sources
-from vlae_tf.evaluation import charts, estimates
+from vlae_tf.evaluation import figures, likelihood
 from vlae_tf.reproduction import records, rows
 
 FACTORISED, FULL = 'factorised', 'full'
@@ -165,7 +165,7 @@ def _percent(accuracies):
   percent = 100 * np.asarray(accuracies)
   if len(percent) < 2:
     return f'{percent.mean():.1f}'
-  return f'{percent.mean():.1f} +- {estimates.standard_error(percent):.1f}'
+  return f'{percent.mean():.1f} +- {likelihood.standard_error(percent):.1f}'
 
 
 def picture(found: Sequence[Row]) -> np.ndarray:
@@ -184,10 +184,12 @@ def picture(found: Sequence[Row]) -> np.ndarray:
   ]
   label = 'log2(1 + pixels of the window)'
   parts = [
-    charts.chart({'code': code}, 'bits in the code', label),
-    charts.chart(lengths, 'nats an image', label, from_zero=False),
+    figures.chart({'code': code}, 'bits in the code', label),
+    figures.chart(lengths, 'nats an image', label, from_zero=False),
   ]
   if probes:
     title = 'linear probe on the code, %'
-    parts.append(charts.chart({'probe': probes}, title, label, from_zero=False))
+    parts.append(
+      figures.chart({'probe': probes}, title, label, from_zero=False)
+    )
   return np.concatenate(parts)

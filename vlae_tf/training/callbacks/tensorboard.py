@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from vlae_tf.evaluation import pictures, sampling
+from vlae_tf.evaluation import figures, sampling
 from vlae_tf.training import trainer as trainer_lib
 from vlae_tf.training.callbacks import non_fatal
 
@@ -83,8 +83,8 @@ class TensorBoardLog(non_fatal.Expendable):
     model, images = self._trainer.averages, self._images
     samples = sampling.sample_prior(model, len(images), self._seed)
     draws = sampling.decompress(model, images, 1, self._seed)
-    self._image('samples', step, pictures.grid(samples))
-    self._image('decompressions', step, pictures.beside(images, draws))
+    self._image('samples', step, figures.grid(samples))
+    self._image('decompressions', step, figures.beside(images, draws))
 
   def _image(self, name, step, picture):
     with self._writer.as_default(step):

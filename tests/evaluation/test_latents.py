@@ -1,4 +1,4 @@
-"""Codes of images, and the noise that the prior makes them of."""
+"""Encodings of images, and the noise of the prior."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import data, models
-from vlae_tf.evaluation import encoding
+from vlae_tf.evaluation import latents
 
 _IMAGES = np.random.default_rng(0).integers(0, 2, (5, 6, 5, 1)).astype(bool)
 
@@ -14,8 +14,8 @@ _IMAGES = np.random.default_rng(0).integers(0, 2, (5, 6, 5, 1)).astype(bool)
 @pytest.mark.parametrize('prior', ['flow', 'gaussian'])
 def test_the_noise_is_what_the_prior_makes_the_mean_of(prior):
   model = toys.small_model(prior=prior)
-  found = encoding.encode(model, tf.cast(_IMAGES, tf.float32))
-  again = encoding.from_noise(model.prior(), tf.constant(found.eps))
+  found = latents.encode(model, tf.cast(_IMAGES, tf.float32))
+  again = latents.from_noise(model.prior(), tf.constant(found.eps))
   np.testing.assert_allclose(again, found.mean, rtol=1e-5, atol=1e-5)
   assert (prior == 'gaussian') == bool(np.all(found.eps == found.mean))
 
@@ -26,10 +26,10 @@ def test_a_flow_of_codes_of_several_axes_keeps_their_shape():
   for i, weight in enumerate(prior.trainable_variables):
     weight.assign(tf.random.stateless_normal(weight.shape, [i, 1]))
   z = tf.random.stateless_normal([4, 2, 3], [1, 2])
-  eps = encoding.to_noise(prior(), z)
+  eps = latents.to_noise(prior(), z)
   assert eps.shape == z.shape
   np.testing.assert_allclose(
-    encoding.from_noise(prior(), eps), z, rtol=1e-4, atol=1e-4
+    latents.from_noise(prior(), eps), z, rtol=1e-4, atol=1e-4
   )
   # Volume-keeping: the density of the noise is that of the code.
   log_prob = -0.5 * np.sum(np.square(eps), (1, 2)) - 3 * np.log(2 * np.pi)
@@ -38,8 +38,8 @@ def test_a_flow_of_codes_of_several_axes_keeps_their_shape():
 
 def test_all_images_are_encoded_in_their_order(monkeypatch):
   model = toys.small_model()
-  monkeypatch.setattr(encoding, '_BATCH', 2)
-  found = encoding.encode_all(model, _IMAGES)
+  monkeypatch.setattr(latents, '_BATCH', 2)
+  found = latents.encode_all(model, _IMAGES)
   image = data.fixed_binarization(_IMAGES, 'test')
   q = model.posterior(tf.convert_to_tensor(image))
   np.testing.assert_allclose(found.mean, q.mean(), rtol=1e-5, atol=1e-6)
@@ -48,4 +48,4 @@ def test_all_images_are_encoded_in_their_order(monkeypatch):
 
 def test_images_of_another_shape_are_refused():
   with pytest.raises(ValueError, match='`images` must be of the shape'):
-    encoding.encode_all(toys.small_model(), _IMAGES[:, :5])
+    latents.encode_all(toys.small_model(), _IMAGES[:, :5])
