@@ -1,6 +1,6 @@
 """What the repository's Python files are, and which of each other they import.
 
-A file is known by its path without `.py`: 'vlae_tf/data/digits'.
+A file is known by its path without `.py`: 'vlae_tf/data/sources'.
 """
 
 import ast

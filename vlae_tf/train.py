@@ -16,7 +16,7 @@ import sys
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.data import directories
+from vlae_tf.data import storage
 from vlae_tf.models import config_flags
 from vlae_tf.training import flags as train_flags
 from vlae_tf.training import strategies
@@ -51,7 +51,7 @@ def main():
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
   limits = train_flags.limits(FLAGS)
-  root = directories.resolve_data_dir(FLAGS.data_dir)
+  root = storage.resolve_data_dir(FLAGS.data_dir)
   trainer = trainer_lib.Trainer(
     config,
     data,

@@ -9,8 +9,8 @@ import toys
 
 import vlae_tf
 from vlae_tf import compression
+from vlae_tf import data as data_lib
 from vlae_tf.compression import batches
-from vlae_tf.data import digits
 
 _SHAPE = (4, 5, 1)
 _SMALL = dict(encoder_widths='4', encoder_units=6, flow_steps=2, flow_units=5)
@@ -239,7 +239,7 @@ def test_images_take_the_bits_of_the_bound():
   All but the first rounds, that is, which cost a code that does not come back.
   """
   model = vlae_tf.from_pretrained('digits')
-  grey = digits.load_digits().test[:232]
+  grey = data_lib.load('digits').test[:232]
   images = np.random.default_rng(0).random(grey.shape) < grey
   chunks = compression.LosslessChunks(compression.ExactModel(model))
   direct = sum(r.size for r in batches.deal(len(images), 16) if r.is_direct)

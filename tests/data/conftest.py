@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from vlae_tf.data import caltech101_silhouettes, omniglot_burda
+from vlae_tf.data.sources import Caltech101Silhouettes, OmniglotBurda
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def root(tmp_path):
 @pytest.fixture
 def omniglot_mat(root, monkeypatch):
   """A `chardata.mat` of 20 + 5 images, and what was put into it."""
-  monkeypatch.setattr(omniglot_burda, '_SIZES', (14, 6))
-  monkeypatch.setattr(omniglot_burda, '_NUM_TEST', 5)
+  monkeypatch.setattr(OmniglotBurda, 'SIZES', (14, 6))
+  monkeypatch.setattr(OmniglotBurda, 'NUM_TEST', 5)
   random = np.random.RandomState(0)
   contents = {}
   for prefix, size in (('', 20), ('test', 5)):
@@ -46,7 +46,7 @@ def omniglot_mat(root, monkeypatch):
     alphabet = np.arange(size) // 2
     contents[f'{prefix}target'] = np.eye(50, dtype=np.uint8)[alphabet].T
     contents[f'{prefix}targetchar'] = random.randint(1, 56, [1, size])
-  path = root / 'originals' / omniglot_burda.ORIGINAL.filename
+  path = root / 'originals' / OmniglotBurda.ORIGINAL.filename
   scipy.io.savemat(path, contents, do_compression=True)
   return path, contents
 
@@ -55,17 +55,13 @@ def omniglot_mat(root, monkeypatch):
 def caltech_mat(root, monkeypatch):
   """A silhouettes file of 6 + 3 + 4 images, and what was put into it."""
   sizes = {'train': 6, 'val': 3, 'test': 4}
-  monkeypatch.setattr(
-    caltech101_silhouettes,
-    '_PARTS',
-    {'train': ('train', 6), 'validation': ('val', 3), 'test': ('test', 4)},
-  )
+  monkeypatch.setattr(Caltech101Silhouettes, 'PARTS', tuple(sizes.items()))
   random = np.random.RandomState(1)
   contents = {}
   for prefix, size in sizes.items():
     contents[f'{prefix}_data'] = random.randint(0, 2, [size, 784], np.uint8)
     labels = random.randint(1, 102, [size, 1]).astype(np.uint8)
     contents[f'{prefix}_labels'] = labels
-  path = root / 'originals' / caltech101_silhouettes.ORIGINAL.filename
+  path = root / 'originals' / Caltech101Silhouettes.ORIGINAL.filename
   scipy.io.savemat(path, contents)
   return path, contents

@@ -9,7 +9,7 @@ import scipy.io
 import tensorflow_datasets as tfds
 
 from vlae_tf import data
-from vlae_tf.data import caltech101_silhouettes, omniglot_burda
+from vlae_tf.data.sources import Caltech101Silhouettes, OmniglotBurda
 
 
 def _pixel_by_pixel(column):
@@ -79,9 +79,7 @@ def test_prepared_set_is_read_again_without_preparing(
   caltech_mat, root, monkeypatch
 ):
   first = data.load('caltech101', root)
-  monkeypatch.setattr(
-    caltech101_silhouettes.Caltech101Silhouettes, '_split_generators', None
-  )
+  monkeypatch.setattr(Caltech101Silhouettes, '_split_generators', None)
   np.testing.assert_array_equal(
     data.load('caltech101', root).train, first.train
   )
@@ -111,10 +109,7 @@ def test_read_only_root_stays_untouched(caltech_mat, root, cache):
 
 @pytest.mark.parametrize(
   ('builder', 'size'),
-  [
-    (omniglot_burda.OmniglotBurda, 14),
-    (caltech101_silhouettes.Caltech101Silhouettes, 6),
-  ],
+  [(OmniglotBurda, 14), (Caltech101Silhouettes, 6)],
 )
 def test_builder_says_what_it_holds(
   builder, size, omniglot_mat, caltech_mat, root, tmp_path

@@ -8,7 +8,7 @@ import scipy.io
 import source_tree
 
 from vlae_tf import data
-from vlae_tf.data import omniglot_burda, sources
+from vlae_tf.data import sources
 
 pytestmark = pytest.mark.real_data
 
@@ -75,10 +75,10 @@ def test_omniglot_is_the_original_file(real_data_dir):
 def test_second_load_of_omniglot_reads_no_original(real_data_dir, monkeypatch):
   first = data.load('omniglot', real_data_dir)
 
-  def read(path):
+  def read(self, path):
     raise AssertionError(f'{path} was read again')
 
-  monkeypatch.setattr(omniglot_burda, '_read_original', read)
+  monkeypatch.setattr(sources.OmniglotBurda, '_read', read)
   second = data.load('omniglot', real_data_dir)
   np.testing.assert_array_equal(second.test, first.test)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn import datasets
 
 from vlae_tf import data
-from vlae_tf.data import directories, sources
+from vlae_tf.data import sources, storage
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -77,10 +77,10 @@ def test_the_guide_has_the_registered_names_and_descriptions():
 
 def test_data_dir_is_argument_then_environment_then_home(monkeypatch):
   monkeypatch.setenv('VLAE_TF_DATA_DIR', '/from/environment')
-  assert directories.resolve_data_dir('/given') == pathlib.Path('/given')
+  assert storage.resolve_data_dir('/given') == pathlib.Path('/given')
   expected = pathlib.Path('/from/environment')
   assert data.default_data_dir() == expected
-  assert directories.resolve_data_dir(None) == expected
+  assert storage.resolve_data_dir(None) == expected
   monkeypatch.delenv('VLAE_TF_DATA_DIR')
   assert data.default_data_dir() == pathlib.Path.home() / 'vlae_tf_data'
 
@@ -142,21 +142,3 @@ def test_a_place_is_found_where_the_images_are_read(root, no_network):
   )
   with pytest.raises(ValueError, match=r"`dataset` must be.*'nothing'"):
     sources.place('nothing', root)
-
-
-def test_the_root_of_a_run_is_given_then_remembered_then_the_default(
-  tmp_path, monkeypatch, capsys
-):
-  given, remembered, default = (tmp_path / name for name in 'abc')
-  monkeypatch.setenv('VLAE_TF_DATA_DIR', str(default))
-  for folder in (given, remembered):
-    folder.mkdir()
-  assert directories.root_of_run(given, remembered) == given
-  assert directories.root_of_run(None, remembered) == remembered
-  assert directories.root_of_run(None, None) == default
-  assert capsys.readouterr().err == ''
-  assert directories.root_of_run(None, tmp_path / 'gone') == default
-  said = capsys.readouterr().err
-  assert said.startswith('warning: ') and f'{tmp_path}/gone' in said
-  with pytest.raises(ValueError, match=r'`data_dir` must be a dir.*nothing at'):
-    directories.root_of_run(tmp_path / 'typo', remembered)

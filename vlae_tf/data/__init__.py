@@ -1,7 +1,6 @@
 """Data sets as arrays, and arrays as batches of images."""
 
 from vlae_tf.data.collections import Collection
-from vlae_tf.data.directories import default_data_dir
 from vlae_tf.data.image_data import ImageData, pixel_kind, PIXEL_KINDS
 from vlae_tf.data.pipeline import (
   bernoulli_means,
@@ -10,6 +9,7 @@ from vlae_tf.data.pipeline import (
   training_batches,
 )
 from vlae_tf.data.sources import DATASETS, load
+from vlae_tf.data.storage import default_data_dir
 
 __all__ = [
   'DATASETS',

@@ -1,4 +1,4 @@
-"""Images that a codec is given, and those that it gives back."""
+"""Images for codecs: read from files or data sets, written to `.npz` files."""
 
 import itertools
 import os
@@ -24,13 +24,13 @@ _ENTRY = 'images'
 
 
 class Collection(NamedTuple):
-  """Images whose every value counts.
+  """Images to be compressed without loss.
 
   Attributes:
     images: Bool array of shape `[num_images, height, width, channels]` if they
       are binary, uint8 if they have 256 levels.
     kind: 'binary' or 'levels'.
-    name: The last part of what they were read from.
+    name: The last part of their path, or `DATASET:SPLIT`.
   """
 
   images: np.ndarray
@@ -43,7 +43,7 @@ def read(
   data_dir: str | os.PathLike | None = None,
   argument: str = 'spec',
 ) -> Collection:
-  """Reads images, and never changes what they show.
+  """Reads images without changing their contents.
 
   An array is binary if it is bool, or if all of its numbers are 0 or 1, or 0
   or 255; a directory, if all of its pixels are grey and 0 or 255. Other uint8
@@ -60,14 +60,13 @@ def read(
       names; or `DATASET:SPLIT`.
     data_dir: Root of all data; by default that of `default_data_dir`. Ignored
       if `spec` is a path.
-    argument: What to call `spec` in a message.
+    argument: Name of `spec` in messages.
 
   Returns:
     A `Collection`.
 
   Raises:
-    ValueError: There is nothing of that name, or what is there are no such
-      images.
+    ValueError: There is nothing of that name, or it holds no such images.
   """
   spec = os.fspath(spec)
   path = pathlib.Path(spec).expanduser()
@@ -77,7 +76,8 @@ def read(
   # The empty path would be the current directory.
   if spec and path.is_dir():
     return _of_directory(path)
-  file, name = _file_and_name(path)
+  before, found, name = str(path).partition(f'{_NPZ}:')
+  file = pathlib.Path(before + _NPZ) if found else path
   if file.is_file() and file.suffix == _NPZ:
     return _of_npz(file, name)
   raise ValueError(f'`{argument}` must be {_FORMS}, got {_slip(spec, file)}')
@@ -89,20 +89,18 @@ def write(
   count: int,
   overwrite: bool = False,
 ) -> None:
-  """Writes a `.npz` file of one array, `images`, in the memory of one part.
-
-  The file is there whole, or not at all.
+  """Writes a `.npz` file of one array, `images`, part by part and atomically.
 
   Args:
     path: Path of the file; its directory is made.
     parts: Bool or uint8 arrays of shape `[num, height, width, channels]`, of
-      which `num` alone may differ; made one by one, as they are written.
+      which `num` alone may differ; consumed one by one.
     count: Number of images of all parts.
-    overwrite: Whether a file that is there may be replaced.
+    overwrite: Whether an existing file may be replaced.
 
   Raises:
-    ValueError: The path cannot be written or replaced, or the parts are no
-      such images or not as many.
+    ValueError: The path cannot be written or replaced, or the parts are not
+      `count` such images.
   """
   files_lib.check_new_file(path, overwrite, _NPZ)
   remaining = iter(parts)
@@ -149,19 +147,14 @@ def _of_dataset(name, split, data_dir, argument):
 
 def _of_directory(path):
   images = files.read_images(path, colours=True)
-  _check_pages(path)
-  if images.shape[-1] == 1 and _has_only(images, 255):
-    return Collection(images > 0, 'binary', path.resolve().name)
-  return Collection(images, 'levels', path.resolve().name)
-
-
-def _check_pages(path):
-  """Checks that images are all that is in their files."""
   for file in files.image_files(path):
     with Image.open(file) as image:
       pages = getattr(image, 'n_frames', 1)
     if pages > 1:
       raise ValueError(f'{file} must hold one image, got one of {pages} pages.')
+  if images.shape[-1] == 1 and _has_only(images, 255):
+    return Collection(images > 0, 'binary', path.resolve().name)
+  return Collection(images, 'levels', path.resolve().name)
 
 
 def _of_npz(file, name):
@@ -209,18 +202,11 @@ def _binary_or_levels(array, name):
 
 
 def _has_only(array, top):
-  """Whether all values are 0 or `top`."""
   return bool(((array == 0) | (array == top)).all())
 
 
-def _file_and_name(path):
-  """`FILE.npz:NAME` in parts; a path without a name is itself."""
-  file, found, name = str(path).partition(f'{_NPZ}:')
-  return (pathlib.Path(file + _NPZ), name) if found else (path, '')
-
-
 def _slip(spec, file):
-  """What was given, and what is wrong with it."""
+  """The given value, and why it is wrong."""
   dataset, colon, split = spec.rpartition(':')
   if file.suffix == _NPZ:
     return f'{spec!r}: there is no file {file}.'

@@ -1,27 +1,27 @@
-"""A user's own images: a directory of grey images, or a `.npz` file."""
+"""Images from a directory of image files or from a `.npz` file."""
 
 import pathlib
 
 import numpy as np
 from PIL import Image
 
-from vlae_tf.data.image_data import check_images, ImageData, SPLITS
-from vlae_tf.data.splitting import split_by_sizes
+from vlae_tf.data.image_data import (
+  check_images,
+  ImageData,
+  split_by_sizes,
+  SPLITS,
+)
 
 _GREY_MODES = ('1', 'L')
-_HELD_OUT_PARTS = 10
 
 
 def load_files(path: pathlib.Path) -> ImageData:
-  """Loads a directory of images or a `.npz` file."""
-  # A directory holds equal-sized 8-bit grey images, or one directory of them a
-  # split (`train`, `validation`, `test`). A `.npz` file holds an array a split,
-  # or one array of any name, of shape `[num_images, height, width]` or
-  # `[num_images, height, width, channels]`: bool, uint8 in 0..255, or float in
-  # [0, 1] if there is one channel. What a value means follows from that, see
-  # `ImageData`: uint8 of several channels are colours of 256 levels. A split
-  # that is not given gets a tenth of the training images, chosen by a fixed
-  # permutation.
+  """Loads a directory of images or a `.npz` file; completes the splits."""
+  # A directory holds equal-sized 8-bit grey images, or one directory of them
+  # per split. A `.npz` file holds one array per split, or one array of any
+  # name, of shape `[num_images, height, width]` or with a last axis of
+  # channels: bool, uint8 in 0..255, or float in [0, 1] of one channel. A
+  # missing split gets a tenth of the training images, by a fixed permutation.
   given = _read_directory(path) if path.is_dir() else _read_npz(path)
   try:
     return ImageData(path.stem, **_complete(given))
@@ -30,10 +30,10 @@ def load_files(path: pathlib.Path) -> ImageData:
 
 
 def _complete(given):
-  """Takes the splits that are missing out of the training images."""
+  """Takes missing splits out of the training images."""
   missing = [split for split in SPLITS if split not in given]
   train = given['train']
-  held_out = max(1, len(train) // _HELD_OUT_PARTS)
+  held_out = max(1, len(train) // 10)
   num_train = len(train) - len(missing) * held_out
   if num_train < 1:
     raise ValueError(
@@ -52,7 +52,7 @@ def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     with np.load(path, allow_pickle=False) as contents:
       return dict(contents)
-  # A damaged archive raises anything from `zipfile`, `zlib` or NumPy.
+  # For a damaged archive `zipfile`, `zlib` and NumPy raise various errors.
   except Exception as error:
     raise ValueError(
       f'{path} cannot be read as a `.npz` file of numeric arrays ({error}).'
@@ -116,8 +116,7 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
-  """Reads the `image_files` of a directory."""
-  # -> [num_images, height, width, channels]
+  """The `image_files` of a directory, `[num, height, width, channels]`."""
   files = image_files(folder)
   images = [_read_image(file, colours) for file in files]
   for file, image in zip(files, images, strict=True):
@@ -130,7 +129,7 @@ def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
 
 
 def _size(image):
-  """The size of an image as people say it: without a lone channel."""
+  """Height and width, and the number of channels if there are several."""
   return image.shape[:2] if image.shape[-1] == 1 else image.shape
 
 
@@ -140,7 +139,7 @@ def _read_image(file, colours):
       mode = image.mode
       read_as = 'RGB' if colours and mode == 'RGB' else 'L'
       pixels = np.asarray(image.convert(read_as))
-  # Image decoders raise anything from `OSError` to `struct.error`.
+  # Image decoders raise various errors, from `OSError` to `struct.error`.
   except Exception as error:
     raise ValueError(f'{file} cannot be read as an image ({error}).') from error
   if mode not in _GREY_MODES and read_as != mode:

@@ -1,13 +1,13 @@
-"""The one container that every data set is loaded into."""
+"""Images in three splits, the meaning of pixel values, and their checks."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 SPLITS: tuple[str, ...] = ('train', 'validation', 'test')
-# What the value of a pixel may mean, and the dtypes that can say so.
+# Meanings of a pixel's value, and the dtypes that each may have.
 _DTYPES = {
   'binary': ('bool',),
   'grey': ('uint8', 'float32'),
@@ -18,7 +18,7 @@ PIXEL_KINDS = tuple(_DTYPES)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-  """Images in three splits; `kind` says what the value of a pixel means.
+  """Images in three splits, and the meaning of their pixel values.
 
   | kind     | dtype     | value                                     |
   |----------|-----------|-------------------------------------------|
@@ -32,7 +32,7 @@ class ImageData:
   'levels'
 
   Attributes:
-    name: What the data set is called.
+    name: Name of the data set.
     train: Array of shape `[num_train, height, width, channels]`.
     validation: Array of shape `[num_validation, height, width, channels]`.
     test: Array of shape `[num_test, height, width, channels]`.
@@ -109,10 +109,10 @@ class ImageData:
 
 
 def pixel_kind(images: Any, kind: str | None = None) -> str:
-  """What the value of a pixel means: inferred, or given and checked.
+  """Meaning of a pixel's value: inferred, or given and checked.
 
-  Bool is 'binary'. Numbers are 'grey' in one channel; in more of them uint8
-  are 'levels', and float32 have to be called 'grey' in words.
+  Bool is 'binary'. Numbers are 'grey' in one channel; in several channels uint8
+  is 'levels', and for float32 the kind 'grey' has to be given.
 
   Args:
     images: Array or `Tensor` of shape `[..., channels]`.
@@ -154,7 +154,7 @@ def _inferred_kind(dtype, channels):
 
 
 def check_dtype(images: Any, name: str) -> None:
-  """Checks that pixels are of a dtype that some kind has."""
+  """Checks that pixels are bool, uint8 or float32."""
   if images.dtype.name not in ('bool', 'uint8', 'float32'):
     raise ValueError(
       f'`{name}` must be bool, uint8 or float32, got {images.dtype.name}.'
@@ -163,7 +163,6 @@ def check_dtype(images: Any, name: str) -> None:
 
 def check_images(images: Any, name: str) -> None:
   """Checks that an array is a non-empty batch of images."""
-  # images [num_images, height, width, channels]
   if not isinstance(images, np.ndarray) or images.ndim != 4:
     raise ValueError(
       f'`{name}` must be an array of shape [num_images, height, width, '
@@ -172,15 +171,20 @@ def check_images(images: Any, name: str) -> None:
   if images.size == 0:
     raise ValueError(f'`{name}` must not be empty, got shape {images.shape}.')
   check_dtype(images, name)
-  if images.dtype == np.float32:
-    _check_unit_interval(images, name)
-
-
-def _check_unit_interval(images, name):
+  if images.dtype != np.float32:
+    return
   low, high = images.min(), images.max()
-  # Written so that NaN, which fails every comparison, is caught as well.
+  # The negation catches NaN as well, which fails every comparison.
   if not (low >= 0 and high <= 1):
     raise ValueError(
       f'`{name}` must have float values in [0, 1] and no NaN, '
       f'got values from {low} to {high}.'
     )
+
+
+def split_by_sizes(array: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+  """Partitions an array's rows by a fixed permutation."""
+  # NumPy guarantees the numbers of the legacy `RandomState` for ever; it makes
+  # no such promise for those of `default_rng`.
+  order = np.random.RandomState(2016).permutation(len(array))
+  return [array[part] for part in np.split(order, np.cumsum(sizes)[:-1])]

@@ -1,9 +1,8 @@
-"""Batches of images whose every random number has one cause.
+"""Reproducible batches of images.
 
-What the example in a slot of a batch gets is a function of the user's seed,
-the step and the slot alone (in evaluation: of the seed, the split and the
-example's index), so workers, replicas, pre-fetching and resuming change
-nothing.
+The random numbers of a training example are a function of the seed, the step
+and the slot in the batch alone; in evaluation, of the seed, the split and the
+example's index. Workers, replicas, prefetching and resuming change nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +17,7 @@ from vlae_tf.utils import devices, random
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
 _FOREVER = np.iinfo(np.int64).max
-# Streams keep one image's bits apart in the three splits, and from those that
-# it is trained on.
+# Names of random streams: independent for the three splits, and of training.
 _EVALUATION_STREAMS = {
   'train': 'scored_train',
   'validation': 'validation',
@@ -29,7 +27,7 @@ _EVALUATION_STREAMS = {
 
 
 def bernoulli_means(images: Any) -> tf.Tensor:
-  """Pixels as numbers: Bernoulli means of grey ones, `value / 255` of levels.
+  """Pixels as numbers: Bernoulli means of 'grey', `value / 255` of 'levels'.
 
   Args:
     images: Bool, uint8 or float32 array or `Tensor` of any shape.
@@ -58,14 +56,14 @@ def training_batches(  # noqa: PLR0913
   kind: str | None = None,
   horizontal_flips: bool = False,
 ) -> tf.data.Dataset:
-  """Endless training batches, freshly binarised at every read.
+  """Endless training batches, binarised anew at every step.
 
   Pixels of 256 levels are not binarised but become `value / 255`.
 
-  Epoch `e` is a permutation of all images that depends on `(seed, e)`; the
-  epochs are put end to end and cut into global batches, so a batch may hold
-  the end of one epoch and the beginning of the next. Replica `r` of
-  `num_replicas` gets the `r`-th of as many equal, contiguous parts of it.
+  Epoch `e` is a permutation of all images that depends on `(seed, e)`. The
+  concatenated epochs are cut into global batches, so a batch may span two
+  epochs. Replica `r` of `num_replicas` gets the `r`-th of as many equal,
+  contiguous parts of it.
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
@@ -74,12 +72,12 @@ def training_batches(  # noqa: PLR0913
     start_step: Python integer, the step of the first batch.
     num_replicas: Python integer, the number of replicas in all.
     replicas: The replicas served here, all by default.
-    kind: What the value of a pixel means, see `pixel_kind`; by default what
-      the dtype and the channels say.
+    kind: Meaning of a pixel's value, see `pixel_kind`; by default inferred
+      from dtype and channels.
     horizontal_flips: Whether each image is mirrored with probability 1/2.
 
   Returns:
-    A `tf.data.Dataset` that goes through `replicas` at every step. With
+    A `tf.data.Dataset` of one element per step and replica. With
     `b = batch_size // num_replicas`, an element is a dictionary of `image`,
     float32 of shape `[b, height, width, channels]` in {0, 1}, or in [0, 1] if
     the kind is 'levels'; `step`, int64 of shape `[]`; `slot`, int64 of shape
@@ -97,13 +95,17 @@ def training_batches(  # noqa: PLR0913
   images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
   steps = tf.data.Dataset.range(start_step, _FOREVER)
-  rows = _replica_slots(batch_size, num_replicas, replicas)
+  slots = np.arange(batch_size, dtype=np.int64).reshape(num_replicas, -1)
+  rows = slots[list(replicas)]  # [len(replicas), b]
 
   def batch(step, index):
     element = _training_batch(images, kind, step, index, rows, seed)
     if horizontal_flips:
-      flipped = _flips(batch_size, step, seed)
-      element['image'] = _mirrored(element['image'], tf.gather(flipped, rows))
+      flips = random.stream_seed(seed, 'flip', step)
+      flipped = tf.random.stateless_uniform([batch_size], flips) < 0.5
+      flipped = tf.gather(flipped, rows)[..., None, None, None]
+      image = element['image']
+      element['image'] = tf.where(flipped, image[..., ::-1, :], image)
     return element
 
   dataset = tf.data.Dataset.zip(steps, indices).map(batch).unbatch()
@@ -118,12 +120,12 @@ def evaluation_batches(
   kind: str | None = None,
   numbers: Sequence[int] | np.ndarray | None = None,
 ) -> tf.data.Dataset:
-  """All images in order, binarised once and for all.
+  """All images in order, with a fixed binarisation.
 
   Pixels of 256 levels are not binarised but become `value / 255`.
 
-  An example's binary image depends on `(seed, split, index)` alone: not on
-  the size of the batches, and on the run only if it asks for another seed.
+  An example's binary image depends on `(seed, split, index)` alone, not on
+  `batch_size`.
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
@@ -170,7 +172,7 @@ def evaluation_batches(
 def fixed_binarization(
   images: Any, split: str, seed: int = 0, kind: str | None = None
 ) -> np.ndarray:
-  """The images that `evaluation_batches` gives, as one array.
+  """The images of `evaluation_batches` as one array.
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
@@ -186,7 +188,7 @@ def fixed_binarization(
 
 
 def _on_host(images, kind):
-  """Images as a tensor in the memory of the host, and their kind."""
+  """Images as a tensor in host memory, and their kind."""
   devices.configure()  # The first operation starts all devices.
   with tf.device('CPU:0'):
     images = tf.constant(images)
@@ -194,7 +196,7 @@ def _on_host(images, kind):
 
 
 def _seen(images, kind, uniform: Callable[[], tf.Tensor]):
-  """Images as a model sees them; what is not grey draws no numbers."""
+  """Model inputs; only the kind 'grey' draws random numbers."""
   if kind == 'levels':
     return bernoulli_means(images)
   if kind == 'grey':
@@ -220,7 +222,7 @@ def _training_batch(images, kind, step, index, slots, seed):
   """One element for each replica, stacked along a new first axis."""
 
   def uniform():
-    # Drawn for the whole global batch, whoever asks for a part of it.
+    # Drawn for the whole global batch, so that replicas change nothing.
     drawn = tf.random.stateless_uniform(
       [index.shape[0], *images.shape[1:]],
       random.stream_seed(seed, 'binarize', step),
@@ -234,25 +236,6 @@ def _training_batch(images, kind, step, index, slots, seed):
     'slot': tf.constant(slots),
     'index': tf.gather(index, slots),
   }
-
-
-def _flips(batch_size, step, seed):
-  """Which images of a global batch are mirrored, boolean `[batch_size]`."""
-  drawn = tf.random.stateless_uniform(
-    [batch_size], random.stream_seed(seed, 'flip', step)
-  )
-  return drawn < 0.5
-
-
-def _mirrored(image, flipped):
-  """Images `[..., height, width, channels]`, left for right where `flipped`."""
-  return tf.where(flipped[..., None, None, None], image[..., ::-1, :], image)
-
-
-def _replica_slots(batch_size, num_replicas, replicas):
-  """Slots in the global batch, int64 of shape `[len(replicas), b]`."""
-  slots = np.arange(batch_size, dtype=np.int64).reshape(num_replicas, -1)
-  return slots[list(replicas)]
 
 
 def _check_replicas(batch_size, num_replicas, replicas):
@@ -275,7 +258,7 @@ def _check_at_least(name, value, least):
 
 def _tuned(dataset):
   options = tf.data.Options()
-  # Cheap batches: threads beyond one would only take time from training.
+  # Batches are cheap: more threads would only take time from training.
   options.threading.private_threadpool_size = 1
   options.threading.max_intra_op_parallelism = 1
   options.autotune.enabled = False

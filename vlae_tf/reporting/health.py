@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf.data import directories, sources
+from vlae_tf.data import sources, storage
 from vlae_tf.models import config as config_lib
 from vlae_tf.runs import pretrained
 from vlae_tf.training import limits
@@ -125,7 +125,7 @@ def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
 def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
   """Where the data sets are; missing ones are downloaded when needed."""
   try:
-    root = directories.resolve_data_dir(data_dir)
+    root = storage.resolve_data_dir(data_dir)
   except ValueError as error:
     yield Finding('data', str(error), False)
     return

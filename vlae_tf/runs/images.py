@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import pathlib
 
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.data import directories, image_data, sources
+from vlae_tf.data import image_data, sources, storage
 from vlae_tf.runs import workdirs
 from vlae_tf.utils import console
 
@@ -31,7 +32,7 @@ def load(
   name = run.config.dataset
   root = data_dir
   if _needs_root(name) or data_dir is not None:
-    root = directories.root_of_run(data_dir, run.data_dir)
+    root = root_of_run(data_dir, run.data_dir)
   return workdirs.load_data(run, root)
 
 
@@ -44,12 +45,32 @@ def load_other(
   """Loads images that a run was not trained on."""
   root = data_dir
   if _needs_root(name):
-    root = directories.root_of_run(data_dir, run.data_dir)
+    root = root_of_run(data_dir, run.data_dir)
   try:
     return data_lib.load(name, root)
   except ValueError as error:
     message = str(error).replace('`dataset`', f'`{argument}`')
     raise ValueError(message) from error
+
+
+def root_of_run(
+  given: str | os.PathLike | None, remembered: str | os.PathLike | None
+) -> pathlib.Path:
+  """Root of all data: the given one, that of the training, or the default."""
+  if given is not None:
+    root = pathlib.Path(given).expanduser()
+    if not root.is_dir():
+      what = 'the file' if root.exists() else 'nothing at'
+      raise ValueError(f'`data_dir` must be a directory, got {what} {root}.')
+    return root
+  if remembered and os.path.isdir(remembered):
+    return pathlib.Path(remembered)
+  if remembered:
+    console.warn(
+      f'the data of this run was in {remembered}, which is gone: looking in '
+      f'{storage.default_data_dir()}'
+    )
+  return storage.resolve_data_dir()
 
 
 def _needs_root(name):

@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from vlae_tf import data as data_lib
-from vlae_tf.data import directories, sources
+from vlae_tf.data import sources
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import facts, images, workdirs
 from vlae_tf.runs import pretrained as pretrained_lib
@@ -29,7 +29,7 @@ class Loaded(NamedTuple):
       raise ValueError(f'`pretrained` {self.name} does not say its images.')
     root = data_dir
     if not sources.is_embedded(config.dataset):
-      root = directories.root_of_run(data_dir, None)
+      root = images.root_of_run(data_dir, None)
     data = data_lib.load(config.dataset, root)
     found = facts.fingerprint(data, config)
     if self.sha256 not in (None, found):
