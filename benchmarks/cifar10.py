@@ -36,7 +36,7 @@ import tensorflow as tf
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 from vlae_tf.nn.causal import convolution
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
@@ -83,7 +83,7 @@ class Training:
       preset: Name of the preset.
       plain: Whether convolutions are plain masked ones.
     """
-    self._config = config = config_flags.of_preset(preset)
+    self._config = config = config_lib.from_preset(preset)
     object.__setattr__(config, 'batch_size', FLAGS.batch)
     images = np.random.default_rng(0).integers(0, 256, (64, *_SHAPE), np.uint8)
     batches = data_lib.training_batches(

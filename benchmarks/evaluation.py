@@ -31,7 +31,7 @@ from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
-from vlae_tf.training import parallelism
+from vlae_tf.training import strategies
 from vlae_tf.utils import command_line, files, random
 
 FLAGS = flags.FLAGS
@@ -86,7 +86,7 @@ class Plain:
 
 
 def _ours(model, num_samples):
-  streams = parallelism.num_cores()
+  streams = strategies.num_cores()
   evaluator = likelihood.Evaluator(model, num_samples, streams=streams)
   return lambda images: evaluator(images).log_prob
 
@@ -94,7 +94,7 @@ def _ours(model, num_samples):
 def serve(side):
   """A turn for each line of standard input: seconds, and what was found."""
   if side == 'ours':
-    parallelism.set_threads(parallelism.num_cores(), parallelism.num_cores())
+    strategies.set_threads(strategies.num_cores(), strategies.num_cores())
   run = workdirs.restore(FLAGS.workdir)
   images = images_lib.load(run, FLAGS.data_dir).test[: FLAGS.max_images]
   score = (_ours if side == 'ours' else Plain)(run.model, FLAGS.num_samples)

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 
 _PATH = pathlib.Path(__file__).resolve().parent.parent / 'results/recipes.json'
 _HEADS = (
@@ -48,7 +48,7 @@ def _row(line):
   return [
     f'`{line["name"]}`',
     ' '.join(
-      f'`{config_flags.as_arg(*item)}`' for item in line['changes'].items()
+      f'`{config_lib.as_arg(*item)}`' for item in line['changes'].items()
     ),
     f'{line["steps"]:,}',
     f'{line["minutes"]:.0f}',

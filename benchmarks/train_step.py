@@ -36,11 +36,10 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
 from vlae_tf.runs import checkpoints
-from vlae_tf.training import limits, nan_guard, parallelism
+from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
-from vlae_tf.training import trainer as loop
-from vlae_tf.training.callbacks import metrics_log, tensorboard
+from vlae_tf.training import trainer as trainer_lib
 from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
@@ -103,7 +102,7 @@ class Ours:
     with tempfile.TemporaryDirectory() as folder:
       saved = checkpoints.Checkpoints(folder, self._state.groups(), keep=1)
       start = time.perf_counter()
-      nan_guard.are_finite(self._state.variables_to_check())
+      trainer_lib.are_finite(self._state.variables_to_check())
       saved.save(self._state.step)
       return time.perf_counter() - start
 
@@ -133,11 +132,11 @@ class Loop:
     images = _images()
     data = data_lib.ImageData('noise', images, images[:100], images[:100])
     with mock.patch.object(train_step, 'TrainStep', _TimedStep):
-      self._trainer = loop.Trainer(
+      self._trainer = trainer_lib.Trainer(
         config_lib.Config(batch_size=FLAGS.batch, validate_every_epochs=0),
         data,
         folder,
-        limits=limits.Limits(),
+        limits=trainer_lib.Limits(),
         execution=execution,
       )
     self._folder = folder
@@ -147,8 +146,8 @@ class Loop:
     """Trains on for some steps, after those that start the pipeline."""
     watch, trainer = _Watch(), self._trainer
     logs = [
-      metrics_log.MetricsLog(self._folder),
-      tensorboard.TensorBoardLog(self._folder, trainer, _images()[:25]),
+      callbacks.MetricsLog(self._folder),
+      callbacks.TensorBoardLog(self._folder, trainer, _images()[:25]),
     ]
     last = trainer.step + trainer.limits.steps_per_call + steps
     trainer.limits = dataclasses.replace(trainer.limits, max_steps=last)
@@ -222,9 +221,9 @@ def _measure(execution):
 
 def main():
   load = os.getloadavg()[0]
-  cores = parallelism.num_cores()
-  parts = FLAGS.parts or parallelism.parts_of(FLAGS.batch, cores)
-  parallelism.set_threads(parts, cores)
+  cores = strategies.num_cores()
+  parts = FLAGS.parts or strategies.parts_of(FLAGS.batch, cores)
+  strategies.set_threads(parts, cores)
   result = _measure(train_step.Execution(xla=FLAGS.xla, parts=parts))
   result.update(parts=parts, cores=cores, load_before=load)
   text = json.dumps(result, indent=2)

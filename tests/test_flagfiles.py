@@ -7,7 +7,7 @@ import pytest
 import source_tree
 from absl import flags
 
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 from vlae_tf.utils import presets
 
 _FLAGFILES = sorted((source_tree.ROOT / 'flags').glob('*.flags'))
@@ -26,7 +26,7 @@ def _values(preset):
     known = flags.FLAGS
     known.unparse_flags()
     known(['train', *args])
-    config_flags.parsed(known)
+    config_lib.from_flags(known)
     return {name: known[name].value for name in names}
 
 
@@ -60,7 +60,7 @@ def test_a_flagfile_of_a_checkout_is_the_preset_of_its_name(monkeypatch):
 
 @pytest.mark.parametrize('name', _NAMES)
 def test_a_preset_is_the_same_experiment_without_a_command(name, values):
-  fields = dataclasses.asdict(config_flags.of_preset(name))
+  fields = dataclasses.asdict(config_lib.from_preset(name))
   assert fields == {field: values[name][field] for field in fields}
 
 

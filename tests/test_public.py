@@ -60,7 +60,7 @@ _INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}
 # What commands are made of.
 _HIDDEN |= {'Coverage', 'Measurer', 'Report', 'Round', 'Row', 'Selection'}
-_HIDDEN |= {'Fitting', 'SharedDraws'}
+_HIDDEN |= {'SharedDraws'}
 
 each_package = pytest.mark.parametrize('package', _PUBLIC)
 

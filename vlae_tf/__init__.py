@@ -17,7 +17,7 @@ if TYPE_CHECKING:
   from vlae_tf.evaluation.receptive_field import find as receptive_field
   from vlae_tf.models.builder import build_model
   from vlae_tf.models.config import Config
-  from vlae_tf.models.terms import Terms
+  from vlae_tf.models.objectives import Terms
   from vlae_tf.models.vlae import VLAE
   from vlae_tf.runs.pretrained import from_preset, from_pretrained
   from vlae_tf.runs.workdirs import restore, Run
@@ -29,7 +29,7 @@ __version__ = '0.1.0'
 _HOMES = {
   'Config': 'models.config:Config',
   'Run': 'runs.workdirs:Run',
-  'Terms': 'models.terms:Terms',
+  'Terms': 'models.objectives:Terms',
   'Trainer': 'training.trainer:Trainer',
   'VLAE': 'models.vlae:VLAE',
   'build_model': 'models.builder:build_model',
@@ -61,7 +61,7 @@ _RENAMED = {
   'coding': 'compression',
   'components': 'models',
   'config': 'models.config',
-  'config_flags': 'models.config_flags',
+  'config_flags': 'models.config',
   'model': 'models.vlae',
   'pretrained': 'runs.pretrained',
   'sharing': 'formats',

@@ -13,7 +13,7 @@ from absl import flags
 from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
-from vlae_tf.training import parallelism, strategies
+from vlae_tf.training import strategies
 from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
@@ -105,6 +105,6 @@ def _streams():
   """Number of batches in parallel: on a CPU one for each core."""
   if not strategies.is_one_cpu(FLAGS.strategy):
     return 1
-  cores = parallelism.num_cores()
-  parallelism.set_threads(cores, cores)
+  cores = strategies.num_cores()
+  strategies.set_threads(cores, cores)
   return cores

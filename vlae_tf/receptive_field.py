@@ -13,7 +13,8 @@ if __name__ == '__main__':
 from absl import flags
 
 from vlae_tf.evaluation import figures, receptive_field
-from vlae_tf.models import config_flags, decoders
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import decoders
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import workdirs
 from vlae_tf.utils import command_line, console
@@ -36,7 +37,7 @@ def define_flags():
   """Defines the flags of this command."""
   command_line.define_workdir(required=False)
   command_line.define_checkpoint()
-  config_flags.define(('decoder', *_SIZES))
+  config_lib.define_flags(('decoder', *_SIZES))
   command_line.define_quiet()
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
@@ -74,7 +75,7 @@ def _check_flags():
 
 def _network():
   """The network of --decoder; checks that it uses each flag."""
-  config = _Watched(config_flags.parsed(FLAGS))
+  config = _Watched(config_lib.from_flags(FLAGS))
   network = decoders.NETWORKS[config.decoder](config, 1)
   for flag in command_line.given(*_SIZES):
     # `window` is read as `window_size`.

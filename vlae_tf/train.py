@@ -1,6 +1,6 @@
 """Trains a VLAE: `python -m vlae_tf.train --preset=omniglot`.
 
-The same command again goes on where it was stopped.
+The same command resumes a run that was stopped.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -17,16 +17,10 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.data import storage
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
+from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import flags as train_flags
-from vlae_tf.training import strategies
-from vlae_tf.training import trainer as trainer_lib
-from vlae_tf.training.callbacks import (
-  code_watch,
-  metrics_log,
-  progress,
-  tensorboard,
-)
+from vlae_tf.training.trainer import Trainer
 from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
@@ -34,7 +28,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  config_flags.define()
+  config_lib.define_flags()
   command_line.define_preset()
   command_line.define_data_dir()
   command_line.define_quiet()
@@ -42,23 +36,21 @@ def define_flags():
 
 
 def main():
-  """Trains until a limit is reached, and exits with what it says."""
-  config = _with_absolute_path(config_flags.parsed(FLAGS))
+  """Trains until a limit is reached."""
+  config = _with_absolute_path(config_lib.from_flags(FLAGS))
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
   execution = train_flags.execution(FLAGS, config.batch_size)
   strategy = strategies.create(FLAGS.strategy, config.batch_size)
   data = data_lib.load(config.dataset, FLAGS.data_dir)
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
-  limits = train_flags.limits(FLAGS)
-  root = storage.resolve_data_dir(FLAGS.data_dir)
-  trainer = trainer_lib.Trainer(
+  trainer = Trainer(
     config,
     data,
     workdir,
-    root,
+    storage.resolve_data_dir(FLAGS.data_dir),
     strategy,
-    limits,
+    train_flags.limits(FLAGS),
     execution,
     start_from=FLAGS.start_from,
   )
@@ -74,7 +66,7 @@ def main():
 
 
 def _with_absolute_path(config):
-  """The config whose data set can be found from other directories, too."""
+  """The config with a data set that other working directories can find."""
   path = os.path.abspath(os.path.expanduser(config.dataset))
   if config.dataset in data_lib.DATASETS or not os.path.exists(path):
     return config
@@ -86,12 +78,11 @@ def _callbacks(trainer, data, workdir):
     data.validation[:25], 'validation', kind=data.kind
   )
   num_dims = math.prod(data.image_shape) if data.kind == 'levels' else None
-  callbacks = [
-    progress.Progress(trainer.config.batch_size, num_dims=num_dims),
-    metrics_log.MetricsLog(workdir),
-    tensorboard.TensorBoardLog(workdir, trainer, preview),
+  chosen = [
+    callbacks.Progress(trainer.config.batch_size, num_dims=num_dims),
+    callbacks.MetricsLog(workdir),
+    callbacks.TensorBoardLog(workdir, trainer, preview),
   ]
   if trainer.config.latent_size:
-    floor = trainer.model.objective.floor
-    callbacks.append(code_watch.CodeWatch(floor))
-  return callbacks
+    chosen.append(callbacks.CodeWatch(trainer.model.objective.floor))
+  return chosen

@@ -21,7 +21,7 @@ from vlae_tf.models import (
   priors,
   schedules,
 )
-from vlae_tf.models.terms import Terms
+from vlae_tf.models.objectives import Terms
 
 PATH = source_tree.ROOT / 'tests' / 'conformance' / 'goldens.json'
 _SIZE = (3, 4)

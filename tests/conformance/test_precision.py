@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf.training import precision
+from vlae_tf.training import state as training_state
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -17,7 +17,7 @@ def test_sixteen_bits_are_near_thirty_two(case):
   noise = cases.noise(model, 2)
   exact = model(image, noise)
   for policy in ('mixed_bfloat16', 'mixed_float16'):
-    precision.apply(model, policy)
+    training_state.apply_precision(model, policy)
     rounded = model(image, noise)
     check_laws_are_float32(model, image)
     assert any(exact.distortion != rounded.distortion)

@@ -11,7 +11,6 @@ from vlae_tf import data
 from vlae_tf.models import objectives, schedules
 from vlae_tf.nn import weight_norm
 from vlae_tf.runs import pretrained, workdirs
-from vlae_tf.training import limits
 from vlae_tf.training import trainer as trainer_lib
 
 
@@ -58,7 +57,7 @@ def test_a_model_comes_back_from_a_file_of_keras(case, tmp_path):
 @pytest.mark.usefixtures('eagerly')
 @_few_models()
 def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
-  first = limits.Limits(max_steps=0)
+  first = trainer_lib.Limits(max_steps=0)
   trainer = trainer_lib.Trainer(case, image_data(case), tmp_path, limits=first)
   for average in trainer.averages.trainable_variables:
     average.assign(average + 0.1)

@@ -63,7 +63,7 @@ def test_dense_priors_are_of_places_as_well():
     ),
     (
       dict(prior='pixelcnn_flow'),
-      "`encoder` must be one of codes with places.*got 'vector'",
+      "`encoder` must be one of spatial latents.*got 'vector'",
     ),
     (
       dict(decoder='pixelcnn_pp', window='2x1'),

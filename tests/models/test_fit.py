@@ -10,7 +10,7 @@ import tensorflow as tf
 import toys
 from training import processes
 
-from vlae_tf.models import importance_weighted
+from vlae_tf.models import objectives
 from vlae_tf.models import vlae as model_lib
 
 # Nats of the floor, between the mean rates of the replicas' first images.
@@ -113,9 +113,7 @@ def test_evaluate_reports_the_importance_weighted_bound():
   laws = toy.model()
   losses = []
   for num_samples in (1, 2000):
-    vlae = laws.with_parts(
-      objective=importance_weighted.ImportanceWeighted(num_samples)
-    )
+    vlae = laws.with_parts(objective=objectives.ImportanceWeighted(num_samples))
     vlae.compile()
     losses.append(vlae.evaluate(images, verbose=0, return_dict=True)['loss'])
   assert losses[0] > exact + 0.15

@@ -104,7 +104,7 @@ def test_a_model_of_ones_own_parts_trains_and_is_saved(tmp_path):
     (dict(likelihood=3), r'derive it from `models\.Likelihood`, got 3'),
     (
       dict(prior=models.GaussianPrior(5)),
-      r'`prior` must be of the codes of `posterior`, of shape \(4,\), got \(5,',
+      r'`prior` must have the event shape of `posterior`, \(4,\), got \(5,',
     ),
   ],
 )

@@ -387,8 +387,8 @@ def test_draws_in_a_graph_of_an_unknown_number(cls):
 @pytest.mark.parametrize(
   'arguments, message',
   [
-    (((4,),), r'`event_shape` must be a height, a width and .*got \(4,\)'),
-    ((5,), r'`event_shape` must be a height, a width and .*got \(5,\)'),
+    (((4,),), r'`event_shape` must be \(height, width.*got \(4,\)'),
+    ((5,), r'`event_shape` must be \(height, width.*got \(5,\)'),
     (((2, 2, 0),), r'`event_shape` must be .*at least 1, got \(2, 2, 0\)'),
     (((2, 2, 3), 0), '`steps` must be at least 1, got 0'),
     (((2, 2, 3), 1.5), '`steps` must be an integer, got 1.5'),

@@ -9,7 +9,7 @@ import shutil
 import commands
 import pytest
 
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 from vlae_tf.reporting import blocks, page, report, subjects, words
 from vlae_tf.runs import config_files
 
@@ -146,14 +146,14 @@ def test_the_commands_make_the_run(told, runs):
   args = shlex.split(train)
   assert args[:3] == ['python', '-m', 'vlae_tf.train']
   there = config_files.load(runs['with'] / 'config.json')
-  assert config_flags.of_args(args[3:]) == there
+  assert config_lib.from_args(args[3:]) == there
   assert f'--workdir={runs["with"]}' in args
   assert re.search('--split=test --num_samples=4$', evaluate)
 
 
 @pytest.mark.parametrize('name', ['omniglot', 'static_mnist_factorised'])
 def test_a_preset_differs_from_itself_in_nothing(name):
-  assert subjects.origin(config_flags.of_preset(name)) == (name, {})
+  assert subjects.origin(config_lib.from_preset(name)) == (name, {})
 
 
 def test_files_of_other_weights_or_that_are_broken_are_passed_over(

@@ -7,7 +7,7 @@ import pytest
 import source_tree
 
 from reproduction import made
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import paper, records, rows, summaries, tables
 
 _PLAN = rows.plan()
@@ -240,7 +240,7 @@ def test_what_is_told_of_a_run_gives_its_config_again():
     if record:
       told = [f'--preset={record.preset}', *record.flags]
       told += summaries.since_changed(record)
-      again = dataclasses.asdict(config_flags.of_args(told))
+      again = dataclasses.asdict(config_lib.from_args(told))
       free = {'validate_every_epochs'}
       assert {k: again[k] for k in record.config if k not in free} == {
         k: v for k, v in record.config.items() if k not in free

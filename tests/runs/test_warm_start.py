@@ -8,7 +8,6 @@ import pytest
 import toys
 
 from vlae_tf.runs import about, start_files, warm_start, workdirs
-from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -21,7 +20,7 @@ def _trainer(folder, start_from=None, max_steps=0, **changes):
     toys.small_config(**changes),
     toys.image_data(),
     folder,
-    limits=limits.Limits(max_steps=max_steps),
+    limits=trainer_lib.Limits(max_steps=max_steps),
     execution=train_step.Execution(xla='none'),
     start_from=start_from,
   )

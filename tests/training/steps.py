@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 import toys
 
-from vlae_tf.training import limits, strategies
 from vlae_tf.training import step as train_step
+from vlae_tf.training import strategies
 from vlae_tf.training import trainer as trainer_lib
 
 
@@ -30,7 +30,7 @@ def record(path, workdir, strategy='one_device', cpus=1, steps=10, changes=()):
     toys.image_data(),
     workdir,
     strategy=strategies.create(strategy),
-    limits=limits.Limits(max_steps=steps, steps_per_call=1),
+    limits=trainer_lib.Limits(max_steps=steps, steps_per_call=1),
     execution=train_step.Execution(xla='none'),
   )
   seen = []

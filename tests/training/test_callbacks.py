@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.training.callbacks import metrics_log, progress, tensorboard
+from vlae_tf.training import callbacks
 
 SCALARS = {'elbo': -1.0, 'rate': 0.5}
 
@@ -22,7 +22,7 @@ def _trainer():
 
 
 def _tensorboard(folder):
-  return tensorboard.TensorBoardLog(folder, _trainer(), images=[])
+  return callbacks.TensorBoardLog(folder, _trainer(), images=[])
 
 
 def _told(callback, **params):
@@ -43,7 +43,7 @@ def _warning(capsys):
 def test_metrics_that_are_no_text_are_set_aside(tmp_path, capsys):
   path = tmp_path / 'metrics.jsonl'
   path.write_bytes(b'\xff\xfe\x00mine')
-  _told(metrics_log.MetricsLog(tmp_path))
+  _told(callbacks.MetricsLog(tmp_path))
   assert 'metrics.jsonl.aside-1' in _warning(capsys)
   assert (tmp_path / 'metrics.jsonl.aside-1').read_bytes() == (
     b'\xff\xfe\x00mine'
@@ -54,7 +54,7 @@ def test_metrics_that_are_no_text_are_set_aside(tmp_path, capsys):
 def test_a_directory_in_the_place_of_metrics_is_set_aside(tmp_path, capsys):
   (tmp_path / 'metrics.jsonl').mkdir()
   (tmp_path / 'metrics.jsonl/mine').touch()
-  _told(metrics_log.MetricsLog(tmp_path))
+  _told(callbacks.MetricsLog(tmp_path))
   assert 'is now' in _warning(capsys)
   assert (tmp_path / 'metrics.jsonl.aside-1/mine').exists()
   assert (tmp_path / 'metrics.jsonl').is_file()
@@ -74,7 +74,7 @@ def test_a_full_disk_costs_metrics_and_one_warning(
   def full(*args, **kwargs):
     raise OSError(errno.ENOSPC, 'No space left on device')
 
-  log = metrics_log.MetricsLog(tmp_path)
+  log = callbacks.MetricsLog(tmp_path)
   monkeypatch.setattr('builtins.open', full)
   _told(log)
   monkeypatch.undo()
@@ -96,9 +96,9 @@ def test_errors_of_tensorflow_cost_logs_and_one_warning(tmp_path, capsys):
 
 @pytest.mark.parametrize('curve', ['validation', 'validation_trained_on'])
 def test_the_curve_is_called_what_it_is(tmp_path, capsys, curve):
-  _told(metrics_log.MetricsLog(tmp_path), validation=curve)
+  _told(callbacks.MetricsLog(tmp_path), validation=curve)
   _told(_tensorboard(tmp_path), validation=curve)
-  _told(progress.Progress(batch_size=8), validation=curve)
+  _told(callbacks.Progress(batch_size=8), validation=curve)
   lines = pathlib.Path(tmp_path / 'metrics.jsonl').read_text().splitlines()
   assert [json.loads(line)['split'] for line in lines][-1] == curve
   (events,) = (tmp_path / 'logs').glob('events*')

@@ -17,7 +17,6 @@ from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import residual
 from vlae_tf.nn.pixel import pixel_cnn
 from vlae_tf.runs import workdirs
-from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -62,7 +61,7 @@ def _trainer(folder, max_steps, **kwargs):
     toys.small_config(),
     toys.image_data(),
     folder,
-    limits=limits.Limits(max_steps=max_steps),
+    limits=trainer_lib.Limits(max_steps=max_steps),
     execution=train_step.Execution(xla='none', **kwargs),
     build=spatial_model,
   )

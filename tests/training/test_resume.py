@@ -13,7 +13,6 @@ import toys
 
 from training import processes
 from vlae_tf.runs import config_files
-from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -178,7 +177,7 @@ def test_a_run_that_lost_a_checkpoint_ends_at_the_same_bits(tmp_path, capsys):
       toys.small_config(**toys.SMALLEST | changes),
       toys.image_data(),
       folder / 'run',
-      limits=limits.Limits(max_steps=4, checkpoint_every_steps=1),
+      limits=trainer_lib.Limits(max_steps=4, checkpoint_every_steps=1),
       execution=train_step.Execution(xla='none'),
     )
 

@@ -7,9 +7,10 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import data as data_lib
-from vlae_tf.training import gradients, nan_guard
+from vlae_tf.training import gradients
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
+from vlae_tf.training import trainer as trainer_lib
 
 NO_FLOOR = dict(free_bits=0.0)
 UNDER_FLOOR = dict(free_bits=9.0)
@@ -140,7 +141,7 @@ def test_nan_in_the_data_skips_its_update_alone():
   assert (metrics['skipped'], metrics['skipped_in_row']) == (1, 1)
   metrics = step(iter(tf.data.Dataset.from_tensors(batches[2])), 1)
   assert (metrics['skipped'], metrics['skipped_in_row']) == (1, 0)
-  assert nan_guard.are_finite(state.variables_to_check())
+  assert trainer_lib.are_finite(state.variables_to_check())
 
 
 def test_nan_in_a_weight_skips_all_updates():
@@ -150,14 +151,14 @@ def test_nan_in_a_weight_skips_all_updates():
   weight.assign(weight.value * np.nan)
   metrics = _step(config, state)(iter(_batches(config)), 3)
   assert metrics['skipped_in_row'] == 3
-  assert not nan_guard.are_finite(state.variables_to_check())
-  assert nan_guard.are_finite(v.value for v in state.averages.variables)
+  assert not trainer_lib.are_finite(state.variables_to_check())
+  assert trainer_lib.are_finite(v.value for v in state.averages.variables)
   with pytest.raises(ValueError, match='3 updates in a row were not finite'):
-    nan_guard.check_skipped(3, 3, 3)
+    trainer_lib.check_skipped(3, 3, 3)
 
 
 def test_the_loss_scale_of_float16_adapts():
-  guard = nan_guard.Guard(scale_loss=True)
+  guard = gradients.Guard(scale_loss=True)
   first = float(guard.loss_scale)
   guard.count(tf.constant(False))
   assert float(guard.loss_scale) == first / 2

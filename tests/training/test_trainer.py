@@ -12,11 +12,10 @@ import toys
 from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import latents
 from vlae_tf.runs import workdirs
-from vlae_tf.training import limits, sizes
+from vlae_tf.training import callbacks
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
-from vlae_tf.training.callbacks import code_watch, metrics_log
 
 # Functions run eagerly, and an epoch is one step: tracing takes the time.
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -29,7 +28,7 @@ def _trainer(folder, changes=(), **kwargs):
     toys.small_config(**changes),
     toys.image_data(),
     folder,
-    limits=limits.Limits(**kwargs),
+    limits=trainer_lib.Limits(**kwargs),
     execution=train_step.Execution(xla='none'),
   )
 
@@ -110,7 +109,7 @@ def test_callbacks_see_every_look(validated):
 def test_images_that_are_trained_on_choose_no_best(tmp_path):
   changes = dict(validate_every_epochs=1, train_on='train+validation')
   trainer = _trainer(tmp_path, changes | _WHOLE, max_steps=1)
-  log = metrics_log.MetricsLog(tmp_path)
+  log = callbacks.MetricsLog(tmp_path)
   trainer.run([log])
   assert log.curve == 'validation_trained_on'
   assert not (tmp_path / 'best').exists()
@@ -137,7 +136,7 @@ def test_a_batch_larger_than_the_data_is_said(tmp_path, capsys):
 )
 def test_limits_out_of_bounds_are_named(name, value):
   with pytest.raises(ValueError, match=f'`{name}` must be at least'):
-    limits.Limits(**{name: value})
+    trainer_lib.Limits(**{name: value})
 
 
 @pytest.mark.parametrize('xla', ['kernels', 'update', 'all'])
@@ -194,7 +193,7 @@ def test_warnings_say_what_is_wrong(rate, floor, words):
 
 
 def test_warnings_wait_for_a_second_validation(capsys):
-  watch = code_watch.CodeWatch(7.84)
+  watch = callbacks.CodeWatch(7.84)
   for step, rate in enumerate([7.8, 9.0, 7.8, 7.8, 7.8]):
     watch.on_epoch_end(step, {'val_rate': rate})
   (line,) = capsys.readouterr().err.splitlines()
@@ -203,7 +202,7 @@ def test_warnings_wait_for_a_second_validation(capsys):
 
 def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):
   def told(first, steps):
-    log = metrics_log.MetricsLog(tmp_path)
+    log = callbacks.MetricsLog(tmp_path)
     log.set_params({'initial': first})
     log.on_train_begin()
     for step in steps:
@@ -221,6 +220,6 @@ def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):
 
 def test_size_counts_the_weights():
   model = toys.small_model((8, 8, 1), **toys.SMALLEST)
-  text = sizes.describe(model, (8, 8, 1), 8)
+  text = trainer_lib.describe_size(model, (8, 8, 1), 8)
   count = sum(math.prod(v.shape) for v in model.trainable_variables)
-  assert text.startswith(f'{count:,} weights; a step of 8 images needs about ')
+  assert text.startswith(f'{count:,} parameters; estimated memory per device: ')

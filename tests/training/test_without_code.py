@@ -10,7 +10,6 @@ import toys
 from vlae_tf.evaluation import latents, likelihood, sampling
 from vlae_tf.models import config
 from vlae_tf.runs import workdirs
-from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -27,7 +26,7 @@ def trained(tmp_path_factory):
     toys.small_config(latent_size=0),
     toys.image_data(),
     folder,
-    limits=limits.Limits(max_steps=2, steps_per_call=1),
+    limits=trainer_lib.Limits(max_steps=2, steps_per_call=1),
     execution=train_step.Execution(xla='none'),
   )
   trainer.run()

@@ -23,7 +23,7 @@ import tensorflow as tf
 from vlae_tf import data as data_lib
 from vlae_tf.data import image_data
 from vlae_tf.distributions import pixel_distributions, reparameterized
-from vlae_tf.models import terms as terms_lib
+from vlae_tf.models import objectives
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.utils import checks, console, devices, files, random
@@ -254,11 +254,11 @@ def _terms_of(model, draw, image, block):
   terms = tf.map_fn(
     lambda part: model.terms(reparameterized.Draw(*part), image),
     reparameterized.Draw(*map(in_lanes, draw)),
-    fn_output_signature=terms_lib.Terms(spec, spec),
+    fn_output_signature=objectives.Terms(spec, spec),
     parallel_iterations=1,
   )
   shape = tf.shape(draw.log_prob)
-  return terms_lib.Terms(*(tf.reshape(t, shape) for t in terms))
+  return objectives.Terms(*(tf.reshape(t, shape) for t in terms))
 
 
 class Evaluator:

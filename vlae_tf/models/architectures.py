@@ -1,4 +1,4 @@
-"""Shapes of codes and the networks that belong to them, by name.
+"""Encoder architectures: shape of the latent, encoder and generator, by name.
 
 #### References
 
@@ -9,42 +9,39 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras
 
+from vlae_tf.models.config import check, Config, ENCODERS, WIDE
 from vlae_tf.nn import residual, spatial
-from vlae_tf.utils import registry
 
-ENCODERS = registry.Registry('encoder')
-# What is beyond is a slip of the keyboard, and would fill the memory.
-_MOST = 2**12
 _INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
 
 
 class Architecture(Protocol):
-  """An encoder, its mirror image, and the codes between them.
+  """An encoder, its mirror image, and the latents between them.
 
   Attributes:
-    is_spatial: Whether codes have places, `(height, width, maps)`.
+    is_spatial: Whether latents are `(height, width, channels)`.
   """
 
   is_spatial: bool
 
   def event_shape(
-    self, config: Any, image_size: Sequence[int]
+    self, config: Config, image_size: Sequence[int]
   ) -> tuple[int, ...]:
-    """Shape of a code of images of `(height, width)`."""
+    """Shape of the latents of images of `(height, width)`."""
     ...
 
-  def encoder(self, config: Any) -> keras.layers.Layer:
-    """The network from images."""
+  def encoder(self, config: Config) -> keras.layers.Layer:
+    """The network from images to features."""
     ...
 
   def generator(
-    self, config: Any, image_size: Sequence[int]
+    self, config: Config, image_size: Sequence[int]
   ) -> keras.layers.Layer:
-    """The network from codes to features of the decoder."""
+    """The network from latents to feature maps of the decoder."""
     ...
 
 
@@ -101,31 +98,32 @@ class _SpatialDenseNet(_SpatialResNet):
   _networks = (spatial.DenseNetEncoder, spatial.DenseNetGenerator)
 
 
-def create(config: Any) -> Architecture:
+def create(config: Config) -> Architecture:
   """The architecture of a config."""
   return ENCODERS[config.encoder]()
 
 
-def check(config: Any) -> None:
-  """Checks what a config says of them."""
+def event_shape(config: Config, image_shape: Sequence[int]) -> tuple[int, ...]:
+  """Shape of the latents of a config, `(0,)` without latents."""
+  if not config.latent_size:
+    return (0,)
+  return create(config).event_shape(config, image_shape[:2])
+
+
+@check
+def _check(config: Config) -> None:
+  """Checks the fields of the encoder."""
   for name in ('encoder_widths', 'encoder_blocks'):
     value = getattr(config, name)
     if not re.fullmatch(_INTEGERS, value):
       raise ValueError(
         f'`{name}` must be positive integers and commas, got {value!r}.'
       )
-    if max(map(int, value.split(','))) > _MOST:
-      raise ValueError(f'`{name}` must be at most {_MOST} each, got {value!r}.')
+    if max(map(int, value.split(','))) > WIDE:
+      raise ValueError(f'`{name}` must be at most {WIDE} each, got {value!r}.')
   if create(config).is_spatial and len(config.blocks) != len(config.widths):
     raise ValueError(
       '`encoder_blocks` must be as many numbers as `encoder_widths`, '
       f'{config.encoder_widths!r}, with --encoder={config.encoder}, got '
       f'{config.encoder_blocks!r}.'
     )
-
-
-def event_shape(config: Any, image_shape: Sequence[int]) -> tuple[int, ...]:
-  """Shape of the codes of a config, `(0,)` without one."""
-  if not config.latent_size:
-    return (0,)
-  return create(config).event_shape(config, image_shape[:2])

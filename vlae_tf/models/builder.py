@@ -12,27 +12,23 @@ from vlae_tf.models import (
   posteriors,
   priors,
 )
-from vlae_tf.models import config as config_lib
-from vlae_tf.models import vlae as vlae_lib
+from vlae_tf.models.config import Config
+from vlae_tf.models.vlae import VLAE
 from vlae_tf.utils import checks
 
 
 class ModelBuilder(Protocol):
-  """What builds the model of a run: `build_model`, or a callable of yours."""
+  """A callable that builds the model of a run, such as `build_model`."""
 
-  def __call__(
-    self, config: config_lib.Config, image_shape: tuple[int, ...], /
-  ) -> vlae_lib.VLAE:
+  def __call__(self, config: Config, image_shape: tuple[int, ...], /) -> VLAE:
     """Builds a model."""
     ...
 
 
-def build_model(
-  config: config_lib.Config, image_shape: Sequence[int]
-) -> vlae_lib.VLAE:
+def build_model(config: Config, image_shape: Sequence[int]) -> VLAE:
   """A built, untrained model.
 
-  >>> config = config_lib.Config(latent_size=5, prior='gaussian')
+  >>> config = Config(latent_size=5, prior='gaussian')
   >>> model = build_model(config, (8, 8, 1))
   >>> model.prior().event_shape, model.likelihood(tf.zeros([3, 5])).event_shape
   (TensorShape([5]), TensorShape([8, 8, 1]))
@@ -42,12 +38,12 @@ def build_model(
     image_shape: `(height, width, channels)`.
 
   Returns:
-    A `VLAE` whose variables exist.
+    A `VLAE` with variables.
 
   Raises:
-    ValueError: One of them is none.
+    ValueError: `config` is no `Config`, or `image_shape` no shape of images.
   """
-  if not isinstance(config, config_lib.Config):
+  if not isinstance(config, Config):
     raise ValueError(f'`config` must be a `Config`, got {config!r}.')
   if len(image_shape) != 3:
     raise ValueError(
@@ -55,7 +51,7 @@ def build_model(
     )
   image_shape = [checks.integer('image_shape', n, 1) for n in image_shape]
   event_shape = architectures.event_shape(config, image_shape)
-  vlae = vlae_lib.VLAE(
+  vlae = VLAE(
     posteriors.create(config, event_shape),
     priors.create(config, event_shape),
     decoders.create(config, image_shape),

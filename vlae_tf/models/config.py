@@ -1,22 +1,37 @@
-"""The description of an experiment."""
+"""Configuration of an experiment: plain data, its checks and its flags.
+
+The choices of a field are registries that the modules of the components fill,
+and a component checks the fields that concern it (`check`). `vlae_tf.models`
+imports these modules, so that whoever has a `Config` has all of them.
+"""
 
 import dataclasses
-import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from absl import flags
 
 from vlae_tf.distributions import pixel_distributions
-from vlae_tf.models import (
-  architectures,
-  decoders,
-  objectives,
-  posteriors,
-  priors,
-  schedules,
-)
-from vlae_tf.nn.pixel import pixel_cnn_pp
-from vlae_tf.utils import fields, random
+from vlae_tf.utils import presets, random, registry
+from vlae_tf.utils.fields import checked, field
 
-# What is beyond these is a slip of the keyboard, and would fill the memory.
-_LARGE, _WIDE, _DEEP = 2**16, 2**12, 2**8
+ENCODERS = registry.Registry('encoder')
+POSTERIORS = registry.Registry('posterior')
+PRIORS = registry.Registry('prior')
+NETWORKS = registry.Registry('decoder')
+OBJECTIVES = registry.Registry('objective')
+SCHEDULES = registry.Registry('learning_rate_schedule')
+
+# Larger sizes are typing errors, and would fill the memory.
+LARGE, WIDE, DEEP = 2**16, 2**12, 2**8
+
+_checks: list[Callable[['Config'], None]] = []
+
+
+def check(function: Callable[['Config'], None]) -> Callable[['Config'], None]:
+  """Registers a function that raises a `ValueError` for an invalid config."""
+  _checks.append(function)
+  return function
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,192 +49,198 @@ class Config:
     ValueError: A field is out of its bounds, or two fields contradict.
   """
 
-  dataset: str = fields.field(
+  dataset: str = field(
     'digits', 'Name of a data set, or path of a directory or .npz of images.'
   )
-  train_on: str = fields.field(
+  train_on: str = field(
     'train', 'Images to train on.', choices=('train', 'train+validation')
   )
-  seed: int = fields.field(
+  seed: int = field(
     0, 'Seed of everything random.', lower=0, upper=random.MAX_SEED
   )
-  encoder: str = fields.field(
+  encoder: str = field(
     'vector',
-    'Shape of the code, encoder and its mirror image.',
-    choices=architectures.ENCODERS,
+    'Encoder, its mirror image in the decoder, and the shape of the latent.',
+    choices=ENCODERS,
   )
-  latent_size: int = fields.field(
+  latent_size: int = field(
     64,
-    'Latent dimensions, or maps of a spatial code; 0 for a decoder without a '
-    'code.',
+    'Latent dimensions, or channels of a spatial latent; 0 for a decoder '
+    'without a latent.',
     lower=0,
-    upper=_LARGE,
+    upper=LARGE,
   )
-  encoder_widths: str = fields.field(
+  encoder_widths: str = field(
     '16,32,32',
-    'Maps of the encoder at each halved resolution; of a spatial one at the '
-    'full resolution first.',
+    'Channels of the encoder at each halved resolution; of a spatial one at '
+    'the full resolution first.',
   )
-  encoder_blocks: str = fields.field(
+  encoder_blocks: str = field(
     '2,2,3', 'Residual blocks of a spatial encoder at each resolution.'
   )
-  encoder_units: int = fields.field(
-    450, 'Units of the dense layers.', lower=1, upper=_LARGE
+  encoder_units: int = field(
+    450, 'Units of the dense layers.', lower=1, upper=LARGE
   )
-  posterior: str = fields.field(
-    'gaussian', 'Law of the code given an image.', choices=posteriors.POSTERIORS
+  posterior: str = field(
+    'gaussian', 'Approximate posterior q(z|x).', choices=POSTERIORS
   )
-  prior: str = fields.field('flow', 'Law of the code.', choices=priors.PRIORS)
-  flow_steps: int = fields.field(
+  prior: str = field('flow', 'Prior p(z).', choices=PRIORS)
+  flow_steps: int = field(
     4,
     'Autoregressive flows of the prior, and of --posterior=iaf.',
     lower=1,
-    upper=_DEEP,
+    upper=DEEP,
   )
-  flow_units: int = fields.field(
+  flow_units: int = field(
     640,
-    'Hidden units of each MADE layer, or maps of each PixelCNN layer.',
+    'Hidden units of each MADE layer, or channels of each PixelCNN layer.',
     lower=1,
-    upper=_LARGE,
+    upper=LARGE,
   )
-  decoder: str = fields.field(
+  decoder: str = field(
     'pixelcnn',
-    'Network of the decoder, and what a pixel sees of the image.',
-    choices=decoders.NETWORKS,
+    'Network of the decoder, and its receptive field.',
+    choices=NETWORKS,
   )
-  decoder_features: int = fields.field(
-    4, 'Maps from code to decoder.', lower=1, upper=_WIDE
+  decoder_features: int = field(
+    4,
+    'Feature maps that the decoder gets from the latent.',
+    lower=1,
+    upper=WIDE,
   )
-  learned_maps: bool = fields.field(
+  learned_maps: bool = field(
     False,
-    'Without a code: the maps are learned, and tell the decoder where a pixel '
-    'is.',
+    'Without a latent: learn the feature maps, from which the decoder knows '
+    'the position of a pixel.',
   )
-  decoder_units: int = fields.field(
-    12, 'Maps of the decoder.', lower=1, upper=_WIDE
+  decoder_units: int = field(
+    12, 'Channels of the decoder.', lower=1, upper=WIDE
   )
-  decoder_depth: int = fields.field(
+  decoder_depth: int = field(
     6,
     'Masked convolutions, gated layers, or residual or gated blocks.',
     lower=2,
-    upper=_DEEP,
+    upper=DEEP,
   )
-  decoder_tied: bool = fields.field(
+  decoder_tied: bool = field(
     False, 'Tie the masked convolutions, or the residual blocks.'
   )
-  vertical_filter: int = fields.field(
+  vertical_filter: int = field(
     3,
     'Size of the vertical filters of gated_pixelcnn, odd.',
     lower=3,
-    upper=_DEEP,
+    upper=DEEP,
   )
-  horizontal_filter: int = fields.field(
+  horizontal_filter: int = field(
     3,
     'Width of the horizontal filters of gated_pixelcnn, odd.',
     lower=3,
-    upper=_DEEP,
+    upper=DEEP,
   )
-  window: str = fields.field(
-    '4x2',
-    'Width x height of the window, in pixels or, downsampled, in blocks.',
+  window: str = field(
+    '4x2', 'Width x height of the window, in pixels or, downsampled, in blocks.'
   )
-  downsampling: int = fields.field(
+  downsampling: int = field(
     2,
     'Height and width of the blocks of downsampled_window.',
     lower=2,
-    upper=_DEEP,
+    upper=DEEP,
   )
-  pixel_law: str = fields.field(
-    'bernoulli', 'Law of a pixel.', choices=pixel_distributions.PIXEL_LAWS
+  pixel_law: str = field(
+    'bernoulli',
+    'Distribution of a pixel.',
+    choices=pixel_distributions.PIXEL_LAWS,
   )
-  objective: str = fields.field(
-    'free_bits',
-    'What is minimised.',
-    choices=objectives.OBJECTIVES,
-  )
-  free_bits: float = fields.field(
+  objective: str = field('free_bits', 'Training objective.', choices=OBJECTIVES)
+  free_bits: float = field(
     0.01,
     'Floor (soft: target) of the mean rate, in nats per data dimension; 0 for '
     'none.',
     lower=0.0,
   )
-  beta: float = fields.field(
-    1.0, 'Price of a nat under --objective=beta.', lower=0.0
+  beta: float = field(
+    1.0, 'Weight of the rate with --objective=beta.', lower=0.0
   )
-  importance_samples: int = fields.field(
-    8, 'Codes of each image under --objective=iwae.', lower=1, upper=_LARGE
+  importance_samples: int = field(
+    8,
+    'Importance samples per image with --objective=iwae.',
+    lower=1,
+    upper=LARGE,
   )
-  kl_warmup_steps: int = fields.field(
-    0, "Steps in which the rate's price grows from 0; 0 for none.", lower=0
+  kl_warmup_steps: int = field(
+    0,
+    'Steps in which KL warm-up raises the weight of the rate from 0; 0 for '
+    'none.',
+    lower=0,
   )
-  horizontal_flips: bool = fields.field(
-    False, 'Train on images of which half are mirrored, at random.'
+  horizontal_flips: bool = field(
+    False, 'Mirror half of the training images, chosen at random.'
   )
-  batch_size: int = fields.field(
-    100, 'Images in a global batch.', lower=1, upper=_LARGE
+  batch_size: int = field(
+    100, 'Images in a global batch.', lower=1, upper=LARGE
   )
-  max_epochs: float = fields.field(
+  max_epochs: float = field(
     60.0, 'Epochs to train; the learning-rate schedule spans them.', lower=0.0
   )
-  validate_every_epochs: float = fields.field(
+  validate_every_epochs: float = field(
     1.0,
-    'Epochs between validations, which the best weights, plateau and early '
-    'stopping go by; 0 for none.',
+    'Epochs between validations, on which the best weights, plateau and early '
+    'stopping depend; 0 for none.',
     lower=0.0,
   )
-  learning_rate: float = fields.field(0.002, 'Rate of Adamax.', lower=0.0)
-  learning_rate_schedule: str = fields.field(
-    'linear',
-    'How the rate goes.',
-    choices=schedules.SCHEDULES,
+  learning_rate: float = field(0.002, 'Learning rate of Adamax.', lower=0.0)
+  learning_rate_schedule: str = field(
+    'linear', 'Schedule of the learning rate.', choices=SCHEDULES
   )
-  learning_rate_warmup_steps: int = fields.field(
-    0, 'Steps in which the rate grows to its height; 0 for none.', lower=0
+  learning_rate_warmup_steps: int = field(
+    0, 'Steps of linear growth of the learning rate; 0 for none.', lower=0
   )
-  learning_rate_hold: float = fields.field(
-    0.5, 'Part of the run before the descent.', lower=0.0, upper=1.0
+  learning_rate_hold: float = field(
+    0.5,
+    'Fraction of the run before the learning rate decreases.',
+    lower=0.0,
+    upper=1.0,
   )
-  plateau_patience: int = fields.field(
-    5, 'Validations without progress before the rate is halved.', lower=1
+  plateau_patience: int = field(
+    5,
+    'Validations without progress before the learning rate is halved.',
+    lower=1,
   )
-  early_stopping_patience: int = fields.field(
-    0, 'Validations without progress before the end; 0 for never.', lower=0
+  early_stopping_patience: int = field(
+    0,
+    'Validations without progress before training ends; 0 for no limit.',
+    lower=0,
   )
-  gradient_clip_norm: float = fields.field(
-    100.0, "Upper bound of the mean gradient's norm; 0 for none.", lower=0.0
+  gradient_clip_norm: float = field(
+    100.0,
+    'Upper bound of the norm of the mean gradient; 0 for none.',
+    lower=0.0,
   )
-  polyak_decay: float = fields.field(
+  polyak_decay: float = field(
     0.998, 'Decay of the averaged weights.', lower=0.0, upper=1.0
   )
-  precision: str = fields.field(
+  precision: str = field(
     'float32',
-    'Arithmetic of the networks; laws and flows stay in float32.',
+    'Arithmetic of the networks; distributions and flows stay in float32.',
     choices=('float32', 'mixed_bfloat16', 'mixed_float16'),
   )
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      value = fields.checked(field, getattr(self, field.name))
-      object.__setattr__(self, field.name, value)
-    architectures.check(self)
-    posteriors.check(self)
-    priors.check(self)
-    self._check_decoder()
+    for each in dataclasses.fields(self):
+      value = checked(each, getattr(self, each.name))
+      object.__setattr__(self, each.name, value)
+    for function in _checks:
+      function(self)
     self._check_validation()
-    if self.objective == 'soft_free_bits' and not self.free_bits:
-      raise ValueError(
-        '`free_bits` must be more than 0 with --objective=soft_free_bits, '
-        f'got {self.free_bits}.'
-      )
 
   def _check_validation(self):
-    """Checks that what follows validation has something to follow."""
-    followers = {
-      '--learning_rate_schedule=plateau': self.learning_rate_schedule
-      == 'plateau',
-      '--early_stopping_patience': self.early_stopping_patience > 0,
-    }
-    for flag in [flag for flag, is_set in followers.items() if is_set]:
+    """Checks that there are validations where the training depends on them."""
+    dependent = []
+    if self.learning_rate_schedule == 'plateau':
+      dependent.append('--learning_rate_schedule=plateau')
+    if self.early_stopping_patience:
+      dependent.append('--early_stopping_patience')
+    for flag in dependent:
       if self.trains_on_validation:
         raise ValueError(
           f"`train_on` must be 'train' with {flag}, got {self.train_on!r}: "
@@ -230,49 +251,9 @@ class Config:
           f'`validate_every_epochs` must be more than 0 with {flag}, got 0.'
         )
 
-  def _check_decoder(self):
-    for name in ('vertical_filter', 'horizontal_filter'):
-      size = getattr(self, name)
-      if size % 2 == 0:
-        raise ValueError(f'`{name}` must be odd, got {size}.')
-    if not re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', self.window):
-      raise ValueError(
-        '`window` must be a width and a height such as 4x2, got '
-        f'{self.window!r}.'
-      )
-    if max(self.window_size) > _DEEP:
-      raise ValueError(
-        f'`window` must be at most {_DEEP} wide and high, got {self.window!r}.'
-      )
-    of_layers = ('pixelcnn_pp', 'grey_pixelcnn_pp')
-    if self.decoder in of_layers:
-      pixel_cnn_pp.check_window(self.window_size)
-    if self.decoder_tied and self.decoder in ('gated_pixelcnn', *of_layers):
-      raise ValueError(
-        f'`decoder_tied` must be false with --decoder={self.decoder}, got true.'
-      )
-    if not self.latent_size:
-      self._check_without_code()
-    elif self.learned_maps:
-      raise ValueError(
-        '`latent_size` must be 0 with --learned_maps, got '
-        f'{self.latent_size}: the maps are those of the code.'
-      )
-
-  def _check_without_code(self):
-    for name, value in [
-      ('decoder', 'factorised'),
-      ('objective', 'soft_free_bits'),
-    ]:
-      if getattr(self, name) == value:
-        raise ValueError(
-          f'`latent_size` must be at least 1 with --{name}={value}, got 0: '
-          'without a code there is nothing to hold.'
-        )
-
   @property
   def trains_on_validation(self) -> bool:
-    """Whether validation images are trained on, and so tell nothing new."""
+    """Whether validation images are among the training images."""
     return self.train_on == 'train+validation'
 
   @property
@@ -290,3 +271,73 @@ class Config:
   def blocks(self) -> tuple[int, ...]:
     """`encoder_blocks` as a tuple of integers."""
     return tuple(int(n) for n in self.encoder_blocks.split(','))
+
+
+def define_flags(
+  names: Collection[str] | None = None, values: flags.FlagValues | None = None
+) -> None:
+  """Defines absl flags for fields of `Config`, by default for all."""
+  where: Any = {} if values is None else {'flag_values': values}
+  for each in dataclasses.fields(Config):
+    meta, kind = each.metadata, each.type
+    if names is not None and each.name not in names:
+      continue
+    args: list[Any] = [each.name, each.default]
+    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
+    text, choices = meta['help'], meta['choices']
+    if isinstance(choices, registry.Registry):
+      text = f'{text} {choices.help()}.'
+    if choices:
+      flags.DEFINE_enum(*args, list(choices), text, **where)
+    elif kind is bool:
+      flags.DEFINE_bool(*args, text, **where)
+    elif kind is int:
+      flags.DEFINE_integer(*args, text, **bounds, **where)
+    elif kind is float:
+      flags.DEFINE_float(*args, text, **bounds, **where)
+    else:
+      flags.DEFINE_string(*args, text, **where)
+
+
+def from_flags(values: flags.FlagValues) -> Config:
+  """The `Config` of parsed flags; fields without a flag have their default."""
+  names = [f.name for f in dataclasses.fields(Config) if f.name in values]
+  given: dict[str, Any] = {name: values[name].value for name in names}
+  return Config(**given)
+
+
+def from_args(args: Sequence[str]) -> Config:
+  """The `Config` of command-line arguments of `train`; later ones win.
+
+  >>> from_args(['--preset=omniglot', '--seed=8', '--xla=none']).seed
+  8
+  """
+  values = flags.FlagValues()
+  define_flags(values=values)
+  try:
+    values(['', *presets.expand(args)], known_only=True)
+  except flags.Error as error:
+    raise ValueError(
+      f'`args` must be flags of an experiment: {error}'
+    ) from error
+  return from_flags(values)
+
+
+def from_preset(name: str) -> Config:
+  """The `Config` of `--preset=NAME`.
+
+  >>> from_preset('omniglot_gaussian_prior').prior
+  'gaussian'
+  """
+  return from_args([f'--preset={name}'])
+
+
+def as_arg(name: str, value: Any) -> str:
+  """A field and its value as an argument of `train`.
+
+  >>> as_arg('decoder_tied', False), as_arg('seed', 3)
+  ('--nodecoder_tied', '--seed=3')
+  """
+  if isinstance(value, bool):
+    return f'--{name}' if value else f'--no{name}'
+  return f'--{name}={value}'

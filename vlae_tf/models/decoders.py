@@ -1,4 +1,4 @@
-"""Decoders: Keras layers from a code to `p(x|z)`.
+"""Decoders: Keras layers from a latent to `p(x|z)`.
 
 #### References
 
@@ -7,14 +7,15 @@
      https://arxiv.org/abs/1611.02731 (section 2.2)
 """
 
+import re
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from vlae_tf.distributions import autoregressive_image, pixel_distributions
 from vlae_tf.models import architectures, parts
+from vlae_tf.models.config import check, Config, DEEP, NETWORKS
 from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.nn.pixel import (
@@ -23,27 +24,32 @@ from vlae_tf.nn.pixel import (
   pixel_cnn_pp,
   window_cnn,
 )
-from vlae_tf.utils import registry, serialization
-
-# Networks by name: callables of a config and of the parameters a pixel needs.
-NETWORKS = registry.Registry('decoder')
+from vlae_tf.utils import serialization
 
 
 @serialization.register
 class AutoregressiveDecoder(parts.Likelihood):
   """`p(x|z) = prod{ p(x[i] | window(x[0:i]), features(z)) }` [1].
 
-  Maps codes `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
-  `[...]` and event shape `[height, width, channels]`. What the network does not
-  see of the image has to come through the code.
+  Takes latents `[..., *event_shape]` to an `AutoregressiveImage` of batch shape
+  `[...]` and event shape `[height, width, channels]`. Structure beyond the
+  receptive field of the network has to be encoded in the latent.
 
   >>> from vlae_tf.nn import residual
   >>> generator = residual.Generator((6, 6), 1, (4,), 8)
   >>> network = window_cnn.WindowCNN(1, window=(3, 2), units=4, depth=2)
-  >>> law = pixel_laws.BernoulliPixel()
-  >>> decoder = AutoregressiveDecoder(1, generator, network, law)
+  >>> pixel = pixel_distributions.BernoulliPixel()
+  >>> decoder = AutoregressiveDecoder(1, generator, network, pixel)
   >>> decoder(tf.zeros([3, 2])).log_prob(tf.ones([3, 6, 6, 1])).shape
   TensorShape([3])
+
+  Args:
+    channels: Number of channels of a pixel.
+    generator: Keras layer with `output_size` and `maps` from latents `[n,
+      *event_shape]` to feature maps `[n, height, width, maps]`.
+    network: `CausalNetwork` from images and feature maps to the parameters of
+      the distribution of each pixel.
+    pixel_law: Distribution of a pixel given its parameters.
   """
 
   def __init__(
@@ -55,18 +61,6 @@ class AutoregressiveDecoder(parts.Likelihood):
     name: str = 'likelihood',
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      channels: Number of channels of a pixel.
-      generator: Keras layer with `output_size` and `maps` from codes `[n,
-        *event_shape]` to features `[n, height, width, maps]`.
-      network: `CausalNetwork` from images and features to the parameters of
-        each pixel's law.
-      pixel_law: Law of a pixel given its parameters.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
     self._channels = channels
     self._generator = generator
@@ -75,7 +69,7 @@ class AutoregressiveDecoder(parts.Likelihood):
 
   @property
   def image_shape(self) -> tuple[int, ...]:
-    """`(height, width, channels)` of the images it is a law of."""
+    """`(height, width, channels)` of the images."""
     return (*self._generator.output_size, self._channels)
 
   @property
@@ -85,7 +79,7 @@ class AutoregressiveDecoder(parts.Likelihood):
 
   @property
   def pixel_law(self) -> pixel_distributions.PixelLaw:
-    """The law of a pixel."""
+    """The distribution of a pixel given its parameters."""
     return self._pixel_law
 
   def build(self, input_shape):
@@ -97,7 +91,7 @@ class AutoregressiveDecoder(parts.Likelihood):
   def call(self, z):
     ndims = len(self._event_shape)
     batch, sizes = z.shape[:-ndims], tf.shape(z)[:-ndims]
-    # Not -1, which is undefined for codes of no dimension.
+    # Not -1, which is undefined for latents of no dimension.
     num = batch.num_elements() or tf.reduce_prod(sizes)
     features = self._generator(tf.reshape(z, [num, *self._event_shape]))
     features = fixed_point.bounded(tf.cast(features, self.compute_dtype))
@@ -115,9 +109,12 @@ class AutoregressiveDecoder(parts.Likelihood):
 
 @serialization.register
 class NoFeatures(keras.layers.Layer):
-  """The generator of a decoder without a code: features of no map.
+  """Generator of a decoder without a latent: no feature maps.
 
-  Maps `[n, 0]` to `[n, height, width, 0]`.
+  Takes `[n, 0]` to `[n, height, width, 0]`.
+
+  Args:
+    image_size: `(height, width)`.
   """
 
   maps = 0
@@ -125,13 +122,6 @@ class NoFeatures(keras.layers.Layer):
   def __init__(
     self, image_size: Sequence[int], name: str = 'generator', **kwargs
   ):
-    """Creates the layer.
-
-    Args:
-      image_size: `(height, width)`.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
     self.output_size = tuple(image_size)
 
@@ -144,12 +134,16 @@ class NoFeatures(keras.layers.Layer):
 
 @serialization.register
 class LearnedFeatures(keras.layers.Layer):
-  """The generator of a code that is always the same: maps that are learned.
+  """Generator of a decoder without a latent: learned, constant feature maps.
 
-  Maps `[n, 0]` to `[n, height, width, maps]`, the same for all images. Far from
-  the edges they alone tell a decoder with a small window where in the image it
-  is. The paper's tables [1] have an unconditional decoder, and do not say what
-  stands for the maps of the code; these are our choice.
+  Takes `[n, 0]` to `[n, height, width, maps]`, the same for all images. Far
+  from the edges only these feature maps give a decoder with a small window the
+  position of a pixel. The paper's tables [1] have an unconditional decoder
+  without saying what replaces the features of the latent; this is our choice.
+
+  Args:
+    image_size: `(height, width)`.
+    maps: Number of feature maps.
   """
 
   def __init__(
@@ -159,14 +153,6 @@ class LearnedFeatures(keras.layers.Layer):
     name: str = 'generator',
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      image_size: `(height, width)`.
-      maps: Number of maps.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
     self.output_size, self.maps = tuple(image_size), maps
 
@@ -260,7 +246,44 @@ def _factorised(config, outputs):
   return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
 
 
-def create(config: Any, image_shape: Sequence[int]) -> AutoregressiveDecoder:
+@check
+def _check(config: Config) -> None:
+  """Checks the fields of the decoder."""
+  for name in ('vertical_filter', 'horizontal_filter'):
+    size = getattr(config, name)
+    if size % 2 == 0:
+      raise ValueError(f'`{name}` must be odd, got {size}.')
+  if not re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', config.window):
+    raise ValueError(
+      f'`window` must be a width and a height such as 4x2, got '
+      f'{config.window!r}.'
+    )
+  if max(config.window_size) > DEEP:
+    raise ValueError(
+      f'`window` must be at most {DEEP} wide and high, got {config.window!r}.'
+    )
+  is_plus_plus = config.decoder in ('pixelcnn_pp', 'grey_pixelcnn_pp')
+  if is_plus_plus:
+    pixel_cnn_pp.check_window(config.window_size)
+  if config.decoder_tied and (
+    is_plus_plus or config.decoder == 'gated_pixelcnn'
+  ):
+    raise ValueError(
+      f'`decoder_tied` must be false with --decoder={config.decoder}, got true.'
+    )
+  if not config.latent_size and config.decoder == 'factorised':
+    raise ValueError(
+      '`latent_size` must be at least 1 with --decoder=factorised, got 0: all '
+      'images would have the same distribution of pixels.'
+    )
+  if config.latent_size and config.learned_maps:
+    raise ValueError(
+      f'`latent_size` must be 0 with --learned_maps, got {config.latent_size}: '
+      'the feature maps are those of the latent.'
+    )
+
+
+def create(config: Config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   """The decoder of a config."""
   *size, channels = image_shape
   pixel_law = pixel_distributions.PIXEL_LAWS[config.pixel_law]()

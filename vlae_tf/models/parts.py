@@ -1,7 +1,7 @@
-"""What the three parts of a model are: base classes for those of one's own.
+"""Base classes of the three components of a model, and checks of them.
 
-A sub-class says its law in `call` and makes its variables in `build`. To be
-saved with a model it is decorated with `serialization.register`.
+A subclass returns a distribution from `call` and makes its variables in
+`build`. Decorated with `serialization.register`, it is saved with a model.
 """
 
 from collections.abc import Sequence
@@ -18,54 +18,39 @@ tfd = tfp.distributions
 
 
 class Posterior(keras.layers.Layer):
-  """`q(z|x)`: from images `[batch, height, width, channels]` to a law of codes.
+  """`q(z|x)`: from images `[batch, height, width, channels]` to a distribution.
 
-  The law has batch shape `[batch]` and event shape `event_shape`, and is one
-  that `reparameterized.draw` knows.
+  The distribution has batch shape `[batch]` and event shape `event_shape`, and
+  is of a kind that `reparameterized.draw` supports.
+
+  Args:
+    event_shape: Shape of a latent, or its number of dimensions.
   """
 
   def __init__(
     self, event_shape: int | Sequence[int], name: str = 'posterior', **kwargs
   ):
-    """Creates the layer.
-
-    Args:
-      event_shape: Shape of a code, or its number of dimensions.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is not a shape.
-    """
     super().__init__(name=name, **kwargs)
     self.event_shape = gaussians.as_event_shape(event_shape)
 
   def __call__(self, image: tf.Tensor) -> tfd.Distribution:
-    """The law; it is built for the first images that it gets."""
-    # image [batch, height, width, channels]
+    """`q(z|image)`; the first call builds the layer."""
     checks.images('image', image, _built_for(self))
     return super().__call__(image)
 
 
 class Prior(keras.layers.Layer):
-  """`p(z)`: a layer without input that returns a law of codes.
+  """`p(z)`: a layer without input that returns a distribution of latents.
 
-  The law has no batch shape, and event shape `event_shape`.
+  The distribution has no batch shape, and event shape `event_shape`.
+
+  Args:
+    event_shape: Shape of a latent, or its number of dimensions.
   """
 
   def __init__(
     self, event_shape: int | Sequence[int], name: str = 'prior', **kwargs
   ):
-    """Creates the layer.
-
-    Args:
-      event_shape: Shape of a code, or its number of dimensions.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is not a shape.
-    """
     super().__init__(name=name, **kwargs)
     self.event_shape = gaussians.as_event_shape(event_shape)
 
@@ -73,39 +58,33 @@ class Prior(keras.layers.Layer):
     """Creates the variables; by default there are none."""
 
   def __call__(self) -> tfd.Distribution:
-    """The law; it is built at the first call."""
+    """`p(z)`; the first call builds the layer."""
     # Keras's own `__call__` fails on a layer without input.
     self.build_once()
     return self.call()
 
   def build_once(self) -> None:
-    """Creates the variables, if they are not there."""
+    """Creates the variables unless they exist."""
     if not self.built:
       self.build(None)
 
   def call(self) -> tfd.Distribution:
-    """The law, a `tfd.Distribution`."""
+    """Returns `p(z)`, a `tfd.Distribution`."""
     raise NotImplementedError
 
 
 class Likelihood(keras.layers.Layer):
-  """`p(x|z)`: from codes `[..., *event_shape]` to a law of images.
+  """`p(x|z)`: from latents `[..., *event_shape]` to a distribution of images.
 
-  The law has batch shape `[...]` and event shape `[height, width, channels]`.
+  The distribution has batch shape `[...]` and event shape `[height, width,
+  channels]`.
   """
 
   def __init__(self, name: str = 'likelihood', **kwargs):
-    """Creates the layer.
-
-    Args:
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
 
   def __call__(self, z: tf.Tensor) -> tfd.Distribution:
-    """The law; it is built for the first codes that it gets."""
-    # z [..., *event_shape]
+    """`p(x|z)`; the first call builds the layer."""
     checks.ends_in('z', z, _built_for(self) or ())
     return super().__call__(z)
 
@@ -115,13 +94,13 @@ def check_posterior(posterior: Any) -> None:
   if not callable(posterior) or not hasattr(posterior, 'event_shape'):
     raise ValueError(
       '`posterior` must be callable with images and have `event_shape`, the '
-      'shape of a code: derive it from `models.Posterior`, got '
+      'shape of a latent: derive it from `models.Posterior`, got '
       f'{posterior!r}.'
     )
 
 
 def check_prior(prior: Any, event_shape: Sequence[int]) -> None:
-  """Checks that a model can use a prior."""
+  """Checks that a model with latents of a shape can use a prior."""
   # Keras's own `__call__` asks for an input.
   of_keras = isinstance(prior, keras.layers.Layer) and (
     type(prior).__call__ is keras.layers.Layer.__call__
@@ -134,7 +113,7 @@ def check_prior(prior: Any, event_shape: Sequence[int]) -> None:
   own = tuple(getattr(prior, 'event_shape', event_shape))
   if own != tuple(event_shape):
     raise ValueError(
-      '`prior` must be of the codes of `posterior`, of shape '
+      '`prior` must have the event shape of `posterior`, '
       f'{tuple(event_shape)}, got {own}.'
     )
 
@@ -143,16 +122,17 @@ def check_likelihood(likelihood: Any) -> None:
   """Checks that a model can use a likelihood."""
   if not callable(likelihood):
     raise ValueError(
-      '`likelihood` must be callable with codes: derive it from '
+      '`likelihood` must be callable with latents: derive it from '
       f'`models.Likelihood`, got {likelihood!r}.'
     )
 
 
-def check_law(name: str, law: Any) -> None:
-  """Checks that a part returned a law."""
-  if not hasattr(law, 'log_prob'):
+def check_distribution(name: str, distribution: Any) -> None:
+  """Checks that a component returned a distribution."""
+  if not hasattr(distribution, 'log_prob'):
     raise ValueError(
-      f'`{name}` must return a `tfd.Distribution`, got {type(law).__name__}.'
+      f'`{name}` must return a `tfd.Distribution`, got '
+      f'{type(distribution).__name__}.'
     )
 
 

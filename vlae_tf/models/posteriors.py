@@ -1,6 +1,6 @@
 """Approximate posteriors: Keras layers from an image to `q(z|x)`.
 
-The law they return has to be one that `reparameterized.draw` can draw from.
+`reparameterized.draw` must support the distributions that they return.
 
 #### References
 
@@ -9,25 +9,27 @@ The law they return has to be one that `reparameterized.draw` can draw from.
      https://arxiv.org/abs/1312.6114
 [2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
      Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix B)
+     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
+[3]: Diederik P. Kingma et al. Improved Variational Inference with Inverse
+     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
+     https://arxiv.org/abs/1606.04934
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import gaussians
+from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.models import architectures, parts, priors
-from vlae_tf.nn import residual, weight_norm
-from vlae_tf.utils import registry, serialization
+from vlae_tf.models.config import check, Config, POSTERIORS
+from vlae_tf.nn import made, residual, weight_norm
+from vlae_tf.utils import checks, serialization
 
+tfb = tfp.bijectors
 tfd = tfp.distributions
-
-POSTERIORS = registry.Registry('posterior')
 
 # Log-scales lie within +-8: scales between 1/2981 and 2981.
 MAX_LOG_SCALE = 8.0
@@ -37,14 +39,19 @@ MAX_LOG_SCALE = 8.0
 class DiagonalGaussianPosterior(parts.Posterior):
   """`q(z|x) = prod{ N(z[i]; mean_i(x), scale_i(x)) }` [1].
 
-  Maps images `[batch, height, width, channels]` to a `tfd.Distribution` of
+  Takes images `[batch, height, width, channels]` to a `tfd.Distribution` of
   batch shape `[batch]` and event shape `event_shape`.
 
   >>> posterior = DiagonalGaussianPosterior(2, residual.Encoder((4,), 8))
   >>> posterior.build((None, 6, 6, 1))
-  >>> law = posterior(tf.zeros([3, 6, 6, 1]))
-  >>> law.batch_shape, law.event_shape
+  >>> q = posterior(tf.zeros([3, 6, 6, 1]))
+  >>> q.batch_shape, q.event_shape
   (TensorShape([3]), TensorShape([2]))
+
+  Args:
+    event_shape: Shape of a latent, or its number of dimensions.
+    encoder: Keras layer with `units` from images to features `[batch, units]`;
+      the paper's residual network by default.
   """
 
   def __init__(
@@ -54,18 +61,6 @@ class DiagonalGaussianPosterior(parts.Posterior):
     name: str = 'posterior',
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      event_shape: Shape of a code, or its number of dimensions.
-      encoder: Keras layer with `units` from images to features `[batch,
-        units]`; the paper's residual network by default.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is not a shape.
-    """
     super().__init__(event_shape, name=name, **kwargs)
     size = math.prod(self.event_shape)
     self._encoder = residual.Encoder() if encoder is None else encoder
@@ -94,7 +89,7 @@ class DiagonalGaussianPosterior(parts.Posterior):
 
 @serialization.register
 class SpatialGaussianPosterior(parts.Posterior):
-  """The same law over codes `[height, width, maps]`, by 1x1 convolutions [2].
+  """Diagonal Gaussian of a spatial latent, by 1x1 convolutions [2].
 
   >>> from vlae_tf.nn import spatial
   >>> encoder = spatial.SpatialEncoder((4, 4), (1, 1))
@@ -102,6 +97,11 @@ class SpatialGaussianPosterior(parts.Posterior):
   >>> posterior.build((None, 6, 6, 1))
   >>> posterior(tf.zeros([5, 6, 6, 1])).event_shape
   TensorShape([3, 3, 2])
+
+  Args:
+    event_shape: `(height, width, channels)` of a latent.
+    encoder: Keras layer from images to feature maps `[batch, height, width,
+      any]`.
   """
 
   def __init__(
@@ -111,35 +111,25 @@ class SpatialGaussianPosterior(parts.Posterior):
     name: str = 'posterior',
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      event_shape: `(height, width, maps)` of a code.
-      encoder: Keras layer from images to maps `[batch, height, width, any]`.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is no such shape.
-    """
     super().__init__(event_shape, name=name, **kwargs)
     if len(self.event_shape) != 3:
       raise ValueError(
-        f'`event_shape` must be (height, width, maps), got {self.event_shape}.'
+        '`event_shape` must be (height, width, channels), got '
+        f'{self.event_shape}.'
       )
-    maps = self.event_shape[-1]
+    channels = self.event_shape[-1]
     self._encoder = encoder
-    self._mean = weight_norm.WeightNormConv2D(maps, 1, name='mean')
+    self._mean = weight_norm.WeightNormConv2D(channels, 1, name='mean')
     self._log_scale = weight_norm.WeightNormConv2D(
-      maps, 1, init_scale=0.1, name='log_scale'
+      channels, 1, init_scale=0.1, name='log_scale'
     )
 
   def build(self, input_shape):
     features = self._encoder.compute_output_shape(input_shape)
     if tuple(features[1:3]) != self.event_shape[:2]:
       raise ValueError(
-        '`event_shape` must have the size of what the encoder makes of images '
-        f'of {input_shape[1]}x{input_shape[2]}, {tuple(features[1:3])}, got '
+        '`event_shape` must have the size of the feature maps of images of '
+        f'{input_shape[1]}x{input_shape[2]}, {tuple(features[1:3])}, got '
         f'{self.event_shape}.'
       )
     self._encoder.build(input_shape)
@@ -157,19 +147,94 @@ def _scale(log_scale):
 
 
 @serialization.register
-class NoPosterior(parts.Posterior):
-  """The posterior of a model without a code: a code of no dimension.
+class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
+  """`z = g(u)`, `u` diagonal Gaussian, `g` a chain of inverse flows [3].
 
-  Rate and noise have no element, so the bound is the likelihood itself.
+  Each flow is a mean-only MADE over the latent dimensions that also gets the
+  features of the encoder; the order of the dimensions is reversed between
+  flows. A draw and its density take one parallel pass; the density of any other
+  latent is sequential.
+
+  Without features, they are the flows of `AutoregressiveFlowPrior` in the other
+  direction: the same rate for latents `u` in place of `g(u)` ([2], Eqs 12-14).
+
+  >>> from vlae_tf.nn import residual
+  >>> encoder = residual.Encoder((4,), 8)
+  >>> posterior = InverseAutoregressiveFlowPosterior(3, encoder, 2, (8, 8))
+  >>> posterior.build((None, 6, 6, 1))
+  >>> q = posterior(tf.zeros([5, 6, 6, 1]))
+  >>> q.sample(2, seed=1).shape, q.event_shape
+  (TensorShape([2, 5, 3]), TensorShape([3]))
+
+  Args:
+    event_shape: Number of dimensions of a latent, or its shape, `[size]`.
+    encoder: As for `DiagonalGaussianPosterior`.
+    steps: Number of flows, at least 1.
+    hidden: Hidden units of each MADE, each at least the dimensions minus 1.
+    with_context: Whether the flows get the features of the encoder.
+  """
+
+  def __init__(
+    self,
+    event_shape: int | Sequence[int],
+    encoder: keras.layers.Layer | None = None,
+    steps: int = 4,
+    hidden: Sequence[int] = (640, 640),
+    with_context: bool = True,
+    name: str = 'posterior',
+    **kwargs,
+  ):
+    super().__init__(event_shape, encoder, name=name, **kwargs)
+    if len(self.event_shape) != 1:
+      raise ValueError(
+        f'`event_shape` must be that of a vector, got {self.event_shape}.'
+      )
+    checks.integer('steps', steps, 1)
+    self._size = self.event_shape[0]
+    self._context_size = self._encoder.units if with_context else 0
+    self._networks = [
+      made.MADE(
+        self._size, hidden, context_size=self._context_size, name=f'made_{i}'
+      )
+      for i in range(steps)
+    ]
+
+  def build(self, input_shape):
+    super().build(input_shape)
+    for network in self._networks:
+      network.build((None, self._size))
+
+  def call(self, image):
+    features = self._encoder(image)
+    context = features if self._context_size else None
+    steps = [_conditional(network, context) for network in self._networks]
+    flow = tfb.Invert(autoregressive_shift.chain(steps, self.event_shape))
+    return tfd.TransformedDistribution(self._gaussian(features), flow)
+
+
+def _conditional(network, context):
+  """A flow over latents `[..., batch, size]`, given a context of each image."""
+  if context is None:
+    return autoregressive_shift.AutoregressiveShift(network, network.unroll)
+
+  def repeated(z):
+    times = tf.shape(z)[0] // tf.shape(context)[0]
+    return tf.cast(tf.tile(context, [times, 1]), z.dtype)
+
+  return autoregressive_shift.AutoregressiveShift(
+    lambda z: network(z, repeated(z)),
+    lambda eps, update: network.unroll(eps, update, repeated(eps)),
+  )
+
+
+@serialization.register
+class NoPosterior(parts.Posterior):
+  """The posterior of a model without a latent: a latent of no dimension.
+
+  The rate is 0, so the bound is the likelihood itself.
   """
 
   def __init__(self, name: str = 'posterior', **kwargs):
-    """Creates the layer.
-
-    Args:
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(0, name=name, **kwargs)
 
   def call(self, image):
@@ -178,15 +243,25 @@ class NoPosterior(parts.Posterior):
 
 
 @POSTERIORS.register('gaussian', 'independent dimensions')
-def _gaussian(config, event_shape) -> keras.layers.Layer:
+def _gaussian(config, event_shape):
   encoder = architectures.create(config).encoder(config)
   if len(event_shape) == 3:
     return SpatialGaussianPosterior(event_shape, encoder)
   return DiagonalGaussianPosterior(event_shape, encoder)
 
 
-def check(config: Any) -> None:
-  """Checks that a posterior can be of the codes of a config."""
+@POSTERIORS.register('iaf', 'inverse autoregressive flows that see the image')
+def _iaf(config, event_shape):
+  encoder = architectures.create(config).encoder(config)
+  hidden = (config.flow_units, config.flow_units)
+  return InverseAutoregressiveFlowPosterior(
+    event_shape, encoder, config.flow_steps, hidden
+  )
+
+
+@check
+def _check(config: Config) -> None:
+  """Checks that the posterior and the latents of a config fit each other."""
   if not config.latent_size or config.posterior != 'iaf':
     return
   if architectures.create(config).is_spatial:
@@ -197,7 +272,7 @@ def check(config: Any) -> None:
   priors.check_units(config)
 
 
-def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
+def create(config: Config, event_shape: Sequence[int]) -> keras.layers.Layer:
   """The posterior of a config."""
   if not config.latent_size:
     return NoPosterior()

@@ -4,25 +4,24 @@
 
 [1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
      Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2)
+     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow_probability as tfp
 
 from vlae_tf.distributions import autoregressive_shift, gaussians
 from vlae_tf.models import architectures, parts
+from vlae_tf.models.config import check, Config, PRIORS
 from vlae_tf.nn import made
-from vlae_tf.utils import checks, registry, serialization
+from vlae_tf.nn.pixel import shift_cnn
+from vlae_tf.utils import checks, serialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
-
-PRIORS = registry.Registry('prior')
 
 
 @serialization.register
@@ -42,9 +41,9 @@ class GaussianPrior(parts.Prior):
 class AutoregressiveFlowPrior(GaussianPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 
-  Each flow is a mean-only MADE over the code's numbers; their order is reversed
-  between flows. The density takes one parallel pass; sampling is sequential
-  ([1], Eqs 12-14).
+  Each flow is a mean-only MADE over the latent dimensions, whose order is
+  reversed between flows. The density takes one parallel pass; sampling is
+  sequential ([1], Eqs 12-14).
 
   >>> prior = AutoregressiveFlowPrior(4, steps=2, hidden=(8, 8))
   >>> z = prior().sample(3, seed=1)
@@ -52,6 +51,11 @@ class AutoregressiveFlowPrior(GaussianPrior):
   (TensorShape([3, 4]), TensorShape([3]))
   >>> float(prior.bijector().forward_log_det_jacobian(z, 1))  # Keeps volumes.
   0.0
+
+  Args:
+    event_shape: Shape of a latent, or its number of dimensions.
+    steps: Number of flows, at least 1.
+    hidden: Hidden units of each MADE, each at least the dimensions minus 1.
   """
 
   def __init__(
@@ -62,19 +66,6 @@ class AutoregressiveFlowPrior(GaussianPrior):
     name: str = 'prior',
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      event_shape: Shape of a code, or its number of dimensions.
-      steps: Number of flows.
-      hidden: Hidden units of each MADE.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `event_shape` is not a shape, there is no step, or a hidden
-        layer is too small.
-    """
     super().__init__(event_shape, name=name, **kwargs)
     checks.integer('steps', steps, 1)
     self._size = math.prod(self.event_shape)
@@ -88,7 +79,7 @@ class AutoregressiveFlowPrior(GaussianPrior):
       network.build((None, self._size))
 
   def bijector(self) -> tfb.Bijector:
-    """The flow `f` from noise, a vector, to codes."""
+    """The flow `f` from noise, a vector, to latents."""
     self.build_once()
     steps = [
       autoregressive_shift.AutoregressiveShift(network, network.unroll)
@@ -101,35 +92,137 @@ class AutoregressiveFlowPrior(GaussianPrior):
     return tfd.TransformedDistribution(noise, self.bijector())
 
 
+@serialization.register
+class PixelCNNFlowPrior(GaussianPrior):
+  """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of PixelCNN flows.
+
+  Each flow shifts the channels of a position by a PixelCNN of the positions
+  before it; the order of the positions is reversed between flows ([1],
+  Appendix B). The density takes one parallel pass; sampling goes wavefront by
+  wavefront, and has no gradient.
+
+  >>> prior = PixelCNNFlowPrior((2, 2, 3), steps=2, hidden=(8, 8))
+  >>> z = prior().sample(5, seed=1)
+  >>> z.shape, prior().log_prob(z).shape
+  (TensorShape([5, 2, 2, 3]), TensorShape([5]))
+  >>> float(prior.bijector().forward_log_det_jacobian(z, 3))  # Keeps volumes.
+  0.0
+
+  Args:
+    event_shape: `(height, width, channels)` of a latent.
+    steps: Number of flows, at least 1.
+    hidden: Channels of the hidden layers of each PixelCNN.
+  """
+
+  # Network of one flow, and the axes that are reversed between two flows.
+  _NETWORK = shift_cnn.ShiftCNN
+  _REVERSED: tuple[int, ...] = (-3, -2)
+
+  def __init__(
+    self,
+    event_shape: Sequence[int],
+    steps: int = 6,
+    hidden: Sequence[int] = (128, 128),
+    name: str = 'prior',
+    **kwargs,
+  ):
+    super().__init__(event_shape, name=name, **kwargs)
+    if len(self.event_shape) != 3 or min(self.event_shape) < 1:
+      raise ValueError(
+        '`event_shape` must be (height, width, channels), each at least 1, got '
+        f'{self.event_shape}.'
+      )
+    checks.integer('steps', steps, 1)
+    self._networks = [
+      self._NETWORK(hidden, name=f'shift_cnn_{i}', dtype=self.dtype_policy)
+      for i in range(steps)
+    ]
+
+  def build(self, input_shape=None):
+    del input_shape
+    for network in self._networks:
+      network.build_for(self.event_shape)
+
+  def bijector(self) -> tfb.Bijector:
+    """The flow `f` from noise to latents, both of shape `event_shape`."""
+    self.build_once()
+    reverse = [
+      tfb.Permute(list(reversed(range(self.event_shape[axis]))), axis=axis)
+      for axis in self._REVERSED
+    ]
+    steps = []
+    for network in self._networks:
+      shift = autoregressive_shift.AutoregressiveShift(
+        network.shift, network.unroll_shift, event_ndims=3
+      )
+      steps += [shift, *reverse]
+    # TFP would name it after all of its steps, in every operation.
+    return tfb.Chain(steps[: -len(reverse)], name='flow')
+
+  def call(self):
+    noise = gaussians.standard_gaussian(self.event_shape, self.variable_dtype)
+    return tfd.TransformedDistribution(noise, self.bijector())
+
+
+@serialization.register
+class ChannelwisePixelCNNFlowPrior(PixelCNNFlowPrior):
+  """PixelCNN flows that also condition on earlier channels of a position.
+
+  The order of the channels is reversed between flows, like the positions.
+  """
+
+  _NETWORK = shift_cnn.ChannelwiseShiftCNN
+  _REVERSED = (-3, -2, -1)
+
+
 @PRIORS.register('flow', 'autoregressive flows, the paper')
-def _flow(config, event_shape) -> keras.layers.Layer:
+def _flow(config, event_shape):
   hidden = (config.flow_units, config.flow_units)
   return AutoregressiveFlowPrior(event_shape, config.flow_steps, hidden)
 
 
 @PRIORS.register('gaussian', 'a standard normal')
-def _gaussian(config, event_shape) -> keras.layers.Layer:
+def _gaussian(config, event_shape):
   del config
   return GaussianPrior(event_shape)
 
 
-def check(config: Any) -> None:
-  """Checks that a prior can be of the codes of a config."""
+# The paper does not specify which of the two it uses. In a small run on noisy
+# codes of photographs (blocks of CIFAR-10 on their first 16 principal
+# components), channelwise flows had 7 nats less of 2169 (one seed).
+@PRIORS.register(
+  'pixelcnn_flow', 'PixelCNN flows over places, and over the maps of each'
+)
+def _pixel_cnn_flow(config, event_shape):
+  hidden = (config.flow_units, config.flow_units)
+  return ChannelwisePixelCNNFlowPrior(event_shape, config.flow_steps, hidden)
+
+
+@PRIORS.register(
+  'placewise_pixelcnn_flow', 'the same, the maps of a place shifted together'
+)
+def _placewise_pixel_cnn_flow(config, event_shape):
+  hidden = (config.flow_units, config.flow_units)
+  return PixelCNNFlowPrior(event_shape, config.flow_steps, hidden)
+
+
+@check
+def _check(config: Config) -> None:
+  """Checks that the prior and the latents of a config fit each other."""
   if not config.latent_size:
     return
   is_spatial = architectures.create(config).is_spatial
   if config.prior == 'flow' and not is_spatial:
     check_units(config)
-  of_places = ('pixelcnn_flow', 'placewise_pixelcnn_flow')
-  if config.prior in of_places and not is_spatial:
+  if config.prior.endswith('pixelcnn_flow') and not is_spatial:
     raise ValueError(
-      '`encoder` must be one of codes with places, such as spatial_resnet, '
-      f'with --prior={config.prior}, got {config.encoder!r}.'
+      '`encoder` must be one of spatial latents, such as spatial_resnet, with '
+      f'--prior={config.prior}, got {config.encoder!r}.'
     )
 
 
-def check_units(config: Any) -> None:
-  """Checks that a MADE can be of the codes of a config, without places."""
+def check_units(config: Config) -> None:
+  """Checks that a MADE over a latent vector has enough hidden units."""
   least = config.latent_size - 1
   if config.flow_units < least:
     raise ValueError(
@@ -138,7 +231,7 @@ def check_units(config: Any) -> None:
     )
 
 
-def create(config: Any, event_shape: Sequence[int]) -> keras.layers.Layer:
+def create(config: Config, event_shape: Sequence[int]) -> keras.layers.Layer:
   """The prior of a config."""
   if not config.latent_size:
     return GaussianPrior(0)

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, and of how validation goes.
+"""Learning-rate schedules.
 
 #### References
 
@@ -8,33 +8,32 @@
 """
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from vlae_tf.utils import registry, serialization
+from vlae_tf.models.config import Config, SCHEDULES
+from vlae_tf.utils import serialization
 
-SCHEDULES = registry.Registry('learning_rate_schedule')
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 @serialization.register
 class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-  """A rate that is held, then falls linearly to zero at the last step.
+  """A constant learning rate, then linear decay to zero at the last step.
 
   >>> rate = HoldThenLinear(0.5, hold_steps=10, total_steps=20)
   >>> [float(rate(step)) for step in (0, 10, 15, 20)]
   [0.5, 0.5, 0.25, 0.0]
+
+  Args:
+    rate: The constant rate.
+    hold_steps: Steps before the decay.
+    total_steps: Step at which it is zero, more than `hold_steps`.
   """
 
   def __init__(self, rate: float, hold_steps: int, total_steps: int):
-    """Creates the schedule.
-
-    Args:
-      rate: The rate that is held.
-      hold_steps: Steps before it falls.
-      total_steps: Step at which it is zero, more than `hold_steps`.
-    """
     if not 0 <= hold_steps < total_steps:
       raise ValueError(
         f'`hold_steps` must be in [0, {total_steps}), got {hold_steps}.'
@@ -44,7 +43,7 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     self.total_steps = total_steps
 
   def part_left(self, step: int | tf.Tensor) -> tf.Tensor:
-    """What is left of the descent, from 1 before it to 0 at its end."""
+    """Remaining fraction of the decay, from 1 before it to 0 at its end."""
     left = self.total_steps - tf.cast(step, tf.float32)
     part = left / float(self.total_steps - self.hold_steps)
     return tf.clip_by_value(part, 0.0, 1.0)
@@ -52,17 +51,10 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
   def __call__(self, step):
     return self.rate * self.part_left(step)
 
-  def get_config(self):
-    return dict(
-      rate=self.rate,
-      hold_steps=self.hold_steps,
-      total_steps=self.total_steps,
-    )
-
 
 @serialization.register
 class HoldThenCosine(HoldThenLinear):
-  """A rate that is held, then falls to zero along half a cosine [1]."""
+  """A constant learning rate, then cosine decay to zero [1]."""
 
   def __call__(self, step):
     part = self.part_left(step)
@@ -71,14 +63,13 @@ class HoldThenCosine(HoldThenLinear):
 
 @serialization.register
 class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
-  """A rate that is halved whenever validation stops getting better."""
+  """A learning rate that is halved whenever validation stops improving.
+
+  Args:
+    rate: The initial rate.
+  """
 
   def __init__(self, rate: float):
-    """Creates the schedule and its one variable.
-
-    Args:
-      rate: The rate at first.
-    """
     self.rate = rate
     self.factor = keras.Variable(
       1.0, trainable=False, dtype='float32', name='factor'
@@ -93,26 +84,21 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     """Halves the rate from now on."""
     self.factor.assign(0.5 * self.factor.value)
 
-  def get_config(self):
-    return dict(rate=self.rate)
-
 
 @serialization.register
 class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
-  """Another schedule's rate, times a factor that grows linearly to 1.
+  """The rate of another schedule, times a factor that grows linearly to 1.
 
   >>> rate = WarmedUp(HoldThenLinear(0.5, 10, 20), num_steps=4)
   >>> [float(rate(step)) for step in (0, 1, 3, 10, 15)]
   [0.125, 0.25, 0.5, 0.5, 0.25]
+
+  Args:
+    schedule: Schedule or constant rate.
+    num_steps: Steps before the factor is 1, at least 1.
   """
 
   def __init__(self, schedule: Any, num_steps: int):
-    """Creates the schedule.
-
-    Args:
-      schedule: Schedule or constant rate.
-      num_steps: Steps before the factor is 1, at least 1.
-    """
     self.schedule = schedule
     self.num_steps = num_steps
 
@@ -122,15 +108,6 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
     part = (tf.cast(step, tf.float32) + 1.0) / float(self.num_steps)
     return rate * tf.minimum(part, 1.0)
 
-  def get_config(self):
-    schedule = keras.saving.serialize_keras_object(self.schedule)
-    return dict(schedule=schedule, num_steps=self.num_steps)
-
-  @classmethod
-  def from_config(cls, config):
-    schedule = keras.saving.deserialize_keras_object(config['schedule'])
-    return cls(schedule, config['num_steps'])
-
 
 @SCHEDULES.register('constant', 'the same at all steps')
 def _constant(config, total_steps):
@@ -139,7 +116,7 @@ def _constant(config, total_steps):
 
 
 def _descent(schedule, config, total_steps):
-  """A rate that is held for a part of the run; of no step, a constant."""
+  """A rate that decays in a run of some steps; constant in one without."""
   if total_steps == 0:
     return config.learning_rate
   hold = min(int(config.learning_rate_hold * total_steps), total_steps - 1)
@@ -162,16 +139,11 @@ def _plateau(config, total_steps):
   return HalveOnPlateau(config.learning_rate)
 
 
-def create(
-  config: Any, total_steps: int
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-  """The schedule (or constant) of a config's learning rate."""
+def create(config: Config, total_steps: int) -> Rate:
+  """The schedule of a config, or its constant learning rate; no warm-up."""
   return SCHEDULES[config.learning_rate_schedule](config, total_steps)
 
 
-def warmed_up(
-  schedule: float | keras.optimizers.schedules.LearningRateSchedule,
-  num_steps: int,
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-  """A schedule (or constant) that starts low, see `WarmedUp`."""
+def warmed_up(schedule: Rate, num_steps: int) -> Rate:
+  """A schedule or constant after a warm-up of some steps, which may be 0."""
   return WarmedUp(schedule, num_steps) if num_steps else schedule

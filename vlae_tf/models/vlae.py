@@ -9,26 +9,40 @@
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
-from collections.abc import Sequence
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from vlae_tf.distributions import reparameterized
-from vlae_tf.models import fitting, objectives, parts
-from vlae_tf.models import terms as terms_lib
-from vlae_tf.models.terms import Objective, Terms
+from vlae_tf.formats import description, folder
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import objectives, parts
+from vlae_tf.models.objectives import Objective, Terms
 from vlae_tf.nn import weight_norm
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import (
+  checks,
+  devices,
+  fields,
+  random,
+  serialization,
+)
+
+_PARTS = ('posterior', 'prior', 'likelihood', 'objective')
+_STATE = 'state_'  # Prefix of the keys of `VLAE._state` in a saved model.
 
 
 @serialization.register
-class VLAE(fitting.Fitting):
-  """Three laws: `posterior(x)`, `prior()` and `likelihood(z)` [1].
+class VLAE(keras.Model):
+  """Three distributions: `posterior(x)`, `prior()` and `likelihood(z)` [1].
 
   Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
   model gives the `Terms` of a batch of images. `compile(optimizer)` and
-  `fit(images)` train on them.
+  `fit(images)` minimise its objective.
 
   >>> from vlae_tf import distributions, models, nn
   >>> model = VLAE(
@@ -59,22 +73,32 @@ class VLAE(fitting.Fitting):
     """Creates the model.
 
     Args:
-      posterior: `models.Posterior`: layer with `event_shape`, the shape of
-        a code, from images `[batch, height, width, channels]` to `q(z|x)`,
-        which `reparameterized.draw` must know.
+      posterior: `models.Posterior`: layer with `event_shape`, the shape of a
+        latent, from images `[batch, height, width, channels]` to `q(z|x)`,
+        which `reparameterized.draw` must support.
       prior: `models.Prior`: layer without input that returns `p(z)`.
-      likelihood: `models.Likelihood`: layer from codes `[...,
+      likelihood: `models.Likelihood`: layer from latents `[...,
         *event_shape]` to `p(x|z)`.
-      objective: What training minimises; the negative ELBO by default.
-      seed: Seed of the latent noise where a call is given none.
+      objective: Training objective; the negative ELBO by default.
+      seed: Seed of the latent noise of calls without `noise`.
       name: Name of the model.
       **kwargs: Arguments of `keras.Model`.
 
     Raises:
-      ValueError: A part is not what a model can use, or prior and posterior
-        are of different codes.
+      ValueError: A component lacks what a model needs, or prior and posterior
+        are distributions of different latents.
     """
-    super().__init__(seed=seed, name=name, **kwargs)
+    # Likelihoods are computed in float32 on all devices.
+    devices.configure()
+    super().__init__(name=name, **kwargs)
+    # The argument of `build_model`; `None` for a model of other components.
+    self.config: config_lib.Config | None = None
+    self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
+    self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
+    self._means = [
+      keras.metrics.Mean(name='distortion_nats'),
+      keras.metrics.Mean(name='rate_nats'),
+    ]
     parts.check_posterior(posterior)
     parts.check_prior(prior, posterior.event_shape)
     parts.check_likelihood(likelihood)
@@ -82,18 +106,38 @@ class VLAE(fitting.Fitting):
       objective = objectives.NegativeELBO()
     if not isinstance(objective, Objective):
       raise ValueError(
-        '`objective` must have all that `models.Objective` has, as '
-        f'`models.NegativeELBO` has it, got {objective!r}.'
+        '`objective` must have all attributes of `models.Objective`, like '
+        f'`models.NegativeELBO`, got {objective!r}.'
       )
     self.posterior = posterior
     self.prior = prior
     self.likelihood = likelihood
     self.objective = objective
 
+  def __setattr__(self, name, value):
+    changed = name in _PARTS and getattr(self, name, None) is not value
+    if changed and getattr(self, 'built', False):
+      raise ValueError(
+        f'`{name}` of a built model cannot be replaced, got {value!r} for '
+        f'{getattr(self, name)!r}: `model.with_parts({name}=...)` makes '
+        'another model.'
+      )
+    super().__setattr__(name, value)
+
   @property
   def event_shape(self) -> tuple[int, ...]:
-    """Shape of a code, and of the noise that it is made of."""
+    """Shape of a latent, and of the noise from which it is drawn."""
     return tuple(self.posterior.event_shape)
+
+  @property
+  def image_shape(self) -> tuple[int | None, ...]:
+    """`(height, width, channels)` of the images that it was built for."""
+    if not self.built:
+      raise ValueError(
+        '`model` must be built, `model.build((None, height, width, channels))`'
+        f', got {self.name!r} without variables.'
+      )
+    return self._image_shape
 
   def with_parts(
     self,
@@ -103,7 +147,7 @@ class VLAE(fitting.Fitting):
     likelihood: keras.layers.Layer | None = None,
     objective: Objective | None = None,
   ) -> 'VLAE':
-    """A model with some parts replaced, which shares the others' variables.
+    """A model with some components replaced, which shares the other variables.
 
     >>> from vlae_tf import build_model, Config, models
     >>> model = build_model(Config(latent_size=5), (8, 8, 1))
@@ -121,7 +165,7 @@ class VLAE(fitting.Fitting):
       A `VLAE`, built if this one is, not compiled.
 
     Raises:
-      ValueError: The parts do not fit each other.
+      ValueError: The components do not fit each other.
     """
     other = VLAE(
       self.posterior if posterior is None else posterior,
@@ -148,9 +192,13 @@ class VLAE(fitting.Fitting):
         '`input_shape` must be that of the images of `likelihood`, '
         f'{tuple(own)}, got {self._image_shape}.'
       )
-    _build(self.posterior, (None, *self._image_shape))
-    _build(self.prior, None)
-    _build(self.likelihood, (None, *self.event_shape))
+    for part, shape in [
+      (self.posterior, (None, *self._image_shape)),
+      (self.prior, None),
+      (self.likelihood, (None, *self.event_shape)),
+    ]:
+      if not getattr(part, 'built', False):
+        part.build(shape)
 
   def __call__(self, image, noise=None, **kwargs):
     self._check_images('image', image)
@@ -159,12 +207,12 @@ class VLAE(fitting.Fitting):
     return super().__call__(image, noise, **kwargs)
 
   def call(self, image, noise=None):
-    """Terms of the bound, from one draw of the code for each image.
+    """Terms of the bound, from one sample of the latent per image.
 
     Args:
       image: `Tensor` of shape `[batch, height, width, channels]`.
-      noise: Standard normal `Tensor` of shape `[batch, *event_shape]` that the
-        code is made of; drawn afresh by default.
+      noise: Standard normal `Tensor` of shape `[batch, *event_shape]` from
+        which the latent is drawn; fresh noise by default.
 
     Returns:
       `Terms`.
@@ -174,16 +222,16 @@ class VLAE(fitting.Fitting):
     return self._terms_of(image, noise)
 
   def draw_terms(self, image, num_samples: Sequence[int] = ()) -> Terms:
-    """Terms of the bound, from fresh draws of the code for each image.
+    """Terms of the bound, from fresh samples of the latent per image.
 
     Args:
       image: As in `call`.
-      num_samples: Shape of the draws of each image.
+      num_samples: Shape of the samples of each image.
 
     Returns:
       `Terms` of shape `[*num_samples, batch]`.
     """
-    total, rows = terms_lib.rows_of_replica(tf.shape(image)[0])
+    total, rows = objectives.rows_of_replica(tf.shape(image)[0])
     shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
     noise = rows(keras.random.normal(shape, seed=self._seeds))
     if num_samples:
@@ -199,25 +247,25 @@ class VLAE(fitting.Fitting):
     return self.terms(code, image)
 
   def terms(self, code: reparameterized.Draw, image: tf.Tensor) -> Terms:
-    """Terms of the bound for given codes.
+    """Terms of the bound for given latents.
 
     Args:
-      code: `Draw` of `q(z|x)` of the images, with values of shape `[..., batch,
-        *event_shape]`.
+      code: `Draw` from `q(z|x)` of the images, with values of shape `[...,
+        batch, *event_shape]`.
       image: As in `call`.
 
     Returns:
       `Terms` of shape `[..., batch]`.
 
     Raises:
-      ValueError: Codes or images are not of the model's shapes.
+      ValueError: Latents or images do not have the model's shapes.
     """
     self._check_images('image', image)
     shape = (image.shape[0], *self.event_shape)
     checks.ends_in('code.value', code.value, shape)
     likelihood, prior = self.likelihood(code.value), self.prior()
-    parts.check_law('likelihood', likelihood)
-    parts.check_law('prior', prior)
+    parts.check_distribution('likelihood', likelihood)
+    parts.check_distribution('prior', prior)
     return Terms(
       distortion=-likelihood.log_prob(image),
       rate=code.log_prob - prior.log_prob(code.value),
@@ -234,7 +282,7 @@ class VLAE(fitting.Fitting):
 
     Raises:
       ValueError: The images are not of the model's shape, not in [0, 1], or
-        the noise is not of the codes' shape.
+        the noise does not have the shape of the latents.
     """
     self._check_images('image', image)
     checks.unit_interval('image', image)
@@ -243,8 +291,116 @@ class VLAE(fitting.Fitting):
     with weight_norm.data_dependent_initialization():
       self(image, noise)
 
+  def compute_loss(
+    self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+  ):
+    """This replica's share of the objective, for `fit` and `evaluate`."""
+    del y
+    if sample_weight is not None:
+      raise ValueError('`sample_weight` must be None: images weigh the same.')
+    objective = self.objective
+    if objective.num_samples > 1:
+      # Keras has called the model, which draws one latent per image.
+      y_pred = self.draw_terms(x, (objective.num_samples,))
+    distortion, rate = objective.parts(y_pred)
+    for metric, term in zip(self._means, (distortion, rate)):
+      metric.update_state(term)
+    loss = objective.loss(y_pred, self.optimizer.iterations)
+    if training:
+      num = tf.cast(tf.shape(rate)[0], rate.dtype)
+      rates, num = objectives.over_replicas([tf.reduce_sum(rate), num])
+      objective.update(rates / num)
+    return loss
 
-def _build(part, input_shape):
-  """Builds a part that has no variables yet."""
-  if not getattr(part, 'built', False):
-    part.build(input_shape)
+  def fit(self, x=None, *args, **kwargs):
+    """Trains on images `[num, height, width, channels]`, as `Model.fit`."""
+    self._check_all_images('x', x)
+    validation = keras.utils.unpack_x_y_sample_weight(
+      kwargs.get('validation_data')
+    )
+    self._check_all_images('validation_data', validation[0])
+    return super().fit(x, *args, **kwargs)
+
+  def evaluate(self, x=None, *args, **kwargs):
+    """The objective of images, as `keras.Model.evaluate`."""
+    # `fit` has checked its validation data, which it passes in this form.
+    if not kwargs.get('_use_cached_eval_dataset'):
+      self._check_all_images('x', x)
+    return super().evaluate(x, *args, **kwargs)
+
+  def _check_images(self, name, image):
+    checks.images(name, image, self._image_shape if self.built else None)
+
+  def _check_all_images(self, name, x):
+    checks.many_images(name, x, self._image_shape if self.built else None)
+
+  def save_own_variables(self, store):
+    super().save_own_variables(store)
+    for name, variable in self._state().items():
+      store[_STATE + name] = variable
+
+  def load_own_variables(self, store):
+    keys = list(store.keys())
+    own = {key: store[key] for key in keys if not key.startswith(_STATE)}
+    super().load_own_variables(own)
+    # Files of a model with another objective have no state of this one.
+    for name, variable in self._state().items():
+      if _STATE + name in keys:
+        variable.assign(store[_STATE + name])
+
+  def _state(self):
+    """Variables that Keras would not save, as they belong to no layer."""
+    objective = {v.name: v for v in self.objective.variables}
+    return {'noise': self._seeds.state} | objective
+
+  def save_pretrained(
+    self,
+    directory: str | os.PathLike,
+    *,
+    about: Mapping[str, Any] | None = None,
+    dtype: str = 'float32',
+    keras_weights: bool = True,
+    overwrite: bool = False,
+  ) -> None:
+    """Writes the folder that `vlae_tf.from_pretrained` reads.
+
+    Args:
+      directory: Folder to write.
+      about: Facts for the model card.
+      dtype: Type of the stored weights, 'float32' or 'float16'.
+      keras_weights: Whether to write `.weights.h5` as well.
+      overwrite: Whether to replace an existing folder.
+
+    Raises:
+      ValueError: The model is not built for images of one size, or the folder
+        exists.
+    """
+    folder.check_dtype(dtype)
+    image_shape: Any = self.image_shape
+    if None in image_shape:
+      raise ValueError(
+        '`model` must be built for images of one size to be shared, got '
+        f'{image_shape}.'
+      )
+    config = None
+    if self.config is not None:
+      dataset = description.without_place(self.config.dataset)
+      config = dataclasses.asdict(self.config) | {'dataset': dataset}
+    described = description.Description(
+      vlae_tf_version=description.package_version(),
+      image_shape=image_shape,
+      code_shape=self.event_shape,
+      num_weights=sum(math.prod(v.shape) for v in self.trainable_variables),
+      config=config,
+      parts=fields.words(self.config) if self.config else {},
+      weights_dtype=dtype,
+      about={} if about is None else about,
+    )
+    by_path = serialization.by_path(self.variables)
+    folder.write(
+      directory,
+      described,
+      {path: v.numpy() for path, v in by_path.items()},
+      self.save_weights if keras_weights else None,
+      overwrite,
+    )

@@ -22,7 +22,6 @@ from vlae_tf import data as data_lib
 from vlae_tf.data import sources, storage
 from vlae_tf.models import config as config_lib
 from vlae_tf.runs import pretrained
-from vlae_tf.training import limits
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -196,7 +195,7 @@ def _train_a_little(steps=20):
       config,
       data,
       folder,
-      limits=limits.Limits(max_steps=steps, steps_per_call=1),
+      limits=trainer_lib.Limits(max_steps=steps, steps_per_call=1),
       # To compile would take most of the time.
       execution=train_step.Execution(xla='none'),
     )

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
-from vlae_tf.models import config_flags
 from vlae_tf.runs import about, history, images, scores, workdirs
 from vlae_tf.utils import console, presets
 
@@ -144,7 +143,7 @@ class Origin(NamedTuple):
 def origin(config: config_lib.Config) -> Origin:
   """The preset that a config is closest to.
 
-  >>> origin(config_flags.of_args(['--preset=omniglot', '--seed=7']))
+  >>> origin(config_lib.from_args(['--preset=omniglot', '--seed=7']))
   Origin(preset='omniglot', differences={'seed': (0, 7)})
 
   Args:
@@ -154,7 +153,7 @@ def origin(config: config_lib.Config) -> Origin:
     An `Origin`; of those that are equally close, the first.
   """
   candidates: dict[str | None, config_lib.Config] = {None: config_lib.Config()}
-  candidates |= {name: config_flags.of_preset(name) for name in presets.names()}
+  candidates |= {name: config_lib.from_preset(name) for name in presets.names()}
   found = {name: _differing(c, config) for name, c in candidates.items()}
   name = min(found, key=lambda name: len(found[name]))
   return Origin(name, found[name])
@@ -171,7 +170,7 @@ def commands(subject: Subject) -> list[str]:
   preset, differences = origin(subject.run.config)
   args = [] if preset is None else [f'--preset={preset}']
   args += [
-    config_flags.as_arg(name, value) for name, (_, value) in differences.items()
+    config_lib.as_arg(name, value) for name, (_, value) in differences.items()
   ]
   own = f'--workdir={subject.workdir}'
   lines = [' '.join(['python -m vlae_tf.train', *args, own])]

@@ -3,7 +3,6 @@
 import dataclasses
 
 from vlae_tf.models import config as config_lib
-from vlae_tf.models import config_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Experiment:
   @property
   def config(self) -> config_lib.Config:
     """The experiment as its `config.json` has it."""
-    return config_flags.of_args([f'--preset={self.preset}', *self.flags])
+    return config_lib.from_args([f'--preset={self.preset}', *self.flags])
 
 
 OF_THE_PAPER = (

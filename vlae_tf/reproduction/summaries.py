@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vlae_tf.models import config_flags
+from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import records, rows, status
 
 _PIXELS = {
@@ -109,9 +109,9 @@ def overfitting(record: records.Record) -> str:
 
 def since_changed(record: records.Record) -> list[str]:
   """Flags that the run needs besides its own, as presets are by now."""
-  now = config_flags.of_args([f'--preset={record.preset}', *record.flags])
+  now = config_lib.from_args([f'--preset={record.preset}', *record.flags])
   return [
-    config_flags.as_arg(name, value)
+    config_lib.as_arg(name, value)
     for name, value in record.config.items()
     if name not in status.FREE and getattr(now, name) != value
   ]

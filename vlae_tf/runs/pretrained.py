@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from vlae_tf.data import sources
 from vlae_tf.formats import card, folder
 from vlae_tf.formats.description import Description
-from vlae_tf.models import builder, config_flags
+from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import registry, serialization
@@ -152,7 +152,7 @@ def from_preset(
   Raises:
     ValueError: There is none of that name, or the shape is not known.
   """
-  config = config_flags.of_preset(name)
+  config = config_lib.from_preset(name)
   if image_shape is None:
     image_shape = sources.image_shape(config.dataset)
   return builder.build_model(config, image_shape)

@@ -1,10 +1,12 @@
-"""Flags of `train` that say how, not what, a run computes."""
+"""Flags of `train` that do not change the experiment."""
+
+import dataclasses
 
 from absl import flags
 
-from vlae_tf.training import limits as limits_lib
-from vlae_tf.training import parallelism, strategies
 from vlae_tf.training import step as train_step
+from vlae_tf.training import strategies
+from vlae_tf.training.trainer import Limits
 
 
 def define() -> None:
@@ -15,30 +17,13 @@ def define() -> None:
   flags.DEFINE_string(
     'start_from',
     None,
-    'Trained model whose weights a new run starts from: directory of a run, '
-    'folder of a shared model, or a name that comes with the package; fresh '
-    'weights by default.',
+    'Trained model from which a new run starts: directory of a run, folder of '
+    'a shared model, or name of a model of the package; fresh weights by '
+    'default.',
   )
   flags.DEFINE_enum(
-    'strategy', 'auto', list(strategies.STRATEGIES), 'Where to compute.'
+    'strategy', 'auto', list(strategies.STRATEGIES), 'Devices to train on.'
   )
-  _define_limits()
-  flags.DEFINE_integer(
-    'microbatch',
-    0,
-    'Images that a replica has in memory at a time; 0 for all.',
-    lower_bound=0,
-  )
-  flags.DEFINE_integer(
-    'parts',
-    0,
-    'Parts of a batch to compute side by side; 0 to choose by the cores.',
-    lower_bound=0,
-  )
-  flags.DEFINE_enum('xla', 'auto', train_step.XLA_CHOICES, 'What XLA compiles.')
-
-
-def _define_limits():
   flags.DEFINE_integer('max_steps', None, 'Step to stop at.', lower_bound=1)
   flags.DEFINE_float(
     'max_minutes', None, 'Minutes to stop after.', lower_bound=0
@@ -55,32 +40,39 @@ def _define_limits():
   flags.DEFINE_integer(
     'max_skipped_in_row',
     20,
-    'Updates in a row that may be skipped as not finite.',
+    'Updates in a row that may be skipped because they are not finite.',
     lower_bound=1,
   )
-
-
-def limits(values: flags.FlagValues) -> limits_lib.Limits:
-  """The `Limits` that parsed flags describe."""
-  return limits_lib.Limits(
-    max_steps=values.max_steps,
-    max_minutes=values.max_minutes,
-    checkpoint_every_steps=values.checkpoint_every_steps,
-    keep=values.keep,
-    steps_per_call=values.steps_per_call,
-    max_skipped_in_row=values.max_skipped_in_row,
+  flags.DEFINE_integer(
+    'microbatch',
+    0,
+    'Images that a replica has in memory at a time; 0 for all.',
+    lower_bound=0,
   )
+  flags.DEFINE_integer(
+    'parts',
+    0,
+    'Parts of a batch to compute in parallel; 0 to choose by the cores.',
+    lower_bound=0,
+  )
+  flags.DEFINE_enum(
+    'xla', 'auto', train_step.XLA_CHOICES, 'Parts of a step that XLA compiles.'
+  )
+
+
+def limits(values: flags.FlagValues) -> Limits:
+  """The `Limits` of parsed flags."""
+  names = [f.name for f in dataclasses.fields(Limits)]
+  return Limits(**{name: values[name].value for name in names})
 
 
 def execution(
   values: flags.FlagValues, batch_size: int
 ) -> train_step.Execution:
-  """The `Execution` that parsed flags describe; before TensorFlow computes."""
+  """The `Execution` of parsed flags; sets the threads of TensorFlow."""
   parts = values.parts
   if strategies.is_one_cpu(values.strategy):
-    cores = parallelism.num_cores()
-    parts = parts or parallelism.parts_of(
-      values.microbatch or batch_size, cores
-    )
-    parallelism.set_threads(parts, cores)
+    cores = strategies.num_cores()
+    parts = parts or strategies.parts_of(values.microbatch or batch_size, cores)
+    strategies.set_threads(parts, cores)
   return train_step.Execution(values.microbatch, values.xla, parts or 1)

@@ -1,34 +1,39 @@
-"""The gradient of an objective over a global batch, on one device or many.
+"""Gradient of an objective over a global batch, on one or several devices.
 
-What couples the batch is the weight of the rate, which depends on the global
-mean rate. In one piece, a pass forward and an all-reduce of three numbers give
-it before the pass backward. In microbatches it is known only at the end, so
-distortion's and rate's gradients are summed apart until then.
+The images of a batch are coupled by the weight of the rate, which depends on
+the global mean rate. For a batch in one piece, a forward pass and an all-reduce
+of three numbers give it before the backward pass. With microbatches it is known
+only at the end, so the gradients of distortion and rate are accumulated
+separately.
 """
 
 from collections.abc import Mapping, Sequence
 
+import keras
 import tensorflow as tf
 
 from vlae_tf.distributions import reparameterized
-from vlae_tf.models import config as config_lib
-from vlae_tf.models import terms as terms_lib
-from vlae_tf.models import vlae as model_lib
+from vlae_tf.models import objectives
+from vlae_tf.models.config import Config
+from vlae_tf.models.vlae import VLAE
 from vlae_tf.nn import weight_norm
-from vlae_tf.training import parallelism
 from vlae_tf.utils import console, random
+
+# Under float16 the loss is scaled; the scale doubles after so many good steps.
+_GROWTH_STEPS = 2000
+_FIRST_LOSS_SCALE = 2.0**12
+_MAX_LOSS_SCALE = 2.0**16
 
 
 def latent_noise(
-  config: config_lib.Config,
+  config: Config,
   batch: Mapping[str, tf.Tensor],
   event_shape: Sequence[int],
   num_samples: int = 1,
 ) -> tf.Tensor:
-  """Noise of a batch's codes."""
-  # It is drawn for the whole global batch, so that what a slot gets does not
-  # depend on the replica that it is on.
-  # -> [batch, *event_shape]
+  """Noise of a batch, `[batch, ...]` or `[num_samples, batch, ...]`."""
+  # Drawn for the whole global batch, so that the noise of a slot does not
+  # depend on its replica.
   noise = tf.random.stateless_normal(
     [config.batch_size, num_samples, *event_shape],
     random.stream_seed(config.seed, 'latent', batch['step']),
@@ -39,13 +44,24 @@ def latent_noise(
   return tf.transpose(noise, [1, 0, *range(2, len(noise.shape))])
 
 
+def balanced(sizes: Sequence[int], num_groups: int) -> list[list[int]]:
+  """Divides indices into groups of about the same total size, none empty."""
+  groups: list[list[int]] = [[] for _ in range(num_groups)]
+  totals = [0] * num_groups
+  for k in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
+    smallest = totals.index(min(totals))
+    groups[smallest].append(k)
+    totals[smallest] += sizes[k]
+  return [sorted(group) for group in groups if group]
+
+
 class GlobalGradient:
-  """Mean terms and gradient of the global batch; called on every replica."""
+  """Gradient and mean terms of the global batch; called on every replica."""
 
   def __init__(
     self,
-    model: model_lib.VLAE,
-    config: config_lib.Config,
+    model: VLAE,
+    config: Config,
     microbatch: int = 0,
     parts: int = 1,
     kernels: int = 0,
@@ -59,7 +75,7 @@ class GlobalGradient:
       # Traced once for all parts.
       self._shares = tf.function(self._shares_of, autograph=False)
     self._parts = parts
-    # Numbers of the weights that have been seen to have a gradient.
+    # Indices of the weights for which a gradient has been seen.
     self._reached: set[int] = set()
     self._warned = False
 
@@ -69,19 +85,18 @@ class GlobalGradient:
     step: tf.Tensor,
     loss_scale: float | tf.Tensor = 1.0,
   ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Computes them."""
-    # -> [3]
+    """Scaled gradients, and the means of distortion, rate and bound."""
     samples = self._model.objective.num_samples
     noise = latent_noise(self._config, batch, self._model.event_shape, samples)
     compute = self._accumulated if self._microbatch else self._at_once
     gradients, means = compute(batch['image'], noise, step, loss_scale)
     self._warn_of_unused()
-    return terms_lib.over_replicas(gradients), means
+    return objectives.over_replicas(gradients), means
 
   def _at_once(self, image, noise, step, loss_scale):
     with tf.GradientTape() as tape:
       distortion, rate, bound = self._sums(image, noise)
-      means = terms_lib.over_replicas(tf.stack([distortion, rate, bound]))
+      means = objectives.over_replicas(tf.stack([distortion, rate, bound]))
       weight = self._model.objective.rate_weight(means[1], step)
       loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
     weights = self._model.trainable_variables
@@ -93,13 +108,15 @@ class GlobalGradient:
   def _accumulated(self, image, noise, step, loss_scale):
     """As `_at_once`, with one microbatch in memory at a time."""
     zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
+    size, axis = self._microbatch, self._batch_axis(noise)
 
     def add(start, by_distortion, by_rate, means):
+      part = _slice(image, start, size, 0), _slice(noise, start, size, axis)
       with tf.GradientTape(persistent=True) as tape:
-        shares = self._sums(*self._microbatch_at(start, image, noise))
+        shares = self._sums(*part)
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
       return (
-        start + self._microbatch,
+        start + size,
         self._plus(by_distortion, tape, distortion),
         self._plus(by_rate, tape, rate),
         means + tf.stack(shares),
@@ -110,20 +127,12 @@ class GlobalGradient:
       add,
       (0, zeros, zeros, tf.zeros([3])),
     )
-    means = terms_lib.over_replicas(means)
+    means = objectives.over_replicas(means)
     weight = self._model.objective.rate_weight(means[1], step)
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
 
-  def _microbatch_at(self, start, image, noise):
-    """Images and noise of one microbatch."""
-    size = self._microbatch
-    return (
-      _slice(image, start, size, 0),
-      _slice(noise, start, size, self._batch_axis(noise)),
-    )
-
   def _batch_axis(self, noise):
-    """Number of the noise's axis of images; one of samples may be before."""
+    """Index of the noise's axis of images; one of samples may precede it."""
     return len(noise.shape) - len(self._model.event_shape) - 1
 
   def _plus(self, sums, tape, target):
@@ -132,12 +141,12 @@ class GlobalGradient:
     return [s if m is None else s + m for s, m in zip(sums, more)]
 
   def _reaching(self, gradients):
-    """The gradients, having taken note of those that there are."""
+    """The gradients; records which of them exist."""
     self._reached |= {k for k, g in enumerate(gradients) if g is not None}
     return gradients
 
   def _warn_of_unused(self):
-    """Says once which weights nothing that is minimised depends on."""
+    """Warns once of the weights on which the objective does not depend."""
     weights = self._model.trainable_variables
     unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
     if unused and not self._warned:
@@ -147,7 +156,7 @@ class GlobalGradient:
       )
 
   def _sums(self, image, noise):
-    """What images add to the global means: distortion, rate, bound."""
+    """Contribution of images to the global means: distortion, rate, bound."""
     kernels = self._kernels()
     images = tf.split(image, self._parts)
     noises = tf.split(noise, self._parts, axis=self._batch_axis(noise))
@@ -165,7 +174,7 @@ class GlobalGradient:
 
 
 def _slice(x, start, size, axis):
-  """Some entries along an axis, as many as are known beforehand."""
+  """`size` entries along an axis, with a static shape."""
   begin = [0] * len(x.shape)
   sizes = [-1] * len(x.shape)
   begin[axis], sizes[axis] = start, size
@@ -175,13 +184,13 @@ def _slice(x, start, size, axis):
 
 
 class _Kernels:
-  """The kernels of all weight-normalised layers, computed at once."""
+  """The kernels of all weight-normalised layers, in some compiled functions."""
 
   def __init__(self, model, num_functions):
-    # One that nobody calls has no weights.
+    # A layer that is never called has no weights.
     self.layers = [la for la in weight_norm.layers_of(model) if la.built]
     sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
-    self._groups = parallelism.balanced(sizes, max(1, num_functions))
+    self._groups = balanced(sizes, max(1, num_functions))
     self._compute = [self._computing(group) for group in self._groups]
     if num_functions:
       self._compute = [tf.function(c, jit_compile=True) for c in self._compute]
@@ -195,3 +204,44 @@ class _Kernels:
       for k, kernel in zip(group, compute()):
         kernels[k] = kernel
     return kernels
+
+
+class Guard:
+  """Counts updates that were skipped because they were not finite.
+
+  For float16 it also adapts the loss scale, which keeps small gradients from
+  underflow: halved by a skipped update, doubled after many good ones.
+  """
+
+  def __init__(self, scale_loss: bool = False):
+    self._scale_loss = scale_loss
+    self.skipped, self.skipped_in_row, self._good_in_row = (
+      keras.Variable(0, trainable=False, dtype='int64', name=name)
+      for name in ('skipped', 'skipped_in_row', 'good_in_row')
+    )
+    self._loss_scale = keras.Variable(
+      _FIRST_LOSS_SCALE if scale_loss else 1.0, trainable=False, name='scale'
+    )
+    self.variables = (
+      self.skipped,
+      self.skipped_in_row,
+      self._good_in_row,
+      self._loss_scale,
+    )
+
+  @property
+  def loss_scale(self) -> tf.Tensor:
+    """Factor on the loss, a float32 `Tensor` of shape `[]`."""
+    return tf.convert_to_tensor(self._loss_scale.value)
+
+  def count(self, is_good: tf.Tensor) -> None:
+    """Counts an update, and adapts the loss scale."""
+    bad = tf.cast(~is_good, tf.int64)
+    good_in_row = (1 - bad) * (self._good_in_row.value + 1)
+    self.skipped.assign(self.skipped.value + bad)
+    self.skipped_in_row.assign(bad * (self.skipped_in_row.value + 1))
+    if self._scale_loss:
+      grown = tf.where(good_in_row == _GROWTH_STEPS, 2.0, 1.0)
+      scale = self._loss_scale.value * tf.where(is_good, grown, 0.5)
+      self._loss_scale.assign(tf.clip_by_value(scale, 1.0, _MAX_LOSS_SCALE))
+    self._good_in_row.assign(good_in_row % _GROWTH_STEPS)

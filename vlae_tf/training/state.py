@@ -1,4 +1,4 @@
-"""Everything that changes while a model trains, and so is checkpointed."""
+"""The state of a training run: everything that changes and is checkpointed."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,13 +7,15 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.models import builder, schedules
-from vlae_tf.models import config as config_lib
+from vlae_tf.models.config import Config
+from vlae_tf.models.vlae import VLAE
+from vlae_tf.nn import made, weight_norm
 from vlae_tf.runs import checkpoint_files, warm_start
-from vlae_tf.training import gradients, nan_guard, precision
+from vlae_tf.training import gradients
 
 
 class Patience:
-  """Counts validations since the last one that was better than all before."""
+  """Counts validations since the last improvement."""
 
   def __init__(self, limit: int, name: str):
     self._limit = limit
@@ -27,11 +29,11 @@ class Patience:
 
   @property
   def exhausted(self) -> bool:
-    """Whether there were too many in a row."""
+    """Whether the limit, if there is one, is reached."""
     return bool(self._limit) and int(self._count.value.numpy()) >= self._limit
 
   def observe(self, value: float) -> bool:
-    """Takes note of a validation."""
+    """Counts a validation; whether it is better than all before."""
     better = value > float(self.best.value.numpy())
     if better:
       self.best.assign(value)
@@ -44,11 +46,11 @@ class Patience:
 
 
 class TrainingState:
-  """Model, averages, optimiser, guard and the memory of validations."""
+  """Model, averages, optimiser, guard and the record of validations."""
 
   def __init__(
     self,
-    config: config_lib.Config,
+    config: Config,
     image_shape: tuple[int, ...],
     total_steps: int,
     build: builder.ModelBuilder = builder.build_model,
@@ -61,29 +63,29 @@ class TrainingState:
     checkpoint_files.check_same_paths(
       self.model.variables, self.averages.variables
     )
-    precision.apply(self.model, config.precision)
+    apply_precision(self.model, config.precision)
     self.schedule = schedules.create(config, total_steps)
     rate = schedules.warmed_up(self.schedule, config.learning_rate_warmup_steps)
     self.optimizer = keras.optimizers.Adamax(rate, name='adamax')
     self.optimizer.build(self.model.trainable_variables)
-    self.guard = nan_guard.Guard(scale_loss=config.precision == 'mixed_float16')
+    self.guard = gradients.Guard(scale_loss=config.precision == 'mixed_float16')
     self._early = Patience(config.early_stopping_patience, 'early')
     self._plateau = Patience(config.plateau_patience, 'plateau')
 
   @property
   def step(self) -> int:
-    """Steps taken so far."""
+    """Number of steps taken so far."""
     return int(self.optimizer.iterations.value.numpy())
 
   @property
   def should_stop_early(self) -> bool:
-    """Whether validation has not become better for too long."""
+    """Whether validation has not improved for too long."""
     return self._early.exhausted
 
   def initialize(
     self, batch: Mapping[str, tf.Tensor], start: warm_start.Start | None = None
   ) -> None:
-    """Sets weights that depend on data, and the averages."""
+    """Sets the weights, from a batch or a trained model, and the averages."""
     if start is None:
       event_shape = self.model.event_shape
       noise = gradients.latent_noise(self._config, batch, event_shape)
@@ -94,7 +96,7 @@ class TrainingState:
       average.assign(weight)
 
   def observe_validation(self, elbo: float) -> bool:
-    """Adapts what depends on how validation goes."""
+    """Updates patience and schedule; whether this is the best so far."""
     best = self._early.observe(elbo)
     if isinstance(self.schedule, schedules.HalveOnPlateau):
       self._plateau.observe(elbo)
@@ -104,13 +106,12 @@ class TrainingState:
     return best
 
   def groups(self) -> dict[str, list[keras.Variable]]:
-    """Lists of Keras variables to save, by name."""
-    # In an order that stays: files of the first format are read by it.
-    schedule = getattr(self.schedule, 'variables', ())
+    """Lists of variables to save, by name of the checkpoint's group."""
+    # The order is fixed: files of the first format are read by it.
     small = [
       *self.model.objective.variables,
       *self.guard.variables,
-      *schedule,
+      *getattr(self.schedule, 'variables', ()),
       *self._early.variables,
       *self._plateau.variables,
     ]
@@ -123,16 +124,33 @@ class TrainingState:
 
   def variables(self) -> list[tf.Variable]:
     """All of them in one list, as `tf.Variable`s."""
-    return as_tensorflow(v for group in self.groups().values() for v in group)
+    return _as_tensorflow(v for group in self.groups().values() for v in group)
 
   def variables_to_check(self) -> list[tf.Variable]:
     """Those that have to be finite: weights, averages, optimiser."""
     groups = self.groups()
-    return as_tensorflow(
+    return _as_tensorflow(
       v for name in groups if name != 'state' for v in groups[name]
     )
 
 
-def as_tensorflow(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
-  """Keras variables as `tf.Variable`s."""
+def _as_tensorflow(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
   return [v.value for v in variables]
+
+
+def apply_precision(model: VLAE, policy: str) -> None:
+  """Sets the dtype policy of the networks of a built model."""
+  # Variables stay in float32, and so does everything that is computed from the
+  # networks' outputs: the heads and the distribution of the posterior, the
+  # flow, every log-probability.
+  if policy == 'float32':
+    return
+  inner = [
+    *model.posterior._flatten_layers(include_self=False, recursive=False),
+    *model.likelihood._flatten_layers(include_self=False, recursive=False),
+  ]
+  for network in inner:
+    if isinstance(network, (weight_norm.WeightNorm, made.MADE)):
+      continue
+    for layer in network._flatten_layers():
+      layer.dtype_policy = keras.dtype_policies.get(policy)

@@ -1,14 +1,15 @@
 """Optimisation steps, the same on one device and on many."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from vlae_tf.models import config as config_lib
-from vlae_tf.training import gradients, parallelism, updates
-from vlae_tf.training import state as training_state
+from vlae_tf.models.config import Config
+from vlae_tf.training import strategies
+from vlae_tf.training.gradients import balanced, GlobalGradient
+from vlae_tf.training.state import TrainingState
 
 # What XLA compiles, by the value of `--xla`; with several replicas, nothing.
 # The default is what was fastest on two CPU cores, where the convolutions in
@@ -21,8 +22,8 @@ _COMPILED = {
   'all': ('gradient', 'update'),
 }
 XLA_CHOICES = tuple(_COMPILED)
-# What a step says of itself, with its dtype.
-SCALARS = {
+# Metrics of a step, with their dtypes.
+_METRICS = {
   'loss': tf.float32,
   'elbo': tf.float32,
   'distortion': tf.float32,
@@ -36,17 +37,17 @@ SCALARS = {
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-  """How a step is computed: its numbers stay the same up to rounding."""
+  """How a step is computed; its numbers are the same up to rounding."""
 
   # Images that a replica has in memory at a time; 0 for all.
   microbatch: int = 0
-  # One of `XLA_CHOICES`; 'auto' is what was measured to be fastest.
+  # One of `XLA_CHOICES`; 'auto' was the fastest when measured.
   xla: str = 'auto'
-  # Parts of the images in memory that are computed side by side, see
-  # `parallelism`.
+  # Parts of the images in memory that are computed in parallel, see
+  # `strategies.parts_of`.
   parts: int = 1
 
-  def check(self, config: config_lib.Config, num_replicas: int) -> None:
+  def check(self, config: Config, num_replicas: int) -> None:
     """Checks the sizes of a batch and its parts."""
     if self.xla not in XLA_CHOICES:
       raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
@@ -75,10 +76,13 @@ class Execution:
       )
 
   def described(self, num_replicas: int) -> dict[str, Any]:
-    """All that decides the last digits of a step, for `environment.json`."""
-    cores = parallelism.num_cores()
-    here = dict(cores=cores, replicas=num_replicas)
-    return dataclasses.asdict(self) | here
+    """Everything that affects rounding, for `environment.json`."""
+    cores = strategies.num_cores()
+    return dataclasses.asdict(self) | dict(cores=cores, replicas=num_replicas)
+
+
+def _is_one_cpu(num_replicas):
+  return num_replicas == 1 and not tf.config.list_logical_devices('GPU')
 
 
 class TrainStep:
@@ -91,8 +95,8 @@ class TrainStep:
   def __init__(
     self,
     strategy: tf.distribute.Strategy,
-    state: training_state.TrainingState,
-    config: config_lib.Config,
+    state: TrainingState,
+    config: Config,
     execution: Execution | None = None,
   ):
     execution = execution or Execution()
@@ -101,7 +105,7 @@ class TrainStep:
     self._state = state
     one_cpu = _is_one_cpu(strategy.num_replicas_in_sync)
     compiled = _COMPILED[execution.xla] if one_cpu else ()
-    self._gradient = gradients.GlobalGradient(
+    self._gradient = GlobalGradient(
       state.model,
       config,
       execution.microbatch,
@@ -110,12 +114,9 @@ class TrainStep:
     )
     if 'gradient' in compiled:
       self._gradient = tf.function(self._gradient, jit_compile=True)
-    self._update = updates.GuardedUpdate(
+    self._update = _GuardedUpdate(
       strategy,
-      state.model,
-      state.averages,
-      state.optimizer,
-      state.guard,
+      state,
       config,
       kernels=execution.parts if 'update' in compiled else 0,
     )
@@ -124,10 +125,9 @@ class TrainStep:
   def __call__(
     self, iterator: Iterator, num_steps: tf.Tensor
   ) -> dict[str, tf.Tensor]:
-    """Takes several steps."""
-    # num_steps []
+    """Takes `num_steps` steps; the metrics of the last one."""
     # All in the loop: to trace and optimise a step takes seconds.
-    metrics = {name: tf.zeros([], dtype) for name, dtype in SCALARS.items()}
+    metrics = {name: tf.zeros([], dtype) for name, dtype in _METRICS.items()}
     _, metrics = tf.while_loop(
       lambda k, _: k < num_steps,
       lambda k, _: (k + 1, self._step(next(iterator))),
@@ -159,5 +159,67 @@ class TrainStep:
     }
 
 
-def _is_one_cpu(num_replicas):
-  return num_replicas == 1 and not tf.config.list_logical_devices('GPU')
+class _GuardedUpdate:
+  """Applies a global gradient to all replicas alike, or to none."""
+
+  # In cross-replica context, on gradients that are already summed: the norm
+  # that is clipped and the test for finiteness are those of the whole batch.
+
+  def __init__(
+    self,
+    strategy: tf.distribute.Strategy,
+    state: TrainingState,
+    config: Config,
+    kernels: int = 0,
+  ):
+    self._strategy = strategy
+    self._optimizer = state.optimizer
+    self._guard = state.guard
+    self._config = config
+    self._weights = [v.value for v in state.model.trainable_variables]
+    self._averages = [v.value for v in state.averages.trainable_variables]
+    sizes = [v.shape.num_elements() for v in self._weights]
+    self._groups = balanced(sizes, max(1, kernels))
+    self._updates = [self._updating(group) for group in self._groups]
+    if kernels:
+      self._updates = [tf.function(u, jit_compile=True) for u in self._updates]
+
+  def __call__(
+    self, gradients: Sequence[tf.Tensor], loss: tf.Tensor
+  ) -> tf.Tensor:
+    """Takes the step; the norm of the gradient before clipping."""
+    local = self._strategy.experimental_local_results
+    scale = 1.0 / self._guard.loss_scale
+    norm = scale * tf.linalg.global_norm([local(g)[0] for g in gradients])
+    if self._config.gradient_clip_norm:
+      scale *= tf.minimum(1.0, self._config.gradient_clip_norm / norm)
+    is_good = tf.math.is_finite(norm) & tf.math.is_finite(loss)
+    tf.cond(is_good, lambda: self._apply(gradients, scale), lambda: None)
+    self._guard.count(is_good)
+    # A skipped step is a step: the next one has other images and other noise.
+    self._optimizer.iterations.assign_add(1)
+    return norm
+
+  def _apply(self, gradients, scale):
+    rate = tf.convert_to_tensor(self._optimizer.learning_rate)
+    step = tf.cast(self._optimizer.iterations.value + 1, tf.float32)
+    # Early on, an average over as many steps as there were.
+    decay = tf.minimum(self._config.polyak_decay, step / (step + 10.0))
+    for group, update in zip(self._groups, self._updates):
+      update([gradients[k] for k in group], scale, rate, decay)
+
+  def _updating(self, group):
+    """A function that updates and averages a group of the weights."""
+
+    def update_all(gradients, scale, rate, decay):
+      def update(weight, gradient, average):
+        self._optimizer.update_step(gradient * scale, weight, rate)
+        average.assign_sub((1.0 - decay) * (average - weight))
+
+      for k, gradient in zip(group, gradients):
+        args = (gradient, self._averages[k])
+        self._strategy.extended.update(
+          self._weights[k], update, args=args, group=False
+        )
+
+    return update_all

@@ -1,39 +1,67 @@
-"""The training loop: steps, validation, checkpoints and what one sees."""
+"""Training loop: steps, validation, checkpointing and interruption."""
 
+import contextlib
+import dataclasses
 import math
 import os
+import pathlib
+import signal
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf.distributions import pixel_distributions
-from vlae_tf.evaluation import latents
+from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
-from vlae_tf.models import config as config_lib
-from vlae_tf.models import vlae as model_lib
-from vlae_tf.runs import run_lock, warm_start
-from vlae_tf.training import (
-  interruption,
-  nan_guard,
-  saving,
-  sizes,
-  strategies,
-  validation,
-)
+from vlae_tf.models.config import Config
+from vlae_tf.models.vlae import VLAE
+from vlae_tf.runs import checkpoints, run_lock, warm_start, workdirs
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
-from vlae_tf.training.limits import Limits
+from vlae_tf.training import strategies
+from vlae_tf.utils import console
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
+# Copies of the weights: themselves, averages, gradient, Adamax's two slots.
+_COPIES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+  """When a run stops, saves and reports; no effect on the weights."""
+
+  max_steps: int | None = None  # Step to stop at, or `None`.
+  max_minutes: float | None = None  # Minutes to stop after, or `None`.
+  checkpoint_every_steps: int = 1000  # Steps between checkpoints.
+  keep: int = 2  # Number of last checkpoints to keep, besides the best one.
+  steps_per_call: int = 10  # Steps between two reports of metrics.
+  # Updates in a row that may be skipped because they are not finite.
+  max_skipped_in_row: int = 20
+
+  def __post_init__(self):
+    least = {f.name: 1 for f in dataclasses.fields(self)}
+    least |= {'max_steps': 0, 'max_minutes': 0}
+    for name, bound in least.items():
+      value = getattr(self, name)
+      # Written so that NaN, which fails every comparison, is caught as well.
+      if value is not None and not bound <= value < math.inf:
+        raise ValueError(
+          f'`{name}` must be at least {bound} and finite, got {value!r}.'
+        )
 
 
 class Trainer:
-  """Trains a VLAE in a working directory, from where it was left.
+  """Trains a VLAE in a working directory; resumes a run that is there.
 
   >>> import tempfile
   >>> small = dict(encoder_widths='4', prior='gaussian', decoder_depth=2)
-  >>> config = config_lib.Config(batch_size=4, max_epochs=3.0, **small)
+  >>> config = Config(batch_size=4, max_epochs=3.0, **small)
   >>> images = [tf.zeros([8, 4, 4, 1], tf.bool).numpy()] * 3
   >>> data = data_lib.ImageData('black', *images)
   >>> with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +72,7 @@ class Trainer:
 
   def __init__(  # noqa: PLR0913
     self,
-    config: config_lib.Config,
+    config: Config,
     data: data_lib.ImageData,
     workdir: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
@@ -60,19 +88,19 @@ class Trainer:
       config: `Config`.
       data: `ImageData`.
       workdir: Directory of the run, see `workdirs`.
-      data_dir: Root of the data sets, remembered for other commands.
+      data_dir: Root of the data sets, recorded for other commands.
       strategy: `tf.distribute.Strategy`; by default `strategies.create()`.
       limits: `Limits`.
       execution: `train_step.Execution`.
-      build: Builds the model: that of the config, or one of your own. Called
-        twice, for the weights and for their averages.
-      start_from: Trained model to start from, see `starts.load`; by default
-        fresh weights. A run that goes on does not look at it again.
+      build: Builds the model, by default that of the config. Called twice, for
+        the weights and for their averages.
+      start_from: Trained model to start from, see `warm_start.load`; by default
+        fresh weights. A resumed run ignores it.
 
     Raises:
-      ValueError: The directory belongs to another config, somebody trains in
-        it, the batch cannot be divided among the replicas, or `start_from` is
-        no model of the same parts.
+      ValueError: The directory belongs to another config, another process
+        trains in it, the batch cannot be divided among the replicas, or
+        `start_from` is no model of the same components.
     """
     if not isinstance(data, data_lib.ImageData):
       raise ValueError(
@@ -85,22 +113,28 @@ class Trainer:
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
-    # Looked at first, and claimed last: a start that fails leaves it as it was.
+    # Checked first and claimed last: a failing start leaves no trace.
     self._tenure = run_lock.Tenure(
       workdir, config, data, data_dir, self.is_chief
     )
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
+    self._interruption = _Interruption()
     self._build(build)
-    self._saver = saving.Saver(workdir, self.state, self.limits.keep)
+    self._open_checkpoints(pathlib.Path(workdir))
     start = None
-    if start_from is not None and self.is_chief and self._saver.is_empty:
+    if start_from is not None and self.is_chief and not self._last.steps:
       start = warm_start.load(start_from, self.model, config, build)
     self._tenure.begin()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
     self._tenure.claim(is_fresh, described, start and start.told)
-    sizes.warn_of_repeats(config.batch_size, len(self._images))
+    if config.batch_size > len(self._images):
+      console.warn(
+        f'--batch_size={config.batch_size} is more than the '
+        f'{len(self._images)} training images: a batch holds some of them '
+        'several times.'
+      )
 
   def _build(self, build):
     config, data = self.config, self._data
@@ -108,20 +142,31 @@ class Trainer:
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
       )
-    law = getattr(self.model.likelihood, 'pixel_law', None)
-    if law is not None:
-      pixel_distributions.check_kind(law, data.kind)
-    self._validator = validation.Validator(self.averages, data)
+    pixel = getattr(self.model.likelihood, 'pixel_law', None)
+    if pixel is not None:
+      pixel_distributions.check_kind(pixel, data.kind)
+    self._evaluator = likelihood.Evaluator(self.averages)
+    self._probe = latents.CodeProbe(self.averages)
+    # Use of the latent at the last validation.
+    self.code: latents.CodeUse | None = None
     self._train_step = train_step.TrainStep(
       self._strategy, self.state, config, self._execution
     )
-    self._interruption = interruption.Interruption()
+
+  def _open_checkpoints(self, workdir):
+    groups = self.state.groups()
+    self._last = checkpoints.Checkpoints(
+      workdir / workdirs.LAST, groups, self.limits.keep
+    )
+    self._best = checkpoints.Checkpoints(
+      workdir / workdirs.BEST, {'averages': groups['averages']}, keep=1
+    )
 
   def _restore_or_initialize(self, start):
-    """What the chief reads or makes, all workers get."""
+    """Reads or makes all variables on the chief, for all workers."""
     found = None
     if self.is_chief:
-      found = self._saver.restore()
+      found = self._last.restore()
       if found is None:
         self.state.initialize(next(iter(self._local_batches([0], 1))), start)
     with self._workers.explained():
@@ -130,22 +175,22 @@ class Trainer:
 
   @property
   def is_chief(self) -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this is the worker that writes files."""
     return self._workers.is_chief
 
   @property
-  def model(self) -> model_lib.VLAE:
+  def model(self) -> VLAE:
     """The `VLAE` that is trained."""
     return self.state.model
 
   @property
-  def averages(self) -> model_lib.VLAE:
-    """The `VLAE` with the averaged weights, for all that is reported."""
+  def averages(self) -> VLAE:
+    """The `VLAE` with the averaged weights, which is evaluated."""
     return self.state.averages
 
   @property
   def step(self) -> int:
-    """Steps taken so far."""
+    """Number of steps taken so far."""
     return self.state.step
 
   @property
@@ -161,50 +206,55 @@ class Trainer:
     return len(self._images) / self.config.batch_size
 
   def size(self) -> str:
-    """Weights and memory of the run, a string; see `sizes`."""
+    """A sentence on the number of parameters and the memory of the run."""
     replicas = self._strategy.num_replicas_in_sync
     in_memory = self._execution.microbatch
     batch_size = in_memory or self.config.batch_size // replicas
-    return sizes.describe(self.averages, self._data.image_shape, batch_size)
+    return describe_size(self.averages, self._data.image_shape, batch_size)
 
   @property
   def exit_status(self) -> int:
     """Status for the shell: 0, or that of the signal that ended the run."""
-    return self._interruption.exit_status
+    name = self._interruption.name
+    return 128 + signal.Signals[name] if name else 0
 
   def run(self, callbacks: Iterable[keras.callbacks.Callback] = ()) -> str:
     """Trains until the end of the run or one of its limits.
 
     Args:
-      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` comes every
-        `steps_per_call` steps with the training scalars, `on_epoch_end` at
-        every validation with its scalars; both are told the step. `params`
-        hold the first step, `initial`, the last, `steps`, and what the curve
-        of `validation` is called.
+      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` is called
+        every `steps_per_call` steps with the training metrics, `on_epoch_end`
+        after every validation with its metrics; both get the step. `params`
+        hold the first step, `initial`, the last, `steps`, and the name of the
+        validation curve, `validation`.
 
     Returns:
-      What ended it: 'finished', 'max_steps', 'max_minutes', 'early stopping' or
-      the name of a signal.
+      The reason for the end: 'finished', 'max_steps', 'max_minutes', 'early
+      stopping' or the name of a signal.
 
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
         cannot be written, or another worker is gone.
     """
-    told = keras.callbacks.CallbackList(list(callbacks), model=self.model)
-    curve = validation.name_of(self.config)
-    told.set_params(
-      dict(initial=self.step, steps=self.last_step, validation=curve)
+    listeners = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+    trained_on = '_trained_on' if self.config.trains_on_validation else ''
+    listeners.set_params(
+      dict(
+        initial=self.step,
+        steps=self.last_step,
+        validation=f'validation{trained_on}',
+      )
     )
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
     with self._tenure.held():
-      told.on_train_begin()
+      listeners.on_train_begin()
       try:
         with self._interruption.watched(), self._workers.explained():
-          step = self._loop(told, time.monotonic() + seconds)
+          step = self._loop(listeners, time.monotonic() + seconds)
           self._save(step)
       finally:
-        told.on_train_end()
+        listeners.on_train_end()
     return self._reason(step)
 
   def _reason(self, step):
@@ -218,24 +268,38 @@ class Trainer:
 
   def _loop(self, callbacks, deadline):
     batches, step = iter(self._batches()), self.step
+    epochs = self.config.validate_every_epochs
+    # Steps between validations, 0 for none.
+    period = max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
     while step < self.last_step and not self.state.should_stop_early:
       late = time.monotonic() >= deadline
       if self._workers.any(late or self._interruption.name):
         break
-      ahead = self._next_stop(step) - step
+      ahead = self._next_stop(step, period) - step
       metrics = self._train_step(batches, tf.constant(ahead))
       metrics = {name: float(value) for name, value in metrics.items()}
       step += ahead
       callbacks.on_train_batch_end(step, metrics)
-      nan_guard.check_skipped(
+      check_skipped(
         metrics['skipped_in_row'], step, self.limits.max_skipped_in_row
       )
-      if _is_due(step, self._validation_period()):
+      if period and step % period == 0:
         callbacks.on_epoch_end(step, self._validate_and_adapt(step))
-      if _is_due(step, self.limits.checkpoint_every_steps):
-        # A full disk may have room again at the next one.
-        saving.or_warn(self._save, step)
+      if step % self.limits.checkpoint_every_steps == 0:
+        with _warning():
+          self._save(step)
     return step
+
+  def _next_stop(self, step, validation_period):
+    """The next step at which metrics are reported or something is due."""
+    limits = self.limits
+    periods = [
+      limits.steps_per_call,
+      limits.checkpoint_every_steps,
+      validation_period,
+    ]
+    stops = [(step // p + 1) * p for p in periods if p]
+    return min(*stops, self.last_step)
 
   def _local_batches(self, replicas, num_replicas):
     return data_lib.training_batches(
@@ -253,50 +317,121 @@ class Trainer:
     num_replicas = self._strategy.num_replicas_in_sync
 
     def dataset(context):
-      del context  # `Workers` knows as much.
+      del context  # `Workers` has the same information.
       return self._local_batches(self._workers.replicas, num_replicas)
 
     if num_replicas == 1:
       return dataset(None)
     return self._strategy.distribute_datasets_from_function(dataset)
 
-  def _validation_period(self):
-    """Steps between validations, 0 for none."""
-    epochs = self.config.validate_every_epochs
-    return max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
-
-  def _next_stop(self, step):
-    """The next step at which the host has something to do."""
-    validation = self._validation_period()
-    return min(self.limits.next_stop(step, validation), self.last_step)
-
   def _validate_and_adapt(self, step):
-    """What validation says, the same on all workers, and what follows of it."""
-    result = self._workers.of_chief(self.validate, validation.SCALARS)
+    """Validates, with the same result on all workers, and adapts the state."""
+    result = self._workers.of_chief(self.validate, _VALIDATED)
     is_best = self.state.observe_validation(result['val_elbo'])
-    # The best of images that are trained on would be the last.
+    # The best on images that are trained on would be the last.
     if is_best and self.is_chief and not self.config.trains_on_validation:
-      saving.or_warn(self._saver.save_best, step)
+      with _warning():
+        self._best.save(step)
     return result
 
-  def _save(self, step):
-    if self.is_chief:
-      self._saver.save(step)
-
-  @property
-  def code(self) -> latents.CodeUse | None:
-    """How the code was used at the last validation."""
-    return self._validator.code
-
   def validate(self) -> dict[str, float]:
-    """The bound on the validation images, one code each, averaged weights.
+    """The bound on the validation images, one sample each, averaged weights.
 
     Returns:
       A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats, and of
       `val_active_units`.
     """
-    return self._validator()
+    images, kind = self._data.validation, self._data.kind
+    estimates = self._evaluator(images, 'validation', kind=kind)
+    self.code = self._probe(images, kind=kind)
+    result = estimates.summary(self._data.image_shape)
+    result['active_units'] = float(self.code.active_units)
+    return {name: result[name.removeprefix('val_')] for name in _VALIDATED}
+
+  def _save(self, step):
+    if not self.is_chief:
+      return
+    if not are_finite(self.state.variables_to_check()):
+      raise ValueError(
+        f'The weights at step {step} are not finite and so not saved; the last '
+        'good checkpoint is kept.'
+      )
+    self._last.save(step)
 
 
-def _is_due(step, period):
-  return bool(period) and step % period == 0
+class _Interruption:
+  """The signal that asked the process to stop, if there was one."""
+
+  def __init__(self) -> None:
+    self.name: str | None = None
+
+  @contextlib.contextmanager
+  def watched(self) -> Iterator[None]:
+    """Records a first signal; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+      yield
+      return
+    before = {s: signal.signal(s, self._note) for s in _SIGNALS}
+    try:
+      yield
+    finally:
+      for number, handler in before.items():
+        signal.signal(number, handler)
+
+  def _note(self, number, frame):
+    del frame
+    self.name = signal.Signals(number).name
+    for each in _SIGNALS:
+      signal.signal(each, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _warning():
+  """Warns of a failed save: a full disk may have room again the next time."""
+  try:
+    yield
+  except ValueError as error:
+    console.warn(error)
+
+
+def check_skipped(in_row: float, step: int, limit: int) -> None:
+  """Ends a run in which updates are no longer finite."""
+  if in_row >= limit:
+    raise ValueError(
+      f'{int(in_row)} updates in a row were not finite, up to step {step} '
+      f'(--max_skipped_in_row={limit}). The weights from before the first of '
+      'them are kept. Look at the images, or start again in another directory '
+      'with a lower --learning_rate, a lower --gradient_clip_norm or '
+      '--precision=float32.'
+    )
+
+
+def are_finite(variables: Iterable[tf.Variable]) -> bool:
+  """Whether all numbers of a list of variables are finite."""
+  return all(
+    np.isfinite(v.numpy()).all()
+    for v in variables
+    if tf.as_dtype(v.dtype).is_floating
+  )
+
+
+def describe_size(
+  model: VLAE, image_shape: Sequence[int], batch_size: int
+) -> str:
+  """Number of parameters, and an estimate of the memory of a step."""
+  # The activations kept for the backward pass are taken to be all floating-
+  # point results of the forward pass; temporary buffers come on top.
+  weights = sum(v.value.shape.num_elements() for v in model.trainable_variables)
+  spec = tf.TensorSpec((batch_size, *image_shape), tf.float32)
+  graph = tf.function(lambda x: model(x)).get_concrete_function(spec).graph
+  activations = sum(
+    t.dtype.size * (t.shape.num_elements() or 0)
+    for op in graph.get_operations()
+    for t in op.outputs
+    if t.dtype.is_floating
+  )
+  memory = (activations + 4 * _COPIES * weights) / 2**20
+  return (
+    f'{weights:,} parameters; estimated memory per device: {memory:,.0f} MiB '
+    f'(batch of {batch_size})'
+  )

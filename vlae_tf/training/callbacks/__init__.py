@@ -1,1 +1,0 @@
-"""What one sees of the training."""
