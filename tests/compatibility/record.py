@@ -21,8 +21,7 @@ from compatibility import frozen
 from conformance import cases
 
 import vlae_tf
-from vlae_tf.runs import images
-from vlae_tf.system import presets
+from vlae_tf import data
 
 _SAVED = ('flow-pixelcnn', 'iaf-pixelcnn', 'colour')  # As `.keras` as well.
 _RUN_FLAGS = [
@@ -123,7 +122,7 @@ def _record_run():
 def _write_first_format(workdir):
   """Writes the checkpoint of a run as the first version wrote it."""
   run = vlae_tf.restore(workdir)
-  trainer = vlae_tf.Trainer(run.config, images.load(run), workdir)
+  trainer = vlae_tf.Trainer(run.config, data.load('digits'), workdir)
 
   class Group(tf.Module):
     def __init__(self, values):
@@ -140,7 +139,8 @@ def _record_losses():
   found = {}
   if frozen.LOSSES.exists():
     found = json.loads(frozen.LOSSES.read_text())
-  for name in presets.names():
+  presets = (frozen.FILES.parents[2] / 'flags').glob('*.flags')
+  for name in sorted(path.stem for path in presets):
     if name in found or name == 'final':
       continue
     with tempfile.TemporaryDirectory() as folder:
