@@ -48,6 +48,7 @@ setuptools.setup(
       'py.typed',
       'pretrained_models/*/*',
       'reproduction/*.json',
+      'formats/templates/*',
       'reporting/templates/*',
     ],
     'vlae_tf.presets': ['*.flags'],

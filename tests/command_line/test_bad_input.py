@@ -26,7 +26,7 @@ _BAD_FLAGS = [
     ['--latent_size=-1'],
     '--latent_size must be an integer in the range*',
   ),
-  ('train', ['--latent_size=x'], "--latent_size must be an integer, got 'x'"),
+  ('train', ['--latent_size=x'], "--latent_size must be an integer * got 'x'"),
   ('train', ['--learning_rate=nan'], '--learning_rate * finite * got nan'),
   ('train', ['--start_from='], '--start_from must not be empty'),
   ('train', ['--start_from={tmp}/no'], '--start_from must be one of *'),

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+from unittest import mock
 
 import keras
 import pytest
@@ -71,14 +72,13 @@ def test_every_decoder_is_with_and_without_what_it_allows():
 
 
 @each_field
-def test_what_is_registered_becomes_a_case(field, monkeypatch):
+def test_what_is_registered_becomes_a_case(field):
   names = cases.registries()[field]
-  for table in ('_makers', '_descriptions'):
-    monkeypatch.setattr(names, table, dict(getattr(names, table)))
-  names.register('newcomer', 'of this test')(names[next(iter(names))])
-  test_every_name_is_in_a_model_and_a_case_of_its_own(field)
-  test_every_decoder_is_with_and_without_what_it_allows()
-  assert 'newcomer' in {getattr(c, field) for c in cases.model_configs()}
+  with mock.patch.dict(names), mock.patch.dict(names._descriptions):
+    names.register('newcomer', 'of this test')(names[next(iter(names))])
+    test_every_name_is_in_a_model_and_a_case_of_its_own(field)
+    test_every_decoder_is_with_and_without_what_it_allows()
+    assert 'newcomer' in {getattr(c, field) for c in cases.model_configs()}
 
 
 def test_every_public_layer_is_part_of_a_case():

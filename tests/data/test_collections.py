@@ -197,7 +197,7 @@ def test_other_data_sets_are_kept(images, monkeypatch):
   def loader(root):
     return ImageData('mine', images, images[:2], images[2:])
 
-  monkeypatch.setitem(data.DATASETS._makers, 'mine', loader)
+  monkeypatch.setitem(data.DATASETS, 'mine', loader)
   found = collections.read('mine:test')
   assert found.kind == ('binary' if images.dtype == bool else 'levels')
   assert found.images.dtype == images.dtype
@@ -211,7 +211,7 @@ def test_root_of_data_is_handed_on(monkeypatch, tmp_path):
     roots.append(root)
     return ImageData('mine', _bits((4, 3, 3, 1)), *[_bits((2, 3, 3, 1))] * 2)
 
-  monkeypatch.setitem(data.DATASETS._makers, 'mine', loader)
+  monkeypatch.setitem(data.DATASETS, 'mine', loader)
   collections.read('mine:train', tmp_path)
   assert roots == [tmp_path]
 

@@ -212,24 +212,14 @@ def test_one_image_costs_26_bytes(tmp_path):
   assert os.path.getsize(tmp_path / 'a.vlae') == 26 + 127
 
 
-def test_varints_are_the_shortest_and_no_others_are_read():
+def test_varints_are_the_shortest():
   for value in (0, 1, 127, 128, 300, 2**14 - 1, 2**14, layout.MAX_VARINT):
     data = layout.encode_varint(value)
     assert _varint(data, 0) == (value, len(data))
     assert len(data) == max(1, -(-value.bit_length() // 7))
-    assert layout.decode_varint(_taker(data)) == value
-  with pytest.raises(ValueError, match='more bytes than it needs'):
-    layout.decode_varint(_taker(b'\x80\x00'))
-  with pytest.raises(ValueError, match='more than 6 bytes'):
-    layout.decode_varint(_taker(b'\xff' * 6 + b'\x01'))
   for value in (-1, layout.MAX_VARINT + 1):
     with pytest.raises(ValueError, match=f'`value` must be .* got {value}'):
       layout.encode_varint(value)
-
-
-def _taker(data):
-  left = iter(data)
-  return lambda n: bytes(itertools.islice(left, n))
 
 
 # ---- Headers

@@ -257,7 +257,7 @@ def test_two_classes_of_one_name_are_refused():
 
     return Power
 
-  with pytest.raises(ValueError, match='`cls` must have a name of its own'):
+  with pytest.raises(ValueError, match='`cls` must have a unique name'):
     make()
 
 

@@ -1,1 +1,1 @@
-"""Files of compressed images: header, chunks, sums."""
+"""File formats: `.vlae` files of compressed images, folders of models."""

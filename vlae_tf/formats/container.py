@@ -1,6 +1,6 @@
-"""Reading and writing `.vlae` files, chunk by chunk; see `docs/format.md`.
+"""Reading and writing `.vlae` files chunk by chunk, see `docs/format.md`.
 
-The payload of a chunk is opaque here.
+The bytes of a chunk's payload are not interpreted here.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _BLOCK = 2**16  # Bytes copied or compared at once.
 
 
 class Archive:
-  """A file that is open for reading; closes itself as a context manager."""
+  """A file that is open for reading, as a context manager."""
 
   def __init__(self, path: str | os.PathLike):
     self.path = path
@@ -33,7 +33,7 @@ class Archive:
         self.parsed = layout.read(self.file, 0, size)
         _check_size(self.parsed, size)
     except BaseException:
-      self.close()
+      self.file.close()
       raise
     self.header = self.parsed.header
 
@@ -41,15 +41,11 @@ class Archive:
     return self
 
   def __exit__(self, *exception) -> None:
-    self.close()
-
-  def close(self) -> None:
-    """Closes the file."""
     self.file.close()
 
   @contextlib.contextmanager
   def _errors(self):
-    """Makes sentences of what is wrong, which start with the file."""
+    """Completes error messages by the path."""
     try:
       yield
     except ValueError as error:
@@ -59,7 +55,7 @@ class Archive:
 
   def payload(self, chunk: int) -> bytes:
     """The bytes of a chunk, as they were written."""
-    self.header.images_of(chunk)  # There must be such a chunk.
+    self.header.images_of(chunk)  # Checks the number.
     start, length, crc = self.parsed.index.chunk(chunk)
     with self._errors():
       self.file.seek(self.parsed.length + start)
@@ -71,7 +67,7 @@ class Archive:
     return found
 
   def check(self) -> None:
-    """Reads all of the file."""
+    """Reads the whole file and checks all sums."""
     for chunk in range(self.header.num_chunks):
       self.payload(chunk)
     with self._errors():
@@ -79,7 +75,7 @@ class Archive:
 
 
 def check_trailer(file: BinaryIO, parsed: layout.Parsed) -> None:
-  """Compares the trailer, if there is one, with the header that it copies."""
+  """Compares the trailer, if any, with the header that it copies."""
   if len(parsed.index) == 1:
     return
   length = parsed.length
@@ -95,7 +91,7 @@ def check_trailer(file: BinaryIO, parsed: layout.Parsed) -> None:
 
 
 def places(header: Header, first: int, last: int) -> str:
-  """Names chunks and their images, numbered from 0, for people."""
+  """Names a range of chunks and their images, for messages."""
   start, end = header.images_of(first)[0], header.images_of(last)[-1]
   chunks = f'chunk {first}' if first == last else f'chunks {first} to {last}'
   images = f'image {start}' if start == end else f'images {start} to {end}'
@@ -103,7 +99,7 @@ def places(header: Header, first: int, last: int) -> str:
 
 
 def _check_size(parsed, size):
-  """Checks that a file has the bytes that its header says."""
+  """Checks a file's size against its header."""
   expected = parsed.file_size
   if size < expected:
     some = '; chunks before its end can be salvaged'
@@ -116,7 +112,7 @@ def _check_size(parsed, size):
 
 
 def blocks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
-  """The bytes of a part of a file, a few at a time."""
+  """The bytes of a part of a file, `_BLOCK` at a time."""
   while length:
     file.seek(start)
     block = file.read(min(length, _BLOCK))
@@ -128,14 +124,14 @@ def blocks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
 
 
 def chunks_with(header: Header, images: Sequence[int]) -> list[int]:
-  """Numbers of the chunks that some images are in; of all, if none is named."""
+  """Numbers of the chunks of some images, or of all if none is given."""
   if not images:
     return list(range(header.num_chunks))
   return sorted({header.chunk_of(image)[0] for image in images})
 
 
 class Picked:
-  """Images out of some chunks: those of some numbers, or all of them."""
+  """Selection of images from chunks, by number, or of all their images."""
 
   def __init__(
     self, header: Header, chunks: Sequence[int], images: Sequence[int]
@@ -147,8 +143,7 @@ class Picked:
   def pick(
     self, parts: Iterable[tuple[int, np.ndarray]]
   ) -> Iterator[np.ndarray]:
-    """The images of chunks in order, or those that are wanted, one by one."""
-    # -> [num, ...]
+    """The images of each chunk in order, or the selected ones one by one."""
     found = {}
     for chunk, images in parts:
       if not self._images:
@@ -167,9 +162,9 @@ def write(
   payloads: Iterable[bytes],
   overwrite: bool = False,
 ) -> None:
-  """Writes a file in one step; if anything fails, nothing is left of it."""
-  # One payload is in memory at a time. As the header needs their lengths, they
-  # first go to a file without a name beside it: the disk takes them twice.
+  """Writes a file atomically, with one payload in memory at a time."""
+  # The header, which comes first, needs all lengths: payloads go to a temporary
+  # file before.
   files.check_new_file(out, overwrite, SUFFIX)
   index = layout.Index()
   with _spool(out) as spool:
@@ -179,19 +174,19 @@ def write(
 
 
 def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
-  """Puts images after those of a file, in one step; or it stays as it was."""
-  # Full chunks are copied as they are. A last chunk that is not full is made
-  # anew: its images have to be decoded first, and encoded with the new ones.
-  # with Archive(path) as archive: first = archive.header.full_chunks  # The
-  # first chunk to be made. old = [] if first < archive.header.num_chunks: old =
-  # decode(archive.payload(first)) append(archive, len(new), encode([*old,
-  # *new]))
+  """Appends images to a file atomically.
+
+  Full chunks are copied. `payloads` begin with the last chunk if it is not
+  full, encoded anew with its old images before the added ones.
+  """
   if type(added) is not int or added < 1:
-    raise ValueError(f'`added` must be a whole number above 0, got {added!r}.')
+    raise ValueError(f'`added` must be a positive integer, got {added!r}.')
   path = os.path.realpath(archive.path)  # A link stays one.
   before, start = archive.header, archive.parsed.length
   after = dataclasses.replace(before, count=before.count + added)
-  index = _head(archive.parsed.index, before.full_chunks)
+  index = layout.Index()
+  for chunk in range(before.full_chunks):
+    index.add(*archive.parsed.index.chunk(chunk)[1:])
   kept = index.total
   _check_unchanged(archive, path)
   with _spool(path) as spool:
@@ -204,7 +199,7 @@ def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
 
 
 def _check_unchanged(archive, path):
-  """Checks that nobody replaced a file since it was opened."""
+  """Checks that a file was not replaced since it was opened."""
   try:
     there = os.stat(path)
   except OSError as error:
@@ -216,16 +211,8 @@ def _check_unchanged(archive, path):
     )
 
 
-def _head(index, chunks):
-  """The index of the first chunks."""
-  head = layout.Index()
-  for chunk in range(chunks):
-    head.add(*index.chunk(chunk)[1:])
-  return head
-
-
 def _spool(path):
-  """A file without a name beside another, which goes when it is closed."""
+  """A temporary file on the disk of another."""
   try:
     # With a buffer, closing it on a full disk would fail once more.
     return tempfile.TemporaryFile(
@@ -259,7 +246,7 @@ def _fill(spool, path, header, index, payloads):
 
 
 def _put(spool, path, payload):
-  """Writes all of a payload; what made it may raise OSErrors of its own."""
+  """Writes a payload; only errors of the disk become `ValueError`s."""
   left = memoryview(payload)
   try:
     while left:
@@ -269,7 +256,7 @@ def _put(spool, path, payload):
 
 
 def _assemble(path, header, index, parts):
-  """Puts a file together from blocks of bytes, and in its place."""
+  """Writes header, blocks of payloads and trailer to the path."""
   packed = layout.pack(header, index)
   with files.new_file(pathlib.Path(path)) as file:
     file.write(packed)

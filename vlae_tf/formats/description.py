@@ -1,13 +1,13 @@
-"""What a shared model is, as data: `config.json` of its folder.
+"""Description of a shared model, `config.json` of its folder.
 
 | key | value |
 |---|---|
 | `format`, `format_version` | `FORMAT`, `VERSION` |
 | `vlae_tf_version` | of the package that wrote it |
 | `image_shape`, `code_shape` | lists of integers |
-| `num_weights` | how many numbers are trained |
-| `config` | fields of `Config`, or null: a model of one's own parts |
-| `parts` | the registered words for what the config names |
+| `num_weights` | number of trainable parameters |
+| `config` | fields of `Config`, or null: a model of custom parts |
+| `parts` | registered descriptions of the names in the config |
 | `weights_dtype` | one of `DTYPES` |
 | `files` | `bytes` and `sha256` of each file of weights |
 | `about` | data, training and scores, see `runs.about` |
@@ -22,11 +22,11 @@ from collections.abc import Mapping
 from typing import Any
 
 FORMAT, VERSION = 'vlae_tf', 1
-# How floats are written: as they are, or rounded to half of the bytes.
+# Floats are written as they are, or rounded to half of the bytes.
 DTYPES = ('float32', 'float16')
 # Files of weights.
 TENSORS, KERAS = 'model.safetensors', 'model.weights.h5'
-# What a card shows of a score.
+# Values of a score on the card.
 _NUMBERS = (
   *('nll', 'nll_stderr', 'elbo', 'elbo_stderr', 'gap', 'gap_stderr'),
   *('rate', 'rate_stderr', 'rate_bits', 'bits_per_dim'),
@@ -35,7 +35,7 @@ _NUMBERS = (
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-  """What `config.json` says; its fields are in the table above."""
+  """Contents of `config.json`, see the table above."""
 
   vlae_tf_version: str
   image_shape: tuple[int, ...]
@@ -50,77 +50,78 @@ class Description:
   about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
-    _check_sizes('image_shape', self.image_shape, 3)
-    _check_sizes('code_shape', self.code_shape)
-    for name in ('image_shape', 'code_shape'):
-      object.__setattr__(self, name, tuple(getattr(self, name)))
-    if type(self.num_weights) is not int or self.num_weights < 0:
-      raise ValueError(
-        f'`num_weights` must be an integer, got {self.num_weights!r}.'
-      )
-    for name in ('parts', 'files', 'about'):
-      _check_object(name, getattr(self, name))
-    if self.config is not None:
-      _check_object('config', self.config)
-    if self.weights_dtype not in DTYPES:
-      raise ValueError(
-        f'`weights_dtype` must be one of {DTYPES}, got {self.weights_dtype!r}.'
-      )
-    self._check_files()
-    self._check_about()
-
-  def _check_files(self):
-    for name, said in self.files.items():
-      _check_object(name, said)
-      right = (
-        name in (TENSORS, KERAS)
-        and said.keys() == {'bytes', 'sha256'}
-        and type(said['bytes']) is int
-        and isinstance(said['sha256'], str)
-      )
-      if not right:
-        raise ValueError(
-          f'`files` must give bytes and sha256 of {TENSORS} and {KERAS}, got '
-          f'{said!r} of {name!r}.'
-        )
-
-  def _check_about(self):
-    for name, kind, words in (
+    for name, sizes in (
+      ('image_shape', self.image_shape),
+      ('code_shape', self.code_shape),
+    ):
+      fits = isinstance(sizes, list | tuple) and all(map(_is_size, sizes))
+      if name == 'image_shape':
+        fits = fits and len(sizes) == 3
+      _check(name, sizes, fits, 'a list of integers')
+      object.__setattr__(self, name, tuple(sizes))
+    fits = _is_size(self.num_weights)
+    _check('num_weights', self.num_weights, fits, 'an integer')
+    for name in ('parts', 'files', 'about', 'config'):
+      value = getattr(self, name)
+      fits = isinstance(value, Mapping) or (name == 'config' and value is None)
+      _check(name, value, fits, 'a JSON object')
+    fits = self.weights_dtype in DTYPES
+    _check('weights_dtype', self.weights_dtype, fits, f'one of {DTYPES}')
+    for name, entry in self.files.items():
+      fits = name in (TENSORS, KERAS) and _is_sums(entry)
+      needs = f'bytes and sha256 of {TENSORS} and {KERAS}'
+      _check('files', {name: entry}, fits, needs)
+    for name, kind, needs in (
       ('dataset', str, 'a string'),
       ('environment', Mapping, 'a JSON object'),
     ):
-      if not isinstance(self.about.get(name), kind | None):
-        raise ValueError(
-          f'`about` must have for `{name}` {words}, got {self.about[name]!r}.'
-        )
+      value = self.about.get(name)
+      _check(f'about.{name}', value, isinstance(value, kind | None), needs)
     scores = self.about.get('scores', [])
-    right = isinstance(scores, list) and all(map(_is_score, scores))
-    if not right:
-      raise ValueError(
-        '`about` must have for `scores` a list of what `evaluate` writes, got '
-        f'{scores!r}.'
-      )
+    fits = isinstance(scores, list) and all(map(_is_score, scores))
+    _check('about.scores', scores, fits, 'a list of scores as of `evaluate`')
+
+
+def _check(name, value, fits, needs):
+  if not fits:
+    raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
+
+
+def _is_size(value):
+  return type(value) is int and value >= 0
+
+
+def _is_sums(entry):
+  return (
+    isinstance(entry, Mapping)
+    and entry.keys() == {'bytes', 'sha256'}
+    and type(entry['bytes']) is int
+    and isinstance(entry['sha256'], str)
+  )
+
+
+def _is_score(score):
+  return (
+    isinstance(score, Mapping)
+    and all(type(score.get(n)) is int for n in ('num_images', 'num_samples'))
+    and all(isinstance(score.get(n), int | float | None) for n in _NUMBERS)
+  )
 
 
 def package_version() -> str:
   """The version of this package."""
+  # The package imports this module by its public names.
   return importlib.import_module('vlae_tf').__version__
 
 
 def without_place(dataset: str) -> str:
-  """What to call images: where they lie is nobody's business.
+  """Name of a data set without the user's directories, for publication.
 
   >>> without_place('omniglot'), without_place('/home/me/omniglot/')
   ('omniglot', 'path/to/omniglot')
-
-  Args:
-    dataset: Field of a `Config`.
-
-  Returns:
-    The name of a data set, or of a path its last part behind `path/to/`, so
-    that own images are not taken for those of a known name.
   """
   last = os.path.basename(os.path.normpath(dataset))
+  # A path keeps a prefix, so as not to be taken for a known name.
   return dataset if last == dataset else f'path/to/{last}'
 
 
@@ -138,14 +139,16 @@ def to_json(description: Description) -> str:
 
 
 def from_json(text: str) -> Description:
-  """What `config.json` says."""
+  """Parses `config.json`."""
   fields = json.loads(text)
   if not isinstance(fields, dict) or 'format' not in fields:
     is_run = isinstance(fields, dict) and 'dataset' in fields
     hint = ': it is that of a run, which `vlae_tf.restore` reads'
     raise ValueError(f'it has no key `format`{hint if is_run else ""}')
   if fields.pop('format') != FORMAT:
-    raise ValueError(f'its `format` is not {FORMAT!r}, so it is of others')
+    raise ValueError(
+      f'its `format` is not {FORMAT!r}, so it is of another library'
+    )
   version = fields.pop('format_version', None)
   if type(version) is not int or version < 1:
     raise ValueError(f'its `format_version` must be 1, got {version!r}')
@@ -158,29 +161,9 @@ def from_json(text: str) -> Description:
   try:
     return Description(**fields)
   except TypeError as error:
-    raise ValueError(f'its keys are others: {error}') from error
+    raise ValueError(f'unexpected or missing keys: {error}') from error
 
 
 def of_file(data: bytes) -> dict[str, Any]:
-  """What `files` says of a file of these bytes."""
+  """Entry of a file in `files`."""
   return {'bytes': len(data), 'sha256': hashlib.sha256(data).hexdigest()}
-
-
-def _check_sizes(name, sizes, num=None):
-  right = isinstance(sizes, list | tuple) and num in (None, len(sizes))
-  if not right or not all(type(n) is int and n >= 0 for n in sizes):
-    raise ValueError(f'`{name}` must be a list of integers, got {sizes!r}.')
-
-
-def _is_score(score):
-  if not isinstance(score, Mapping):
-    return False
-  counts = [score.get(name) for name in ('num_images', 'num_samples')]
-  return all(type(n) is int for n in counts) and all(
-    isinstance(score.get(name), int | float | None) for name in _NUMBERS
-  )
-
-
-def _check_object(name, value):
-  if not isinstance(value, Mapping):
-    raise ValueError(f'`{name}` must be a JSON object, got {value!r}.')

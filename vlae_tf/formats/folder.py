@@ -1,9 +1,9 @@
 """Folders of shared models, written atomically and read without running code.
 
-config.json         what it is, and the sums of the weights (`description`)
-model.safetensors   the weights [1], by the paths of the variables
+config.json         description of the model, and checksums (`description`)
+model.safetensors   weights [1] by the paths of the variables
 model.weights.h5    the same for `keras.Model.load_weights`; may be missing
-README.md           for people and model hubs (`card`)
+README.md           model card (`card`)
 
 #### References
 
@@ -33,8 +33,8 @@ _KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
 # Float types of trained models that are written unrounded.
 _WRITTEN_AS_IS = ('float16', 'float32', 'float64')
 _OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
-# Files that run what is in them when somebody loads them: pickles and what
-# holds such, programs, and Keras and TensorFlow's formats of whole models.
+# Files that may run code when they are loaded: pickles and their containers,
+# programs, and Keras and TensorFlow's formats of whole models.
 _UNSAFE = frozenset(
   """
   .pkl .pickle .pck .pcl .dill .joblib .pt .pth .bin .ckpt .npy .npz .mar
@@ -44,10 +44,10 @@ _UNSAFE = frozenset(
 
 
 class Weights(NamedTuple):
-  """Weights of a folder, their sums checked: arrays, or a file of Keras."""
+  """Weights of a folder with correct checksums."""
 
   path: pathlib.Path
-  tensors: Mapping[str, np.ndarray] | None
+  tensors: Mapping[str, np.ndarray] | None  # None: `path` is a file of Keras.
 
 
 def check_target(
@@ -73,7 +73,7 @@ def write(
   save_keras: Callable[[str], None] | None = None,
   overwrite: bool = False,
 ) -> None:
-  """Writes a folder beside its place and renames it."""
+  """Writes a folder atomically."""
   check_target(directory, overwrite)
   description.to_json(described)  # Before long work.
   weights = encode_weights(values, described.weights_dtype)
@@ -91,7 +91,7 @@ def write(
 
 
 def _check_room(path, values):
-  """Checks that the disk takes a file of Keras."""
+  """Checks that the disk has room for a file of Keras."""
   # On a full one, HDF5 writes pages to standard error and may end the process.
   size = sum(v.nbytes for v in values.values())
   path.write_bytes(bytes(size + _OVERHEAD * (len(values) + 16)))
@@ -99,7 +99,7 @@ def _check_room(path, values):
 
 
 def read(directory: str | os.PathLike) -> description.Description:
-  """Reads what a folder says of itself; opens no other file."""
+  """Reads the description of a folder; opens no other file."""
   path = pathlib.Path(directory) / CONFIG
   try:
     return description.from_json(path.read_text(encoding='utf-8'))
@@ -118,25 +118,12 @@ def read(directory: str | os.PathLike) -> description.Description:
 def load(
   directory: str | os.PathLike, described: description.Description
 ) -> Weights:
-  """Reads the weights, after all that can be checked of the files.
-
-  Args:
-    directory: Path of the folder.
-    described: What `read` returned.
-
-  Returns:
-    `Weights`: those of safetensors, or where that file is gone the path of
-    Keras's.
-
-  Raises:
-    ValueError: The folder holds a file that is unsafe to load, or weights are
-      missing or not those that were written; the message names the file.
-  """
+  """Reads the weights, unless a file is unsafe, damaged or missing."""
   directory = pathlib.Path(directory)
   _refuse_unsafe(directory)
   data = {
-    name: _read_checked(directory / name, said)
-    for name, said in described.files.items()
+    name: _read_checked(directory / name, sums)
+    for name, sums in described.files.items()
     if (directory / name).exists()
   }
   if TENSORS in data:
@@ -162,24 +149,24 @@ def _refuse_unsafe(directory):
       )
 
 
-def _read_checked(path, said):
-  """The bytes of a file, if they are those that were written."""
+def _read_checked(path, sums):
+  """The bytes of a file, if its checksums are right."""
   try:
     data = path.read_bytes()
   except OSError as error:
     raise ValueError(f'Cannot read {path}: {error}.') from error
   found = description.of_file(data)
   for key, unit in (('bytes', 'bytes long'), ('sha256', 'of SHA-256')):
-    if found[key] != said[key]:
+    if found[key] != sums[key]:
       raise ValueError(
-        f'{path} is damaged: it must be {unit} {said[key]}, got {found[key]}. '
+        f'{path} is damaged: it must be {unit} {sums[key]}, got {found[key]}. '
         'Copy it again.'
       )
   return data
 
 
 def check_dtype(dtype: str) -> None:
-  """Checks how floats are to be written."""
+  """Checks the float type of weights in a file."""
   if dtype not in description.DTYPES:
     raise ValueError(
       f'`dtype` must be one of {description.DTYPES}, got {dtype!r}.'
@@ -189,22 +176,11 @@ def check_dtype(dtype: str) -> None:
 def encode_weights(
   values: Mapping[str, np.ndarray], dtype: str = 'float32'
 ) -> bytes:
-  """The bytes of a file.
+  """Encodes arrays as a safetensors file.
 
   >>> data = encode_weights({'w': np.ones([2, 3], 'float32')}, 'float16')
   >>> decode_weights(data)['w'].dtype.name
   'float16'
-
-  Args:
-    values: Arrays by name.
-    dtype: 'float32' for numbers as they are, or 'float16' for floats of 10
-      bits beside sign and exponent.
-
-  Returns:
-    Bytes.
-
-  Raises:
-    ValueError: `dtype` is another, or a number is not finite in it.
   """
   check_dtype(dtype)
   written = {name: _written(name, v, dtype) for name, v in values.items()}
@@ -212,7 +188,7 @@ def encode_weights(
 
 
 def _written(name, value, dtype):
-  """An array of a dtype that files have, all of it finite."""
+  """An array as it is written, which must be finite."""
   value = np.asarray(value)
   if not tf.as_dtype(value.dtype).is_floating:
     return np.array(value, order='C')
@@ -234,10 +210,10 @@ def _written(name, value, dtype):
 
 
 def decode_weights(data: bytes) -> dict[str, np.ndarray]:
-  """The arrays of a file."""
+  """Decodes a safetensors file."""
   try:
     return safetensors.numpy.load(data)
-  # A dtype that NumPy has not is a KeyError.
+  # An unknown dtype is a KeyError.
   except (safetensors.SafetensorError, KeyError, ValueError) as error:
     raise ValueError(f'it is no safetensors file: {error}') from error
 
@@ -245,7 +221,7 @@ def decode_weights(data: bytes) -> dict[str, np.ndarray]:
 def assign_weights(
   tensors: Mapping[str, np.ndarray], variables: Mapping[str, keras.Variable]
 ) -> None:
-  """Sets variables to what a file holds, all of them or none."""
+  """Sets variables to arrays of a file, all of them or none."""
   if tensors.keys() != variables.keys():
     raise ValueError(
       'it is of another model: '

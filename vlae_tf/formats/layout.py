@@ -1,6 +1,6 @@
-"""Header, index and sums of a `.vlae` file and their bytes, `docs/format.md`.
+"""Binary layout of `.vlae` files: header and index, see `docs/format.md`.
 
-Errors about a file complete a sentence that callers start with its name: 'is
+Errors about a file complete a sentence that callers begin with its name: 'is
 cut short: ...'.
 """
 
@@ -11,11 +11,10 @@ import math
 import os
 import stat
 import zlib
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-# A V with its top bit set and the end of a line: a transfer as text, in seven
-# bits or from one encoding to another leaves other bytes, namely these.
+# The top bit of the V is set and the end of a line follows, so that a transfer
+# as text, in seven bits or with another encoding, is detected by its result.
 MAGIC = b'\xd6\r\n'
 _AFTER_TEXT = (
   b'\xd6\r\r',
@@ -29,7 +28,6 @@ LENGTH_BYTES = 4  # Of the number that ends a trailer.
 MAX_PAYLOAD = 2**32 - 1
 _SUM_BYTES = 4
 _CHECK_BYTES = 2
-_EVERY = 64  # Every so many chunks, the index keeps an offset.
 _MAX_VARINT_BYTES = 6
 MAX_VARINT = 2 ** (7 * _MAX_VARINT_BYTES) - 1
 
@@ -47,30 +45,47 @@ MAX_ARITHMETIC = 7
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """What is needed to decode the payloads, and how images lie in them."""
+  """Settings of a file: what is needed to decode its payloads."""
 
   mode: str  # 'lossless', or 'lossy' for images that come back changed.
-  fingerprint: bytes  # `FINGERPRINT_BYTES` bytes of the model's SHA-256.
-  # `(height, width, channels)` of every image.
-  image_shape: tuple[int, int, int]
+  fingerprint: bytes  # First bytes of the model's SHA-256.
+  image_shape: tuple[int, int, int]  # Height, width and channels.
   count: int  # Number of images.
   chunk_size: int  # Images in a chunk; the last one has the rest.
-  lanes: int  # Number of interleaved coders, one of `LANES`.
-  step: float  # Step of the lattice of codes, one of `STEPS`.
+  lanes: int  # Number of interleaved coders.
+  step: float  # Step of the lattice of latents.
   direct_step: float  # The same for images that are coded without bits back.
-  # Which integer arithmetic made the probabilities, 1 to 7.
-  arithmetic: int = 1
+  arithmetic: int = 1  # Version of the integer arithmetic of probabilities.
 
   def __post_init__(self):
-    _check_one_of('mode', self.mode, MODES)
-    _check_fingerprint(self.fingerprint)
-    _check_shape(self.image_shape)
-    _check_whole('count', self.count, 1, MAX_COUNT)
-    _check_whole('chunk_size', self.chunk_size, 1, MAX_CHUNK_VALUES)
-    _check_one_of('lanes', self.lanes, LANES)
-    _check_one_of('step', self.step, STEPS)
-    _check_one_of('direct_step', self.direct_step, STEPS)
-    _check_whole('arithmetic', self.arithmetic, 1, MAX_ARITHMETIC)
+    for name, choices in (
+      ('mode', MODES),
+      ('lanes', LANES),
+      ('step', STEPS),
+      ('direct_step', STEPS),
+    ):
+      value = getattr(self, name)
+      fits = value in choices and not isinstance(value, bool)
+      _check(name, value, fits, f'one of {choices}')
+    _check_integer('count', self.count, 1, MAX_COUNT)
+    _check_integer('chunk_size', self.chunk_size, 1, MAX_CHUNK_VALUES)
+    _check_integer('arithmetic', self.arithmetic, 1, MAX_ARITHMETIC)
+    _check(
+      'fingerprint',
+      self.fingerprint,
+      isinstance(self.fingerprint, bytes)
+      and len(self.fingerprint) == FINGERPRINT_BYTES,
+      f'{FINGERPRINT_BYTES} bytes',
+    )
+    _check(
+      'image_shape',
+      self.image_shape,
+      isinstance(self.image_shape, tuple)
+      and len(self.image_shape) == 3
+      and all(type(n) is int and 1 <= n <= MAX_SIDE for n in self.image_shape),
+      'a tuple of height, width and channels, each an integer from 1 to '
+      f'{MAX_SIDE}',
+    )
     values = self.chunk_size * math.prod(self.image_shape)
     if values > MAX_CHUNK_VALUES:
       raise ValueError(
@@ -95,61 +110,33 @@ class Header:
 
   def images_of(self, chunk: int) -> range:
     """Numbers of the images of a chunk."""
-    _check_whole('chunk', chunk, 0, self.num_chunks - 1)
+    _check_integer('chunk', chunk, 0, self.num_chunks - 1)
     first = chunk * self.chunk_size
     return range(first, min(first + self.chunk_size, self.count))
 
   def chunk_of(self, image: int) -> tuple[int, int]:
-    """Where an image is."""
-    _check_whole('image', image, 0, self.count - 1)
+    """The chunk of an image, and its place there."""
+    _check_integer('image', image, 0, self.count - 1)
     return divmod(image, self.chunk_size)
 
 
-def _check_whole(name: str, value: Any, least: int, most: int):
-  if type(value) is not int or not least <= value <= most:
-    raise ValueError(
-      f'`{name}` must be a whole number from {least} to {most}, got {value!r}.'
-    )
+def _check(name, value, fits, needs):
+  if not fits:
+    raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
 
 
-def _check_one_of(name: str, value: Any, values: tuple):
-  if value not in values or isinstance(value, bool):
-    raise ValueError(f'`{name}` must be one of {values}, got {value!r}.')
-
-
-def _check_fingerprint(value: Any):
-  if not isinstance(value, bytes) or len(value) != FINGERPRINT_BYTES:
-    raise ValueError(
-      f'`fingerprint` must be {FINGERPRINT_BYTES} bytes, got {value!r}.'
-    )
-
-
-def _check_shape(value: Any):
-  fits = isinstance(value, tuple) and len(value) == 3
-  if not fits or not all(type(n) is int and 1 <= n <= MAX_SIDE for n in value):
-    raise ValueError(
-      '`image_shape` must be a tuple of height, width and channels, each a '
-      f'whole number from 1 to {MAX_SIDE}, got {value!r}.'
-    )
+def _check_integer(name, value, least, most):
+  fits = type(value) is int and least <= value <= most
+  _check(name, value, fits, f'an integer from {least} to {most}')
 
 
 def encode_varint(value: int) -> bytes:
-  """The bytes of a number, its low bits first; all but the last have bit 7.
+  """Encodes an integer in LEB128: 7 bits a byte, low bits first.
 
   >>> encode_varint(300).hex()
   'ac02'
-
-  Args:
-    value: Whole number, at least 0.
-
-  Returns:
-    Bytes.
-
-  Raises:
-    ValueError: It is negative or takes more than `_MAX_VARINT_BYTES`.
   """
-  if not 0 <= value <= MAX_VARINT:
-    raise ValueError(f'`value` must be from 0 to {MAX_VARINT}, got {value}.')
+  _check_integer('value', value, 0, MAX_VARINT)
   encoded = bytearray()
   while value > 0x7F:
     encoded.append(value & 0x7F | 0x80)
@@ -157,38 +144,12 @@ def encode_varint(value: int) -> bytes:
   return bytes([*encoded, value])
 
 
-def decode_varint(take: Callable[[int], bytes]) -> int:
-  r"""Reads a number; only the shortest bytes of it are taken for one.
-
-  >>> import io
-  >>> decode_varint(io.BytesIO(b'\xac\x02').read)
-  300
-
-  Args:
-    take: Reads so many bytes, or raises.
-
-  Returns:
-    The number.
-
-  Raises:
-    ValueError: It is too long, or another writing of it is shorter.
-  """
-  value = 0
-  for place in range(_MAX_VARINT_BYTES):
-    (byte,) = take(1)
-    value |= (byte & 0x7F) << 7 * place
-    if byte < 0x80:
-      if place and not byte:
-        raise ValueError('a number takes more bytes than it needs')
-      return value
-  raise ValueError(f'a number takes more than {_MAX_VARINT_BYTES} bytes')
-
-
 class Index:
-  """Lengths and sums of the payloads, in little more than 8 bytes a chunk."""
+  """Offset among the payloads, length and CRC-32 of each payload."""
 
   def __init__(self):
     self.total = 0
+    # Compact: there may be millions.
     self._starts = array.array('Q')
     self._lengths, self._sums = array.array('I'), array.array('I')
 
@@ -196,32 +157,28 @@ class Index:
     return len(self._lengths)
 
   def add(self, length: int, crc: int) -> None:
-    """Puts a chunk after the others; `length` is at most `MAX_PAYLOAD`."""
-    if len(self) % _EVERY == 0:
-      self._starts.append(self.total)
+    """Appends a chunk; `length` is at most `MAX_PAYLOAD`."""
+    self._starts.append(self.total)
     self._lengths.append(length)
     self._sums.append(crc)
     self.total += length
 
   def chunk(self, number: int) -> tuple[int, int, int]:
-    """Offset among the payloads, length and CRC-32 of a chunk."""
-    block = number // _EVERY
-    before = self._lengths[block * _EVERY : number]
-    start = self._starts[block] + sum(before)
-    return start, self._lengths[number], self._sums[number]
+    """Offset, length and CRC-32 of a chunk."""
+    return self._starts[number], self._lengths[number], self._sums[number]
 
 
 @dataclasses.dataclass(frozen=True)
 class Parsed:
-  """A header as it was read, or is to be written."""
+  """A header as it was read."""
 
-  header: Header  # `Header`.
-  index: Index  # `Index` of all its chunks.
+  header: Header
+  index: Index
   length: int  # Bytes of both and their check.
 
   @property
   def file_size(self) -> int:
-    """Bytes of a whole file: that of one chunk has no trailer."""
+    """Bytes of the whole file; a file of one chunk has no trailer."""
     trailer = self.length + LENGTH_BYTES if len(self.index) > 1 else 0
     return self.length + self.index.total + trailer
 
@@ -244,7 +201,7 @@ def pack(header: Header, index: Index) -> bytes:
 
 
 def trailer_end(length: int) -> bytes:
-  """The last bytes of a trailer: how long the header before them is."""
+  """The last bytes of a trailer: length of the header before them."""
   return length.to_bytes(LENGTH_BYTES, 'little')
 
 
@@ -261,19 +218,15 @@ def _settings(header):
 
 
 def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
-  """Opens a file, which a device or a pipe is not."""
+  """Opens a regular file; returns it and its size."""
   try:
-    # A pipe would wait here for somebody who writes.
+    # Opening a pipe would wait for a writer.
     if not stat.S_ISREG(os.stat(path).st_mode):
       raise ValueError(f'Cannot read {path}: it is not a regular file.')
     file = open(path, 'rb')
     return file, os.fstat(file.fileno()).st_size
   except OSError as error:
     raise ValueError(f'Cannot read {path}: {error}.') from error
-
-
-class _CutShortError(ValueError):
-  """There are no more bytes."""
 
 
 class _Source:
@@ -288,7 +241,7 @@ class _Source:
 
   def take(self, length):
     if length > self.left:
-      raise _CutShortError('is cut short: it ends within its header')
+      raise ValueError('is cut short: it ends within its header')
     data = self._file.read(length)
     if len(data) < length:
       raise OSError('it became shorter while it was read')
@@ -297,9 +250,29 @@ class _Source:
     self.crc = binascii.crc_hqx(data, self.crc)
     return data
 
+  def number(self, most=MAX_VARINT):
+    """Decodes a varint; only its shortest encoding is accepted."""
+    value, bits, byte = 0, 0, 0x80
+    while byte >= 0x80:
+      if bits == 7 * _MAX_VARINT_BYTES:
+        raise ValueError(
+          'has a damaged header: a number takes more than '
+          f'{_MAX_VARINT_BYTES} bytes'
+        )
+      (byte,) = self.take(1)
+      value |= (byte & 0x7F) << bits
+      bits += 7
+    if bits > 7 and not byte:
+      raise ValueError(
+        'has a damaged header: a number takes more bytes than it needs'
+      )
+    if value > most:
+      raise ValueError(f'has a damaged header: {value} must be at most {most}')
+    return value
+
 
 def read(file: BinaryIO, start: int, size: int) -> Parsed:
-  """Reads a header; a number in it makes nothing large before it is checked."""
+  """Reads a header; allocates nothing large before its numbers are checked."""
   source = _Source(file, start, size)
   _check_magic(source.take(max(0, min(len(MAGIC), source.left))))
   (version,) = source.take(1)
@@ -309,7 +282,7 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
       f'version {VERSION}'
     )
   settings = source.take(2 + FINGERPRINT_BYTES)
-  numbers = [_number(source.take, MAX_VARINT) for _ in range(5)]
+  numbers = [source.number() for _ in range(5)]
   index = _read_index(source, chunk_size=numbers[3], count=numbers[4])
   crc = source.crc
   if int.from_bytes(source.take(_CHECK_BYTES), 'little') != crc:
@@ -318,7 +291,6 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
 
 
 def _check_magic(found):
-  """Checks the first bytes; a file with others is of any kind."""
   if found != MAGIC:
     text = ' as a transfer as text leaves it' if found in _AFTER_TEXT else ''
     raise ValueError(
@@ -327,20 +299,8 @@ def _check_magic(found):
     )
 
 
-def _number(take: Callable[[int], bytes], most: int) -> int:
-  try:
-    value = decode_varint(take)
-  except _CutShortError:
-    raise
-  except ValueError as error:
-    raise ValueError(f'has a damaged header: {error}') from error
-  if value > most:
-    raise ValueError(f'has a damaged header: {value} must be at most {most}')
-  return value
-
-
 def _read_index(source, chunk_size, count):
-  """Reads the lengths and sums, if there can be so many of them."""
+  """Reads lengths and sums, if the file can hold so many."""
   if not count or not chunk_size:
     raise ValueError('claims absurd values: no images')
   chunks = -(-count // chunk_size)
@@ -355,7 +315,7 @@ def _read_index(source, chunk_size, count):
     )
   index = Index()
   for _ in range(chunks):
-    length = _number(source.take, MAX_PAYLOAD)
+    length = source.number(MAX_PAYLOAD)
     index.add(length, int.from_bytes(source.take(_SUM_BYTES), 'little'))
   return index
 

@@ -1,4 +1,4 @@
-"""Reads what is left of a damaged file of compressed images."""
+"""Recovery of intact chunks from damaged `.vlae` files."""
 
 import os
 from typing import BinaryIO, NamedTuple
@@ -8,22 +8,18 @@ from vlae_tf.formats.layout import Header
 
 
 class Salvaged(NamedTuple):
-  """What could be read of a file."""
+  """Contents of a file that could be read."""
 
-  header: Header  # Its `Header`.
-  # Bytes of the chunks that are whole, by their numbers.
-  payloads: dict[int, bytes]
-  # What is wrong with the file and which images are lost; none for a file that
-  # is whole.
-  messages: list[str]
+  header: Header
+  payloads: dict[int, bytes]  # Of intact chunks, by number.
+  messages: list[str]  # Damage and lost images; none for an intact file.
 
 
 def salvage(path: str | os.PathLike) -> Salvaged:
-  """Reads all chunks that are whole, wherever the file is damaged."""
-  # The header may be that of the trailer. A chunk is looked for as far from the
-  # start as it should be, and as far from the end: bytes that are missing or
-  # too many in one place cost no chunk but those that they are in. Its CRC-32
-  # says whether it is there.
+  """Reads all intact chunks, wherever the file is damaged."""
+  # If the header is damaged, the trailer has a copy. Each chunk is looked for
+  # at its distance from the start and at that from the end, and recognised by
+  # its CRC-32: missing or added bytes cost only the chunk that they are in.
   file, size = layout.open_file(path)
   with file:
     try:
@@ -34,7 +30,10 @@ def salvage(path: str | os.PathLike) -> Salvaged:
           f'{abs(shift)} bytes are {"missing" if shift < 0 else "too many"}'
         )
       elif not messages:
-        messages = _look_at_trailer(file, parsed)
+        try:
+          container.check_trailer(file, parsed)
+        except ValueError as error:
+          messages.append(f'the file {error}')
       payloads, lost = _find_chunks(file, size, parsed)
     except ValueError as error:
       raise ValueError(f'{path} {error}.') from error
@@ -44,7 +43,7 @@ def salvage(path: str | os.PathLike) -> Salvaged:
 
 
 def _find_header(file, size):
-  """The header, of the start or else of the trailer; and what is wrong."""
+  """The header, from the start or else the trailer, and messages."""
   try:
     return layout.read(file, 0, size), []
   except ValueError as error:
@@ -69,26 +68,19 @@ def _read_trailer(file: BinaryIO, size: int) -> layout.Parsed:
   return layout.read(file, end - length, end)
 
 
-def _look_at_trailer(file, parsed):
-  """What is wrong with the trailer of a file that is whole before it."""
-  try:
-    container.check_trailer(file, parsed)
-  except ValueError as error:
-    return [f'the file {error}']
-  return []
-
-
 def _find_chunks(file, size, parsed):
-  """Payloads by number, and messages about the chunks that are lost."""
+  """Payloads by number, and messages about lost chunks."""
   payloads = {}
-  lost = []
+  lost: list[list[tuple[int, str]]] = []  # Runs of chunks of one reason.
   for chunk in range(len(parsed.index)):
     found, why = _find_chunk(file, size, parsed, chunk)
-    if found is None:
-      lost.append((chunk, why))
-    else:
+    if found is not None:
       payloads[chunk] = found
-  return payloads, [_message(parsed.header, run) for run in _runs(lost)]
+    elif lost and lost[-1][-1] == (chunk - 1, why):
+      lost[-1].append((chunk, why))
+    else:
+      lost.append([(chunk, why)])
+  return payloads, [_message(parsed.header, run) for run in lost]
 
 
 def _find_chunk(file, size, parsed, chunk):
@@ -107,17 +99,6 @@ def _find_chunk(file, size, parsed, chunk):
 
 
 def _message(header, run):
-  """A message about chunks that are lost for the same reason."""
   (first, why), (last, _) = run[0], run[-1]
   is_lost = 'is lost' if first == last else 'are lost'
   return f'{container.places(header, first, last)} {is_lost}: {why}'
-
-
-def _runs(lost):
-  """Groups chunks that follow each other and have the same reason."""
-  runs: list[list] = []
-  for chunk, why in lost:
-    if not runs or runs[-1][-1] != (chunk - 1, why):
-      runs.append([])
-    runs[-1].append((chunk, why))
-  return runs

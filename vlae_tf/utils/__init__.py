@@ -1,1 +1,1 @@
-"""What is not about models: files, checks, seeds, devices, commands."""
+"""Utilities: files, validation, random numbers, devices, command lines."""

@@ -41,28 +41,9 @@ def integer(
   return number
 
 
-def shape_of(name: str, x: Any) -> tf.TensorShape:
-  """The static shape of an array, a `Tensor` or the spec of one."""
-  if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
-    raise ValueError(
-      f'`{name}` must be an array or a `Tensor`, got {type(x).__name__}.'
-    )
-  return tf.TensorShape(x.shape)
-
-
-def floating(name: str, x: Any) -> None:
-  """Checks that numbers are of a float dtype."""
-  shape_of(name, x)
-  if not tf.as_dtype(x.dtype).is_floating:
-    raise ValueError(
-      f'`{name}` must be of a float dtype, got {tf.as_dtype(x.dtype).name}.'
-    )
-
-
 def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
-  """Checks the last axes of numbers, and that these are floats."""
-  found = shape_of(name, x)
-  floating(name, x)
+  """Checks the last axes of an array of floats."""
+  found = _shape_of_floats(name, x)
   if not shape or found.rank is None:
     return
   if found.rank < len(shape) or not found[-len(shape) :].is_compatible_with(
@@ -74,9 +55,8 @@ def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
 
 
 def shaped(name: str, x: Any, shape: Sequence[int | None]) -> None:
-  """Checks all axes of numbers, and that these are floats."""
-  found = shape_of(name, x)
-  floating(name, x)
+  """Checks all axes of an array of floats."""
+  found = _shape_of_floats(name, x)
   if not found.is_compatible_with(shape):
     raise ValueError(f'`{name}` must have shape [{_axes(shape)}], got {found}.')
 
@@ -85,21 +65,30 @@ def images(
   name: str, x: Any, image_shape: Sequence[int | None] | None = None
 ) -> None:
   """Checks rank, size and dtype of images."""
-  found = shape_of(name, x)
+  pixels = ' with pixels in [0, 1], as `data.fixed_binarization` makes them'
+  found = _shape_of_floats(name, x, pixels)
   axes = ('batch', *(image_shape or ('height', 'width', 'channels')))
   expected = (None, *(image_shape or (None, None, None)))
   if not found.is_compatible_with(expected):
     raise ValueError(f'`{name}` must have shape [{_axes(axes)}], got {found}.')
-  if not tf.as_dtype(x.dtype).is_floating:
+
+
+def _shape_of_floats(name, x, pixels=''):
+  """The static shape of a float array, `Tensor` or `TensorSpec`."""
+  if not hasattr(x, 'shape') or not hasattr(x, 'dtype'):
     raise ValueError(
-      f'`{name}` must be of a float dtype with pixels in [0, 1], as '
-      '`data.fixed_binarization` makes them, got '
-      f'{tf.as_dtype(x.dtype).name}.'
+      f'`{name}` must be an array or a `Tensor`, got {type(x).__name__}.'
     )
+  dtype = tf.as_dtype(x.dtype)
+  if not dtype.is_floating:
+    raise ValueError(
+      f'`{name}` must be of a float dtype{pixels}, got {dtype.name}.'
+    )
+  return tf.TensorShape(x.shape)
 
 
 def unit_interval(name: str, x: Any) -> None:
-  """Checks that there are numbers, all in [0, 1], where they can be seen."""
+  """Checks, eagerly only, that an array has values, all in [0, 1]."""
   if tf.is_tensor(x) and not isinstance(x, tf.__internal__.EagerTensor):
     return
   values = np.asarray(x)
@@ -117,7 +106,7 @@ def unit_interval(name: str, x: Any) -> None:
 def many_images(
   name: str, x: Any, image_shape: Sequence[int | None] | None = None
 ) -> None:
-  """Checks all of an array, or the first batch of a `tf.data.Dataset`."""
+  """Checks images of an array, or of the first batch of a data set."""
   if isinstance(x, tf.data.Dataset):
     images(name, _first(x.element_spec), image_shape)
     for batch in x.take(1):
@@ -128,7 +117,7 @@ def many_images(
 
 
 def _first(element):
-  """The images of an element of a data set, or of its spec."""
+  """The images in an element of a data set, or in its spec."""
   return keras.utils.unpack_x_y_sample_weight(element)[0]
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: flags, their help, and errors of one line."""
+"""Command lines: shared flags, their help, and one-line errors."""
 
 import contextlib
 import math
@@ -8,18 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
+import tensorflow as tf
 from absl import app, flags, logging
 
-from vlae_tf.utils import console, devices, presets, registry
+from vlae_tf.utils import console, devices, presets, random, registry
 
-# What TensorFlow can tell from its neighbour as a seed, see `seeds`.
-_LARGEST_SEED = 2**31 - 2
 _SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
 _HELP = ('help', 'helpshort', 'h', '?')
 
 
 def define_workdir(required: bool = True) -> None:
-  """Defines `--workdir`, which every command but `train` reads alone."""
+  """Defines `--workdir`, from which all commands but `train` read a model."""
   flags.DEFINE_string(
     'workdir', None, 'Directory of the run.', required=required
   )
@@ -46,30 +45,33 @@ def define_checkpoint() -> None:
 
 
 def define_seed(help: str) -> None:
-  """Defines `--seed`, with these words of help."""
+  """Defines `--seed`."""
   flags.DEFINE_integer(
-    'seed', 0, help, lower_bound=0, upper_bound=_LARGEST_SEED
+    'seed', 0, help, lower_bound=0, upper_bound=random.MAX_SEED
   )
 
 
 def define_overwrite() -> None:
-  """Defines `--overwrite`, of commands whose files took long to make."""
-  flags.DEFINE_bool('overwrite', False, 'Replace --out if it is there already.')
+  """Defines `--overwrite`."""
+  flags.DEFINE_bool('overwrite', False, 'Overwrite --out.')
 
 
 def define_quiet() -> None:
-  """Defines `--quiet`, of commands that show how far they are; obeys it."""
+  """Defines `--quiet`, which `run` obeys."""
   flags.DEFINE_bool(
     'quiet',
     False,
-    'Show nothing of how far it is; results, warnings and errors are shown.',
+    'Suppress progress output; results, warnings and errors are printed.',
   )
 
 
 def define_preset() -> None:
   """Defines `--preset`, for commands that take all flags of an experiment."""
   flags.DEFINE_enum(
-    'preset', None, presets.names(), 'A known experiment; later flags win.'
+    'preset',
+    None,
+    presets.names(),
+    'Flags of a known experiment; later flags override them.',
   )
 
 
@@ -96,11 +98,11 @@ def check_model() -> None:
   if present == ['--workdir']:
     check_workdir(flags.FLAGS.workdir)
   elif given('checkpoint'):
-    raise ValueError('--checkpoint says nothing of --pretrained.')
+    raise ValueError('--checkpoint applies to --workdir only.')
 
 
 def check_workdir(workdir: str, name: str = 'workdir') -> None:
-  """Checks that there is such a directory."""
+  """Checks that a directory exists."""
   # `pathlib` raises for names that are too long.
   if os.path.isdir(workdir):
     return
@@ -116,7 +118,7 @@ def check_workdir(workdir: str, name: str = 'workdir') -> None:
 
 
 def given(*names: str) -> list[str]:
-  """Which of these flags the user gave, as `--NAME`."""
+  """The flags among these that the user gave, as `--NAME`."""
   return [f'--{name}' for name in names if flags.FLAGS[name].present]
 
 
@@ -145,12 +147,13 @@ def run(
   define_flags: Callable[[], None] = lambda: None,
   doc: str | None = None,
 ) -> None:
-  """Runs a command: parses its flags and turns `ValueError` into one line."""
+  """Runs a command: parses its flags and turns errors of users into a line."""
   define_flags()
   flags.DEFINE_bool(
     'tf32',
     False,
-    'Let GPUs round what they multiply to 10 bits: faster, and no float32.',
+    'Allow TF32 matrix products on GPUs (10-bit mantissa): faster, less '
+    'precise.',
   )
   logging.set_verbosity(logging.WARNING)
   app.run(
@@ -159,23 +162,51 @@ def run(
   )
 
 
+def _guarded(main):
+  try:
+    devices.configure(flags.FLAGS.tf32)
+    console.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
+    main()
+  except BrokenPipeError:
+    raise
+  except (OSError, ValueError) as error:
+    _fail(error)
+  except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+    first = str(error).partition('\n')[0]
+    _fail(f'not enough memory: {first}')
+
+
+def _fail(error):
+  """Prints an error in one line, arguments by the names of their flags."""
+  message = ' '.join(str(error).split())
+  names = {*flags.FLAGS, *_SPECIAL}
+  message = re.sub(
+    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in names else m[0], message
+  )
+  with contextlib.suppress(OSError):
+    print(f'error: {message}', file=sys.stderr, flush=True)
+  sys.exit(1)
+
+
 def _parse(argv, doc):
-  if _asks_for_help(argv[1:]):
+  args = argv[1:]
+  before = args[: args.index('--')] if '--' in args else args
+  if any(a.startswith('-') and a.lstrip('-') in _HELP for a in before):
     print(doc.strip(), '', *_help_lines(), sep='\n')
     sys.exit(0)
   try:
-    rest = flags.FLAGS([argv[0], *presets.expand(argv[1:], directives())])[1:]
+    rest = flags.FLAGS([argv[0], *presets.expand(args, directives())])[1:]
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
     for flag in _own_flags():
       _check_value(flag)
   except (flags.Error, ValueError) as error:
-    _fail(f'{_in_our_words(error)} (--help lists the flags)')
+    _fail(f'{_reworded(error)} (--help lists the flags)')
   return argv[:1]
 
 
 def directives() -> list[str]:
-  """Flags that stand for lines of a file, of the command that is defined."""
+  """Flags that stand for lines of a file, in the command that is defined."""
   # Elsewhere `--preset` is the name of a model.
   takes_experiments = 'preset' in flags.FLAGS and isinstance(
     flags.FLAGS['preset'].parser, flags.EnumParser
@@ -183,20 +214,15 @@ def directives() -> list[str]:
   return [*_SPECIAL, *(['preset'] if takes_experiments else [])]
 
 
-def _asks_for_help(args):
-  before = args[: args.index('--')] if '--' in args else args
-  return any(a.startswith('-') and a.lstrip('-') in _HELP for a in before)
-
-
 def _own_flags() -> Iterator[flags.Flag]:
-  """Flags of the command, not those of absl and what else is imported."""
+  """Flags of the command, without those of absl and other packages."""
   for module, defined in flags.FLAGS.flags_by_module_dict().items():
     if module.startswith('vlae_tf.') or module == sys.argv[0]:
       yield from defined
 
 
 def _help_lines():
-  """The flags and what each is, those that must be given first."""
+  """Help of each flag, required ones first."""
   known = sorted(_own_flags(), key=lambda f: (not _is_required(f), f.name))
   for flag in known:
     about = [flag.help]
@@ -211,7 +237,7 @@ def _help_lines():
 
 
 def _is_required(flag):
-  # The validator of `required=True` alone says so of `None`.
+  # Only the validator of `required=True` has this message.
   return any('other than None' in v.message for v in flag.validators)
 
 
@@ -227,65 +253,21 @@ def _check_value(flag):
     )
 
 
-def _in_our_words(error):
-  """An error of absl: the flag, what it must be, what came, the nearest."""
+def _reworded(error):
+  """An error of absl with the constraint, the value and the nearest choice."""
   found = re.fullmatch(r'flag --(\w+)=(.*?): (.*)', str(error), re.DOTALL)
   if not found:
     return error
   name, value, problem = found.groups()
   if 'other than None' in problem:
     return f'--{name} must be given.'
-  choices = re.fullmatch('value should be one of <(.*)>', problem)
-  bounds = re.fullmatch('.* is not (an? )?(.*)', problem)
-  near = ''
+  parser = flags.FLAGS[name].parser
+  choices = getattr(parser, 'enum_values', ())
+  # Of absl's parsers that can fail, that of booleans alone has no such help.
+  needed = parser.syntactic_help or 'true or false'
   if choices:
-    names = choices[1].split('|')
-    needed, near = (
-      f'one of {", ".join(names)}',
-      registry.suggestion(value, names),
-    )
-  elif flags.FLAGS[name].boolean:
-    needed = 'true or false'
-  elif bounds:
-    needed = f'{bounds[1] or ""}{bounds[2]}'
-  else:
-    kind = flags.FLAGS[name].flag_type()
-    needed = 'an integer' if kind == 'int' else f'a {kind}'
-  return f'--{name} must be {needed}, got {value!r}.{near}'
-
-
-def _guarded(main):
-  with _errors_of_one_line():
-    devices.configure(flags.FLAGS.tf32)
-    console.be_quiet('quiet' in flags.FLAGS and flags.FLAGS.quiet)
-    main()
-
-
-@contextlib.contextmanager
-def _errors_of_one_line():
-  try:
-    yield
-  except BrokenPipeError:
-    raise
-  except (OSError, ValueError) as error:
-    _fail(error)
-  except MemoryError as error:
-    _fail(f'not enough memory: {error}')
-  except Exception as error:
-    # TensorFlow's, whose name is all that this module needs of it.
-    if type(error).__name__ != 'ResourceExhaustedError':
-      raise
-    first = str(error).partition('\n')[0]
-    _fail(f'not enough memory: {first}')
-
-
-def _fail(error):
-  """Prints an error in one line, arguments by the names of their flags."""
-  message = ' '.join(str(error).split())
-  names = {*flags.FLAGS, *_SPECIAL}
-  message = re.sub(
-    r'`(\w+)`', lambda m: f'--{m[1]}' if m[1] in names else m[0], message
+    needed = f'one of {", ".join(choices)}'
+  return (
+    f'--{name} must be {needed}, got {value!r}.'
+    f'{registry.suggestion(value, choices)}'
   )
-  with contextlib.suppress(OSError):
-    print(f'error: {message}', file=sys.stderr, flush=True)
-  sys.exit(1)

@@ -1,4 +1,4 @@
-"""Dataclass fields that know what their values may be, and their flags."""
+"""Dataclass fields with bounds, choices and help, for checks and flags."""
 
 import dataclasses
 import math
@@ -17,19 +17,17 @@ def field(
   upper: float | None = None,
   choices: tuple[str, ...] | registry.Registry | None = None,
 ) -> Any:
-  """A dataclass field that also says what its flag needs."""
+  """A dataclass field with the metadata of its flag."""
   metadata = dict(help=help, lower=lower, upper=upper, choices=choices)
   return dataclasses.field(default=default, metadata=metadata)
 
 
 def checked(field: dataclasses.Field, value: Any) -> Any:
-  """A value as the type of its field."""
-  # Other libraries' numbers become Python's, and integers floats where the
-  # field is one.
+  """A value of a field, checked and converted to its Python type."""
   kind: Any = field.type
   meta = field.metadata
   value = _converted(kind, value)
-  # To Python, booleans are integers.
+  # In Python, booleans are integers.
   if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
     raise ValueError(
       f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
@@ -51,7 +49,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 
 
 def words(instance: Any) -> dict[str, str]:
-  """What was registered about the names that the fields of a dataclass have."""
+  """Descriptions of the registered names in the fields of a dataclass."""
   return {
     field.name: field.metadata['choices'].description(
       getattr(instance, field.name)

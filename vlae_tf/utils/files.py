@@ -1,4 +1,4 @@
-"""Files and directories that are there whole, or not at all."""
+"""Atomic writing of files and directories."""
 
 import contextlib
 import itertools
@@ -27,20 +27,20 @@ def check_writable(path: str | os.PathLike) -> None:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-  """Writes a file in one step, so that a reader never sees half of it."""
+  """Writes a file atomically."""
   with new_file(pathlib.Path(path)) as file:
     file.write(data)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-  """Writes a UTF-8 text file in one step, see `write_bytes`."""
+  """Writes a UTF-8 text file atomically."""
   write_bytes(path, text.encode('utf-8'))
 
 
 def write_arrays(
   path: str | os.PathLike, arrays: Mapping[str, npt.ArrayLike]
 ) -> None:
-  """Writes a `.npz` file in one step, see `write_bytes`."""
+  """Writes a `.npz` file atomically."""
   with new_file(pathlib.Path(path)) as file:
     found: dict[str, Any] = {name: np.asarray(x) for name, x in arrays.items()}
     np.savez(file, **found)
@@ -48,7 +48,7 @@ def write_arrays(
 
 @contextlib.contextmanager
 def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
-  """A binary file to fill, which takes the place of `path` at the end."""
+  """A binary file to fill, which replaces `path` at the end."""
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.writing-')
@@ -84,10 +84,10 @@ def check_new_file(
 
 
 class Kind(NamedTuple):
-  """What a directory is that may be replaced as a whole."""
+  """Contents by which directories that may be replaced are recognised."""
 
-  marker: str  # Path, in it, of a file that every such directory holds.
-  names: tuple[str, ...]  # Names of all that may lie in it.
+  marker: str  # Relative path of a file in every such directory.
+  names: tuple[str, ...]  # All names that may be in it.
 
 
 def check_new_directory(
@@ -118,7 +118,7 @@ def check_new_directory(
 
 
 def _unlike(path, kind):
-  """Why a path is no directory of a kind; '' if it is one."""
+  """The difference of a path from a directory of a kind, '' without one."""
   if path.is_symlink() or not path.is_dir():
     return 'is no directory'
   if not (path / kind.marker).is_file():
@@ -131,8 +131,7 @@ def _unlike(path, kind):
 def new_directory(
   path: str | os.PathLike, kind: Kind, overwrite: bool, argument: str = 'out'
 ) -> Iterator[pathlib.Path]:
-  """Makes a directory in one step: filled beside its place, then renamed."""
-  # If anything fails, nothing is left of it, and what was there stays.
+  """Makes a directory atomically: filled beside its place, then renamed."""
   check_new_directory(path, kind, overwrite, argument)
   path = pathlib.Path(path).absolute()
   temporary = pathlib.Path(
@@ -158,7 +157,7 @@ def new_directory(
 
 
 def _sync(directory):
-  """Has the disk hold all files of a directory."""
+  """Flushes all files of a directory to the disk."""
   for file in directory.rglob('*'):
     if file.is_file():
       with open(file, 'rb') as opened:
@@ -166,7 +165,7 @@ def _sync(directory):
 
 
 def set_aside(path: str | os.PathLike) -> pathlib.Path:
-  """Renames what is in the way to the first free `PATH.aside-NUMBER`."""
+  """Renames a path to the first free `PATH.aside-NUMBER`."""
   path = pathlib.Path(path)
   numbers = itertools.count(1)
   names = (path.with_name(f'{path.name}.aside-{n}') for n in numbers)

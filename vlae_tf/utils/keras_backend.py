@@ -1,6 +1,6 @@
-"""Refuses Keras on anything but TensorFlow, before Keras is imported.
+"""Check on import that Keras's backend is TensorFlow.
 
-To import this module is to check: the rooms that use Keras do so first.
+Subpackages that use Keras import this module before Keras.
 """
 
 import json
@@ -12,33 +12,33 @@ _NEEDED = 'tensorflow'
 
 
 def check() -> None:
-  """Checks which backend Keras has, or will have once it is imported."""
-  backend, said_by = _chosen()
+  """Checks the backend that Keras has, or will have once it is imported."""
+  backend, source = _chosen()
   if backend != _NEEDED:
     raise ImportError(
-      f'Keras must run on {_NEEDED}, got {backend!r} from {said_by}. Mend it '
+      f'Keras must run on {_NEEDED}, got {backend!r} from {source}. Set it '
       f'with: export KERAS_BACKEND={_NEEDED}'
     )
 
 
 def _chosen():
-  """The backend, and where it is said."""
+  """The backend, and the source of that setting."""
   keras = sys.modules.get('keras')
   if keras is not None and hasattr(keras, 'config'):
     return keras.config.backend(), 'the Keras that is imported already'
   variable = os.environ.get('KERAS_BACKEND')
-  if variable:  # Keras, too, takes an empty one for none.
+  if variable:  # Keras ignores an empty one as well.
     return variable, 'the environment variable KERAS_BACKEND'
   file = _home() / 'keras.json'
   try:
-    said = json.loads(file.read_text(encoding='utf-8'))
-    return said.get('backend', _NEEDED), str(file)
+    settings = json.loads(file.read_text(encoding='utf-8'))
+    return settings.get('backend', _NEEDED), str(file)
   except (OSError, ValueError, AttributeError):
-    return _NEEDED, 'default'  # Keras passes over such a file as well.
+    return _NEEDED, 'default'  # Keras ignores such a file as well.
 
 
 def _home():
-  """The directory of Keras's settings, found as Keras does."""
+  """The directory of Keras's settings, as Keras finds it."""
   if 'KERAS_HOME' in os.environ:
     return pathlib.Path(os.environ['KERAS_HOME']).expanduser()
   home = pathlib.Path('~').expanduser()

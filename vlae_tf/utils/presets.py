@@ -1,7 +1,7 @@
-"""Files of flags: presets found by name, and what they include, as one list.
+"""Presets and flagfiles, expanded to one list of flags.
 
-absl looks for a nested flagfile from the working directory alone. Here what is
-included is found from anywhere, and all is said before absl parses a flag.
+absl finds nested flagfiles relative to the working directory alone; here they
+may be relative to the including file, and presets are found by name.
 """
 
 import os
@@ -39,7 +39,7 @@ def path(name: str) -> pathlib.Path:
 def expand(
   args: Sequence[str], directives: Sequence[str] = _DIRECTIVES
 ) -> list[str]:
-  """Puts the lines of flagfiles and presets in the place of what names them."""
+  """Replaces `--flagfile` and `--preset` by the lines of their files."""
   # As with absl, a later flag wins over an earlier one, and nothing is expanded
   # after `--`. A relative path in a file is looked for beside that file, then
   # in the working directory.
@@ -47,7 +47,7 @@ def expand(
 
 
 def _expand(args, directives, files):
-  """`expand` inside `files`, the including ones, outermost first."""
+  """`expand` inside `files`, the including files, outermost first."""
   for arg in args:
     name, has_value, value = arg.lstrip('-').partition('=')
     if arg == '--':
@@ -64,7 +64,7 @@ def _expand(args, directives, files):
 
 
 def _find(value, files):
-  """The path that the name of a flagfile stands for."""
+  """The path of a flagfile."""
   name = os.path.expanduser(value)
   folders = [file.parent for file in files[-1:]] + [pathlib.Path()]
   for candidate in (parent / name for parent in folders):
@@ -78,14 +78,14 @@ def _find(value, files):
 
 
 def _nearest(file):
-  """What someone who asks for a file that is not there may have meant."""
+  """A suggestion for a file that does not exist."""
   if file.stem in names():
     return f' Did you mean --preset={file.stem}?'
   return registry.suggestion(file.name, [f.name for f in file.parent.glob('*')])
 
 
 def _lines(file, files):
-  """The flags that a file gives, one a line."""
+  """The flags in a file, one a line."""
   if file.resolve() in [other.resolve() for other in files]:
     way = ' -> '.join(str(f) for f in (*files, file))
     raise ValueError(f'`flagfile` must not include itself, got {way}.')

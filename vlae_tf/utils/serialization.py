@@ -1,4 +1,4 @@
-"""Saving objects the Keras way: the config is what the constructor was given.
+"""Keras serialization from constructor arguments, and variables by path.
 
 ```
 @serialization.register
@@ -6,14 +6,15 @@ class Encoder(keras.layers.Layer):
   def __init__(self, widths=(16, 32), mask=None, **kwargs): ...
 ```
 
-makes `get_config` and `from_config` of the arguments, which may be numbers,
-strings, NumPy arrays, layers, other registered objects, and tuples, lists and
-dictionaries of them. A registered layer's `build` has to build the layers that
-it was given: of an object that is saved, only the outermost is built by Keras.
+adds `get_config` and `from_config`. Arguments may be numbers, strings, NumPy
+arrays, layers, other registered objects, and tuples, lists and dictionaries of
+them. A registered layer's `build` has to build the layers that it was given:
+Keras builds only the outermost of a saved object.
 """
 
 import contextlib
 import copy
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -32,18 +33,9 @@ def register(cls: _Class) -> _Class:
   """Class decorator: lets `keras.saving` write and read the instances.
 
   For layers, models and plain classes; the outermost decorator of a dataclass.
-  A class with a `get_config` of its own keeps it. A sub-class has to be
-  registered as well: until then its `get_config` raises `NotImplementedError`,
-  as what it was given is not known.
-
-  Args:
-    cls: Class whose constructor takes every argument by name.
-
-  Returns:
-    The class itself.
-
-  Raises:
-    ValueError: Another class is registered under the same name.
+  The constructor must take every argument by name. A class with a `get_config`
+  keeps it. A subclass has to be registered as well: until then its `get_config`
+  raises `NotImplementedError`, as its arguments are not recorded.
   """
   _check_name(cls)
   _record_arguments(cls)
@@ -56,7 +48,7 @@ def register(cls: _Class) -> _Class:
 
 
 class _Arguments:
-  """What a constructor was given, out of reach of Keras."""
+  """Arguments of a constructor, hidden from Keras."""
 
   # Keras tracks layers and containers among the attributes of a layer, and
   # saves them; it does not look into an object of another class.
@@ -70,7 +62,7 @@ def _check_name(cls):
   # A module that is loaded again registers the same class again.
   if other is not None and _home(other) != _home(cls):
     raise ValueError(
-      f'`cls` must have a name of its own to be registered: {cls.__name__} is '
+      f'`cls` must have a unique name to be registered: {cls.__name__} is '
       f'{_home(other)} already, got {_home(cls)}.'
     )
 
@@ -88,26 +80,26 @@ def _signature(cls):
 
 
 def _record_arguments(cls):
-  """Lets the class keep the arguments of those that are exactly of it."""
-  create, signature = cls.__new__, _signature(cls)
+  """Has the constructor keep its arguments, for instances of exactly `cls`."""
+  construct, signature = cls.__init__, _signature(cls)
 
-  def new(klass, *args, **kwargs):
-    plain = create is object.__new__
-    instance = create(klass) if plain else create(klass, *args, **kwargs)
-    if klass is cls:
+  @functools.wraps(construct)
+  def init(self, *args, **kwargs):
+    if type(self) is cls:
       # With arguments that do not fit, the constructor itself will fail.
       with contextlib.suppress(TypeError):
         values = _bound(signature, args, kwargs)
         # Past frozen dataclasses and the tracking of layers.
-        object.__setattr__(instance, _RECORD, _Arguments(values))
-    return instance
+        object.__setattr__(self, _RECORD, _Arguments(values))
+    construct(self, *args, **kwargs)
 
-  new.__signature__ = signature  # type: ignore[attr-defined]
-  cls.__new__ = staticmethod(new)
+  # Keras does not look behind wrappers.
+  init.__signature__ = inspect.signature(construct)
+  cls.__init__ = init
 
 
 def _bound(signature, args, kwargs):
-  """Values by name, defaults included: those of a later version may differ."""
+  """Arguments by name, with defaults, which a later version may change."""
   bound = signature.bind(*args, **kwargs)
   bound.apply_defaults()
   values = dict(bound.arguments)
@@ -122,12 +114,12 @@ def _bound(signature, args, kwargs):
 
 
 def _get_config(self) -> dict[str, Any]:
-  """The constructor's arguments, ready for JSON."""
+  """The constructor's arguments, for JSON."""
   record = getattr(self, _RECORD, None)
   if record is None:
     raise NotImplementedError(
-      f'{_home(type(self))} cannot be saved, as what it was constructed with '
-      'is not known. Decorate the class with `@serialization.register`, give '
+      f'{_home(type(self))} cannot be saved, as its constructor arguments are '
+      'not recorded. Decorate the class with `@serialization.register`, give '
       'it arguments that have names, or write `get_config` and `from_config`.'
     )
   config = {name: _encode(value) for name, value in record.values.items()}
@@ -135,7 +127,7 @@ def _get_config(self) -> dict[str, Any]:
 
 
 def _layer_config(layer):
-  """What of a layer may have changed since: name, trainable, dtype."""
+  """Settings of a layer that may have changed since: name, trainable, dtype."""
   if not isinstance(layer, keras.layers.Layer):
     return {}
   parameters = _signature(type(layer)).parameters
@@ -145,7 +137,6 @@ def _layer_config(layer):
 
 
 def _from_config(cls, config: dict[str, Any]):
-  """An instance from what `get_config` returned."""
   return cls(**{name: _decode(value) for name, value in config.items()})
 
 
