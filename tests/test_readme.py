@@ -101,17 +101,18 @@ def test_the_page_of_flags_is_what_the_commands_define():
   assert _text('docs/flags.md') == update_docs.flags_page(), again
 
 
-def test_a_data_set_without_a_row_is_named(monkeypatch):
+def test_a_data_set_without_a_row_is_named():
   names = update_docs.data.DATASETS
-  _own_registry(monkeypatch, names)
-  names.register('newcomer', 'of this test')(None)
   text = _text('docs/data.md')
-  with pytest.raises(ValueError, match='split sizes of newcomer'):
-    update_docs.updated('data', text)
-  text = text.replace('| a path |', '| `newcomer` | | 1 / 2 / 3 |\n| a path |')
-  assert '| `newcomer` | of this test | 1 / 2 / 3 |' in update_docs.updated(
-    'data', text
-  )
+  row = '| `newcomer` | | 1 / 2 / 3 |'
+  with mock.patch.dict(names), mock.patch.dict(names._descriptions):
+    names.register('newcomer', 'of this test')(None)
+    with pytest.raises(ValueError, match='split sizes of newcomer'):
+      update_docs.updated('data', text)
+    updated = update_docs.updated(
+      'data', text.replace('| a path |', f'{row}\n| a path |')
+    )
+  assert '| `newcomer` | of this test | 1 / 2 / 3 |' in updated
 
 
 @pytest.mark.parametrize('page', guide_pages.PAGES)
