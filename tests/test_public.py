@@ -59,8 +59,7 @@ _INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
 # What `load` is made of: builders of TFDS, and the files that they read.
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}
 # What commands are made of.
-_HIDDEN |= {'Coverage', 'Measurer', 'Report', 'Round', 'Row', 'Selection'}
-_HIDDEN |= {'SharedDraws'}
+_HIDDEN |= {'Measurer', 'Report', 'Row'}
 
 each_package = pytest.mark.parametrize('package', _PUBLIC)
 

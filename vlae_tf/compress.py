@@ -1,8 +1,8 @@
 """Compresses images: `python -m vlae_tf.compress --workdir=W --in=I --out=F`.
 
-Writes a file without loss, by bits-back coding with the model of a run, decodes
-it before it says done, and tells its size beside the -ELBO of the images and
-what general codecs need. With --mode=lossy, the file holds their codes alone.
+Writes a lossless file by bits-back coding with the model of a run, decodes it
+to verify it, and prints its size beside the -ELBO of the images and their sizes
+in general-purpose codecs. With --mode=lossy, the file holds latents alone.
 `python -m vlae_tf.decompress` reads it.
 """
 
@@ -13,10 +13,9 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.compression import exact_model, files, settings, size_report
-from vlae_tf.compression import flags as coding_flags
+from vlae_tf.compression import exact_model, files, lattice, size_report
 from vlae_tf.data import collections
-from vlae_tf.formats import container
+from vlae_tf.formats import container, layout
 from vlae_tf.runs import models, scores
 from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
@@ -38,50 +37,77 @@ def define_flags():
     required=True,
   )
   flags.DEFINE_string('out', None, '.vlae file to write.', required=True)
-  flags.DEFINE_bool(
-    'append', False, 'Put the images behind those that --out has already.'
-  )
-  flags.DEFINE_bool(
-    'verify', True, 'Decode all of it before it is said to be done.'
-  )
+  flags.DEFINE_bool('append', False, 'Append the images to an existing file.')
+  flags.DEFINE_bool('verify', True, 'Decode every chunk before it is written.')
   flags.DEFINE_integer(
     'elbo_samples',
     16,
-    'Codes of each image that the -ELBO beside the size is made of; or 0.',
+    'Importance samples per image for the -ELBO; 0 leaves it out.',
     lower_bound=0,
   )
-  flags.DEFINE_bool('baselines', True, 'Show what general codecs need.')
+  flags.DEFINE_bool('baselines', True, 'Print sizes in general-purpose codecs.')
   flags.DEFINE_string('report', None, '.json file for the sizes.')
-  coding_flags.define()
+  flags.DEFINE_integer(
+    'chunk_size',
+    files.CHUNK_SIZE,
+    'Images per chunk. A damaged byte loses one chunk; each chunk adds about '
+    '80 bytes.',
+    lower_bound=1,
+  )
+  flags.DEFINE_enum(
+    'lanes',
+    str(files.LANES),
+    [str(n) for n in layout.LANES],
+    'Images that are coded side by side; fastest is the largest number that '
+    'fits the caches.',
+  )
+  flags.DEFINE_enum(
+    'step',
+    None,
+    [f'{s:.15g}' for s in lattice.STEPS],
+    'Step of the lattice that latents are rounded to; by default 0.0625, and '
+    '2 with --mode=lossy.',
+  )
+  flags.DEFINE_enum(
+    'mode',
+    'lossless',
+    ['lossless', 'lossy'],
+    'lossless, or lossy: latents alone, from which the decoder samples images.',
+  )
+  flags.DEFINE_integer(
+    'jobs',
+    None,
+    'Chunks at a time; by default the number of processors.',
+    lower_bound=1,
+  )
 
 
 def main():
-  """Writes the archive or adds to it, and says what it takes."""
+  """Writes the file or appends to it, and prints its size."""
   _check_flags()
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
   coder = files.Coder(exact, _settings(), FLAGS.jobs)
   with _meter(len(given.images)) as meter:
-    told = FLAGS.verify, meter.advance
+    args = given.images, FLAGS.out, FLAGS.verify, meter.advance
     if FLAGS.append:
-      sizes = coder.append(given.images, FLAGS.out, *told)
+      sizes = coder.append(*args)
     else:
-      overwrite = FLAGS.overwrite
-      sizes = coder.compress(given.images, FLAGS.out, *told, overwrite)
+      sizes = coder.compress(*args, FLAGS.overwrite)
   print(f'{loaded.name}: {given.name}, wrote {FLAGS.out}', flush=True)
   if FLAGS.append:
-    print(f'{sizes.gross_bits // 8:,} bytes in all')
+    print(f'{sizes.gross_bits // 8:,} bytes in total')
     return
   fields = {'model': loaded.name, 'in': given.name} | _settings()._asdict()
-  # What other images are drawn of stands beside no code of these.
-  beside = FLAGS.mode == 'lossless'
-  fields |= size_report.account(
+  # The size of a lossy file is not comparable with lossless ones.
+  is_lossless = FLAGS.mode == 'lossless'
+  fields |= size_report.report(
     loaded.model,
     given,
     sizes,
-    beside * FLAGS.elbo_samples,
-    beside and FLAGS.baselines,
+    is_lossless * FLAGS.elbo_samples,
+    is_lossless and FLAGS.baselines,
     _meter,
   )
   print(size_report.text(fields))
@@ -91,12 +117,12 @@ def main():
 
 
 def _check_flags():
-  """Refuses what cannot be, before anything is computed."""
+  """Checks flags before anything is computed."""
   command_line.check_model()
   if FLAGS.append:
     given = command_line.given('chunk_size', 'lanes', 'step', 'mode', 'report')
     if given:
-      raise ValueError(f'{given[0]} says nothing of --append.')
+      raise ValueError(f'{given[0]} does not apply to --append.')
     with container.Archive(FLAGS.out):
       pass
   else:
@@ -108,7 +134,7 @@ def _check_flags():
 def _settings():
   step = None if FLAGS.step is None else float(FLAGS.step)
   lanes = int(FLAGS.lanes)
-  return settings.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
+  return files.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
 
 
 def _meter(num):

@@ -1,7 +1,7 @@
 """Decompresses: `python -m vlae_tf.decompress --workdir=W --in=F --out=I`.
 
-Reads what `python -m vlae_tf.compress` wrote with the same model, and writes
-the images as the array `images` of a .npz file.
+Reads a file that `python -m vlae_tf.compress` wrote with the same model, and
+writes its images as the array `images` of a .npz file.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -11,7 +11,7 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.compression import decompression, exact_model, files
+from vlae_tf.compression import exact_model, files
 from vlae_tf.data import collections
 from vlae_tf.formats import container, salvage
 from vlae_tf.runs import models
@@ -31,35 +31,38 @@ def define_flags():
   flags.DEFINE_list(
     'images',
     None,
-    'Numbers of images, 3,17: these alone, and of the file the chunks alone '
-    'that they are in.',
+    'Numbers of the images to decode, such as 3,17; only their chunks are '
+    'read. All by default.',
   )
   flags.DEFINE_bool(
     'salvage',
     False,
-    'Of a damaged file, read the images that are whole, and say which are '
-    'lost.',
+    'Decode the undamaged images of a damaged file, and print the numbers of '
+    'the lost ones.',
   )
   flags.DEFINE_integer(
     'draws',
     None,
-    'Images drawn of each code of a lossy file, one after the other; 1 by '
+    'Images drawn from each latent of a lossy file, one after the other; 1 by '
     'default.',
     lower_bound=1,
   )
   flags.DEFINE_bool(
     'most_probable',
     False,
-    'Of a lossy file: in place of a draw, pixel by pixel the likelier value.',
+    'Decode lossy files to the likeliest value, pixel by pixel, not to draws.',
   )
   command_line.define_seed('Seed of the draws.')
   flags.DEFINE_integer(
-    'jobs', None, 'Chunks at a time, one a processor by default.', lower_bound=1
+    'jobs',
+    None,
+    'Chunks at a time; by default the number of processors.',
+    lower_bound=1,
   )
 
 
 def main():
-  """Reads the archive, whole or in part, and writes its images."""
+  """Reads the file, whole or in part, and writes its images."""
   _check_flags()
   path = command_line.text('in')
   wanted = command_line.integers('images')
@@ -77,20 +80,22 @@ def main():
 
 
 def _check_flags():
-  """Refuses what cannot be, before anything is computed."""
+  """Checks flags before anything is computed."""
   command_line.check_model()
   files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
   if FLAGS.salvage and command_line.given('images'):
-    raise ValueError('--images says nothing of --salvage.')
+    raise ValueError('--images does not apply to --salvage.')
 
 
 def _decompress(header, payload, chunks, wanted):
   path = command_line.text('in')
   if not chunks:
-    raise ValueError(f'{path} holds no chunk that is whole.')
+    raise ValueError(f'{path} has no undamaged chunk.')
   given = command_line.given('draws', 'most_probable')
   if given and header.mode != 'lossy':
-    raise ValueError(f'{given[0]} says nothing of {path}, which has no loss.')
+    raise ValueError(
+      f'{given[0]} applies to lossy files only; {path} is lossless.'
+    )
   loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
   coder.check_header(header, path)
@@ -98,14 +103,12 @@ def _decompress(header, payload, chunks, wanted):
   with console.Meter(found.num_decoded, 'image') as meter:
     pairs = ((k, payload(k)) for k in chunks)
     parts = found.pick(coder.decode(header, pairs, meter.advance))
-    each = 1
+    draws = None if FLAGS.most_probable else FLAGS.draws or 1
     if header.mode == 'lossy':
-      each = 1 if FLAGS.most_probable else FLAGS.draws or 1
-      draws = None if FLAGS.most_probable else each
-      parts = decompression.images(
+      parts = files.reconstructions(
         loaded.model, parts, header.step, draws, FLAGS.seed
       )
-    total = each * found.num_wanted
+    total = (draws or 1) * found.num_wanted
     collections.write(FLAGS.out, parts, total, FLAGS.overwrite)
   print(f'{loaded.name}: {total:,} images of {header.count:,} in the file')
   print(f'wrote {FLAGS.out}')

@@ -1,8 +1,8 @@
-"""What codes of few bits keep: `python -m vlae_tf.rate_distortion --workdir=W`.
+"""Distortion by rate: `python -m vlae_tf.rate_distortion --workdir=W --out=F`.
 
-Gives test images codes of many lengths, decompresses them, and counts bits,
-pixels that come back wrong, and labels that a linear probe still finds. Prints
-a table, and writes --out, charts above pictures, with all numbers in a `.json`
+Codes test images lossily at several rates, reconstructs them, and counts bits,
+pixels that differ, and labels that a linear probe still finds. Prints a table
+and writes charts above pictures to --out, with all numbers in a `.json` file
 beside it.
 """
 
@@ -15,7 +15,7 @@ import os
 
 from absl import flags
 
-from vlae_tf.compression import curve_pictures, lattice, rate_distortion
+from vlae_tf.compression import lattice, rate_distortion
 from vlae_tf.evaluation import figures, latents
 from vlae_tf.runs import images as images_lib
 from vlae_tf.runs import scores, workdirs
@@ -35,27 +35,19 @@ def define_flags():
   flags.DEFINE_list(
     'steps',
     [f'{step:g}' for step in rate_distortion.STEPS],
-    'Steps of the lattices that codes are taken from: the wider, the fewer '
-    'bits.',
+    'Steps of the lattices of latents; a larger one takes fewer bits.',
   )
   flags.DEFINE_integer(
     'max_images',
     None,
-    'Take the first test images; all by default.',
+    'Number of test images, the first ones; all by default.',
     lower_bound=1,
-  )
-  flags.DEFINE_integer(
-    'num_samples',
-    2**18,
-    'Draws of the prior that sender and receiver share.',
-    lower_bound=1,
-    upper_bound=2**22,
   )
   flags.DEFINE_string('out', None, '.png file to write.', required=True)
 
 
 def main():
-  """Measures codes of each step, and writes numbers and picture."""
+  """Measures latents of each step; writes numbers and a picture."""
   command_line.check_workdir(FLAGS.workdir)
   steps, numbers = _steps(), os.path.splitext(FLAGS.out)[0] + '.json'
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
@@ -65,21 +57,20 @@ def main():
   data = images_lib.load(run, FLAGS.data_dir)
   most = len(images_lib.first(data.test, FLAGS.max_images, data.name))
   measurer = rate_distortion.Measurer(run.model, data, most, FLAGS.seed)
-  total = rate_distortion.num_ways(steps)
-  with console.Meter(total, 'code') as meter:
-    report = measurer(steps, FLAGS.num_samples, meter.advance)
+  with console.Meter(rate_distortion.num_rows(steps), 'row') as meter:
+    report = measurer(steps, meter.advance)
   name = images_lib.label(FLAGS.workdir, run)
   print(f'{name}: {most:,} test images of {data.name}')
-  print(curve_pictures.table(report))
-  picture = curve_pictures.picture(report, measurer.images, name)
+  print(rate_distortion.as_table(report))
+  picture = rate_distortion.picture(report, measurer.images, name)
   figures.save_png(FLAGS.out, picture, scale=1, text=name)
   settings = _settings(run, data, most, steps)
-  scores.write_to(numbers, settings | curve_pictures.as_json(report))
+  scores.write_to(numbers, settings | rate_distortion.as_json(report))
   print(f'wrote {FLAGS.out} and {numbers}')
 
 
 def _steps():
-  """The steps of --steps, each once."""
+  """The distinct steps of --steps."""
   try:
     steps = [float(step) for step in FLAGS.steps]
   except ValueError:
@@ -95,7 +86,6 @@ def _steps():
 
 
 def _settings(run, data, num, steps):
-  """What was asked for."""
   return {
     'step': run.step,
     'checkpoint': run.checkpoint,

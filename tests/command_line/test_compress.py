@@ -150,7 +150,7 @@ def test_a_file_of_another_model_is_refused(compressed, tmp_path):
     (['--in={images}', '--lanes=3'], '--lanes must be one of'),
     (['--in={images}', '--step=0.3'], '--step must be one of'),
     (['--in={images}', '--append'], 'Cannot read'),
-    (['--in={images}', '--append', '--lanes=4'], 'says nothing of'),
+    (['--in={images}', '--append', '--lanes=4'], 'does not apply to'),
     (['--in={other}'], 'must be bool of shape [num, 6, 7, 1]'),
     (['--in={levels}'], 'must be bool of shape [num, 6, 7, 1]'),
   ],
@@ -219,4 +219,4 @@ def test_codes_alone_are_a_shorter_file(
   wrong = _decompress(
     small_run, folder / 'images.vlae', tmp_path / 'a.npz', '--draws=2'
   )
-  assert wrong.status == 1 and '--draws says nothing of' in wrong.stderr
+  assert wrong.status == 1 and '--draws applies to lossy files' in wrong.stderr

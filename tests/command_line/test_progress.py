@@ -25,7 +25,7 @@ _ARGS = {
   'embed': ['--workdir={run}', '--out={tmp}/a.npz', '--overwrite'],
   'anomaly': ['--workdir={run}', '--against={images}', '--num_samples=2'],
   'rate_distortion': [
-    *('--workdir={run}', '--steps=2', '--num_samples=8'),
+    *('--workdir={run}', '--steps=2'),
     *('--out={tmp}/a.png', '--overwrite'),
   ],
   'retention': [

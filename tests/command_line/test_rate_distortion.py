@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def test_it_prints_and_writes_the_same_figures(small_run, tmp_path):
-  args = (f'--workdir={small_run}', '--steps=2,6', '--num_samples=32')
+  args = (f'--workdir={small_run}', '--steps=2,6')
   out = tmp_path / 'new' / 'curve.png'
   result = commands.run('rate_distortion', *args, f'--out={out}')
   assert result.status == 0, result.stderr
@@ -21,12 +21,11 @@ def test_it_prints_and_writes_the_same_figures(small_run, tmp_path):
   written = json.loads((tmp_path / 'new' / 'curve.json').read_text())
   assert written['steps'] == [2.0, 6.0] and written['num_images'] == 4
   rows = written['rows']
-  assert len(rows) == 7 and len(lines) == 2 + 7 + 2 + 1
+  assert len(rows) == 6 and len(lines) == 2 + 6 + 1 + 1
   for row, line in zip(rows, lines[2:]):
     assert f'{row["bits"]:.2f} ' in line and f'{row["distortion"]:.2f}' in line
     assert f'{row["hamming_draw"]:.2f},' in line
     assert row['accuracy_draw'] is None
-  assert written['shared_draws']['num_samples'] == 32
   with Image.open(out) as picture:
     assert picture.size[0] > 400 and 'run' in picture.text['Description']
   again = commands.run('rate_distortion', *args, f'--out={out}')
@@ -42,7 +41,6 @@ def test_it_prints_and_writes_the_same_figures(small_run, tmp_path):
     (['--out=a.png', '--steps=2,5'], '--steps must be one of 0.00390625,'),
     (['--out=a.png', '--steps=2,2'], '--steps must be some numbers, each once'),
     (['--out=a.png', '--max_images=0'], '--max_images must be'),
-    (['--out=a.png', '--num_samples=0'], '--num_samples must be'),
   ],
 )
 def test_it_says_what_it_cannot_do(small_run, args, words):

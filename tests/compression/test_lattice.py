@@ -115,12 +115,12 @@ def test_posteriors_that_are_too_far_are_the_nearest(mean, scale):
       symbols.locate(p, tf.constant([slot], tf.int64)) for p in (params, inside)
     )
     assert float(one[0][0]) == float(other[0][0])
-    assert abs(float(one[0][0])) < lattice.MAX_CODE
+    assert abs(float(one[0][0])) < lattice.MAX_LATENT
     np.testing.assert_array_equal(one[1], other[1])
 
 
 @each_step
-@pytest.mark.parametrize('bound', [lattice.MAX_CODE, 73.0])
+@pytest.mark.parametrize('bound', [lattice.MAX_LATENT, 73.0])
 def test_priors_are_laws_far_into_their_tails(step, bound):
   symbols = compression.StandardGaussianSymbols(step, bound)
   params = tf.zeros([0], tf.float64)
@@ -207,7 +207,7 @@ def test_scales_of_posteriors_are_far_from_ties():
       levels.append(int(octaves))
   log_scale = 8 * tf.tanh(tf.constant(logs) / 8)
   params = tf.stack([tf.zeros_like(log_scale), tf.exp(log_scale)], -1)
-  _, row, _ = compression.GaussianSymbols(1 / 16)._rows(params)
+  _, row, _ = compression.GaussianSymbols(1 / 16)._rows(params, None)
   np.testing.assert_array_equal(row, 8 * np.array(levels) + 4)
 
 
@@ -216,7 +216,7 @@ def test_means_on_the_grid_have_no_rounding():
   means = np.arange(-3000, 3000) / 1024
   for step in (1 / 256, 1 / 16, 4.0):
     params = tf.constant(np.stack([means, np.ones_like(means)], -1))
-    _, row, centre = compression.GaussianSymbols(step)._rows(params)
+    _, row, centre = compression.GaussianSymbols(step)._rows(params, None)
     eighths = [math.floor(m * 8 / step + 0.5) for m in means.tolist()]
     found = 8 * centre.numpy() + row.numpy() % 8 - 4
     np.testing.assert_array_equal(found, eighths)
@@ -268,7 +268,7 @@ def test_flows_are_bijections_of_a_lattice(step, size, most):
   assert len(np.unique(codes - box[:, ::-1], axis=0)) > 5
   bound = lattice.max_noise(prior.bijector())
   assert np.abs(noise_of_box).max() <= np.abs(box).max() + 2 * 8
-  assert bound == lattice.MAX_CODE + 2 * lattice.MAX_SHIFT
+  assert bound == lattice.MAX_LATENT + 2 * lattice.MAX_SHIFT
 
 
 def test_flows_on_a_lattice_are_near_what_they_were():

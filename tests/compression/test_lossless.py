@@ -10,7 +10,7 @@ import toys
 import vlae_tf
 from vlae_tf import compression
 from vlae_tf import data as data_lib
-from vlae_tf.compression import batches
+from vlae_tf.compression.chunks import schedule
 
 _SHAPE = (4, 5, 1)
 _SMALL = dict(encoder_widths='4', encoder_units=6, flow_steps=2, flow_units=5)
@@ -23,7 +23,7 @@ def _chunks(lanes, seed=0, **changes):
 
 @pytest.fixture(scope='module')
 def binary():
-  """What codes binary images on four lanes."""
+  """A codec of binary images on four lanes."""
   return _chunks(4)
 
 
@@ -64,7 +64,7 @@ _PLAIN = dict(decoder='factorised', prior='gaussian')
 @pytest.mark.parametrize('lanes, num', [(1, 9), (32, 47)])
 def test_images_come_back_on_few_lanes_and_many(lanes, num):
   """Each with a round that takes bits back."""
-  assert not batches.deal(num, lanes)[-1].is_direct
+  assert schedule(num, lanes)[-1].bits_back
   _check(_chunks(lanes, **_PLAIN), _images(num))
 
 
@@ -118,7 +118,7 @@ def test_models_of_levels_without_a_code_are_coded():
 def test_images_of_levels_come_back(pixel_law, lanes):
   """On a single lane as well, each with a round that takes bits back."""
   chunks = _chunks(lanes, pixel_law=pixel_law, **_PLAIN)
-  assert not batches.deal(12, lanes)[-1].is_direct
+  assert schedule(12, lanes)[-1].bits_back
   rng = np.random.default_rng(0)
   images = rng.integers(0, 256, (12, *_SHAPE)).astype(np.uint8)
   images[7], images[8] = 0, 255
@@ -242,7 +242,8 @@ def test_images_take_the_bits_of_the_bound():
   grey = data_lib.load('digits').test[:232]
   images = np.random.default_rng(0).random(grey.shape) < grey
   chunks = compression.LosslessChunks(compression.ExactModel(model))
-  direct = sum(r.size for r in batches.deal(len(images), 16) if r.is_direct)
+  batches = schedule(len(images), 16)
+  direct = sum(batch.size for batch in batches if not batch.bits_back)
   first = chunks.encode(images[:direct]).net_bits
   encoded = _check(chunks, images)
   found = encoded.net_bits - first

@@ -1,4 +1,4 @@
-"""Codes alone: coded exactly, chosen well, and drawn from."""
+"""Latents of lossy files: coded exactly, chosen well, and drawn from."""
 
 import fractions
 import math
@@ -9,15 +9,13 @@ import tensorflow as tf
 import toys
 from scipy import stats
 
-from vlae_tf import data
+from vlae_tf import compression, data
 from vlae_tf.compression import (
-  decompression,
   exact_model,
+  files,
   lattice,
   lattice_search,
-  lossy,
   rate_distortion,
-  shared_draws,
 )
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -63,7 +61,7 @@ def test_shifts_have_no_ties_between_powers_of_two(step):
 def test_messages_are_as_long_as_the_mass_of_the_prior_says(
   gaussian_model, step
 ):
-  chunks = lossy.LossyChunks(exact_model.ExactModel(gaussian_model), step)
+  chunks = compression.LossyChunks(exact_model.ExactModel(gaussian_model), step)
   rng = np.random.default_rng(0)
   points = np.rint(rng.standard_normal([70, 4]) * 1.5 / step).astype(np.int16)
   encoded = chunks.encode(points)
@@ -72,13 +70,12 @@ def test_messages_are_as_long_as_the_mass_of_the_prior_says(
   # A checksum, the length of the head, and what is filled up.
   assert bits / 8 <= len(encoded.data) <= bits / 8 + 4 + 5
   np.testing.assert_array_equal(chunks.decode(encoded.data, 70), points)
-  np.testing.assert_array_equal(lossy.codes(points, step), points * step)
 
 
 @pytest.mark.usefixtures('compiled')
 def test_a_flow_is_undone_and_damage_is_found(flow_model):
   step = 0.75
-  chunks = lossy.LossyChunks(exact_model.ExactModel(flow_model), step)
+  chunks = compression.LossyChunks(exact_model.ExactModel(flow_model), step)
   points = np.random.default_rng(1).integers(-4, 5, [70, 4]).astype(np.int16)
   encoded = chunks.encode(points)
   np.testing.assert_array_equal(chunks.decode(encoded.data, 70), points)
@@ -102,22 +99,22 @@ def _cost(model, points, images, step):
 
 def test_the_search_ends_where_no_neighbour_is_better(gaussian_model):
   step, images = 1.5, toys.binary_images(24, _SHAPE)
-  first = lattice_search.codes_of(gaussian_model, images, step, moves=0)
+  first = lattice_search.find_points(gaussian_model, images, step, moves=0)
   mean = gaussian_model.posterior(images).mean().numpy()
   np.testing.assert_array_equal(first, np.rint(mean / step))
-  found = lattice_search.codes_of(gaussian_model, images, step, moves=8)
+  found = lattice_search.find_points(gaussian_model, images, step, moves=8)
   cost = _cost(gaussian_model, found, images, step)
   assert (cost < _cost(gaussian_model, first, images, step) - 0.01).any()
   for move in np.concatenate([np.eye(4), -np.eye(4)]).astype(int):
     other = _cost(gaussian_model, found + move, images, step)
     assert (other > cost - 0.01).all()
   # Few trials find most of it, as they are ranked.
-  few = lattice_search.codes_of(gaussian_model, images, step, moves=2)
+  few = lattice_search.find_points(gaussian_model, images, step, moves=2)
   gain = _cost(gaussian_model, first, images, step).mean() - cost.mean()
   lost = _cost(gaussian_model, few, images, step).mean() - cost.mean()
   assert lost < 0.3 * gain
   with pytest.raises(ValueError, match='`step` must be one of'):
-    lattice_search.codes_of(gaussian_model, images, 1.25)
+    lattice_search.find_points(gaussian_model, images, 1.25)
 
 
 def test_noise_is_matched_with_the_numbers_it_makes(flow_model):
@@ -148,43 +145,23 @@ def test_the_likeliest_image_is_that_of_a_naive_loop(flow_model):
       at = law.conditionals(wanted)
       p = [at.log_prob(x)[:, row, column].numpy() for x in (wanted, ones)]
       wanted[:, row, column, 0] = p[1] > p[0]
-  found = decompression.likeliest(flow_model, z)
+  found = files.likeliest(flow_model, z)
   np.testing.assert_array_equal(found, wanted)
   assert 0 < found.mean() < 1
 
 
 def test_draws_are_a_function_of_codes_and_a_seed(flow_model):
   z = np.random.default_rng(2).standard_normal([3, 4]).astype(np.float32)
-  one = decompression.draws(flow_model, z, 400, seed=3)
-  np.testing.assert_array_equal(
-    one, decompression.draws(flow_model, z, 400, seed=3)
-  )
-  assert (one != decompression.draws(flow_model, z, 400, seed=4)).any()
+  one = files.draw(flow_model, z, 400, seed=3)
+  np.testing.assert_array_equal(one, files.draw(flow_model, z, 400, seed=3))
+  assert (one != files.draw(flow_model, z, 400, seed=4)).any()
   # The first pixel depends on the code alone.
   law = flow_model.likelihood(z).conditionals(np.zeros([3, *_SHAPE], 'float32'))
   np.testing.assert_allclose(
     one[:, :, 0, 0, 0].mean(0), law.mean()[:, 0, 0, 0], atol=0.1
   )
-  with pytest.raises(ValueError, match='`codes` must'):
-    decompression.draws(flow_model, z[:, :2])
-
-
-def test_shared_draws_are_draws_of_the_posterior(gaussian_model):
-  image = toys.binary_images(1, _SHAPE)
-  images = np.repeat(image, 400, 0)
-  shared = shared_draws.SharedDraws(gaussian_model, 5000, seed=1)
-  found = shared.select(images)
-  law = gaussian_model.posterior(image)
-  mean, stddev = law.mean().numpy()[0], law.stddev().numpy()[0]
-  assert (found.effective_size > 100).all()
-  deviation = (found.code.mean(0) - mean) / stddev
-  assert (np.abs(deviation) < 4.5 / math.sqrt(400) + 0.1).all()
-  np.testing.assert_allclose(found.code.std(0), stddev, rtol=0.2)
-  kl = (mean**2 + stddev**2 - 1) / 2 - np.log(stddev)
-  kl = kl.sum() / np.log(2)
-  assert kl < found.bits(5000).mean() < kl + math.log2(kl + 1) + 4
-  again = shared_draws.SharedDraws(gaussian_model, 5000, seed=1).select(image)
-  np.testing.assert_array_equal(again.code[0], found.code[0])
+  with pytest.raises(ValueError, match='`z` must'):
+    files.draw(flow_model, z[:, :2])
 
 
 def test_rows_are_what_the_codes_cost_and_leave(gaussian_model):
@@ -195,16 +172,18 @@ def test_rows_are_what_the_codes_cost_and_leave(gaussian_model):
   parts['test'] = slice(34, 44)
   of_parts = {name: images[part] for name, part in parts.items()}
   of_labels = {name: labels[part] for name, part in parts.items()}
-  given = data.ImageData('mine', **of_parts, labels=of_labels)
-  measurer = rate_distortion.Measurer(gaussian_model, given, 8, seed=5)
+  mine = data.ImageData('mine', **of_parts, labels=of_labels)
+  measurer = rate_distortion.Measurer(gaussian_model, mine, 8, seed=5)
   ways = []
-  report = measurer([4.0], 64, ways.append)
-  assert len(ways) == len(report.rows) == rate_distortion.num_ways([4.0])
-  nearest, search, _, posterior, prior = report.rows
+  report = measurer([4.0], ways.append)
+  assert len(ways) == len(report.rows) == rate_distortion.num_rows([4.0])
+  nearest, search, posterior, prior = report.rows
   assert [r.way for r in (nearest, search)] == ['nearest', 'search']
   x = images[34:42]
   for row, moves in ((nearest, 0), (search, 8)):
-    points = lattice_search.codes_of(gaussian_model, np.float32(x), 4.0, moves)
+    points = lattice_search.find_points(
+      gaussian_model, np.float32(x), 4.0, moves
+    )
     bits = _bits_of_gaussian(points * 4.0, 4.0).mean()
     assert row.bits == pytest.approx(bits, abs=0.01) and row.step == 4.0
     assert row.bits < row.gross_bits < row.bits + 9

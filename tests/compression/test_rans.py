@@ -1,4 +1,4 @@
-"""Messages are those of a textbook's coder, and give back what they were."""
+"""rANS messages: equal to a textbook coder, and recovered exactly."""
 
 import math
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vlae_tf.compression import rans as message_lib
-from vlae_tf.compression import stack
+from vlae_tf.compression import rans
 
 _LANES = 5
 _TOTAL = 2**24
@@ -53,7 +52,7 @@ def _intervals(rng, num):
 
 
 def _interval(start, width):
-  return message_lib.Interval(tf.constant(start), tf.constant(width))
+  return rans.Interval(tf.constant(start), tf.constant(width))
 
 
 def _assert_is(message, textbook):
@@ -81,9 +80,9 @@ _LIVE = np.array([True, True, False, True, True])
 @each_mode
 def test_heads_and_words_are_those_of_a_textbook(mode):
   rng = np.random.default_rng(0)
-  message = message_lib.random(_LANES, 1, _LIVE, num_words=40)
+  message = rans.random(_LANES, 1, _LIVE, num_words=40)
   textbook = Textbook(message.heads, message.words[:40])
-  push, drop = mode(message_lib.push), mode(message_lib.drop)
+  push, pop = mode(rans.push), mode(rans.pop)
   starts, widths = _intervals(rng, 60)
   wanted = rng.random((60, _LANES)) < 0.7
   chosen = [
@@ -101,10 +100,10 @@ def test_heads_and_words_are_those_of_a_textbook(mode):
     _assert_is(message, textbook)
   assert int(message.size) > 60
   for k in reversed(range(60)):
-    slots = message_lib.slots(message).numpy()
+    slots = rans.peek(message).numpy()
     assert all(a <= slots[n] < a + w for n, (a, w) in chosen[k].items())
     interval = _interval(starts[k], widths[k])
-    message = drop(message, interval, tf.constant(wanted[k]))
+    message = pop(message, interval, tf.constant(wanted[k]))
     textbook.pop(chosen[k])
     _assert_is(message, textbook)
   _assert_same(message, before)
@@ -113,36 +112,36 @@ def test_heads_and_words_are_those_of_a_textbook(mode):
 def test_symbols_that_were_not_pushed_are_popped_and_pushed_again():
   """What bits back does: words are taken that others left there."""
   rng = np.random.default_rng(0)
-  message = message_lib.random(_LANES, 1, num_words=50)
+  message = rans.random(_LANES, 1, num_words=50)
   textbook = Textbook(message.heads, message.words[:50])
   before, taken = message, []
   for _ in range(40):
     # All that `[0, 2**24)` is divided into at random, for each lane.
-    slots = message_lib.slots(message).numpy()
+    slots = rans.peek(message).numpy()
     cut = rng.integers(1, _TOTAL, _LANES)
     start = np.where(slots < cut, 0, cut)
     width = np.where(slots < cut, cut, _TOTAL - cut)
     taken.append((start, width))
-    message = message_lib.drop(message, _interval(start, width))
+    message = rans.pop(message, _interval(start, width))
     textbook.pop(dict(enumerate(zip(start.tolist(), width.tolist()))))
     _assert_is(message, textbook)
   assert int(message.low) == int(message.size) < 50
   for start, width in reversed(taken):
-    message = message_lib.push(message, _interval(start, width))
+    message = rans.push(message, _interval(start, width))
   _assert_same(message, before)
 
 
 def test_many_symbols_go_on_as_one_after_the_other():
   starts, widths = _intervals(np.random.default_rng(0), 30)
-  message = message_lib.random(_LANES, 1, _LIVE, num_words=7)
+  message = rans.random(_LANES, 1, _LIVE, num_words=7)
   textbook = Textbook(message.heads, message.words[:7])
-  pushed = message_lib.push_all(message, _interval(starts, widths))
+  pushed = rans.push_all(message, _interval(starts, widths))
   for start, width in zip(starts[::-1].tolist(), widths[::-1].tolist()):
     symbols = {n: (start[n], width[n]) for n in np.flatnonzero(_LIVE).tolist()}
     textbook.push(symbols)
   _assert_is(pushed, textbook)
 
-  def locate(k, slots):
+  def inverse_cdf(k, slots):
     inside = (starts[k.numpy()] <= slots) & (
       slots < starts[k.numpy()] + widths[k.numpy()]
     )
@@ -150,17 +149,17 @@ def test_many_symbols_go_on_as_one_after_the_other():
     interval = _interval(starts[k.numpy()], widths[k.numpy()])
     return tf.cast(k, tf.float64) + tf.zeros(_LANES, tf.float64), interval
 
-  popped, numbers = message_lib.pop_all(pushed, 30, locate, tf.float64)
+  popped, numbers = rans.pop_all(pushed, 30, inverse_cdf, tf.float64)
   np.testing.assert_array_equal(numbers, np.arange(30)[:, None] + np.zeros(5))
   _assert_same(popped, message)
 
 
 def test_symbols_take_the_bits_of_their_probabilities():
   starts, widths = _intervals(np.random.default_rng(3), 300)
-  message = message_lib.random(_LANES, 1, num_words=0)
+  message = rans.random(_LANES, 1, num_words=0)
   for start, width in zip(starts, widths):
-    pushed = message_lib.push(message, _interval(start, width))
-    bits = message_lib.num_bits(pushed) - message_lib.num_bits(message)
+    pushed = rans.push(message, _interval(start, width))
+    bits = rans.num_bits(pushed) - rans.num_bits(message)
     exact = math.fsum(24 - np.log2(width))
     # What rounds a head is below 2**24, most often far below it.
     parts = _TOTAL / (pushed.heads.numpy() - _TOTAL)
@@ -170,9 +169,9 @@ def test_symbols_take_the_bits_of_their_probabilities():
 
 def test_bits_of_many_symbols_add_up():
   starts, widths = _intervals(np.random.default_rng(3), 2000)
-  message = message_lib.random(_LANES, 1)
-  pushed = message_lib.push_all(message, _interval(starts, widths))
-  bits = message_lib.num_bits(pushed) - message_lib.num_bits(message)
+  message = rans.random(_LANES, 1)
+  pushed = rans.push_all(message, _interval(starts, widths))
+  bits = rans.num_bits(pushed) - rans.num_bits(message)
   exact = math.fsum((24 - np.log2(widths)).flat)
   # What rounds a head costs 2**-20 bits on average, give or take 2**-10.
   num = widths.size
@@ -180,44 +179,44 @@ def test_bits_of_many_symbols_add_up():
 
 
 def test_lost_words_show():
-  message = message_lib.random(_LANES, 1, num_words=1)
+  message = rans.random(_LANES, 1, num_words=1)
   message = message._replace(words=message.words[:8])
   starts, widths = np.zeros((20, _LANES), int), np.ones((20, _LANES), int)
-  pushed = message_lib.push_all(message, _interval(starts, widths))
+  pushed = rans.push_all(message, _interval(starts, widths))
   # 24 bits of each symbol.
   assert int(pushed.size) >= 20 * _LANES * 24 // 32 - _LANES > 8
-  longer = stack.with_capacity(message, 4000)
+  longer = rans.with_capacity(message, 4000)
   assert longer.words.shape[0] == 4000
-  whole = message_lib.push_all(longer, _interval(starts, widths))
+  whole = rans.push_all(longer, _interval(starts, widths))
   assert int(whole.size) == int(pushed.size)
-  assert stack.with_capacity(whole, 5).words.shape[0] == 4000
+  assert rans.with_capacity(whole, 5).words.shape[0] == 4000
 
 
 def test_taking_more_than_there_is_shows():
-  message = message_lib.random(_LANES, 1, num_words=3)
+  message = rans.random(_LANES, 1, num_words=3)
   one = _interval(np.zeros(_LANES, int), np.ones(_LANES, int))
   for _ in range(20):
     message = message._replace(heads=message.heads // _TOTAL * _TOTAL)
-    message = message_lib.drop(message, one)
+    message = rans.pop(message, one)
   assert int(message.low) == int(message.size) < 0
 
 
 def _busy(num=40, begun=4):
   """A message that something has been pushed onto, its last lane not begun."""
-  message = stack.start(_LANES, 12345, 11)
-  message = stack.begin(message, 1, begun)
+  message = rans.initial(_LANES, 12345, 11)
+  message = rans.start_lanes(message, 1, begun)
   live = tf.range(_LANES) < begun
   starts, widths = _intervals(np.random.default_rng(num), num)
   message = message._replace(live=live)
-  return message_lib.push_all(message, _interval(starts, widths))
+  return rans.push_all(message, _interval(starts, widths))
 
 
 @pytest.mark.parametrize('num', [0, 1, 2, 3, 40])
 def test_bytes_give_back_a_message(num):
   message = _busy(num)
   low = int(message.low)
-  data = stack.to_bytes(message, 4, low)
-  again = stack.from_bytes(data, _LANES, 4)
+  data = rans.to_bytes(message, 4, low)
+  again = rans.from_bytes(data, _LANES, 4)
   # What nobody took stays where it was.
   size = int(message.size) - low
   assert int(again.size) == int(again.low) == size
@@ -237,16 +236,16 @@ def test_bytes_give_back_a_message(num):
 @pytest.mark.parametrize('word', [2**31, 2**32 - 1])
 def test_bytes_hold_all_heads_there_are(top, word):
   heads = [top * 2**32 + word, _LOW, 2**63 - 1, 2**32]
-  message = message_lib.of_words(heads, [7, 2**32 - 1], np.ones(4, bool))
-  again = stack.from_bytes(stack.to_bytes(message, 4, 0), 4, 4)
+  message = rans.from_words(heads, [7, 2**32 - 1], np.ones(4, bool))
+  again = rans.from_bytes(rans.to_bytes(message, 4, 0), 4, 4)
   _assert_same(again, message)
 
 
 def test_bytes_are_as_the_format_says():
   """By hand: `(1, 2**32 + 5)` and one word."""
   heads = [2**32 + 5, 5 * 2**32 + 6]
-  message = message_lib.of_words(heads, [9, 8], np.ones(2, bool))
-  data = stack.to_bytes(message, 2, 1)
+  message = rans.from_words(heads, [9, 8], np.ones(2, bool))
+  data = rans.to_bytes(message, 2, 1)
   # Length 1; length 3, then `01` of 5 = 101.
   tops = 1 | 3 << 5 | 1 << 10
   expected = tops.to_bytes(2, 'little')
@@ -255,46 +254,46 @@ def test_bytes_are_as_the_format_says():
 
 @pytest.mark.parametrize('num', [0, 3, 40])
 def test_lanes_end_as_they_began(num):
-  message = message_lib.random(_LANES, 2, num_words=9)
+  message = rans.random(_LANES, 2, num_words=9)
   message = message._replace(heads=tf.constant([2**40, *[0] * 4], tf.int64))
-  begun = stack.begin(message, 1, 4)
+  begun = rans.start_lanes(message, 1, 4)
   assert int(begun.size) == int(begun.low) == 6
   words = message.words.numpy()[6:9].tolist()
   assert begun.heads[1:4].numpy().tolist() == [2**32 + w for w in words]
   starts, widths = _intervals(np.random.default_rng(num), num)
   live = tf.range(_LANES) < 4
   pushed = begun._replace(live=live)
-  pushed = message_lib.push_all(pushed, _interval(starts, widths))
+  pushed = rans.push_all(pushed, _interval(starts, widths))
   for start, width in zip(starts, widths):
-    pushed = message_lib.drop(pushed, _interval(start, width))
-  ended = stack.end(pushed, 1, 4)
+    pushed = rans.pop(pushed, _interval(start, width))
+  ended = rans.end_lanes(pushed, 1, 4)
   _assert_same(ended._replace(heads=message.heads), message)
 
 
 def test_lanes_that_never_began_so_do_not_end():
-  message = stack.begin(stack.start(_LANES, 0, 30), 1, 4)
+  message = rans.start_lanes(rans.initial(_LANES, 0, 30), 1, 4)
   interval = _interval(np.zeros(_LANES, int), np.full(_LANES, 2**20))
   message = message._replace(live=tf.ones(_LANES, bool))
-  pushed = message_lib.push(message, interval)
-  with pytest.raises(ValueError, match='does not end as it began'):
-    stack.end(pushed, 1, 4)
+  pushed = rans.push(message, interval)
+  with pytest.raises(ValueError, match='does not end in the state'):
+    rans.end_lanes(pushed, 1, 4)
 
 
 def test_no_lane_begins_where_none_is_more():
-  message = stack.start(_LANES, 77, 6)
-  _assert_same(stack.begin(message, 3, 3), message)
-  _assert_same(stack.begin(message, 3, 2), message)
-  _assert_same(stack.end(message, 3, 2), message)
+  message = rans.initial(_LANES, 77, 6)
+  _assert_same(rans.start_lanes(message, 3, 3), message)
+  _assert_same(rans.start_lanes(message, 3, 2), message)
+  _assert_same(rans.end_lanes(message, 3, 2), message)
 
 
-def test_known_words_go_under_a_message():
+def test_initial_words_go_below_a_message():
   message = _busy()
-  longer = stack.with_borrowed(message, 11, 6)
+  longer = rans.with_initial_words(message, 11, 6)
   assert int(longer.size) == int(message.size) + 6
   assert int(longer.low) == int(message.low) + 6
   np.testing.assert_array_equal(longer.heads, message.heads)
   # As if there had been seventeen from the beginning.
-  whole = stack.start(_LANES, 12345, 17)
+  whole = rans.initial(_LANES, 12345, 17)
   untouched = int(message.low)
   np.testing.assert_array_equal(
     longer.words[: 6 + untouched], whole.words[: 6 + untouched]
@@ -303,14 +302,14 @@ def test_known_words_go_under_a_message():
     longer.words[6 : int(longer.size)], message.words[: int(message.size)]
   )
   # They are left out of the bytes alike.
-  assert stack.to_bytes(longer, 4, int(longer.low)) == stack.to_bytes(
+  assert rans.to_bytes(longer, 4, int(longer.low)) == rans.to_bytes(
     message, 4, int(message.low)
   )
 
 
-def test_known_words_look_random():
+def test_initial_words_look_random():
   """Bits that a posterior takes have to be fair, or codes are no draws."""
-  words = stack.borrowed_words(20000)
+  words = rans.initial_words(20000)
   assert words.dtype == np.int64
   assert words.min() >= 0 and words.max() < 2**32
   assert len(set(words.tolist())) == len(words)
@@ -324,14 +323,14 @@ def test_known_words_look_random():
 
 
 def test_bytes_of_no_message_are_refused():
-  data = stack.to_bytes(_busy(), 4, 0)
+  data = rans.to_bytes(_busy(), 4, 0)
   for end in range(4 * 4):
     with pytest.raises(ValueError):
-      stack.from_bytes(data[:end], _LANES, 4)
+      rans.from_bytes(data[:end], _LANES, 4)
   with pytest.raises(ValueError, match='length'):
-    stack.from_bytes(data + b'x', _LANES, 4)
-  with pytest.raises(ValueError, match='holds less'):
-    stack.from_bytes(bytes(3 + 16), _LANES, 4)
+    rans.from_bytes(data + b'x', _LANES, 4)
+  with pytest.raises(ValueError, match='below its minimum'):
+    rans.from_bytes(bytes(3 + 16), _LANES, 4)
 
 
 def test_random_bytes_are_refused_or_some_message():
@@ -340,7 +339,7 @@ def test_random_bytes_are_refused_or_some_message():
   for num in range(300):
     data = rng.bytes(num)
     try:
-      message = stack.from_bytes(data, _LANES, 4)
+      message = rans.from_bytes(data, _LANES, 4)
     except ValueError:
       refused += 1
       continue
@@ -348,5 +347,5 @@ def test_random_bytes_are_refused_or_some_message():
     assert (heads >= _LOW).all()
     assert not message.live.numpy().any()
     # Nothing is lost but the bits that fill up a byte.
-    assert stack.to_bytes(message, 4, 0)[-num // 2 :] == data[-num // 2 :]
+    assert rans.to_bytes(message, 4, 0)[-num // 2 :] == data[-num // 2 :]
   assert 50 < refused < 300

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from vlae_tf import compression, distributions, models, nn
-from vlae_tf.compression import batches, lattice, lattice_search
+from vlae_tf.compression import chunks as chunks_lib
+from vlae_tf.compression import lattice, lattice_search
 from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import fixed_point, weight_norm
 
@@ -87,7 +88,7 @@ def test_flows_of_places_are_bijections_of_a_lattice(cls, step):
   assert len(np.unique(shifts)) > 5
   assert np.abs(shifts).max() <= 2 * lattice.MAX_SHIFT
   bound = lattice.max_noise(exact.model.prior.bijector())
-  assert bound == lattice.MAX_CODE + 2 * lattice.MAX_SHIFT
+  assert bound == lattice.MAX_LATENT + 2 * lattice.MAX_SHIFT
 
 
 def _stretched(vlae):
@@ -153,7 +154,7 @@ def _forget_chunks():
 def test_images_come_back(cls):
   chunks = _chunks(cls)
   images = _images(17)
-  assert not batches.deal(17, 4)[-1].is_direct
+  assert chunks_lib.schedule(17, 4)[-1].bits_back
   data = chunks.encode(images).data
   np.testing.assert_array_equal(chunks.decode(data, 17), images)
 
@@ -164,7 +165,8 @@ def test_images_take_the_bits_of_the_bound(cls):
   """All but the first rounds, which cost a code that does not come back."""
   chunks, images = _chunks(cls), _images(400)
   vlae = chunks.exact.original
-  direct = sum(r.size for r in batches.deal(len(images), 4) if r.is_direct)
+  batches = chunks_lib.schedule(len(images), 4)
+  direct = sum(batch.size for batch in batches if not batch.bits_back)
   first = chunks.encode(images[:direct]).net_bits
   found = chunks.encode(images).net_bits - first
   numbers = tf.constant(images[direct:].astype('float32'))
@@ -212,7 +214,7 @@ def test_searched_points_say_as_much_for_fewer_bits(cls):
   """Than the nearest ones: bits of the code, and of the image given it."""
   vlae, images = _model(cls), _images(6).astype('float32')
   with_search, nearest = (
-    _total(vlae, images, lattice_search.codes_of(vlae, images, 1.0, moves))
+    _total(vlae, images, lattice_search.find_points(vlae, images, 1.0, moves))
     for moves in (8, 0)
   )
   assert with_search.shape == (6,)

@@ -11,8 +11,7 @@ import toys
 
 from conformance import cases
 from vlae_tf import compression
-from vlae_tf.compression import lattice
-from vlae_tf.compression import rans as message_lib
+from vlae_tf.compression import lattice, rans
 from vlae_tf.distributions import (
   autoregressive_image,
   gaussians,
@@ -331,7 +330,7 @@ def test_bits_come_back(live):
     prior, likelihood, posterior = _parts(exact)
     codec = _in_graph(compression.BitsBack(prior, likelihood, posterior))
     found = compression.check_codec(codec, images, live)
-    before = message_lib.random(_LANES, live=live)
+    before = rans.random(_LANES, live=live)
     _, code = posterior(images).pop(before)
     rate, back = (
       compression.check_codec(f, code, live)

@@ -1,23 +1,31 @@
-"""Laws as codes: what is pushed onto a message is popped off it again."""
+"""Entropy coding with models: rANS, bits-back coding, compressed files."""
 
-from vlae_tf.compression.bits_back import BitsBack, WithCode
-from vlae_tf.compression.chunks import Chunks, Encoded
-from vlae_tf.compression.codec import check_codec, Codec, Priced
-from vlae_tf.compression.codecs import codec_of
+from vlae_tf.compression.chunks import (
+  Chunks,
+  Encoded,
+  LosslessChunks,
+  LossyChunks,
+)
+from vlae_tf.compression.codecs import (
+  AutoregressiveImages,
+  BitsBack,
+  check_codec,
+  Codec,
+  codec_of,
+  Independent,
+  Priced,
+  Transformed,
+  WithCode,
+)
 from vlae_tf.compression.exact_model import ExactModel
-from vlae_tf.compression.files import Coder
-from vlae_tf.compression.images import AutoregressiveImages
-from vlae_tf.compression.independent import Independent, Transformed
+from vlae_tf.compression.files import Coder, Settings, Sizes
 from vlae_tf.compression.lattice import (
   GaussianSymbols,
   on_lattice,
   StandardGaussianSymbols,
 )
 from vlae_tf.compression.logistic_mixture_symbols import LogisticMixtureSymbols
-from vlae_tf.compression.lossless import LosslessChunks
-from vlae_tf.compression.lossy import LossyChunks
 from vlae_tf.compression.rans import Interval, Message
-from vlae_tf.compression.settings import Settings, Sizes
 from vlae_tf.compression.symbols import (
   BernoulliSymbols,
   CategoricalSymbols,

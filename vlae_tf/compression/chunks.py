@@ -1,5 +1,13 @@
-"""Some values as the bytes of a chunk, see docs/format.md."""
+"""Chunks: images, or latents alone, as bytes; see docs/format.md.
 
+#### References
+
+[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (section 3)
+"""
+
+import functools
 import math
 import zlib
 from collections.abc import Callable
@@ -8,21 +16,61 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.compression import batches, stack
-from vlae_tf.compression import rans as message_lib
+from vlae_tf.compression import codecs, lattice, rans
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.compression.rans import Message, WORD_BITS
+from vlae_tf.nn import fixed_point
 
 Progress: TypeAlias = Callable[[int], Any] | None
 
+# The first images are coded without bits back, in batches that begin with these
+# sizes: the bits that they leave on the message are popped by later ones. An
+# image leaves some 120 bits or more, a lane takes 32 to start, and bits back
+# take some 400, which come back but for those that the image itself leaves.
+_FIRST_BATCHES = (1, 5)
+_DIRECT = 38
+_DIRECT_PER_LANE = 3
+_FIRST_WITH_BITS_BACK = 9
+_FLOW_BATCH = 64  # Latents that a flow is computed of at a time.
+
+
+class _Batch(NamedTuple):
+  """Images that are coded side by side, one in each of the first lanes."""
+
+  start: int  # Number of the first image.
+  size: int
+  bits_back: bool
+
+
+def schedule(num: int, lanes: int, bits_back: bool = True) -> list[_Batch]:
+  """The batches of a chunk, in the order of a sender.
+
+  >>> [batch.size for batch in schedule(100, 16)]
+  [1, 5, 16, 16, 9, 12, 16, 16, 9]
+  """
+  batches: list[_Batch] = []
+  direct = min(_DIRECT, _DIRECT_PER_LANE * lanes + 1) if bits_back else num
+  done, size = 0, _FIRST_WITH_BITS_BACK
+  while done < num:
+    is_direct = done < direct
+    wanted = lanes if is_direct else size
+    if len(batches) < len(_FIRST_BATCHES):
+      wanted = _FIRST_BATCHES[len(batches)]
+    elif not is_direct:
+      size += max(1, size // 3)
+    taken = min(wanted, lanes, num - done)
+    batches.append(_Batch(done, taken, not is_direct))
+    done += taken
+  return batches
+
 
 class Encoded(NamedTuple):
-  """A chunk, and what it holds.
+  """An encoded chunk.
 
   Attributes:
     data: Bytes.
-    net_bits: Bits that the values took: what is on the message at the end less
-      what was on it at the beginning.
+    net_bits: Bits of the values: those of the message at the end, less those
+      at the beginning.
   """
 
   data: bytes
@@ -30,161 +78,158 @@ class Encoded(NamedTuple):
 
 
 class Chunks:
-  """Codes values in rounds of a lane each; sub-classes say how a round goes.
+  """Base of codecs of chunks: values as bytes, batch by batch.
 
   Functions are compiled at their first use, for every capacity of messages.
   """
 
-  # Whether a round may take bits off the message.
+  # Whether batches but the first ones use bits back.
   bits_back = False
 
   def __init__(self, exact: ExactModel, lanes: int):
-    """Creates it.
-
-    Args:
-      exact: `ExactModel`.
-      lanes: Values that are coded side by side.
-    """
     self.exact = exact
     self.lanes = lanes
     self._capacity = 0
-    code = math.prod(exact.model.event_shape)
-    # More words than a round can take off a message.
-    self._most_taken = lanes * (code + 2)
-    self._push = {d: self._function(self.push, d) for d in (False, True)}
-    self._pop = {d: self._function(self.pop, d) for d in (False, True)}
+    # More words than a batch can pop off a message.
+    self._max_popped = lanes * (math.prod(exact.model.event_shape) + 2)
+    both = (False, True)
+    self._push_in_graph = {b: self._in_graph(self._push, b) for b in both}
+    self._pop_in_graph = {b: self._in_graph(self._pop, b) for b in both}
 
-  def push(
-    self, message: Message, batch: tf.Tensor, is_direct: bool
-  ) -> Message:
-    """Pushes a round.
-
-    Args:
-      message: `Message`.
-      batch: float64 `Tensor` of shape `[lanes, ...]`.
-      is_direct: Whether nothing is to be taken off the message.
-
-    Returns:
-      The new `Message`.
-    """
+  def _push(self, message, batch, bits_back):
+    """Pushes a batch, float64 `[lanes, ...]`, perhaps with bits back."""
     raise NotImplementedError
 
-  def pop(self, message: Message, is_direct: bool) -> tuple[Message, tf.Tensor]:
-    """Undoes `push`."""
+  def _pop(self, message, bits_back):
+    """Undoes `_push`."""
     raise NotImplementedError
 
-  def to_numbers(self, values: np.ndarray) -> np.ndarray:
+  def _to_numbers(self, values):
     """Values as float64."""
     raise NotImplementedError
 
-  def from_numbers(self, numbers: np.ndarray) -> np.ndarray:
-    """Undoes `to_numbers`."""
+  def _from_numbers(self, numbers):
+    """Undoes `_to_numbers`."""
     raise NotImplementedError
 
-  def to_rounds(self, values: np.ndarray) -> np.ndarray:
-    """What rounds code of values: the values, if this is not overridden."""
+  def _transformed(self, values):
+    """Values as they are coded."""
     return values
 
-  def from_rounds(self, coded: np.ndarray) -> np.ndarray:
-    """Undoes `to_rounds`."""
-    return coded
+  def _restored(self, transformed):
+    """Undoes `_transformed`."""
+    return transformed
 
   def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
-    """Codes values.
+    """Encodes values `[num, ...]`, at least one.
 
     Args:
       values: Array of shape `[num, ...]`, `num` at least 1.
-      progress: Called with numbers of values that are done.
+      progress: Called with the number of values of each batch.
 
     Returns:
       `Encoded`.
     """
-    borrowed = 2 * self._most_taken
-    message = stack.start(
-      self.lanes, checksum(values), borrowed, self._capacity
+    num_initial = 2 * self._max_popped
+    message = rans.initial(
+      self.lanes, checksum(values), num_initial, self._capacity
     )
-    begun, before = 1, message_lib.num_bits(message, 1)
-    coded = self.to_rounds(values)
-    for part in batches.deal(len(values), self.lanes, self.bits_back):
-      if int(message.size) < self._most_taken:
-        message = stack.with_borrowed(message, borrowed, self._most_taken)
-        borrowed += self._most_taken
-        before += self._most_taken * WORD_BITS
-      message = stack.begin(message, begun, part.size)
-      begun = max(begun, part.size)
-      message = self._push_round(message, coded, part)
+    started, before = 1, rans.num_bits(message, 1)
+    transformed = self._transformed(values)
+    for batch in schedule(len(values), self.lanes, self.bits_back):
+      if int(message.size) < self._max_popped:
+        message = rans.with_initial_words(
+          message, num_initial, self._max_popped
+        )
+        num_initial += self._max_popped
+        before += self._max_popped * WORD_BITS
+      message = rans.start_lanes(message, started, batch.size)
+      started = max(started, batch.size)
+      message = self._push_batch(message, transformed, batch)
       if progress is not None:
-        progress(part.size)
-    data = stack.to_bytes(message, begun, int(message.low))
-    return Encoded(data, message_lib.num_bits(message, begun) - before)
+        progress(batch.size)
+    data = rans.to_bytes(message, started, int(message.low))
+    return Encoded(data, rans.num_bits(message, started) - before)
 
   def decode(
     self, data: bytes, num: int, progress: Progress = None
   ) -> np.ndarray:
-    """The values of a chunk.
+    """Decodes a chunk.
 
     Args:
-      data: What `encode` returned.
+      data: Bytes of `encode`.
       num: Number of values.
-      progress: Called with numbers of values that are done.
+      progress: Called with the number of values of each batch.
 
     Returns:
-      An array as `encode` was given.
+      The array that was encoded.
 
     Raises:
       ValueError: These are not the bytes of such a chunk, or not of this model.
     """
-    dealt = batches.deal(num, self.lanes, self.bits_back)
-    sizes = [part.size for part in dealt]
-    begun = max(sizes)
-    capacity = max(self._capacity, len(data) // 2 + 2 * self._most_taken)
-    message = stack.from_bytes(data, self.lanes, begun, capacity)
+    batches = schedule(num, self.lanes, self.bits_back)
+    sizes = [batch.size for batch in batches]
+    started = max(sizes)
+    capacity = max(self._capacity, len(data) // 2 + 2 * self._max_popped)
+    message = rans.from_bytes(data, self.lanes, started, capacity)
     parts = []
-    for k in reversed(range(len(dealt))):
-      message, found = self._pop_round(message, dealt[k])
+    for k in reversed(range(len(batches))):
+      message, found = self._pop_batch(message, batches[k])
       parts.append(found)
       if progress is not None:
-        progress(dealt[k].size)
+        progress(sizes[k])
       before = max([1, *sizes[:k]])
-      message = stack.end(message, before, begun)
-      begun = before
-    values = self.from_rounds(np.concatenate(parts[::-1]))
-    _check_end(message, values)
+      message = rans.end_lanes(message, before, started)
+      started = before
+    values = self._restored(np.concatenate(parts[::-1]))
+    # A sender starts with the checksum and initial words.
+    words = message.words.numpy()[: int(message.size)]
+    found_sum = int(message.heads[0]) - (1 << WORD_BITS)
+    if (
+      found_sum != checksum(values)
+      or (words != rans.initial_words(len(words))).any()
+    ):
+      raise ValueError(
+        'the decoded values have another checksum than those that were encoded'
+      )
     return values
 
-  def _push_round(self, message, values, part):
-    """Pushes a round; with more room, if it has none."""
-    numbers = self.to_numbers(values[part.start : part.start + part.size])
-    batch = np.zeros([self.lanes, *numbers.shape[1:]])
-    batch[: part.size] = numbers
-    message = self._with_live(message, part.size)
+  def _push_batch(self, message, values, batch):
+    """Pushes a batch; again with more capacity, if it did not fit."""
+    numbers = self._to_numbers(values[batch.start : batch.start + batch.size])
+    padded = self._padded(numbers)
+    message = self._with_live(message, batch.size)
     while True:
-      pushed = self._push[part.is_direct](tuple(message), batch)
+      pushed = self._push_in_graph[batch.bits_back](tuple(message), padded)
       pushed = Message(*pushed)
       if int(pushed.size) < message.words.shape[0] - self.lanes:
         return pushed
       self._capacity = 2 * message.words.shape[0]
-      message = stack.with_capacity(message, self._capacity)
+      message = rans.with_capacity(message, self._capacity)
 
-  def _pop_round(self, message, part):
-    message = self._with_live(message, part.size)
-    popped, batch = self._pop[part.is_direct](tuple(message))
+  def _pop_batch(self, message, batch):
+    message = self._with_live(message, batch.size)
+    popped, numbers = self._pop_in_graph[batch.bits_back](tuple(message))
     message = Message(*popped)
-    size = int(message.size)
-    if not 0 <= size < message.words.shape[0] - self.lanes:
-      raise ValueError('it does not hold what it should')
-    return message, self.from_numbers(batch.numpy()[: part.size])
+    if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
+      raise ValueError('it holds fewer or more bits than its values take')
+    return message, self._from_numbers(numbers.numpy()[: batch.size])
+
+  def _padded(self, numbers):
+    padded = np.zeros([self.lanes, *numbers.shape[1:]])
+    padded[: len(numbers)] = numbers
+    return padded
 
   def _with_live(self, message, num):
     return message._replace(live=tf.range(self.lanes) < num)
 
-  def _function(self, method, is_direct):
-    """A method as a graph, which computes exactly."""
+  def _in_graph(self, method, bits_back):
+    """A method as a graph that computes exactly."""
 
     @tf.function(autograph=False)
     def function(state, *args):
       with self.exact.scope():
-        result = method(Message(*state), *args, is_direct)
+        result = method(Message(*state), *args, bits_back)
       if isinstance(result, Message):
         return tuple(result)
       message, value = result
@@ -194,15 +239,178 @@ class Chunks:
 
 
 def checksum(values: np.ndarray) -> int:
-  """CRC-32: of binary values, eight a byte; of others, as they are."""
+  """CRC-32 of bool values packed eight a byte, of others as they are."""
   data = np.packbits(values) if values.dtype == bool else values
   return zlib.crc32(np.ascontiguousarray(data).tobytes())
 
 
-def _check_end(message, values):
-  """Checks that what is left is what a sender starts with."""
-  size = int(message.size)
-  words = message.words.numpy()[:size]
-  first = int(message.heads[0]) - (1 << WORD_BITS)
-  if first != checksum(values) or (words != stack.borrowed_words(size)).any():
-    raise ValueError('what it holds has another checksum than what was coded')
+class LosslessChunks(Chunks):
+  """Lossless codec of images, with bits back but for the first ones.
+
+  Values are bool arrays `[num, height, width, channels]`, or uint8 ones for
+  pixels of 256 levels.
+  """
+
+  bits_back = True
+
+  def __init__(
+    self,
+    exact: ExactModel,
+    lanes: int = 16,
+    step: float = 1 / 16,
+    direct_step: float = 4.0,
+  ):
+    """Creates the codec.
+
+    Args:
+      exact: `ExactModel`.
+      lanes: Images that are coded side by side.
+      step: Step of the lattice of latents, see `lattice`.
+      direct_step: Step for images that are coded without bits back.
+
+    Raises:
+      ValueError: A step is none of `lattice.STEPS`.
+    """
+    lattice.check_step('step', step)
+    lattice.check_step('direct_step', direct_step)
+    self.step, self.direct_step = step, direct_step
+    super().__init__(exact, lanes)
+
+  def _push(self, message, batch, bits_back):
+    if bits_back:
+      return self._bits_back_codec().push(message, batch)
+    return self._direct_codec().push(message, (batch, self._direct_z(batch)))
+
+  def _pop(self, message, bits_back):
+    if bits_back:
+      return self._bits_back_codec().pop(message)
+    message, (images, _) = self._direct_codec().pop(message)
+    return message, images
+
+  def direct_bits(self, images: np.ndarray) -> float:
+    """Mean bits of at most `lanes` images that are coded without bits back."""
+    batch = self._padded(self._to_numbers(images))
+    with self.exact.scope():
+      bits = self._direct_codec().bits((batch, self._direct_z(batch)))
+    return float(tf.reduce_mean(bits[: len(images)]))
+
+  def _to_numbers(self, values):
+    return values.astype(np.float64) / (1 if values.dtype == bool else 255)
+
+  def _from_numbers(self, numbers):
+    if 'levels' in self.exact.model.likelihood.pixel_law.kinds:
+      return np.rint(numbers * 255).astype(np.uint8)
+    return numbers > 0
+
+  def _direct_z(self, batch):
+    posterior = self.exact.model.posterior(fixed_point.rounded(batch))
+    mean, _ = codecs.gaussian_parameters(posterior)
+    return lattice.nearest(mean, self.direct_step)
+
+  def _bits_back_codec(self):
+    prior, likelihood = self._generative_codecs(self.step)
+
+    def posterior(images):
+      q = self.exact.model.posterior(fixed_point.rounded(images))
+      return codecs.codec_of(q, self.step, self.lanes)
+
+    return codecs.BitsBack(prior, likelihood, posterior)
+
+  def _direct_codec(self):
+    return codecs.WithCode(*self._generative_codecs(self.direct_step))
+
+  def _generative_codecs(self, step):
+    """Functions that return codecs of the prior and of the likelihood."""
+    model = self.exact.model
+    return (
+      lambda: codecs.codec_of(model.prior(), step, self.lanes),
+      lambda z: codecs.codec_of(model.likelihood(z), step, self.lanes),
+    )
+
+
+class LossyChunks(Chunks):
+  """Codec of latents alone [1]: points of a lattice under the prior.
+
+  Values are int16 arrays `[num, *event_shape]`, multiples of the step. There is
+  one lane: a latent takes few bits, and each further lane takes 32 bits to
+  start. The noise that a flow makes latents of is coded, computed of many of
+  them at once.
+  """
+
+  def __init__(self, exact: ExactModel, step: float = 4.0):
+    """Creates the codec.
+
+    Args:
+      exact: `ExactModel`.
+      step: Step of the lattice of latents, see `lattice`.
+
+    Raises:
+      ValueError: The step is none of `lattice.STEPS`.
+    """
+    lattice.check_step('step', step)
+    self.step = step
+    super().__init__(exact, lanes=1)
+    self._to_noise = self._of_flow(lambda flow, z: flow.inverse(z))
+    self._to_latents = self._of_flow(lambda flow, z: flow.forward(z))
+
+  def _push(self, message, batch, bits_back):
+    del bits_back
+    return self._noise_and_flow()[0].push(message, batch)
+
+  def _pop(self, message, bits_back):
+    del bits_back
+    return self._noise_and_flow()[0].pop(message)
+
+  def _to_numbers(self, values):
+    return values.astype(np.float64) * self.step
+
+  def _from_numbers(self, numbers):
+    return np.rint(numbers / self.step).astype(np.int16)
+
+  def _transformed(self, values):
+    """Points of latents as points of the noise that they are made of."""
+    most = int(lattice.MAX_MEAN / self.step)
+    largest = np.abs(values.astype(np.int64)).max(initial=0)
+    if values.dtype != np.int16 or largest > most:
+      raise ValueError(
+        f'`values` must be of dtype int16 and within +-{most}, got '
+        f'{values.dtype} up to {largest}.'
+      )
+    return self._in_batches(self._to_noise, values)
+
+  def _restored(self, transformed):
+    return self._in_batches(self._to_latents, transformed)
+
+  def _noise_and_flow(self):
+    """The codec of noise, and the flow that makes latents of it, or `None`."""
+    prior = self.exact.model.prior()
+    codec = codecs.codec_of(prior, self.step, self.lanes)
+    if isinstance(codec, codecs.Transformed):
+      return codec.base, codec.bijector
+    return codec, None
+
+  def _of_flow(self, direction):
+    """One direction of the flow as a graph that computes exactly."""
+
+    @tf.function(autograph=False)
+    def function(batch):
+      with self.exact.scope():
+        flow = self._noise_and_flow()[1]
+        # A copy bypasses the cache of TFP's bijectors.
+        return batch if flow is None else direction(flow, tf.identity(batch))
+
+    # Traced once: TensorFlow would warn of the many functions like it.
+    shape = [_FLOW_BATCH, *self.exact.model.event_shape]
+    return functools.cache(
+      lambda: function.get_concrete_function(tf.TensorSpec(shape, tf.float64))
+    )
+
+  def _in_batches(self, function, points):
+    numbers = self._to_numbers(points)
+    found = []
+    for start in range(0, len(numbers), _FLOW_BATCH):
+      part = numbers[start : start + _FLOW_BATCH]
+      full = np.zeros([_FLOW_BATCH, *numbers.shape[1:]])
+      full[: len(part)] = part
+      found.append(function()(tf.constant(full)).numpy()[: len(part)])
+    return self._from_numbers(np.concatenate(found))

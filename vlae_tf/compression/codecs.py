@@ -1,73 +1,408 @@
-"""From laws to codecs."""
+"""Codecs of distributions: the interface, implementations, and `codec_of`.
 
+#### References
+
+[1]: James Townsend, Tom Bird, David Barber. Practical Lossless Compression with
+     Latent Variables using Bits Back Coding. In _International Conference on
+     Learning Representations_, 2019. https://arxiv.org/abs/1901.04866
+[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
+     Conference on Learning Representations_, 2017.
+     https://arxiv.org/abs/1611.02731 (section 2.1)
+"""
+
+import dataclasses
 import functools
+import math
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.compression import images, independent, lattice, symbols
-from vlae_tf.compression.codec import Priced
+from vlae_tf.compression import lattice, rans
+from vlae_tf.compression import symbols as symbols_lib
+from vlae_tf.compression.rans import Interval, Message
 from vlae_tf.distributions import autoregressive_image
+from vlae_tf.nn import fixed_point
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
-# What TFP makes of it where the bijector, as ours, is no `CompositeTensor`.
+# The base classes, of which TFP makes instances where a bijector, as ours, is
+# no `CompositeTensor`.
 _Independent = tfd.Independent.__base__
 _Transformed = tfd.TransformedDistribution.__base__
 
 
-@functools.singledispatch
-def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
-  """The codec of a law; `codec_of.register` teaches one more.
+@runtime_checkable
+class Codec(Protocol):
+  """An entropy coder of a distribution; `push` and `pop` are exact inverses.
 
-  >>> coins = tfd.Bernoulli(logits=tf.zeros([2, 5]))
+  Values are tensors `[lanes, ...]`; those of lanes that are not live are
+  ignored.
+  """
+
+  def push(self, message: Message, value: Any, /) -> Message:
+    """Pushes values onto a message, at -log2 of their probability."""
+    ...
+
+  def pop(self, message: Message, /) -> tuple[Message, Any]:
+    """Pops the values that were pushed last, or draws from the distribution."""
+    ...
+
+
+class Priced(Codec, Protocol):
+  """A codec that computes the cost of values."""
+
+  def bits(self, value: Any, /) -> tf.Tensor:
+    """-log2 of the probability of values, float64 `[lanes]`."""
+    ...
+
+
+def check_codec(
+  codec: Codec, value: Any, live: np.ndarray | None = None, seed: int = 0
+) -> float:
+  """Checks that `push` and `pop` of a codec are inverses, in both orders.
+
   >>> from vlae_tf import compression
-  >>> codec = codec_of(coins, step=1.0, lanes=2)
-  >>> round(coding.check_codec(codec, tf.ones([2, 5])), 1)
+  >>> symbols = compression.BernoulliSymbols()
+  >>> codec = compression.Independent(symbols, tf.zeros([2, 5, 1]))
+  >>> round(check_codec(codec, tf.ones([2, 5])), 1)  # Ten fair coins, in bits.
   10.0
 
   Args:
-    law: `tfd.Distribution` of batch shape `[lanes]`, or `[]` for the same law
-      in all lanes. Of the latter, Gaussians have to be standard: a lattice is
-      coded far into their tails.
-    step: Distance of the points of the lattice that numbers are coded on.
+    codec: `Codec`.
+    value: Values to code, tensors `[lanes, ...]`.
+    live: bool `[lanes]`, the lanes that are coded to; by default all.
+    seed: Seed of the random bits of the message before.
+
+  Returns:
+    Bits that the value takes: on average 2**-20 a symbol more than -log2 of
+    its probability, give or take 2**-10.
+
+  Raises:
+    ValueError: A value or a message is not recovered.
+  """
+  first = tf.nest.flatten(value)[0]
+  before = rans.random(first.shape[0], seed, live)
+  pushed = codec.push(before, value)
+  popped, again = codec.pop(pushed)
+  _check_same('value', value, again, before.live)
+  _check_message(before, popped)
+  drawn, other = codec.pop(before)
+  _check_message(before, codec.push(drawn, other))
+  return rans.num_bits(pushed) - rans.num_bits(before)
+
+
+def _check_same(name, wanted, found, live):
+  for a, b in zip(tf.nest.flatten(wanted), tf.nest.flatten(found), strict=True):
+    a, b = np.asarray(a)[live], np.asarray(b)[live]
+    if a.shape != b.shape or not (a == b).all():
+      raise ValueError(f'`codec` must give back the {name} {a}, got {b}.')
+
+
+def _check_message(wanted, found):
+  same = tf.reduce_all(wanted.heads == found.heads) and (
+    int(wanted.size) == int(found.size)
+  )
+  size = int(wanted.size)
+  if not same or (wanted.words[:size] != found.words[:size]).numpy().any():
+    raise ValueError(
+      f'`codec` must give back the message {wanted}, got {found}.'
+    )
+
+
+class Independent:
+  """Independent symbols, each with its own parameters.
+
+  >>> from vlae_tf import compression
+  >>> logits = tf.zeros([2, 3, 1])  # Three fair coins in each of two lanes.
+  >>> codec = Independent(compression.BernoulliSymbols(), logits)
+  >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
+  >>> round(compression.check_codec(codec, coins), 1)  # Bits.
+  6.0
+
+  Values are `[lanes, *event_shape]`.
+
+  Args:
+    symbols: Distribution of a symbol given its parameters.
+    params: Float `Tensor` of shape `[lanes, *event_shape, num_params]`.
+  """
+
+  def __init__(self, symbols: symbols_lib.Symbols, params: tf.Tensor):
+    self.symbols = symbols
+    self._params = tf.convert_to_tensor(params)
+
+  def push(self, message: Message, value: tf.Tensor) -> Message:
+    intervals = self._intervals(value)
+    return rans.push_all(message, Interval(*map(_symbols_first, intervals)))
+
+  def bits(self, value: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(_symbols_first(self._intervals(value).bits()), 0)
+
+  def _intervals(self, value):
+    return self.symbols.intervals(self._params, value)
+
+  def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
+    lanes, *event = self._params.shape[:-1]
+    size, num_params = math.prod(event), self._params.shape[-1]
+    if not size:
+      return message, tf.zeros([lanes, *event], self._params.dtype)
+    params = tf.reshape(self._params, [lanes, size, num_params])
+    params = tf.transpose(params, [1, 0, 2])
+    pop = _compiled_pop(self.symbols)  # type: ignore[arg-type]
+    state, found = pop(tuple(message), params)
+    value = tf.reshape(tf.transpose(found), [lanes, *event])
+    return Message(*state), value
+
+
+def _symbols_first(x):
+  """`[lanes, *event_shape]` as `[size, lanes]`."""
+  size = math.prod(x.shape[1:])
+  return tf.transpose(tf.reshape(x, [x.shape[0], size]))
+
+
+@functools.lru_cache
+def _compiled_pop(symbols: Any):
+  @tf.function(jit_compile=True, autograph=False)
+  def pop(state, params):
+    def inverse_cdf(i, slot):
+      return symbols.locate(params[i], slot)
+
+    message, found = rans.pop_all(
+      Message(*state), params.shape[0], inverse_cdf, params.dtype
+    )
+    return tuple(message), found
+
+  return pop
+
+
+class Transformed:
+  """Values that a bijector makes of noise, which is coded.
+
+  Attributes:
+    base: `Codec` of noise, `[lanes, *event_shape]`.
+    bijector: Maps noise onto values without rounding, see `on_lattice`.
+  """
+
+  def __init__(self, base: Independent, bijector: tfb.Bijector):
+    self.base = base
+    self.bijector = bijector
+
+  def push(self, message: Message, value: tf.Tensor) -> Message:
+    return self.base.push(message, self._noise(value))
+
+  def bits(self, value: tf.Tensor) -> tf.Tensor:
+    return self.base.bits(self._noise(value))
+
+  def _noise(self, value):
+    # A copy bypasses the cache of TFP's bijectors.
+    return self.bijector.inverse(tf.identity(value))
+
+  def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
+    message, noise = self.base.pop(message)
+    # Compiling its many small operations halves the time.
+    forward = tf.function(
+      self.bijector.forward, jit_compile=True, autograph=False
+    )
+    return message, forward(noise)
+
+
+class AutoregressiveImages:
+  """Images `[lanes, height, width, channels]`, pixel by pixel.
+
+  The sender needs one parallel pass. The receiver pops pixels inside the loop
+  that draws samples, which carries the message along. Both have the same
+  probabilities if the network computes exactly, see `ExactModel`.
+
+  Args:
+    law: Distribution of batch shape `[lanes]`; if its network is of dtype
+      float64, it has to compute inside `fixed_point.exact`.
+
+  Raises:
+    ValueError: There is no codec of its pixels in `SYMBOLS`.
+  """
+
+  def __init__(self, law: autoregressive_image.AutoregressiveImage):
+    self._law = law
+    self._symbols = symbols_lib.of_pixel_law(law.pixel_law)
+
+  def push(self, message: Message, value: tf.Tensor) -> Message:
+    intervals = self._intervals(value)
+    return rans.push_all(message, Interval(*map(self._in_order, intervals)))
+
+  def bits(self, value: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(self._intervals(value).bits(), [1, 2, 3])
+
+  def _intervals(self, value):
+    value = tf.cast(value, self._law.dtype)
+    params = self._law.params(fixed_point.rounded(value))
+    return symbols_lib.pixel_intervals(self._symbols, params, value)
+
+  def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
+    update = _PopPixels(self._symbols, self._law.channels)
+    image, state = self._law.decide(update, tuple(message))
+    return Message(*state), self._symbols.restored(image)
+
+  def _in_order(self, x):
+    """`[lanes, height, width, channels]` as `[num_symbols, lanes]`."""
+    lanes, height, width, channels = x.shape
+    x = tf.reshape(x, [lanes, height * width, channels])
+    x = tf.gather(x, self._law.order, axis=1)
+    return tf.transpose(tf.reshape(x, [lanes, height * width * channels]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _PopPixels:
+  """An `updates.Update` that pops the pixels of a wavefront off a message."""
+
+  symbols: symbols_lib.PixelSymbols
+  channels: int
+
+  def __call__(self, noise, params, state, front):
+    del noise
+    lanes = state[0].shape[0]
+    rows = params.shape[0] // lanes
+    params = tf.reshape(params, [rows, lanes, -1])
+    dtype = params.dtype
+    found = tf.TensorArray(dtype, rows, element_shape=[lanes, self.channels])
+
+    def pop(row, message, found):
+      channels: list[tf.Tensor] = []
+      for _ in range(self.channels):
+        value, interval = self.symbols.locate(
+          self.symbols.of_next(params[row], channels), rans.peek(message)
+        )
+        message = rans.pop(message, interval, front.inside[row])
+        channels.append(value)
+      pixels = tf.stack(channels, -1)
+      return row + 1, message, found.write(row, pixels)
+
+    _, message, found = tf.while_loop(
+      lambda row, *_: row < rows, pop, (tf.constant(0), Message(*state), found)
+    )
+    pixels = tf.reshape(found.stack(), [rows * lanes, self.channels])
+    return fixed_point.rounded(pixels), tuple(message)
+
+
+class BitsBack:
+  """Images at -ELBO: `-log p(x|z) - log p(z) + log q(z|x)` [1], [2].
+
+  The sender pops `z` off the message under `q(z|x)`; the receiver, who then
+  knows the image, pushes it again.
+
+  Args:
+    prior: Returns the codec of latents.
+    likelihood: Returns the codec of images given latents.
+    posterior: Returns the codec of latents given images.
+  """
+
+  def __init__(
+    self,
+    prior: Callable[[], Codec],
+    likelihood: Callable[[tf.Tensor], Codec],
+    posterior: Callable[[tf.Tensor], Codec],
+  ):
+    self._prior = prior
+    self._likelihood = likelihood
+    self._posterior = posterior
+
+  def push(self, message: Message, value: tf.Tensor) -> Message:
+    message, z = self._posterior(value).pop(message)
+    message = self._likelihood(z).push(message, value)
+    return self._prior().push(message, z)
+
+  def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
+    message, z = self._prior().pop(message)
+    message, value = self._likelihood(z).pop(message)
+    return self._posterior(value).push(message, z), value
+
+
+class WithCode:
+  """Pairs of images and latents, which the sender chooses.
+
+  The cost is `-log p(x|z) - log p(z)`: more than that of `BitsBack`, but
+  nothing is popped off the message. See `BitsBack` for arguments.
+  """
+
+  def __init__(
+    self,
+    prior: Callable[[], Priced],
+    likelihood: Callable[[tf.Tensor], Priced],
+  ):
+    self._prior = prior
+    self._likelihood = likelihood
+
+  def push(
+    self, message: Message, value: tuple[tf.Tensor, tf.Tensor]
+  ) -> Message:
+    image, z = value
+    message = self._likelihood(z).push(message, image)
+    return self._prior().push(message, z)
+
+  def bits(self, value: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    image, z = value
+    return self._prior().bits(z) + self._likelihood(z).bits(image)
+
+  def pop(
+    self, message: Message
+  ) -> tuple[Message, tuple[tf.Tensor, tf.Tensor]]:
+    message, z = self._prior().pop(message)
+    message, image = self._likelihood(z).pop(message)
+    return message, (image, z)
+
+
+@functools.singledispatch
+def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
+  """The codec of a distribution; `codec_of.register` adds one for a class.
+
+  >>> coins = tfd.Bernoulli(logits=tf.zeros([2, 5]))
+  >>> codec = codec_of(coins, step=1.0, lanes=2)
+  >>> round(check_codec(codec, tf.ones([2, 5])), 1)
+  10.0
+
+  Args:
+    law: `tfd.Distribution` of batch shape `[lanes]`, or `[]` for the same
+      distribution in all lanes. Gaussians without a batch have to be standard:
+      their lattice reaches far into the tails.
+    step: Distance of the points of the lattice that real numbers are on.
     lanes: Number of lanes.
 
   Returns:
-    A `Codec` that says what values take.
+    A `Priced` codec.
 
   Raises:
-    ValueError: How to code it is not known.
+    ValueError: No codec is registered for the distribution.
   """
   del step, lanes
   known = sorted(
     {c.__name__.lstrip('_') for c in codec_of.registry if c is not object}
   )
   raise ValueError(
-    f'`law` must be one that is coded, {", ".join(known)}, or registered with '
-    f'`coding.codec_of.register`, got {type(law).__name__}.'
+    f'`law` must be one that has a codec, {", ".join(known)}, or registered '
+    f'with `compression.codec_of.register`, got {type(law).__name__}.'
   )
 
 
 @codec_of.register
 def _(law: autoregressive_image.AutoregressiveImage, step, lanes):
   del step, lanes
-  return images.AutoregressiveImages(law)
+  return AutoregressiveImages(law)
 
 
 @codec_of.register
 def _(law: tfd.Bernoulli, step, lanes):
   del step
   logits = _of_lanes(law.logits_parameter(), law, lanes)
-  return independent.Independent(symbols.BernoulliSymbols(), logits[..., None])
+  return Independent(symbols_lib.BernoulliSymbols(), logits[..., None])
 
 
 @codec_of.register
 def _(law: tfd.Categorical, step, lanes):
   del step
   logits = _of_lanes(law.logits_parameter(), law, lanes)
-  coded = symbols.CategoricalSymbols(logits.shape[-1], 1)
-  return independent.Independent(coded, logits)
+  symbols = symbols_lib.CategoricalSymbols(logits.shape[-1], 1)
+  return Independent(symbols, logits)
 
 
 @codec_of.register(_Independent)
@@ -84,7 +419,7 @@ def _(law, step, lanes):
   if not law.batch_shape.rank:
     return _standard(law, step, lanes)
   params = tf.stack([law.mean(), law.stddev()], -1)
-  return independent.Independent(lattice.GaussianSymbols(step), params)
+  return Independent(lattice.GaussianSymbols(step), params)
 
 
 @codec_of.register(_Transformed)
@@ -93,33 +428,32 @@ def _(law: tfd.TransformedDistribution, step, lanes):
   flow = lattice.on_lattice(law.bijector, step)
   bound = lattice.max_noise(law.bijector)
   noise = _standard(law.distribution, step, lanes, bound)
-  return independent.Transformed(noise, flow)
+  return Transformed(noise, flow)
 
 
 def gaussian_parameters(law: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
-  """Means and deviations of a posterior whose codes can be sent."""
-  # -> [batch, *event_shape]
+  """Mean and standard deviation of a posterior."""
   try:
     return law.mean(), law.stddev()
   except NotImplementedError as error:
     raise ValueError(
-      '`posterior` must be a diagonal Gaussian where codes are sent, got a '
+      '`posterior` must be a diagonal Gaussian where latents are coded, got a '
       'flow.'
     ) from error
 
 
-def _standard(law, step, lanes, bound=lattice.MAX_CODE):
+def _standard(law, step, lanes, bound=lattice.MAX_LATENT):
   """The codec of `N(0, I)`, the same in all lanes."""
   mean, stddev = (tf.get_static_value(x) for x in (law.mean(), law.stddev()))
   if mean is not None and (mean.any() or (stddev != 1).any()):
     raise ValueError('`law` must be a standard Gaussian where it has no batch.')
   nothing = tf.zeros([lanes, *law.event_shape, 0], law.dtype)
-  coded = lattice.StandardGaussianSymbols(step, bound)
-  return independent.Independent(coded, nothing)
+  symbols = lattice.StandardGaussianSymbols(step, bound)
+  return Independent(symbols, nothing)
 
 
 def _of_lanes(x, law, lanes):
-  """Parameters of a law, the same in all lanes where it has no batch."""
+  """Parameters `[lanes, ...]` of a distribution."""
   if law.batch_shape.rank:
     return x
   return tf.broadcast_to(x, [lanes, *x.shape])

@@ -1,9 +1,9 @@
-"""A model whose laws have the same parameters wherever they are computed."""
+"""Bit-exact evaluation of a model on any CPU, batch and thread count."""
 
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,55 +13,56 @@ import tensorflow as tf
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import fixed_point, weight_norm
 
-# Of the grids of `fixed_point`, the tables of the laws and the order of symbols
-# in a message: files of another one cannot be read.
+# Version of the grids of `fixed_point`, the tables of probabilities and the
+# order of symbols in a message: files of another one cannot be read.
 ARITHMETIC = 1
 FINGERPRINT_BYTES = 8
-# What a config says besides what is computed.
+# Fields of a config that do not affect what is computed.
 _IGNORED = ('name', 'dtype', 'trainable', 'module', 'seed', 'objective')
 
 
 class ExactModel:
-  """A twin of a model that computes with numbers of a grid, see `fixed_point`.
+  """A copy of a model that computes on a grid of numbers, see `fixed_point`.
 
-  Its laws are those of the model up to the rounding of weights and activations;
-  inside `scope`, their parameters do not depend on threads, batches, devices or
-  whether networks are evaluated in parallel or pixel by pixel.
+  Its distributions are those of the model up to the rounding of weights and
+  activations. Inside `scope`, their parameters do not depend on threads,
+  batches, devices or whether networks are evaluated in parallel or pixel by
+  pixel.
 
   Attributes:
     original: The model.
-    model: `VLAE` of dtype float64, to be called inside `scope` alone.
-    fingerprint: Bytes that tell models, and versions of what is computed with
-      them, apart.
+    model: `VLAE` of dtype float64, to be called only inside `scope`.
+    fingerprint: Bytes that identify the weights, the architecture and
+      `ARITHMETIC`.
   """
 
   def __init__(self, model: model_lib.VLAE):
-    """Makes the twin.
+    """Makes the copy.
 
     Args:
-      model: Built `VLAE` of parts that can be saved.
+      model: Built `VLAE` of serializable parts.
 
     Raises:
-      ValueError: The parts cannot be saved, the weights are not finite or so
+      ValueError: A part is not serializable, the weights are not finite or so
         large that sums could be rounded, or the device rounds them.
     """
     fixed_point.check_device()
-    model.image_shape  # noqa: B018  # Raises where the model is not built.
+    model.image_shape  # noqa: B018  # Raises if the model is not built.
     config = _config(model)
     with _float64_layers():
-      twin = type(model).from_config(_with_float64(config))
-      twin.build((None, *model.image_shape))
-    for own, there in zip(twin.variables, model.variables, strict=True):
-      own.assign(there)
-    self.original, self.model = model, twin
-    self._layers = [x for x in weight_norm.layers_of(twin) if x.built]
+      copy = type(model).from_config(_mapped(_with_float64, config))
+      copy.build((None, *model.image_shape))
+    for variable, original in zip(copy.variables, model.variables, strict=True):
+      variable.assign(original)
+    self.original, self.model = model, copy
+    self._layers = [x for x in weight_norm.layers_of(copy) if x.built]
     kernels = [_quantized_kernel(layer) for layer in self._layers]
-    self.fingerprint = _fingerprint(config, self._layers, kernels, twin)
+    self.fingerprint = _fingerprint(config, self._layers, kernels, copy)
     self._kernels = [tf.Variable(kernel, trainable=False) for kernel in kernels]
 
   @contextlib.contextmanager
   def scope(self) -> Iterator[None]:
-    """Lets the model compute exactly; functions are to be traced inside."""
+    """Makes the model compute exactly; functions are to be traced inside."""
     given = weight_norm.given_kernels(self._layers, self._kernels)
     with fixed_point.exact(), given:
       yield
@@ -79,7 +80,7 @@ def _config(model):
 
 @contextlib.contextmanager
 def _float64_layers():
-  """Lets layers that are told no dtype be of float64."""
+  """Makes float64 the default dtype of layers."""
   before = keras.config.dtype_policy()
   keras.config.set_dtype_policy('float64')
   try:
@@ -88,28 +89,34 @@ def _float64_layers():
     keras.config.set_dtype_policy(before)
 
 
-def _with_float64(config: Any) -> Any:
-  """A config whose layers compute in float64."""
+def _mapped(fn: Callable[[dict], dict], config: Any) -> Any:
+  """A nested config with a function applied to each dictionary."""
   if isinstance(config, list | tuple):
-    return [_with_float64(c) for c in config]
+    return [_mapped(fn, c) for c in config]
   if not isinstance(config, dict):
     return config
+  return {name: _mapped(fn, value) for name, value in fn(config).items()}
+
+
+def _with_float64(config):
   if config.get('class_name') == 'DTypePolicy':
     return config | {'config': {'name': 'float64'}}
-  return {
-    name: 'float64' if name == 'dtype' and value else _with_float64(value)
-    for name, value in config.items()
-  }
+  return config | {'dtype': 'float64'} if config.get('dtype') else config
+
+
+def _computed(config):
+  """The fields that affect what is computed."""
+  return {k: v for k, v in config.items() if k not in _IGNORED}
 
 
 def _quantized_kernel(layer):
-  """The kernel of a layer on the grid; its bias is put there as well."""
+  """The kernel of a layer, rounded to the grid; rounds its bias as well."""
   kernel = fixed_point.quantized(layer.kernel.numpy())
   bias = fixed_point.quantized(layer.bias.numpy())
   units = -2 if layer._gain_shape == (-1, 1) else -1
   others = tuple(n for n in range(kernel.ndim) if n != kernel.ndim + units)
   most = np.abs(kernel).sum(others) + np.abs(bias)
-  # Written so that NaN, which fails every comparison, is caught as well.
+  # `not` so that NaN, which fails every comparison, is caught as well.
   if not (most < fixed_point.MAX_WEIGHT).all():
     raise ValueError(
       '`model` must have finite weights, the absolute ones of a unit below '
@@ -121,7 +128,7 @@ def _quantized_kernel(layer):
 
 def _fingerprint(config, layers, kernels, model):
   digest = hashlib.sha256()
-  text = json.dumps(_computed(config), sort_keys=True, default=str)
+  text = json.dumps(_mapped(_computed, config), sort_keys=True, default=str)
   digest.update(f'{ARITHMETIC} {model.image_shape} {text}'.encode())
   steps = 2.0**fixed_point.KERNEL_BITS
   for layer, kernel in zip(layers, kernels):
@@ -129,12 +136,3 @@ def _fingerprint(config, layers, kernels, model):
       digest.update(str(weights.shape).encode())
       digest.update((weights * steps).astype('<i8').tobytes())
   return digest.digest()[:FINGERPRINT_BYTES]
-
-
-def _computed(config):
-  """What of a config decides what is computed."""
-  if isinstance(config, list | tuple):
-    return [_computed(c) for c in config]
-  if not isinstance(config, dict):
-    return config
-  return {k: _computed(v) for k, v in config.items() if k not in _IGNORED}

@@ -1,27 +1,62 @@
-"""From images to files and back: chunks in parallel, checked both ways."""
+"""Compressed files of images: encoding, decoding, and images of lossy files."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-from vlae_tf.compression import (
-  chunks,
-  exact_model,
-  lattice_search,
-  lossless,
-  lossy,
-  matching,
-)
-from vlae_tf.compression.settings import DEFAULT, Settings, Sizes
+from vlae_tf.compression import chunks, lattice_search
+from vlae_tf.compression.exact_model import ARITHMETIC, ExactModel
+from vlae_tf.distributions import drawing
+from vlae_tf.evaluation import sampling
 from vlae_tf.formats import container, layout
-from vlae_tf.utils import checks, devices
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.utils import checks, devices, random
 
+CHUNK_SIZE = 2048
+LANES = 16
+_STEPS = {'lossless': 1 / 16, 'lossy': 2.0}
 _DIRECT_STEPS = (4.0, 3.0, 2.0, 1.5, 1.0, 0.5)
 _LANES_OF_TRIALS = 32
 _MANY = 1 << 20  # Images that use all lanes.
+
+
+class Settings(NamedTuple):
+  """Settings of a compressed file.
+
+  Attributes:
+    chunk_size: Images that are coded, read and lost together.
+    lanes: Images that are coded side by side.
+    step: Step of the lattice of latents; by default 1/16, of lossy files 2.
+    direct_step: Step for the first images of a chunk, which are coded without
+      bits back; by default the best for the first images of a file.
+    mode: 'lossless', or 'lossy' for latents alone, from which the decoder
+      samples images.
+  """
+
+  chunk_size: int = CHUNK_SIZE
+  lanes: int = LANES
+  step: float | None = None
+  direct_step: float | None = None
+  mode: str = 'lossless'
+
+
+DEFAULT = Settings()
+
+
+class Sizes(NamedTuple):
+  """Size of a file in bits.
+
+  Attributes:
+    gross_bits: All of the file.
+    net_bits: The images' part: without header, checksums and initial bits.
+  """
+
+  gross_bits: int
+  net_bits: float
 
 
 class Coder:
@@ -29,51 +64,50 @@ class Coder:
 
   def __init__(
     self,
-    exact: exact_model.ExactModel,
+    exact: ExactModel,
     settings: Settings = DEFAULT,
     jobs: int | None = None,
   ):
-    """Creates it.
+    """Creates the coder.
 
     Args:
       exact: `ExactModel`.
-      settings: `Settings`; files say their own, for a reader they do not
-        matter.
-      jobs: Chunks that are coded at a time; by default as many as there are
+      settings: `Settings` of files to write; files to read have their own.
+      jobs: Chunks that are coded at a time; by default the number of
         processors.
 
     Raises:
-      ValueError: A setting is none that files have.
+      ValueError: A setting is not one that a file can have.
     """
     self._exact = exact
     self._settings = settings
     self._jobs = checks.integer('jobs', jobs or os.cpu_count() or 1, 1)
     self._chunks: dict[Any, chunks.Chunks] = {}
-    self.header(_MANY)  # Raises for what no file can say.
+    self.header(_MANY)  # Raises if the settings are invalid.
 
   def header(
     self, count: int, images: np.ndarray | None = None
   ) -> layout.Header:
-    """The header of a file of so many images, these among them."""
-    own = self._settings
-    lanes, step, direct_step = own.lanes, own.the_step(), own.direct_step
-    if own.mode == 'lossy':
+    """The header of a file of `count` images, of which some may be given."""
+    chunk_size, lanes, step, direct_step, mode = self._settings
+    step = _STEPS[mode] if step is None else step
+    if mode == 'lossy':
       lanes, direct_step = 1, step
     elif direct_step is None:
       direct_step = _DIRECT_STEPS[0]
       if images is not None:
-        direct_step = self._best_step(images)
+        direct_step = self._best_direct_step(images)
     return layout.Header(
-      mode=own.mode,
+      mode=mode,
       fingerprint=self._exact.fingerprint,
       image_shape=tuple(self._exact.model.image_shape),
       count=count,
-      # What a file never uses would cost it a byte.
-      chunk_size=min(own.chunk_size, count),
+      # Larger numbers than a file uses would cost it a byte.
+      chunk_size=min(chunk_size, count),
       lanes=min(lanes, 1 << (count - 1).bit_length()),
       step=step,
       direct_step=direct_step,
-      arithmetic=exact_model.ARITHMETIC,
+      arithmetic=ARITHMETIC,
     )
 
   def compress(
@@ -81,7 +115,7 @@ class Coder:
     images: np.ndarray,
     out: str | os.PathLike,
     verify: bool = True,
-    progress: Callable[[int], Any] | None = None,
+    progress: chunks.Progress = None,
     overwrite: bool = False,
   ) -> Sizes:
     """Writes a file of images.
@@ -92,26 +126,21 @@ class Coder:
       out: Path of the file.
       verify: Whether to decode every chunk before it is written.
       progress: Called with numbers of images that are done.
-      overwrite: Whether a file that is there may be replaced.
+      overwrite: Whether an existing file may be replaced.
 
     Returns:
       `Sizes`.
 
     Raises:
-      ValueError: They are no such images, or the file is there already or
-        cannot be written. What was there stays.
+      ValueError: The images are not of the model, or the file exists or cannot
+        be written. An existing file stays.
     """
-    matching.check_images(self._exact, images)
+    self._check_images(images)
     header = self.header(len(images), images)
     values = self._values(header, images)
     net: list[float] = []
-
-    def payloads():
-      for encoded in self.encoded(header, values, verify, progress):
-        net.append(encoded.net_bits)
-        yield encoded.data
-
-    container.write(out, header, payloads(), overwrite)
+    payloads = self._payloads(header, values, verify, progress, net)
+    container.write(out, header, payloads, overwrite)
     return Sizes(8 * os.path.getsize(out), sum(net))
 
   def append(
@@ -119,24 +148,14 @@ class Coder:
     images: np.ndarray,
     path: str | os.PathLike,
     verify: bool = True,
-    progress: Callable[[int], Any] | None = None,
+    progress: chunks.Progress = None,
   ) -> Sizes:
-    """Puts images behind those of a file, which stays as it was if this fails.
+    """Appends images to a file of this model, which stays if that fails.
 
-    Args:
-      images: As in `compress`.
-      path: Path of the file.
-      verify: As in `compress`.
-      progress: As in `compress`.
-
-    Returns:
-      `Sizes` of the whole file; its net bits are those of the chunks that were
-      made anew.
-
-    Raises:
-      ValueError: See `compress`; or the file is not of this model.
+    See `compress` for arguments and errors. Returns `Sizes` of the whole file,
+    but net bits of its new chunks alone.
     """
-    matching.check_images(self._exact, images)
+    self._check_images(images)
     net: list[float] = []
     with container.Archive(path) as archive:
       self.check_header(archive.header, path)
@@ -148,38 +167,47 @@ class Coder:
         )
         values = np.concatenate([last, values])
       rest = dataclasses.replace(archive.header, count=len(values))
-
-      def payloads():
-        for encoded in self.encoded(rest, values, verify, progress):
-          net.append(encoded.net_bits)
-          yield encoded.data
-
-      container.append(archive, len(images), payloads())
+      payloads = self._payloads(rest, values, verify, progress, net)
+      container.append(archive, len(images), payloads)
     return Sizes(8 * os.path.getsize(path), sum(net))
 
   def check_header(self, header: layout.Header, path: Any) -> None:
-    """Checks that a file is of this model, see `matching.check_header`."""
-    matching.check_header(self._exact, header, path)
+    """Checks that a file is of this model and of this arithmetic."""
+    if header.arithmetic != ARITHMETIC:
+      raise ValueError(
+        f'{path} needs arithmetic {header.arithmetic} for its probabilities, '
+        f'and this version of vlae_tf has {ARITHMETIC}: install the version '
+        'that wrote it.'
+      )
+    own = self._exact.fingerprint
+    shape = tuple(self._exact.model.image_shape)
+    if header.fingerprint != own or tuple(header.image_shape) != shape:
+      raise ValueError(
+        f'{path} was written by another model, or by another checkpoint of '
+        f'it: its fingerprint is {header.fingerprint.hex()} and its image '
+        f'shape {list(header.image_shape)}, those of this model are '
+        f'{own.hex()} and {list(shape)}.'
+      )
 
   def decode(
     self,
     header: layout.Header,
     payloads: Iterable[tuple[int, bytes]],
-    progress: Callable[[int], Any] | None = None,
+    progress: chunks.Progress = None,
   ) -> Iterator[tuple[int, np.ndarray]]:
-    """The images of some chunks.
+    """Decodes chunks.
 
     Args:
       header: Header of their file, see `check_header`.
-      payloads: Pairs of a chunk's number and of its bytes.
+      payloads: Pairs of a chunk's number and its bytes.
       progress: Called with numbers of images that are done.
 
     Yields:
-      Pairs of a chunk's number and of its images, in the same order; of a lossy
-      file, of the points of a lattice that their codes are.
+      Pairs of a chunk's number and its images, in the same order; of a lossy
+      file, its lattice points in units of the step.
 
     Raises:
-      ValueError: A payload does not hold its images; the message names them.
+      ValueError: A payload is not that of its images; the message names them.
     """
     coder, progress = self._chunks_of(header), devices.locked(progress)
 
@@ -201,13 +229,13 @@ class Coder:
     header: layout.Header,
     values: np.ndarray,
     verify: bool = True,
-    progress: Callable[[int], Any] | None = None,
+    progress: chunks.Progress = None,
   ) -> Iterator[chunks.Encoded]:
-    """Codes the chunks of a file.
+    """Encodes the chunks of a file.
 
     Args:
       header: Its header.
-      values: All images, or points of a lattice in their place.
+      values: All images, or lattice points in their place.
       verify: Whether to decode each chunk as well.
       progress: Called with numbers of images that are done.
 
@@ -215,20 +243,20 @@ class Coder:
       A `chunks.Encoded` of each, in order.
 
     Raises:
-      ValueError: A chunk does not come back as it was.
+      ValueError: A chunk is not recovered.
     """
     coder, progress = self._chunks_of(header), devices.locked(progress)
 
     def encode(number):
-      part = header.images_of(number)
-      own = values[part.start : part.stop]
-      encoded = coder.encode(own, None if verify else progress)
+      images = header.images_of(number)
+      part = values[images.start : images.stop]
+      encoded = coder.encode(part, None if verify else progress)
       if verify:
-        found = coder.decode(encoded.data, len(own), progress)
-        if not np.array_equal(found, own):
+        found = coder.decode(encoded.data, len(part), progress)
+        if not np.array_equal(found, part):
           raise ValueError(
-            f'images {part[0]} to {part[-1]} do not come back as they were; '
-            'nothing was written'
+            f'images {images[0]} to {images[-1]} are not recovered by '
+            'decoding; nothing was written'
           )
       return encoded
 
@@ -236,32 +264,110 @@ class Coder:
       encode, range(header.num_chunks), self._jobs
     )
 
-  def _best_step(self, images):
-    """The direct step at which the first images take the fewest bits."""
+  def _payloads(self, header, values, verify, progress, net):
+    """Bytes of the chunks; their net bits are appended to a list."""
+    for encoded in self.encoded(header, values, verify, progress):
+      net.append(encoded.net_bits)
+      yield encoded.data
+
+  def _best_direct_step(self, images):
+    """The step at which the first images take the fewest bits."""
     lanes = min(len(images), _LANES_OF_TRIALS)
 
     def bits(step):
-      trial = lossless.LosslessChunks(self._exact, lanes, direct_step=step)
+      trial = chunks.LosslessChunks(self._exact, lanes, direct_step=step)
       return trial.direct_bits(images[:lanes])
 
     return min(_DIRECT_STEPS, key=bits)
 
   def _chunks_of(self, header):
-    """What codes the chunks of a file; compiled once for all alike."""
+    """The codec of a file's chunks, compiled once for all alike."""
     key = header.mode, header.lanes, header.step, header.direct_step
     if key not in self._chunks:
-      _, lanes, *steps = key
-      if header.mode == 'lossy':
-        made: chunks.Chunks = lossy.LossyChunks(self._exact, header.step)
+      mode, *options = key
+      if mode == 'lossy':
+        made: Any = chunks.LossyChunks(self._exact, header.step)
       else:
-        made = lossless.LosslessChunks(self._exact, lanes, *steps)
+        made = chunks.LosslessChunks(self._exact, *options)
       self._chunks[key] = made
     return self._chunks[key]
 
   def _values(self, header, images):
-    """What is coded of images."""
+    """The images, or their lattice points if the file is lossy."""
     if header.mode == 'lossless':
       return images
     numbers = images.astype(np.float32) / (1 if images.dtype == bool else 255)
     model = self._exact.original
-    return lattice_search.codes_of(model, numbers, header.step)
+    return lattice_search.find_points(model, numbers, header.step)
+
+  def _check_images(self, images):
+    model = self._exact.model
+    levels = 'levels' in model.likelihood.pixel_law.kinds
+    dtype = np.dtype(np.uint8 if levels else bool)
+    shape = tuple(model.image_shape)
+    if (
+      not isinstance(images, np.ndarray)
+      or images.dtype != dtype
+      or images.shape[1:] != shape
+      or not len(images)
+    ):
+      raise ValueError(
+        f'`images` must be {dtype.name} of shape [num, '
+        f'{", ".join(map(str, shape))}], as those of the model, got '
+        f'{getattr(images, "dtype", type(images).__name__)} of shape '
+        f'{list(np.shape(images))}.'
+      )
+
+
+# Reconstructions from lossy files. Networks compute in floats here, and another
+# device may choose another value of a pixel whose probability is near a half.
+
+
+def reconstructions(
+  model: model_lib.VLAE,
+  points: Iterable[np.ndarray],
+  step: float,
+  draws: int | None = 1,
+  seed: int = 0,
+) -> Iterator[np.ndarray]:
+  """Images of parts of a lossy file: some draws of each, or the likeliest."""
+  levels = 'levels' in model.likelihood.pixel_law.kinds
+  for k, part in enumerate(points):
+    z = np.float32(part * step)
+    if draws is None:
+      found = likeliest(model, z)
+    else:
+      part_seed = (seed + k * 7_919) % random.MAX_SEED
+      found = np.swapaxes(draw(model, z, draws, part_seed), 0, 1)
+      found = found.reshape(-1, *found.shape[2:])
+    yield np.rint(found * 255).astype(np.uint8) if levels else found > 0
+
+
+def draw(
+  model: model_lib.VLAE, z: np.ndarray, num: int = 1, seed: int = 0
+) -> np.ndarray:
+  """Draws `x ~ p(x|z)`, `[num, num_latents, height, width, channels]`."""
+  checks.integer('num', num, 1)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
+  return sampling.from_codes(model, _checked(model, z), num, seed).numpy()
+
+
+def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:
+  """The likeliest value of each pixel given those before it, greedily."""
+  z, size = _checked(model, z), sampling.AT_ONCE
+  parts = [z[start : start + size] for start in range(0, len(z), size)]
+  return np.concatenate([_likeliest(model, part).numpy() for part in parts])
+
+
+def _likeliest(model, z):
+  law = model.likelihood(z)
+  if not hasattr(law, 'decide'):
+    return law.mode()  # Pixels are independent.
+  return law.decide(drawing.likeliest(law.pixel_law))[0]
+
+
+def _checked(model, z):
+  checks.ends_in('z', z, model.event_shape)
+  if not len(z):
+    raise ValueError('`z` must not be empty, got none.')
+  return tf.convert_to_tensor(z, tf.float32)

@@ -1,4 +1,4 @@
-"""Gaussians and flows on a lattice, whose points can be coded exactly.
+"""Gaussians and flows on a lattice of points that can be coded exactly.
 
 #### References
 
@@ -28,119 +28,25 @@ tfb = tfp.bijectors
 # is no less than a step.
 _SCALES = 16
 _MIN_SCALE, _MAX_SCALE = 2.0**-6, 2.0
-_PLACES = 8
+_MEANS = 8
 _TAILS = 8.0  # Scales to either side that a posterior's draws may lie at.
 MAX_MEAN = 24.0
 MAX_SHIFT = 8.0
-# Codes lie within this bound of zero.
-MAX_CODE = MAX_MEAN + _TAILS * _MAX_SCALE + 1.0
+# Latents lie within this bound of zero.
+MAX_LATENT = MAX_MEAN + _TAILS * _MAX_SCALE + 1.0
 # Powers of two, and some between the coarsest.
 # All are numbers of the grid of `fixed_point`, or a network could not see them.
 STEPS = tuple(sorted([*(2.0**n for n in range(-8, 4)), 0.75, 1.5, 3.0, 6.0]))
-# A sixteenth of the grid of `fixed_point`. So far above its numbers there is no
-# tie between points: rounding does not turn on the last bit of 1 / step, which
-# is inexact if the step is no power of two, nor on how a product is rounded.
-_ASIDE = 2.0 ** -(fixed_point.FRACTION_BITS + 4)
+# A sixteenth of the grid of `fixed_point`. Offset by this, its numbers have no
+# ties between points: rounding does not depend on the last bit of 1 / step,
+# which is inexact if the step is no power of two, nor on how a product is
+# rounded.
+_OFFSET = 2.0 ** -(fixed_point.FRACTION_BITS + 4)
 
-# What TFP makes of a chain where a part, as a bijector of ours, is no
-# `CompositeTensor`: its base class.
+# TFP makes a chain with a part that is no `CompositeTensor`, as ours are, an
+# instance of the base class.
 _CHAIN = (tfb.Chain, tfb.Chain.__base__)
 _MOVES = (tfb.Permute, tfb.Reshape, tfb.Identity)
-
-
-class _Rows(NamedTuple):
-  """Cumulative probabilities of Gaussians on a lattice, row by row."""
-
-  # int64, `[total]`; a row of `n` points has `n + 1`, from 0 to 2**24.
-  ends: np.ndarray
-  first: np.ndarray  # int32, where each row begins.
-  points: np.ndarray  # int32, the number of points of each row.
-  below: np.ndarray  # int32, how many of them are below the centre.
-
-
-@dataclasses.dataclass(frozen=True)
-class GaussianSymbols:
-  """`N(mean, stddev^2)` on the lattice of a step; parameters are the two.
-
-  A point gets the mass of the step around it.
-
-  Attributes:
-    step: Distance of the points, one of `STEPS`.
-  """
-
-  step: float
-
-  def __post_init__(self):
-    check_step('step', self.step)
-
-  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
-    """See `symbols.Symbols`."""
-    rows, row, centre = self._rows(params)
-    point = _whole(value, self.step) - centre
-    point += tf.gather(rows.below, row)
-    return _interval(rows, row, point)
-
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
-    """See `symbols.Symbols`."""
-    rows, row, centre = self._rows(params)
-    point = _search(rows, row, slot)
-    whole = point - tf.gather(rows.below, row) + centre
-    value = tf.cast(whole, params.dtype) * self.step
-    return value, _interval(rows, row, point)
-
-  def _rows(self, params):
-    """All rows, and of each Gaussian its row and the point at its centre."""
-    mean, stddev = tf.unstack(params, axis=-1)
-    mean = tf.clip_by_value(mean, -MAX_MEAN, MAX_MEAN)
-    stddev = tf.clip_by_value(stddev, _MIN_SCALE, _MAX_SCALE)
-    octaves = tf.math.log(stddev / _MIN_SCALE) * (1 / math.log(2.0))
-    level = tf.cast(tf.floor(octaves * _SCALES + 0.5), tf.int32)
-    place = tf.floor((mean + _ASIDE) * (_PLACES / self.step) + 0.5)
-    place = tf.cast(place, tf.int32) + _PLACES // 2
-    centre = tf.math.floordiv(place, _PLACES)
-    return (
-      _posterior_rows(self.step),
-      level * _PLACES + place - centre * _PLACES,
-      centre,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class StandardGaussianSymbols:
-  """`N(0, 1)` on the lattice of a step, far into its tails; no parameters.
-
-  Attributes:
-    step: Distance of the points, one of `STEPS`.
-    bound: The points lie within this bound of zero.
-  """
-
-  step: float
-  bound: float
-
-  def __post_init__(self):
-    check_step('step', self.step)
-
-  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
-    """See `symbols.Symbols`; `params` say the dtype alone."""
-    del params
-    rows = self._rows()
-    point = _whole(value, self.step) + rows.below[0]
-    return _interval(rows, tf.zeros_like(point), point)
-
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
-    """See `symbols.Symbols`."""
-    rows = self._rows()
-    row = tf.zeros(tf.shape(slot), tf.int32)
-    point = _search(rows, row, slot)
-    value = tf.cast(point - rows.below[0], params.dtype) * self.step
-    return value, _interval(rows, row, point)
-
-  def _rows(self):
-    return _prior_row(self.step, self.bound)
 
 
 def check_step(name: str, step: float) -> None:
@@ -151,16 +57,93 @@ def check_step(name: str, step: float) -> None:
     )
 
 
+class _Rows(NamedTuple):
+  """Cumulative probabilities of Gaussians on a lattice, one after the other."""
+
+  # int64, `[total]`; a row of `n` points has `n + 1`, from 0 to 2**24.
+  ends: np.ndarray
+  first: np.ndarray  # int32, where each row begins.
+  points: np.ndarray  # int32, number of points of each row.
+  below: np.ndarray  # int32, number of points below the centre.
+
+
+@dataclasses.dataclass(frozen=True)
+class _LatticeSymbols:
+  """Gaussians on a lattice; a point gets the mass of the step around it."""
+
+  step: float
+
+  def __post_init__(self):
+    check_step('step', self.step)
+
+  def _rows(self, params, shape):
+    """All rows, and of each Gaussian its row and the point at its centre."""
+    raise NotImplementedError
+
+  def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
+    rows, row, centre = self._rows(params, tf.shape(value))
+    point = tf.cast(tf.round(value * (1 / self.step)), tf.int32) - centre
+    return _interval(rows, row, point + tf.gather(rows.below, row))
+
+  def locate(
+    self, params: tf.Tensor, slot: tf.Tensor
+  ) -> tuple[tf.Tensor, Interval]:
+    rows, row, centre = self._rows(params, tf.shape(slot))
+    point = _bisect(rows, row, slot)
+    whole = point - tf.gather(rows.below, row) + centre
+    value = tf.cast(whole, params.dtype) * self.step
+    return value, _interval(rows, row, point)
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianSymbols(_LatticeSymbols):
+  """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters.
+
+  Attributes:
+    step: Distance of the points, one of `STEPS`.
+  """
+
+  def _rows(self, params, shape):
+    del shape
+    mean, stddev = tf.unstack(params, axis=-1)
+    mean = tf.clip_by_value(mean, -MAX_MEAN, MAX_MEAN)
+    stddev = tf.clip_by_value(stddev, _MIN_SCALE, _MAX_SCALE)
+    octaves = tf.math.log(stddev / _MIN_SCALE) * (1 / math.log(2.0))
+    level = tf.cast(tf.floor(octaves * _SCALES + 0.5), tf.int32)
+    eighths = tf.floor((mean + _OFFSET) * (_MEANS / self.step) + 0.5)
+    eighths = tf.cast(eighths, tf.int32) + _MEANS // 2
+    centre = tf.math.floordiv(eighths, _MEANS)
+    row = level * _MEANS + eighths - centre * _MEANS
+    return _posterior_rows(self.step), row, centre
+
+
+@dataclasses.dataclass(frozen=True)
+class StandardGaussianSymbols(_LatticeSymbols):
+  """`N(0, 1)` on a lattice, far into its tails; there are no parameters.
+
+  Attributes:
+    step: Distance of the points, one of `STEPS`.
+    bound: Largest absolute value of a point.
+  """
+
+  bound: float
+
+  def _rows(self, params, shape):
+    del params
+    zeros = tf.zeros(shape, tf.int32)
+    return _prior_row(self.step, self.bound), zeros, zeros
+
+
 @functools.lru_cache
 def _posterior_rows(step):
-  """Rows of all scales, of each for means at eighths of a step."""
+  """Rows of all scales, for each those of means at eighths of a step."""
   octaves = round(math.log2(_MAX_SCALE / _MIN_SCALE))
   rows = []
   for level in range(octaves * _SCALES + 1):
     scale = _MIN_SCALE * 2.0 ** (level / _SCALES)
     below = math.ceil(_TAILS * scale / step) + 1
-    for place in range(_PLACES):
-      mean = (place - _PLACES // 2) / _PLACES
+    for eighth in range(_MEANS):
+      mean = (eighth - _MEANS // 2) / _MEANS
       rows.append((_ends(below, mean * step, scale, step), below))
   return _joined(rows)
 
@@ -192,20 +175,16 @@ def _joined(rows):
   )
 
 
-def _whole(value, step):
-  return tf.cast(tf.round(value * (1 / step)), tf.int32)
-
-
 def _interval(rows, row, point):
-  """The interval of a point of a row; that of the nearest one, beyond it."""
+  """The interval of a point of a row; of one outside it, the nearest one's."""
   point = tf.clip_by_value(point, 0, tf.gather(rows.points, row) - 1)
-  place = tf.gather(rows.first, row) + point
-  start, end = (tf.gather(rows.ends, place + k) for k in range(2))
+  entry = tf.gather(rows.first, row) + point
+  start, end = (tf.gather(rows.ends, entry + k) for k in range(2))
   return Interval(start, end - start)
 
 
-def _search(rows, row, slot):
-  """The point of a row in whose interval a slot is, by bisection."""
+def _bisect(rows, row, slot):
+  """The point of a row whose interval a slot is in."""
   first = tf.gather(rows.first, row)
   low, high = tf.zeros_like(row), tf.gather(rows.points, row)
   for _ in range(int(rows.points.max()).bit_length()):
@@ -216,19 +195,18 @@ def _search(rows, row, slot):
 
 
 def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
-  """A flow that maps a lattice onto itself: its shifts are rounded to it.
+  """Restricts a flow to a lattice by rounding its shifts.
 
   Args:
-    bijector: `AutoregressiveShift`, permutation, reshaping, or a chain of
-      them: what keeps volumes.
+    bijector: Volume-preserving flow: `AutoregressiveShift`, permutation,
+      reshaping, or a chain of them.
     step: Distance of the lattice's points.
 
   Returns:
-    A bijector of the lattice. Shifts are limited to +-`MAX_SHIFT`.
+    A bijector of the lattice onto itself, its shifts limited to +-`MAX_SHIFT`.
 
   Raises:
-    ValueError: The bijector has another step, whose image of the lattice is no
-      lattice.
+    ValueError: A part of the bijector does not preserve a lattice.
   """
   if isinstance(bijector, _CHAIN):
     return tfb.Chain([on_lattice(b, step) for b in bijector.bijectors])
@@ -243,24 +221,9 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   )
 
 
-def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
-  """The nearest point of a lattice, within +-`MAX_MEAN`."""
-  # Whoever receives it does not need to know how ties are broken.
-  return _points(z, step, MAX_MEAN, 0.0)
-
-
 def max_noise(bijector: tfb.Bijector) -> float:
-  """Bound of the noise that codes are made of by a flow of `on_lattice`."""
-  return MAX_CODE + MAX_SHIFT * _num_shifts(bijector)
-
-
-def moves(bijector: tfb.Bijector) -> tfb.Bijector:
-  """A flow of `on_lattice` without its shifts: where it puts numbers."""
-  if isinstance(bijector, _CHAIN):
-    return tfb.Chain([moves(b) for b in bijector.bijectors])
-  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return tfb.Identity()
-  return bijector
+  """Bound of the noise that a flow of `on_lattice` makes latents of."""
+  return MAX_LATENT + MAX_SHIFT * _num_shifts(bijector)
 
 
 def _num_shifts(bijector):
@@ -269,17 +232,32 @@ def _num_shifts(bijector):
   return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
+def without_shifts(bijector: tfb.Bijector) -> tfb.Bijector:
+  """The permutations and reshapings of a flow."""
+  if isinstance(bijector, _CHAIN):
+    return tfb.Chain([without_shifts(b) for b in bijector.bijectors])
+  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
+    return tfb.Identity()
+  return bijector
+
+
+def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
+  """The nearest point of a lattice, within +-`MAX_MEAN`."""
+  # Only the sender calls this: ties need no offset.
+  return _rounded(z, step, MAX_MEAN, 0.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class _OnPoints:
-  """Shifts rounded to a lattice; equal for equal steps."""
+  """Rounds shifts to a lattice; equal for equal steps."""
 
   step: float
 
   def __call__(self, shift):
-    return _points(shift, self.step, MAX_SHIFT, _ASIDE)
+    return _rounded(shift, self.step, MAX_SHIFT, _OFFSET)
 
 
-def _points(x, step, bound, aside):
+def _rounded(x, step, bound, offset):
   most = math.floor(bound / step) * step
   x = tf.clip_by_value(x, -most, most)
-  return tf.floor((x + aside) * (1 / step) + 0.5) * step
+  return tf.floor((x + offset) * (1 / step) + 0.5) * step

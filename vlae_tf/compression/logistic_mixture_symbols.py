@@ -1,9 +1,9 @@
 """Mixtures of discretised logistics as intervals of integers.
 
-All is integers: parameters are multiples of a power of two, what is not linear
-is a table over these, and sums of products of integers have no order. Between
-the entries of its table a sigmoid is linear, so that levels narrower than their
-distance have a share as well.
+All arithmetic is of integers: parameters are multiples of a power of two,
+nonlinear functions are tables over these, and sums of integers do not depend on
+their order. Between the entries of its table a sigmoid is linear, so that a
+component narrower than their distance gives its levels a probability as well.
 """
 
 import dataclasses
@@ -12,16 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.compression import symbols as symbols_lib
+from vlae_tf.compression import symbols
 from vlae_tf.compression.rans import Interval, PRECISION
 from vlae_tf.distributions import discretised_logistics, logistic_mixture
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 
 _LEVELS = discretised_logistics.LEVELS
 _TOTAL = 1 << PRECISION
-# What numbers are multiples of: parameters; slopes, and so means in levels;
-# inverse scales; places, which are distances from a mean over the scale, and
-# those in tables; sigmoids in theirs, and between its entries.
+# Fraction bits of parameters; of slopes, and so of means in levels; of inverse
+# scales; of places, which are distances from a mean over the scale; of places
+# in tables; of sigmoids in tables; of places between the entries.
 _GRID_BITS = 10
 _SLOPE_BITS = 16
 _MEAN_BITS = _SLOPE_BITS + 1
@@ -30,8 +30,8 @@ _PLACE_BITS = 18
 _TABLE_BITS = 8
 _SIGMOID_BITS = 28
 _BETWEEN_BITS = _PLACE_BITS - _TABLE_BITS
-# What is beyond counts as that: sigmoids of places are 0 or 1 there, slopes 1,
-# and any level is the last or the first one to means.
+# Limits: beyond them sigmoids of places are 0 or 1, slopes 1, and means far
+# outside the levels.
 _MAX_PLACE = 24
 _MAX_SLOPE = 8
 _MAX_MEAN = 128
@@ -45,7 +45,7 @@ _MAX_COMPONENTS = 31
 
 
 def _grid(limit, bits):
-  """All numbers of a grid within limits."""
+  """All multiples of `2**-bits` within +-`limit`."""
   return np.arange(-limit << bits, (limit << bits) + 1) / (1 << bits)
 
 
@@ -56,7 +56,7 @@ def _table(numbers, bits):
 
 _INVERSES = 2 / (_LEVELS - 1) * np.exp(-_grid(_MAX_LOG_SCALE, _GRID_BITS))
 _INVERSE_SCALES = _table(_INVERSES, _SCALE_BITS)
-# The logarithm of what is between the ends of a level, but for two sigmoids.
+# The logarithm of a level's mass over the product of the sigmoids at its ends.
 _LOG_WIDTHS = _table(np.log(-np.expm1(-_INVERSES)), _GRID_BITS)
 _SLOPES = _table(np.tanh(_grid(_MAX_SLOPE, _GRID_BITS)), _SLOPE_BITS)
 _PLACES = _grid(_MAX_PLACE, _TABLE_BITS)
@@ -74,7 +74,7 @@ class LogisticMixtureSymbols:
   above 127.5, and the logarithms of their scales in units of 127.5 levels.
 
   Attributes:
-    components: How many there are, at most 31.
+    components: Number of components, at most 31.
   """
 
   components: int = 10
@@ -88,17 +88,15 @@ class LogisticMixtureSymbols:
 
   @classmethod
   def of_pixel_law(cls, law: LogisticMixturePixel) -> 'LogisticMixtureSymbols':
-    """Those of the channels of a pixel."""
+    """The symbols of the channels of a pixel."""
     return cls(law.components)
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
   ) -> tf.Tensor:
-    """See `PixelSymbols`: components are as likely as those before made them.
-
-    Sums of logarithms from tables are their weights: these have no order, and
-    no component is lost for ever.
-    """
+    """See `PixelSymbols`: components are weighted by the channels before."""
+    # Logits add logarithms of masses from tables: sums of integers, which do
+    # not depend on their order, and no component vanishes.
     num_params = params.shape[-1]
     channels = logistic_mixture.num_channels(num_params, self.components)
     parts = tf.split(params, num_params // self.components, -1)
@@ -114,21 +112,18 @@ class LogisticMixtureSymbols:
     return tf.cast(tf.concat(found, -1), params.dtype)
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels from what they were rounded to for a network."""
     return _values(_levels(pixels), pixels.dtype)
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
-    """See `Symbols`."""
     return _interval(_levels(value), _mixture(params))
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
-    """See `Symbols`."""
     mixture = _mixture(params)
 
     def halve(step, level):
-      # What is before the level ends at the slot or before it.
+      # The levels below this one end at the slot or before it.
       further = level + step
       is_after = _end(further - 1, mixture) <= slot
       return step // 2, tf.where(is_after, further, level)
@@ -140,19 +135,19 @@ class LogisticMixtureSymbols:
     return _values(level, params.dtype), _interval(level, mixture)
 
 
-symbols_lib.SYMBOLS[LogisticMixturePixel] = LogisticMixtureSymbols
+symbols.SYMBOLS[LogisticMixturePixel] = LogisticMixtureSymbols
 
 
 def _levels(values):
-  return tf.cast(symbols_lib.to_levels(values, _LEVELS - 1), tf.int64)
+  return tf.cast(symbols.to_levels(values, _LEVELS - 1), tf.int64)
 
 
 def _values(level, dtype):
-  return symbols_lib.from_levels(level, _LEVELS, _LEVELS - 1, dtype)
+  return symbols.from_levels(level, _LEVELS, _LEVELS - 1, dtype)
 
 
 def _integers(x, bits, limit):
-  """Numbers within limits, as multiples of `2**-bits`."""
+  """Numbers limited to +-`limit`, as multiples of `2**-bits`."""
   x = tf.clip_by_value(tf.cast(x, tf.float64), -limit, limit)
   return tf.cast(tf.floor(x * (1 << bits) + 0.5), tf.int64)
 
@@ -169,7 +164,7 @@ def _at(table, x, limit, bits):
 
 
 def _logistics(parts, channels, before):
-  """Means and log-scales of the channel after some of given levels."""
+  """Means and log-scales of the channel after some whose levels are given."""
   # The order of the parts is that of `LogisticMixturePixel`.
   c = len(before)
   # The middle and the levels are whole numbers of half levels.
@@ -186,7 +181,7 @@ def _logistics(parts, channels, before):
 
 
 def _places(level, means, log_scales):
-  """Where a level, `[..., 1]`, ends under each component."""
+  """The place of a level's end, `[..., 1]`, under each component."""
   end = (2 * level - (_LEVELS - 2)) * (1 << (_MEAN_BITS - 1))
   inverse = _at(_INVERSE_SCALES, log_scales, _MAX_LOG_SCALE, _GRID_BITS)
   return _coarser(
@@ -216,13 +211,13 @@ def _mixture(params):
   parts = zip(tf.split(params, 3, -1), _CHANNEL_BITS, _CHANNEL_LIMITS)
   logits, means, log_scales = (_integers(*part) for part in parts)
   below = tf.reduce_max(logits, -1, keepdims=True) - logits
-  # Nearly 2**20 for the likeliest, 1 / 256 of a nat a step.
-  weights = symbols_lib.weights_below(_coarser(below, _GRID_BITS - _TABLE_BITS))
+  # Nearly 2**20 for the likeliest, in steps of 1 / 256 nats.
+  weights = symbols.exp_weights(_coarser(below, _GRID_BITS - _TABLE_BITS))
   return weights, means, log_scales
 
 
 def _end(level, mixture):
-  """Where the interval of a level, `[...]`, ends; not that of the last one."""
+  """End of the interval of a level, `[...]`, other than the last one."""
   weights, *logistics = mixture
   most = (_MAX_PLACE << _PLACE_BITS) - 1
   place = tf.clip_by_value(

@@ -1,9 +1,9 @@
-"""Interleaved rANS [1], [2]: messages to push symbols onto and pop them off.
+"""Interleaved rANS coder [1], [2]: messages that symbols are pushed onto.
 
-A message has some lanes, each a head that symbols go to, one for each lane at
-a time, and one stack of 32-bit words under all of them. `push` and `pop` undo
-each other to the bit. Everything is a computation on tensors, so that the loop
-that draws pixels can carry a message along.
+A message has a head per lane and one stack of 32-bit words that all lanes
+share. An operation codes one symbol per lane. `push` and `pop` are exact
+inverses. All of them are computations on tensors, so that a compiled loop over
+pixels can carry a message along.
 
 #### References
 
@@ -27,11 +27,13 @@ WORD_BITS = 32
 LOW = 1 << 31
 _SHIFT = 63 - PRECISION
 _TOTAL = 1 << PRECISION
+_MASK = (1 << WORD_BITS) - 1
+_LENGTH_BITS = 5  # Of the bits of a head above its low word: 0 to 31.
 _LEAST_CAPACITY = 1 << 15
 
 
 class Message(NamedTuple):
-  """What has been pushed.
+  """State of the coder.
 
   Attributes:
     heads: int64 `[lanes]`, in [2**31, 2**63).
@@ -51,7 +53,6 @@ class Message(NamedTuple):
 
   @property
   def lanes(self) -> int:
-    """Number of lanes."""
     return self.heads.shape[0]
 
 
@@ -59,8 +60,8 @@ class Interval(NamedTuple):
   """The part `[start, start + width)` of `[0, 2**24)` that is a symbol's.
 
   Attributes:
-    start: int64 tensor.
-    width: int64 tensor of the same shape: the symbol's probability.
+    start: int64 tensor, the cumulative probability of the symbols before.
+    width: int64 tensor of the same shape, the symbol's probability.
   """
 
   start: tf.Tensor
@@ -74,54 +75,55 @@ class Interval(NamedTuple):
 
 # From the number of a symbol, a scalar, and slots `[lanes]` in [0, 2**24) to
 # the symbols whose intervals these are in, and the intervals.
-Locate: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]]
+InverseCDF: TypeAlias = Callable[
+  [tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]
+]
 
 
 def push(
-  message: Message, interval: Interval, wanted: tf.Tensor | bool = True
+  message: Message, interval: Interval, mask: tf.Tensor | bool = True
 ) -> Message:
-  """Pushes one symbol of each live lane."""
-  # interval [lanes]; wanted [lanes]
-  on = message.live & wanted
+  """Pushes one symbol onto each live lane of the mask, `[lanes]`."""
+  on = message.live & mask
   width = tf.where(on, interval.width, 1)
   full = on & (_shifted(message.heads, _SHIFT) >= width)
   message = tf.cond(
-    tf.reduce_any(full), lambda: _emitted(message, full), lambda: message
+    tf.reduce_any(full), lambda: _spilled(message, full), lambda: message
   )
   heads = message.heads
   pushed = (heads // width) * _TOTAL + heads % width + interval.start
   return message._replace(heads=tf.where(on, pushed, heads))
 
 
-def slots(message: Message) -> tf.Tensor:
-  """Where in [0, 2**24) the symbols lie that were pushed last, `[lanes]`."""
+def peek(message: Message) -> tf.Tensor:
+  """Slots in [0, 2**24) of the symbols on top, `[lanes]`."""
   return tf.bitwise.bitwise_and(message.heads, tf.cast(_TOTAL - 1, tf.int64))
 
 
-def drop(
-  message: Message, interval: Interval, wanted: tf.Tensor | bool = True
+def pop(
+  message: Message, interval: Interval, mask: tf.Tensor | bool = True
 ) -> Message:
-  """Undoes `push` of the same interval, the one of `slots`."""
-  on = message.live & wanted
-  heads = message.heads
-  rest = interval.width * _shifted(heads, PRECISION)
-  rest += slots(message) - interval.start
-  message = message._replace(heads=tf.where(on, rest, heads))
+  """Undoes `push` of the same interval, in which the slot of `peek` is."""
+  on = message.live & mask
+  rest = interval.width * _shifted(message.heads, PRECISION)
+  rest += peek(message) - interval.start
+  message = message._replace(heads=tf.where(on, rest, message.heads))
   empty = on & (message.heads < LOW)
   return tf.cond(
     tf.reduce_any(empty), lambda: _refilled(message, empty), lambda: message
   )
 
 
-def _emitted(message, lanes):
-  """The low words of some heads put on the stack, the first lane's first."""
-  places = message.size + tf.cumsum(tf.cast(lanes, tf.int32), exclusive=True)
-  # The last word of the array is for those that put none, and for what has no
-  # room: `size` tells.
+def _spilled(message, lanes):
+  """Moves low words of some heads onto the stack, the first lane's first."""
+  positions = message.size + tf.cumsum(tf.cast(lanes, tf.int32), exclusive=True)
+  # The last word of the array takes those of other lanes, and those that have
+  # no room: `size` shows that.
   last = message.words.shape[0] - 1
-  places = tf.where(lanes, tf.minimum(places, last), last)
+  positions = tf.where(lanes, tf.minimum(positions, last), last)
+  low_words = tf.bitwise.bitwise_and(message.heads, tf.cast(_MASK, tf.int64))
   words = tf.tensor_scatter_nd_update(
-    message.words, places[:, None], _low_word(message.heads)
+    message.words, positions[:, None], low_words
   )
   return message._replace(
     heads=tf.where(lanes, _shifted(message.heads, WORD_BITS), message.heads),
@@ -131,14 +133,13 @@ def _emitted(message, lanes):
 
 
 def _refilled(message, lanes):
-  """Undoes `_emitted`."""
+  """Undoes `_spilled`."""
   size = message.size - tf.reduce_sum(tf.cast(lanes, tf.int32))
-  places = size + tf.cumsum(tf.cast(lanes, tf.int32), exclusive=True)
-  words = tf.gather(message.words, tf.where(lanes, tf.maximum(places, 0), 0))
+  positions = size + tf.cumsum(tf.cast(lanes, tf.int32), exclusive=True)
+  positions = tf.where(lanes, tf.maximum(positions, 0), 0)
+  heads = message.heads * (1 << WORD_BITS) + tf.gather(message.words, positions)
   return message._replace(
-    heads=tf.where(
-      lanes, message.heads * (1 << WORD_BITS) + words, message.heads
-    ),
+    heads=tf.where(lanes, heads, message.heads),
     size=size,
     low=tf.minimum(message.low, size),
   )
@@ -148,34 +149,12 @@ def _shifted(x, bits):
   return tf.bitwise.right_shift(x, tf.cast(bits, tf.int64))
 
 
-def _low_word(x):
-  return tf.bitwise.bitwise_and(x, tf.cast((1 << WORD_BITS) - 1, tf.int64))
-
-
 def push_all(message: Message, intervals: Interval) -> Message:
-  """Pushes many symbols of each lane, the last one first."""
-  # intervals [num_symbols, lanes]
-  # XLA takes nothing of no symbols.
+  """Pushes symbols `[num_symbols, lanes]`, the last one first."""
+  # XLA refuses empty tensors.
   if not intervals.start.shape[0]:
     return message
   return Message(*_push_all(tuple(message), tuple(intervals)))
-
-
-def pop_all(
-  message: Message, num: int, locate: Locate, dtype: tf.DType
-) -> tuple[Message, tf.Tensor]:
-  """Pops many symbols of each lane."""
-  # -> [num, lanes]
-  found = tf.TensorArray(dtype, num, element_shape=[message.lanes])
-
-  def step(i, message, found):
-    symbols, interval = locate(i, slots(message))
-    return i + 1, drop(message, interval), found.write(i, symbols)
-
-  _, message, found = tf.while_loop(
-    lambda i, *_: i < num, step, (tf.constant(0), message, found)
-  )
-  return message, found.stack()
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
@@ -193,28 +172,30 @@ def _push_all(message, intervals):
   return tuple(message)
 
 
-def random(
-  lanes: int, seed: int = 0, live: np.ndarray | None = None, num_words: int = 0
-) -> Message:
-  """A message of random bits."""
-  # live [lanes]
-  generator = np.random.default_rng(seed)
-  num_words = num_words or 64 * lanes
-  words = generator.integers(1 << WORD_BITS, size=num_words)
-  heads = generator.integers(1 << WORD_BITS, 1 << 62, size=lanes)
-  live = np.ones(lanes, bool) if live is None else np.asarray(live, bool)
-  return of_words(heads, words, live)
+def pop_all(
+  message: Message, num: int, inverse_cdf: InverseCDF, dtype: tf.DType
+) -> tuple[Message, tf.Tensor]:
+  """Pops symbols `[num, lanes]`, the first one first."""
+  symbols = tf.TensorArray(dtype, num, element_shape=[message.lanes])
+
+  def step(i, message, symbols):
+    symbol, interval = inverse_cdf(i, peek(message))
+    return i + 1, pop(message, interval), symbols.write(i, symbol)
+
+  _, message, symbols = tf.while_loop(
+    lambda i, *_: i < num, step, (tf.constant(0), message, symbols)
+  )
+  return message, symbols.stack()
 
 
-def of_words(
+def from_words(
   heads: np.ndarray, words: np.ndarray, live: np.ndarray, capacity: int = 0
 ) -> Message:
   """A message of given heads and words, with room for as many again."""
   size = len(words)
   # Powers of two, as functions are compiled for every capacity.
   wanted = max(capacity, 2 * size, _LEAST_CAPACITY)
-  capacity = 1 << (wanted - 1).bit_length()
-  padded = np.zeros(capacity, np.int64)
+  padded = np.zeros(1 << (wanted - 1).bit_length(), np.int64)
   padded[:size] = words
   return Message(
     tf.constant(heads, tf.int64),
@@ -225,7 +206,129 @@ def of_words(
   )
 
 
-def num_bits(message: Message, begun: int | None = None) -> float:
-  """Information in a message, in bits, with the first `begun` of its heads."""
-  heads = message.heads.numpy()[:begun].astype(np.float64)
+def random(
+  lanes: int, seed: int = 0, live: np.ndarray | None = None, num_words: int = 0
+) -> Message:
+  """A message of random bits."""
+  generator = np.random.default_rng(seed)
+  num_words = num_words or 64 * lanes
+  words = generator.integers(1 << WORD_BITS, size=num_words)
+  heads = generator.integers(1 << WORD_BITS, 1 << 62, size=lanes)
+  live = np.ones(lanes, bool) if live is None else np.asarray(live, bool)
+  return from_words(heads, words, live)
+
+
+def initial(
+  lanes: int, checksum: int, num_words: int, capacity: int = 0
+) -> Message:
+  """A message of initial words, the first lane started with a checksum."""
+  heads = np.full(lanes, _MASK + 1, np.int64)
+  heads[0] += checksum
+  live = np.zeros(lanes, bool)
+  return from_words(heads, initial_words(num_words), live, capacity)
+
+
+def initial_words(num: int) -> np.ndarray:
+  """Pseudo-random words that both sides know, the last one on top."""
+  x = np.arange(num, 0, -1, dtype=np.uint64) * np.uint64(2654435761) & _MASK
+  x = (x ^ (x >> np.uint64(15))) * np.uint64(2246822519) & _MASK
+  x = (x ^ (x >> np.uint64(13))) * np.uint64(3266489917) & _MASK
+  return (x ^ (x >> np.uint64(16))).astype(np.int64)
+
+
+def with_initial_words(message: Message, before: int, more: int) -> Message:
+  """Puts more initial words below the `before` ones of a message."""
+  size = int(message.size)
+  words = initial_words(before + more)[:more]
+  words = np.concatenate([words, message.words.numpy()[:size]])
+  capacity = message.words.shape[0]
+  longer = from_words(
+    message.heads.numpy(), words, message.live.numpy(), capacity
+  )
+  return longer._replace(low=message.low + more)
+
+
+def with_capacity(message: Message, capacity: int) -> Message:
+  """A message with room for at least so many words."""
+  missing = capacity - message.words.shape[0]
+  return message._replace(words=tf.pad(message.words, [[0, max(0, missing)]]))
+
+
+def start_lanes(message: Message, first: int, last: int) -> Message:
+  """Starts lanes, each with a word off the stack."""
+  num = max(0, last - first)
+  size = int(message.size) - num
+  heads, words = message.heads.numpy(), message.words.numpy()
+  heads[first:last] = (_MASK + 1) + words[size : size + num]
+  return message._replace(
+    heads=tf.constant(heads),
+    size=tf.constant(size),
+    low=tf.minimum(message.low, size),
+  )
+
+
+def end_lanes(message: Message, first: int, last: int) -> Message:
+  """Undoes `start_lanes`."""
+  num = max(0, last - first)
+  size = int(message.size)
+  heads, words = message.heads.numpy(), message.words.numpy()
+  ended = heads[first:last]
+  if (ended >> WORD_BITS != 1).any() or size + num >= len(words):
+    raise ValueError('a lane does not end in the state in which it started')
+  words[size : size + num] = ended & _MASK
+  return message._replace(
+    words=tf.constant(words), size=tf.constant(size + num)
+  )
+
+
+def to_bytes(message: Message, started: int, bottom: int) -> bytes:
+  """A message as bytes: its started heads, and its words from `bottom` on."""
+  heads = [int(head) for head in message.heads.numpy()[:started]]
+  bits, num_bits = 0, 0
+  for head in heads:
+    top = head >> WORD_BITS
+    length = top.bit_length()
+    bits |= length << num_bits
+    num_bits += _LENGTH_BITS
+    # The highest bit is known to be one.
+    stored = max(length - 1, 0)
+    bits |= (top & ((1 << stored) - 1)) << num_bits
+    num_bits += stored
+  words = message.words.numpy()[bottom : int(message.size)]
+  words = np.concatenate([words, np.array([h & _MASK for h in heads])])
+  tops = bits.to_bytes((num_bits + 7) // 8, 'little')
+  return tops + words.astype('<u4').tobytes()
+
+
+def from_bytes(
+  data: bytes, lanes: int, started: int, capacity: int = 0
+) -> Message:
+  """Undoes `to_bytes`."""
+  most = (started * (_LENGTH_BITS + WORD_BITS) + 7) // 8
+  bits = int.from_bytes(data[:most], 'little')
+  tops, num_bits = [], 0
+  for _ in range(started):
+    length = (bits >> num_bits) & ((1 << _LENGTH_BITS) - 1)
+    num_bits += _LENGTH_BITS
+    stored = max(length - 1, 0)
+    top = (bits >> num_bits) & ((1 << stored) - 1)
+    tops.append(top | 1 << stored if length else 0)
+    num_bits += stored
+  whole = (num_bits + 7) // 8
+  rest = data[whole:]
+  padding = (bits & ((1 << 8 * whole) - 1)) >> num_bits
+  if padding or len(rest) % 4 or len(rest) < 4 * started:
+    raise ValueError('its length is not that of a message')
+  words = np.frombuffer(rest, '<u4').astype(np.int64)
+  heads = np.full(lanes, _MASK + 1, np.int64)
+  heads[:started] = (np.array(tops, np.int64) << WORD_BITS) | words[-started:]
+  if (heads < LOW).any():
+    raise ValueError('the head of a lane is below its minimum')
+  live = np.zeros(lanes, bool)
+  return from_words(heads, words[:-started], live, capacity)
+
+
+def num_bits(message: Message, started: int | None = None) -> float:
+  """Bits of information in a message with the first `started` of its heads."""
+  heads = message.heads.numpy()[:started].astype(np.float64)
   return float(np.log2(heads).sum() + WORD_BITS * int(message.size))

@@ -1,4 +1,4 @@
-"""What is left of images by how many bits their codes get.
+"""Distortion of lossy reconstructions by the rate of their latents.
 
 #### References
 
@@ -16,62 +16,61 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf.compression import decompression, lattice_search, lossy
+from vlae_tf.compression import chunks, files, lattice_search
 from vlae_tf.compression.exact_model import ExactModel
-from vlae_tf.compression.shared_draws import ENOUGH, SharedDraws
-from vlae_tf.evaluation import probing
+from vlae_tf.evaluation import figures, probing
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import random
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-_CHUNK = 1000  # Images whose codes are one message.
+_CHUNK = 1000  # Images whose latents are one message.
 _MOVES = 8  # Of the search.
 _KL_DRAWS = 16
 _AT_ONCE = 256
+_NAMES = {
+  'search': 'lattice, step {step:g}, searched',
+  'nearest': 'lattice, step {step:g}, nearest',
+  'posterior': 'draw of the posterior (KL)',
+  'prior': 'draw of the prior',
+}
+_SHOWN = 10  # Originals in the picture.
 
 
 class Row(NamedTuple):
-  """What one way to give codes costs and leaves, means over images."""
+  """Rate and distortion of one choice of latents, means over images."""
 
-  # 'search' or 'nearest' point of a lattice; 'shared' draws of the prior; a
-  # draw of the 'posterior', or of the 'prior', which knows nothing.
+  # 'search' or 'nearest' point of a lattice; a draw of the 'posterior', or of
+  # the 'prior', which ignores the image.
   way: str
-  step: float | None  # Of the lattice; `None` of others.
-  # What a code takes; of the posterior, its divergence from the prior.
-  bits: float
-  # The same with all that a message needs besides; `None` where no message was
-  # made.
+  step: float | None  # Of the lattice.
+  bits: float  # Of a latent; of the posterior, its KL from the prior.
+  # With the other bits of a message; `None` where there is no message.
   gross_bits: float | None
   distortion: float  # -log2 p(x|z), in bits.
-  # Pixels that differ from the original in a draw from p(x|z).
+  # Pixels that differ from the original in a draw from p(x|z), and in the
+  # greedily likeliest image.
   hamming_draw: float
-  hamming_likeliest: float  # The same of `decompression.likeliest`.
-  # Draws whose label a linear probe of pixels finds, which was fitted to
-  # original training images; `None` without labels.
+  hamming_likeliest: float
+  # Share of them of which a linear probe of pixels, fitted to original training
+  # images, finds the label; `None` without labels.
   accuracy_draw: float | None = None
-  # The same of `decompression.likeliest`.
   accuracy_likeliest: float | None = None
 
 
 class Report(NamedTuple):
-  """What `Measurer` finds."""
+  """Rows, and the images that they describe."""
 
-  rows: list[Row]  # One of each way.
-  # A draw from each code, `[rows, num, height, width, channels]`.
-  draws: np.ndarray
-  likeliest: np.ndarray  # The same of `decompression.likeliest`.
-  # Of shared draws: their number `num_samples`; the share of images that they
-  # were `enough` for; of these the mean `bits` and divergence `kl_bits`.
-  pool: dict[str, Any]
-  # Pixels of the originals that are not black: what differs if nothing is
-  # drawn. A drawing that is not quite in place differs in more.
+  rows: list[Row]
+  draws: np.ndarray  # `[rows, num, height, width, channels]`.
+  likeliest: np.ndarray  # `[rows, num, height, width, channels]`.
+  # Pixels of the originals that are not black: the difference of a blank image.
+  # A drawing that is a little displaced differs in more.
   hamming_blank: float
-  # Of the probe on the originals, `None` without labels.
-  accuracy: float | None
+  accuracy: float | None  # Of the probe on the originals.
 
 
 class Measurer:
-  """Decompresses test images from codes of many costs."""
+  """Codes test images lossily at several rates and reconstructs them."""
 
   def __init__(
     self,
@@ -95,87 +94,74 @@ class Measurer:
   def __call__(
     self,
     steps: Sequence[float] = STEPS,
-    num_samples: int = 2**18,
     progress: Callable[[int], Any] | None = None,
   ) -> Report:
-    """Measures all ways."""
+    """Measures `num_rows(steps)` ways to choose latents."""
     ways: list[Callable[[], tuple]] = [
       functools.partial(self._lattice, step, moves)
       for step in steps
       for moves in (0, _MOVES)
     ]
-    ways.append(functools.partial(self._shared, num_samples))
-    ways += [self._posterior, self._prior]
     found = []
-    self._pool: dict[str, Any] = {}
-    for way in ways:
-      found.append(self._measured(*way()))
+    for way in [*ways, self._posterior, self._prior]:
+      found.append(self.measure(*way()))
       if progress is not None:
         progress(1)
     rows, draws, likeliest = zip(*found)
-    blank = hamming(np.zeros_like(self.images), self.images)
-    stacked = np.stack(draws), np.stack(likeliest)
-    report = Report([*rows], *stacked, self._pool, blank, None)
-    return report if self._data.labels is None else self._probed(report)
+    return self.report(list(rows), np.stack(draws), np.stack(likeliest))
 
   def _lattice(self, step, moves):
-    """Points of a lattice, by way of real messages."""
-    points = lattice_search.codes_of(self._model, self.images, step, moves)
-    chunks = lossy.LossyChunks(self._exact, step)
+    """Points of a lattice, encoded and decoded."""
+    points = lattice_search.find_points(self._model, self.images, step, moves)
+    codec = chunks.LossyChunks(self._exact, step)
     net = gross = 0.0
-    back = []
+    decoded = []
     for start in range(0, len(points), _CHUNK):
       part = points[start : start + _CHUNK]
-      encoded = chunks.encode(part)
+      encoded = codec.encode(part)
       net, gross = net + encoded.net_bits, gross + 8 * len(encoded.data)
-      back.append(chunks.decode(encoded.data, len(part)))
-    codes = lossy.codes(np.concatenate(back), step)
+      decoded.append(codec.decode(encoded.data, len(part)))
+    z = np.float32(np.concatenate(decoded) * step)
     way = 'search' if moves else 'nearest'
-    return way, step, net / len(points), gross / len(points), codes
-
-  def _shared(self, num_samples):
-    shared = SharedDraws(self._model, num_samples, self._seed)
-    found = shared.select(self.images)
-    bits, kl = found.bits(num_samples), self._draws_of_posteriors()[1]
-    enough = found.effective_size >= ENOUGH
-    self._pool = {'num_samples': num_samples, 'enough': float(enough.mean())}
-    if enough.any():
-      self._pool |= {
-        'bits': float(bits[enough].mean()),
-        'kl_bits': float(kl[enough].mean()),
-      }
-    return 'shared', None, bits.mean(), None, found.code
+    return way, step, net / len(points), gross / len(points), z
 
   def _posterior(self):
-    codes, kl = self._draws_of_posteriors()
-    return 'posterior', None, kl.mean(), None, codes
+    z, kl = self.posterior_draws()
+    return 'posterior', None, kl.mean(), None, z
 
-  def _draws_of_posteriors(self):
-    """A code of each image, and an estimate of KL(q || p) in bits, `[num]`."""
-    codes, rates = [], []
+  def posterior_draws(self) -> tuple[np.ndarray, np.ndarray]:
+    """A latent of each image, and an estimate of KL(q || p) in bits."""
+    draws, rates = [], []
     for k, start in enumerate(range(0, len(self.images), _AT_ONCE)):
       part = self.images[start : start + _AT_ONCE]
-      law, prior = self._model.posterior(part), self._model.prior()
+      posterior, prior = self._model.posterior(part), self._model.prior()
       seed = random.stream_seed(self._seed, 'sample', k)
-      z = law.sample(_KL_DRAWS, seed=seed)
-      # A copy, so that TFP's cache does not answer.
-      rate = law.log_prob(z) - prior.log_prob(tf.identity(z))
+      z = posterior.sample(_KL_DRAWS, seed=seed)
+      # A copy bypasses the cache of TFP's bijectors.
+      rate = posterior.log_prob(z) - prior.log_prob(tf.identity(z))
       rates.append(tf.reduce_mean(rate, 0) / math.log(2))
-      codes.append(z[0])
-    return np.concatenate(codes), np.concatenate(rates)
+      draws.append(z[0])
+    return np.concatenate(draws), np.concatenate(rates)
 
   def _prior(self):
     seed = random.stream_seed(self._seed, 'sample')
-    codes = self._model.prior().sample(len(self.images), seed=seed).numpy()
-    return 'prior', None, 0.0, None, codes
+    z = self._model.prior().sample(len(self.images), seed=seed).numpy()
+    return 'prior', None, 0.0, None, z
 
-  def _measured(self, way, step, bits, gross, codes):
-    """A `Row`, and the images that its codes give."""
-    draws = decompression.draws(self._model, codes, seed=self._seed)[0]
-    likeliest = decompression.likeliest(self._model, codes)
+  def measure(
+    self,
+    way: str,
+    step: float | None,
+    bits: float,
+    gross: float | None,
+    z: np.ndarray,
+  ) -> tuple[Row, np.ndarray, np.ndarray]:
+    """A row, a draw from each latent, and the likeliest image of each."""
+    draws = files.draw(self._model, z, seed=self._seed)[0]
+    likeliest = files.likeliest(self._model, z)
     distortion = [
-      self._distortion(codes[i : i + _AT_ONCE], self.images[i : i + _AT_ONCE])
-      for i in range(0, len(codes), _AT_ONCE)
+      self._distortion(z[i : i + _AT_ONCE], self.images[i : i + _AT_ONCE])
+      for i in range(0, len(z), _AT_ONCE)
     ]
     row = Row(
       way,
@@ -188,47 +174,124 @@ class Measurer:
     )
     return row, draws, likeliest
 
-  def _probed(self, report):
-    """The report with accuracies."""
-    first, *others = self._accuracies(report.draws, report.likeliest)
-    pairs = np.reshape(others, [2, len(report.rows)]).T.tolist()
-    rows = [
-      row._replace(accuracy_draw=of_draw, accuracy_likeliest=of_likeliest)
-      for row, (of_draw, of_likeliest) in zip(report.rows, pairs)
-    ]
-    return report._replace(rows=rows, accuracy=first)
-
-  def _accuracies(self, draws, likeliest):
-    """Of a probe: on originals, on all rows' draws, on all rows' likeliest."""
+  def report(
+    self, rows: list[Row], draws: np.ndarray, likeliest: np.ndarray
+  ) -> Report:
+    """Adds accuracies to rows, if there are labels."""
+    blank = hamming(np.zeros_like(self.images), self.images)
+    labels = self._data.labels
+    if labels is None:
+      return Report(rows, draws, likeliest, blank, None)
     sets = np.concatenate([self.images[None], draws, likeliest])
     flat = sets.reshape(-1, *self.images.shape[1:])
-    of_pixels = probing.of_pixels(self._data, flat)
-    labels = self._data.labels
-    assert labels is not None
-    predicted = probing.linear(
-      of_pixels.train, labels['train'], of_pixels.test
-    ).reshape(len(sets), -1)
+    pixels = probing.of_pixels(self._data, flat)
+    predicted = probing.linear(pixels.train, labels['train'], pixels.test)
+    predicted = predicted.reshape(len(sets), -1)
     right = predicted == labels['test'][: len(self.images)]
-    return right.mean(1).tolist()
+    originals, *others = right.mean(1).tolist()
+    pairs = np.reshape(others, [2, len(rows)]).T.tolist()
+    rows = [
+      row._replace(accuracy_draw=of_draw, accuracy_likeliest=of_likeliest)
+      for row, (of_draw, of_likeliest) in zip(rows, pairs)
+    ]
+    return Report(rows, draws, likeliest, blank, originals)
 
 
-def num_ways(steps: Sequence[float]) -> int:
-  """How many ways `Measurer` measures."""
-  return 2 * len(steps) + 3
+def num_rows(steps: Sequence[float]) -> int:
+  """Number of rows of `Measurer`."""
+  return 2 * len(steps) + 2
 
 
 def hamming(images: np.ndarray, others: np.ndarray) -> float:
-  """Mean number of pixels that differ.
+  """Mean number of pixels of which a channel differs by half a level or more.
 
   >>> hamming(np.ones([1, 2, 2, 1]), np.eye(2)[None, ..., None])
   2.0
-
-  Args:
-    images: Array of shape `[num, height, width, channels]` in [0, 1].
-    others: Array of the same shape.
-
-  Returns:
-    Pixels an image, of those of which a channel differs by half a level.
   """
+  # images [num, height, width, channels] in [0, 1]
   differs = (np.abs(images - others) > 0.5 / 255).any(-1)
   return float(differs.sum((1, 2)).mean())
+
+
+def as_table(report: Report) -> str:
+  """A report as text."""
+  title = f'{"latents":28} {"bits":>7} {"gross":>7} {"-log p(x|z)":>11}   '
+  title += 'differing pixels: draw, likeliest'
+  lines = [title if report.accuracy is None else f'{title}   labels found']
+  for row in report.rows:
+    gross = '' if row.gross_bits is None else f'{row.gross_bits:.2f}'
+    found = ''
+    if row.accuracy_draw is not None:
+      found = f'   {row.accuracy_draw:.3f}, {row.accuracy_likeliest:.3f}'
+    lines.append(
+      f'{_name(row):28} {row.bits:7.2f} {gross:>7} {row.distortion:11.2f}   '
+      f'{row.hamming_draw:22.2f}, {row.hamming_likeliest:9.2f}{found}'
+    )
+  if report.accuracy is not None:
+    lines.append(f'labels found in the originals: {report.accuracy:.3f}')
+  lines.append(f'differing pixels of a blank image: {report.hamming_blank:.2f}')
+  return '\n'.join(lines)
+
+
+def _name(row):
+  return _NAMES[row.way].format(step=row.step)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+  """The numbers of a report."""
+  return {
+    'rows': [row._asdict() for row in report.rows],
+    'hamming_blank': report.hamming_blank,
+    'accuracy_of_originals': report.accuracy,
+  }
+
+
+def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
+  """Charts above originals beside their reconstructions."""
+  shown = [
+    k
+    for k, row in enumerate(report.rows)
+    if row.way not in ('nearest', 'prior')
+  ]
+  shown.sort(key=lambda k: -report.rows[k].bits)
+  # Data sets may be sorted by label: originals from all over.
+  chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).astype(int)
+  columns = [images[chosen]]
+  columns += [report.draws[k, chosen] for k in shown]
+  columns += [report.likeliest[k, chosen] for k in shown]
+  tiles = figures.rows(np.stack(columns, 1), framed=(0,))
+  names = '; '.join(
+    f'{_name(report.rows[k])}: {report.rows[k].bits:.1f} bits' for k in shown
+  )
+  text = (
+    f'{caption}. Test images (framed), then a draw from each of these latents, '
+    f'then the likeliest image of each, pixel by pixel: {names}.'
+  )
+  above = [_chart(report, 'hamming', 'pixels that differ from the original')]
+  if report.accuracy is not None:
+    title = f'labels found (originals {report.accuracy:.2f})'
+    above.append(_chart(report, 'accuracy', title))
+  below = figures.captioned(tiles, text, 2)
+  width = max(below.shape[1], sum(part.shape[1] for part in above))
+  parts = [_widened(np.concatenate(above, 1), width), _widened(below, width)]
+  return np.concatenate(parts)
+
+
+def _chart(report, field, title):
+  series = {}
+  for kind in ('draw', 'likeliest'):
+    for way, name in (('search', 'searched'), ('nearest', 'nearest')):
+      rows = [row for row in report.rows if row.way in (way, 'prior')]
+      series[f'{kind}, {name}'] = [
+        (row.bits, getattr(row, f'{field}_{kind}'))
+        for row in sorted(rows, key=lambda row: row.bits)
+      ]
+  return figures.chart(series, title, 'bits per latent')
+
+
+def _widened(picture, width):
+  """A picture with a margin on its right."""
+  missing = width - picture.shape[1]
+  return np.pad(
+    picture, ((0, 0), (0, missing), (0, 0)), constant_values=figures.PAPER
+  )

@@ -1,4 +1,4 @@
-"""Laws of single symbols as intervals of integers.
+"""Distributions of single symbols as intervals of integers.
 
 Probabilities become integers by tables over the numbers of a grid, so that a
 float that differs in its last bits, as between devices, is the same integer.
@@ -14,59 +14,54 @@ import tensorflow as tf
 from vlae_tf.compression.rans import Interval, PRECISION
 from vlae_tf.distributions import pixel_distributions
 
-# Logits are rounded to multiples of 1 / STEPS and lie within +-_LIMIT: for a
-# coin that costs 10**-6 nats at most.
+# Logits are rounded to multiples of 1 / STEPS and limited to +-_LIMIT: for a
+# Bernoulli that costs 10**-6 nats at most.
 STEPS = 256
 _LIMIT = 16
 _TOTAL = 1 << PRECISION
 _WEIGHT_BITS = 20
 
-# From a `PixelLaw`'s class to what codes its channels.
+# From the class of a `PixelLaw` to that of the symbols of its channels.
 SYMBOLS: dict[type, Any] = {}
 
 
 class Symbols(Protocol):
-  """A law of symbols; equal ones, hashed alike, share what is compiled."""
+  """A distribution of symbols.
+
+  Equal ones must have equal hashes: they share compiled functions.
+  """
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
-    """Where symbols are.
-
-    Args:
-      params: Float `Tensor` of shape `[..., num_params]`.
-      value: `Tensor` of shape `[...]`, the symbols.
-
-    Returns:
-      An `Interval` of shape `[...]`.
-    """
+    """Intervals of symbols `[...]` under parameters `[..., num_params]`."""
     ...
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
-    """Which symbols are there.
+    """Inverse CDF.
 
     Args:
       params: Float `Tensor` of shape `[..., num_params]`.
       slot: int64 `Tensor` of shape `[...]`, in [0, 2**24).
 
     Returns:
-      The symbols, of shape `[...]` and of the dtype of `params`, and their
-      `Interval`.
+      The symbols whose intervals the slots are in, of shape `[...]` and of the
+      dtype of `params`, and these intervals.
     """
     ...
 
 
 class PixelSymbols(Symbols, Protocol):
-  """A law of the channels of a pixel, each given those before it."""
+  """A distribution of the channels of a pixel, each given those before it."""
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
   ) -> tf.Tensor:
-    """Parameters of the channel that comes after some.
+    """Parameters of the next channel.
 
     Args:
-      params: Those of pixels, float `Tensor` of shape `[..., num]`.
-      before: The channels before it, of shape `[...]` each.
+      params: Float `Tensor` of shape `[..., num]`, parameters of pixels.
+      before: The channels before it, `Tensor`s of shape `[...]`.
 
     Returns:
       A `Tensor` of shape `[..., num_params]`.
@@ -74,15 +69,14 @@ class PixelSymbols(Symbols, Protocol):
     ...
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels from what they were rounded to for a network."""
+    """Exact values of pixels that were rounded as input of a network."""
     ...
 
 
 def pixel_intervals(
   symbols: PixelSymbols, params: tf.Tensor, pixels: tf.Tensor
 ) -> Interval:
-  """Where the channels of pixels are, those before them being known."""
-  # params [..., num]; pixels [..., channels] -> [..., channels]
+  """Intervals of the channels of pixels, `[..., channels]`."""
   channels = tf.unstack(pixels, axis=-1)
   found = [
     symbols.intervals(symbols.of_next(params, channels[:c]), channel)
@@ -91,43 +85,33 @@ def pixel_intervals(
   return Interval(*(tf.stack(parts, -1) for parts in zip(*found)))
 
 
+def of_pixel_law(law: pixel_distributions.PixelLaw) -> PixelSymbols:
+  """The symbols of the channels of a pixel."""
+  if type(law) not in SYMBOLS:
+    known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
+    raise ValueError(
+      f'`pixel_law` must be one that has a codec, {known}, or registered in '
+      f'`compression.SYMBOLS`, got {law!r}.'
+    )
+  return SYMBOLS[type(law)].of_pixel_law(law)
+
+
 def to_levels(values: tf.Tensor, scale: int) -> tf.Tensor:
-  """Levels of what is about `level / scale`, int32."""
+  """The integers nearest to `values * scale`, int32."""
   return tf.cast(tf.round(values * scale), tf.int32)
 
 
 def from_levels(
   level: tf.Tensor, levels: int, scale: int, dtype: tf.DType
 ) -> tf.Tensor:
-  """`level / scale` of one of some levels."""
+  """`level / scale` for levels below `levels`."""
   # A table, as XLA turns `/ 255` into an inexact `* (1 / 255)`.
   return tf.gather(tf.constant(np.arange(levels) / scale, dtype), level)
 
 
-def weights_below(steps: tf.Tensor) -> tf.Tensor:
-  """Integers like exp(-x) of numbers `x` that are 0 or more."""
+def exp_weights(steps: tf.Tensor) -> tf.Tensor:
+  """`exp(-steps / STEPS)` as multiples of 2**-20, for `steps` from 0 on."""
   return tf.gather(_WEIGHTS, tf.minimum(steps, _LIMIT * STEPS))
-
-
-def _of_pixel_law(law_class):
-  """Decorator: what codes a channel of pixels of a law."""
-
-  def register(symbols):
-    SYMBOLS[law_class] = symbols
-    return symbols
-
-  return register
-
-
-def of_pixel_law(law: pixel_distributions.PixelLaw) -> PixelSymbols:
-  """What codes the channels of a pixel."""
-  if type(law) not in SYMBOLS:
-    known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
-    raise ValueError(
-      f'`pixel_law` must be one that is coded, {known}, or registered in '
-      f'`coding.SYMBOLS`, got {law!r}.'
-    )
-  return SYMBOLS[type(law)].of_pixel_law(law)
 
 
 def _widths_of_ones():
@@ -138,7 +122,6 @@ def _widths_of_ones():
 
 
 def _weights():
-  """Integers like exp(-n / STEPS), n from 0 on."""
   n = np.arange(_LIMIT * STEPS + 1)
   return np.floor(np.exp(-n / STEPS) * 2**_WEIGHT_BITS + 0.5).astype(np.int64)
 
@@ -147,7 +130,6 @@ _WIDTHS_OF_ONES = _widths_of_ones()
 _WEIGHTS = _weights()
 
 
-@_of_pixel_law(pixel_distributions.BernoulliPixel)
 @dataclasses.dataclass(frozen=True)
 class BernoulliSymbols:
   """Zeros and ones; the parameter is a logit."""
@@ -156,54 +138,52 @@ class BernoulliSymbols:
   def of_pixel_law(
     cls, law: pixel_distributions.PixelLaw
   ) -> 'BernoulliSymbols':
-    """Those of the channels of a pixel."""
+    """The symbols of the channels of a pixel."""
     del law
     return cls()
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
   ) -> tf.Tensor:
-    """See `PixelSymbols`: a logit, whatever came before."""
+    """See `PixelSymbols`: a logit, independent of the channels before."""
     return params[..., len(before) : len(before) + 1]
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels from what they were rounded to for a network."""
     return pixels
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     """See `Symbols`: ones come first."""
-    return self._of(value > 0, self._ones(params))
+    return self._interval(value > 0, self._ones(params))
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
-    """See `Symbols`."""
     ones = self._ones(params)
     value = slot < ones
-    return tf.cast(value, params.dtype), self._of(value, ones)
+    return tf.cast(value, params.dtype), self._interval(value, ones)
 
   def _ones(self, params):
     logits = tf.clip_by_value(params[..., 0], -_LIMIT, _LIMIT)
-    places = tf.floor((logits + _LIMIT) * STEPS + 0.5)
-    return tf.gather(_WIDTHS_OF_ONES, tf.cast(places, tf.int32))
+    entry = tf.floor((logits + _LIMIT) * STEPS + 0.5)
+    return tf.gather(_WIDTHS_OF_ONES, tf.cast(entry, tf.int32))
 
-  def _of(self, is_one, ones):
+  def _interval(self, is_one, ones):
     return Interval(
       tf.where(is_one, tf.zeros_like(ones), ones),
       tf.where(is_one, ones, _TOTAL - ones),
     )
 
 
-@_of_pixel_law(pixel_distributions.CategoricalPixel)
+SYMBOLS[pixel_distributions.BernoulliPixel] = BernoulliSymbols
+
+
 @dataclasses.dataclass(frozen=True)
 class CategoricalSymbols:
-  """One of some levels; the parameters are a logit of each.
-
-  Symbols are `k / scale`.
+  """Levels with a logit each as parameters; symbols are `level / scale`.
 
   Attributes:
-    levels: How many there are, at most 256.
-    scale: What level 1 is a part of.
+    levels: Number of levels, at most 256.
+    scale: Divisor of levels.
   """
 
   levels: int = 256
@@ -217,32 +197,28 @@ class CategoricalSymbols:
   def of_pixel_law(
     cls, law: pixel_distributions.CategoricalPixel
   ) -> 'CategoricalSymbols':
-    """Those of the channels of a pixel."""
+    """The symbols of the channels of a pixel."""
     return cls(law.levels, law.levels - 1)
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
   ) -> tf.Tensor:
-    """See `PixelSymbols`: logits of the levels, whatever came before."""
+    """See `PixelSymbols`: logits, independent of the channels before."""
     start = len(before) * self.levels
     return params[..., start : start + self.levels]
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels from what they were rounded to for a network."""
-    level = to_levels(pixels, self.scale)
-    return self._values(level, pixels.dtype)
+    return self._values(to_levels(pixels, self.scale), pixels.dtype)
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
-    """See `Symbols`."""
-    return self._of(to_levels(value, self.scale), self._ends(params))
+    return self._interval(to_levels(value, self.scale), self._ends(params))
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
-    """See `Symbols`."""
     ends = self._ends(params)
     level = tf.reduce_sum(tf.cast(ends <= slot[..., None], tf.int32), -1)
-    return self._values(level, params.dtype), self._of(level, ends)
+    return self._values(level, params.dtype), self._interval(level, ends)
 
   def _values(self, level, dtype):
     return from_levels(level, self.levels, self.scale, dtype)
@@ -250,18 +226,20 @@ class CategoricalSymbols:
   def _ends(self, params):
     """The end of each level's interval, `[..., levels]`."""
     below = tf.reduce_max(params, -1, keepdims=True) - params
-    places = tf.floor(tf.minimum(below, _LIMIT) * STEPS + 0.5)
-    weights = weights_below(tf.cast(places, tf.int32))
-    sums = tf.cumsum(weights, axis=-1)
+    steps = tf.floor(tf.minimum(below, _LIMIT) * STEPS + 0.5)
+    sums = tf.cumsum(exp_weights(tf.cast(steps, tf.int32)), axis=-1)
     # One part of 2**24 for each level, so that all can be coded; the rest is
     # divided. The sums are below 2**28 and 2**24 times that fits int64.
     free = _TOTAL - self.levels
     divided = sums * free // sums[..., -1:]
     return divided + tf.range(1, self.levels + 1, dtype=tf.int64)
 
-  def _of(self, level, ends):
+  def _interval(self, level, ends):
     last = tf.maximum(level - 1, 0)
     before = tf.gather(ends, last, batch_dims=level.shape.rank)
     start = tf.where(level > 0, before, tf.zeros_like(before))
     end = tf.gather(ends, level, batch_dims=level.shape.rank)
     return Interval(start, end - start)
+
+
+SYMBOLS[pixel_distributions.CategoricalPixel] = CategoricalSymbols
