@@ -28,7 +28,7 @@ from absl import flags
 from vlae_tf.distributions import autoregressive_image, pixel_distributions
 from vlae_tf.models import priors
 from vlae_tf.nn.causal import convolution
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
+from vlae_tf.nn.pixel import pixel_cnn
 from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
@@ -233,7 +233,7 @@ def _paper():
 
 
 def _gated():
-  return randomised(gated_pixel_cnn.GatedPixelCNN(1, 64, 8))
+  return randomised(pixel_cnn.GatedPixelCNN(1, 64, 8))
 
 
 COMPARISONS = {

@@ -54,7 +54,7 @@ _PUBLIC = {
   """,
 }
 # Rooms below them, whose classes are theirs as well.
-_INNER = {'vlae_tf.nn': ('causal/network', 'causal/updates', 'pixel/*')}
+_INNER = {'vlae_tf.nn': ('causal/network', 'pixel/*')}
 
 # What `load` is made of: builders of TFDS, and the files that they read.
 _HIDDEN = {'Caltech101Silhouettes', 'OmniglotBurda', 'Original'}

@@ -14,8 +14,8 @@ from vlae_tf import compression
 from vlae_tf.compression import lattice, rans
 from vlae_tf.distributions import (
   autoregressive_image,
-  gaussians,
   pixel_distributions,
+  reparameterized,
 )
 
 tfd = tfp.distributions
@@ -173,10 +173,12 @@ _PLAIN = {
   'diagonal': lambda: tfd.MultivariateNormalDiag(
     _normal(_LANES, 4), tf.exp(_normal(_LANES, 4) / 4)
   ),
-  'standard': lambda: gaussians.standard_gaussian((4,), 'float64'),
-  'standard_image': lambda: gaussians.standard_gaussian((2, 3), 'float64'),
-  'no_dimension': lambda: gaussians.standard_gaussian((0,), 'float64'),
-  'no_dimension_of_each': lambda: gaussians.diagonal_gaussian(
+  'standard': lambda: reparameterized.standard_gaussian((4,), 'float64'),
+  'standard_image': lambda: reparameterized.standard_gaussian(
+    (2, 3), 'float64'
+  ),
+  'no_dimension': lambda: reparameterized.standard_gaussian((0,), 'float64'),
+  'no_dimension_of_each': lambda: reparameterized.diagonal_gaussian(
     tf.zeros([_LANES, 0], tf.float64), tf.ones([_LANES, 0], tf.float64)
   ),
 }

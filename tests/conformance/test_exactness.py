@@ -79,7 +79,7 @@ def _codes(case, num=_NUM):
 
 @dataclasses.dataclass(frozen=True)
 class _Copy:
-  """An `updates.Update` that copies given pixels and notes the parameters."""
+  """An `nn.Update` that copies given pixels and notes the parameters."""
 
   def __call__(self, noise, params, state, front):
     del noise

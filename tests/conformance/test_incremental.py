@@ -6,7 +6,6 @@ import tensorflow as tf
 import toys
 
 from conformance import cases
-from vlae_tf.nn.causal import updates
 
 _CHANNELS = 3
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -18,7 +17,7 @@ def draw_in_session(network, features, uniforms, draw):
   for _ in range(session.num_fronts):
     params, front = session.params()
     inside = tf.repeat(front.inside, len(features))[:, None]
-    pixels = draw(params, updates.gather(uniforms, front))
+    pixels = draw(params, toys.at_front(uniforms, front))
     session.put(tf.where(inside, pixels, np.nan))
   return session.image()
 

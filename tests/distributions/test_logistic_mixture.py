@@ -408,7 +408,7 @@ def test_bad_arguments_are_errors():
     message = f'`channels` must be 1 or 3 for .*, got {channels}'
     with pytest.raises(ValueError, match=message):
       LogisticMixturePixel().num_params(channels)
-  message = '`params` must have 6 or 20 maps for 2 components, got 10'
+  message = '`params` must have 6 or 20 channels for 2 components, got 10'
   with pytest.raises(ValueError, match=message):
     LogisticMixturePixel(2).distribution(tf.zeros([5, 10]))
 

@@ -198,7 +198,9 @@ def test_categorical_gradient_is_finite_at_a_value_that_is_no_level():
 def test_bad_arguments_are_errors():
   with pytest.raises(ValueError, match='`levels` must be at least 2, got 1'):
     pixel_distributions.CategoricalPixel(levels=1)
-  message = r'`params` must have a multiple of 256 maps, got shape \(2, 300\)'
+  message = (
+    r'`params` must have a multiple of 256 channels, got shape \(2, 300\)'
+  )
   with pytest.raises(ValueError, match=message):
     CATEGORICAL.distribution(tf.zeros([2, 300]))
   with pytest.raises(ValueError, match=r'`pixel_law` must be one of bernoulli'):

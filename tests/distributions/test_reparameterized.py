@@ -6,11 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 
-from vlae_tf.distributions import (
-  autoregressive_shift,
-  gaussians,
-  reparameterized,
-)
+from vlae_tf.distributions import autoregressive_shift, reparameterized
 from vlae_tf.nn import made
 
 tfb = tfp.bijectors
@@ -28,13 +24,13 @@ def _flow():
   for variable in network.variables:
     variable.assign(rng.normal(size=variable.shape))
   shift = autoregressive_shift.AutoregressiveShift(network, network.unroll)
-  base = gaussians.diagonal_gaussian(_LOC, _SCALE)
+  base = reparameterized.diagonal_gaussian(_LOC, _SCALE)
   scaled = tfb.Chain([tfb.Scale(2.0), tfb.Invert(shift)])
   return tfd.TransformedDistribution(base, scaled)
 
 
 LAWS = {
-  'diagonal': lambda: gaussians.diagonal_gaussian(_LOC, _SCALE),
+  'diagonal': lambda: reparameterized.diagonal_gaussian(_LOC, _SCALE),
   'independent': lambda: tfd.Independent(tfd.Normal(_LOC, _SCALE), 1),
   'full': lambda: tfd.MultivariateNormalTriL(
     _LOC, [[1.0, 0, 0], [0.5, 2.0, 0], [-1.0, 0.3, 0.7]]
@@ -98,7 +94,7 @@ def test_log_probs_of_dimensions_sum_to_the_whole_or_are_none(name):
 
 @pytest.mark.parametrize('shape', [(3,), (2, 2, 3), (0,)])
 def test_gaussians_of_any_shape(shape):
-  law = gaussians.standard_gaussian(shape)
+  law = reparameterized.standard_gaussian(shape)
   assert law.event_shape == shape and law.batch_shape == []
   z = law.sample(5, seed=(0, 0))
   assert z.shape == (5, *shape)
@@ -110,4 +106,4 @@ def test_gaussians_of_any_shape(shape):
 @pytest.mark.parametrize('bad', [(), (2, -1), 1.5, (2.0,)])
 def test_what_is_no_shape_is_refused(bad):
   with pytest.raises(ValueError, match='`event_shape` must be an integer or'):
-    gaussians.as_event_shape(bad)
+    reparameterized.as_event_shape(bad)

@@ -9,7 +9,7 @@ from toys import networks
 
 import vlae_tf
 from vlae_tf.evaluation import receptive_field
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import pixel_cnn, window_cnn
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -33,7 +33,7 @@ def test_module_is_the_function():
 
 
 def test_canvas_grows_with_the_field():
-  network = gated_pixel_cnn.GatedPixelCNN(1, 4, 6, 5, 5)
+  network = pixel_cnn.GatedPixelCNN(1, 4, 6, 5, 5)
   field = receptive_field.find(toys.build_network(network))
   # Six layers of five rows' upper three, the first of them one row up.
   assert min(di for di, _ in field.offsets) == -13

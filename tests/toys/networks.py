@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import pixel_cnn, window_cnn
 
 FEATURE_MAPS = 2
 
 MAKERS = {
   'pixelcnn': lambda n=1: pixel_cnn.PixelCNN(n, 5, 4),
-  'gated': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 3),
-  'gated_wide': lambda n=1: gated_pixel_cnn.GatedPixelCNN(n, 4, 2, 5, 7),
+  'gated': lambda n=1: pixel_cnn.GatedPixelCNN(n, 4, 3),
+  'gated_wide': lambda n=1: pixel_cnn.GatedPixelCNN(n, 4, 2, 5, 7),
   'window_1x1': lambda n=1: window_cnn.WindowCNN(n, (1, 1), 6, 2, tied=True),
   'downsampled': lambda n=1: window_cnn.DownsampledWindowCNN(
     n, (1, 1), 2, 6, 2
@@ -51,6 +51,22 @@ def features(*shape, seed=0, maps=FEATURE_MAPS):
 def uniforms(*shape, seed=0):
   """Uniform noise of a shape."""
   return tf.random.stateless_uniform(shape, [seed, 2])
+
+
+def at_front(x, front):
+  """Values of images at the pixels of a wavefront, zeros outside.
+
+  Args:
+    x: `Tensor` of shape `[batch, height, width, k]`.
+    front: `nn.Front`.
+
+  Returns:
+    A `Tensor` of shape `[rows * batch, k]`.
+  """
+  x = tf.transpose(x, [1, 2, 0, 3])
+  pixels = tf.reshape(x, [-1, *x.shape[2:]])
+  pixels = tf.pad(pixels, [[0, 1], [0, 0], [0, 0]])
+  return tf.reshape(tf.gather(pixels, front.pixel), [-1, x.shape[3]])
 
 
 def seen_pairs(network, size):

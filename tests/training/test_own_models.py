@@ -6,11 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import toys
 
-from vlae_tf.distributions import (
-  gaussians,
-  pixel_distributions,
-  reparameterized,
-)
+from vlae_tf.distributions import pixel_distributions, reparameterized
 from vlae_tf.evaluation import latents, likelihood, sampling
 from vlae_tf.models import decoders, posteriors, priors
 from vlae_tf.models import vlae as vlae_lib
@@ -154,7 +150,9 @@ def test_bound_of_a_laplace_posterior_is_exact():
     return tfd.Independent(tfd.Normal(z[..., None, None, :], 0.5), 3)
 
   vlae = vlae_lib.VLAE(
-    Of(q), Of(lambda: gaussians.standard_gaussian((1,))), Of(likelihood_of)
+    Of(q),
+    Of(lambda: reparameterized.standard_gaussian((1,))),
+    Of(likelihood_of),
   )
   image = np.full([1, 1, 1, 1], 0.8, 'float32')
   num = 4000

@@ -254,7 +254,7 @@ class AutoregressiveImages:
 
 @dataclasses.dataclass(frozen=True)
 class _PopPixels:
-  """An `updates.Update` that pops the pixels of a wavefront off a message."""
+  """An `nn.Update` that pops the pixels of a wavefront off a message."""
 
   symbols: symbols_lib.PixelSymbols
   channels: int

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from vlae_tf.compression import chunks, lattice_search
 from vlae_tf.compression.exact_model import ARITHMETIC, ExactModel
-from vlae_tf.distributions import drawing
 from vlae_tf.evaluation import sampling
 from vlae_tf.formats import container, layout
 from vlae_tf.models import vlae as model_lib
@@ -361,9 +360,9 @@ def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:
 
 def _likeliest(model, z):
   law = model.likelihood(z)
-  if not hasattr(law, 'decide'):
+  if not hasattr(law, 'likeliest'):
     return law.mode()  # Pixels are independent.
-  return law.decide(drawing.likeliest(law.pixel_law))[0]
+  return law.likeliest()
 
 
 def _checked(model, z):

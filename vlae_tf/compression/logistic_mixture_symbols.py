@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from vlae_tf.compression import symbols
 from vlae_tf.compression.rans import Interval, PRECISION
-from vlae_tf.distributions import discretised_logistics, logistic_mixture
+from vlae_tf.distributions import logistic_mixture
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 
-_LEVELS = discretised_logistics.LEVELS
+_LEVELS = logistic_mixture.LEVELS
 _TOTAL = 1 << PRECISION
 # Fraction bits of parameters; of slopes, and so of means in levels; of inverse
 # scales; of places, which are distances from a mean over the scale; of places
@@ -190,7 +190,7 @@ def _places(level, means, log_scales):
 
 
 def _log_masses(level, means, log_scales):
-  """The logarithm of a level's mass, see `discretised_logistics.log_prob`."""
+  """The logarithm of a level's mass, see `logistic_mixture`."""
   up_to_it = _log_sigmoid(_places(level, means, log_scales))
   from_it = _log_sigmoid(-_places(level - 1, means, log_scales))
   width = _at(_LOG_WIDTHS, log_scales, _MAX_LOG_SCALE, _GRID_BITS)

@@ -1,10 +1,9 @@
-"""Laws and bijectors that own no network, and how to draw from them."""
+"""Distributions and bijectors; none of them owns a network."""
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
 from vlae_tf.distributions.autoregressive_image import AutoregressiveImage
 from vlae_tf.distributions.autoregressive_shift import AutoregressiveShift
-from vlae_tf.distributions.gaussians import diagonal_gaussian, standard_gaussian
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 from vlae_tf.distributions.pixel_distributions import (
   BernoulliPixel,
@@ -12,7 +11,12 @@ from vlae_tf.distributions.pixel_distributions import (
   PIXEL_LAWS,
   PixelLaw,
 )
-from vlae_tf.distributions.reparameterized import Draw, draw
+from vlae_tf.distributions.reparameterized import (
+  diagonal_gaussian,
+  Draw,
+  draw,
+  standard_gaussian,
+)
 
 __all__ = [
   'PIXEL_LAWS',

@@ -1,4 +1,4 @@
-"""Images whose pixels depend on the pixels before them.
+"""Distribution of images whose pixels depend on the pixels before them.
 
 #### References
 
@@ -7,6 +7,7 @@
      https://arxiv.org/abs/1601.06759
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import batches, drawing, pixel_distributions
-from vlae_tf.nn.causal import naive, updates
+from vlae_tf.distributions import pixel_distributions
+from vlae_tf.nn.causal.incremental import Update
+from vlae_tf.nn.causal.schedule import Front
 from vlae_tf.utils import checks
 
 tfd = tfp.distributions
@@ -26,14 +28,14 @@ tfd = tfp.distributions
 class AutoregressiveImage(tfd.Distribution):
   """`p(x|h) = prod{ p(x[i] | x[0:i], h) : i in raster order }` [1].
 
-  The law owns no network: it is handed one, in its parallel and in its
-  incremental form, and features `h` to condition on. Batch shape: the features'
-  leading axes. Event shape: `[height, width, channels]`. Log-probabilities are
-  in nats.
+  It owns no network: it is given one, in its parallel and in its incremental
+  form, and features `h` to condition on. Batch shape: the features' leading
+  axes. Event shape: `[height, width, channels]`. Log-probabilities are in nats.
 
-  >>> features, coin = tf.zeros([2, 2, 2, 1]), pixel_laws.BernoulliPixel()
-  >>> law = AutoregressiveImage(lambda x, h: 0.0 * x, features, 1, coin)
-  >>> law.log_prob(tf.zeros([2, 2, 2, 1])).numpy().round(3)  # -4 log 2.
+  >>> pixel = pixel_distributions.BernoulliPixel()
+  >>> features = tf.zeros([2, 2, 2, 1])
+  >>> image = AutoregressiveImage(lambda x, h: 0.0 * x, features, 1, pixel)
+  >>> image.log_prob(tf.zeros([2, 2, 2, 1])).numpy().round(3)  # -4 log 2.
   array([-2.773, -2.773], dtype=float32)
   """
 
@@ -49,21 +51,21 @@ class AutoregressiveImage(tfd.Distribution):
     allow_nan_stats: bool = True,
     name: str = 'AutoregressiveImage',
   ):
-    """Creates the law.
+    """Creates the distribution.
 
     Args:
-      network: Callable of images `[n, height, width, channels]` and of features
+      network: Callable of images `[n, height, width, channels]` and features
         `[n, height, width, maps]` that returns parameters `[n, height, width,
         num_params]`, those of a pixel from the pixels before it alone.
       features: `Tensor` of shape `[..., height, width, maps]`.
       channels: Number of channels of a pixel.
-      pixel_law: Law of a pixel given its parameters, see `pixel_laws`.
+      pixel_law: Distribution of a pixel given its parameters.
       unroll: Callable `(features, noise, update)` that returns an image for
         which `image = update(noise, network(image, features))` and the last
         state, as `CausalNetwork.unroll`. By default the network is run in full
         for every pixel.
-      order: Raster indices of the pixels in the order that `unroll` decides
-        them in, as `CausalNetwork.order`; by default raster order.
+      order: Raster indices of the pixels in the order in which `unroll` decides
+        them, as `CausalNetwork.order`; by default raster order.
       validate_args: As in `tfd.Distribution`.
       allow_nan_stats: As in `tfd.Distribution`.
       name: Name of operations.
@@ -87,9 +89,7 @@ class AutoregressiveImage(tfd.Distribution):
 
   @classmethod
   def _parameter_properties(cls, dtype, num_classes=None):
-    return dict(
-      features=tfp.util.ParameterProperties(event_ndims=3),
-    )
+    return dict(features=tfp.util.ParameterProperties(event_ndims=3))
 
   def _batch_shape(self):
     return self._features.shape[:-3]
@@ -110,24 +110,22 @@ class AutoregressiveImage(tfd.Distribution):
 
   @property
   def pixel_law(self) -> pixel_distributions.PixelLaw:
-    """Law of a pixel given its parameters."""
+    """Distribution of a pixel given its parameters."""
     return self._pixel_law
 
   @property
   def order(self) -> np.ndarray:
-    """Raster indices of the pixels in the order that `decide` goes in."""
+    """Raster indices of the pixels in the order in which `decide` goes."""
     if self._order is not None:
       return self._order
     return np.arange(math.prod(self.event_shape[:2]))
 
-  def decide(
-    self, update: updates.Update, state: Any = ()
-  ) -> tuple[tf.Tensor, Any]:
-    """Has every pixel decided from its law, as a decoder of messages does.
+  def decide(self, update: Update, state: Any = ()) -> tuple[tf.Tensor, Any]:
+    """Lets every pixel be decided from its parameters, as by a decoder.
 
     Args:
-      update: Decides the pixels of a front; its noise is an empty tuple.
-      state: Nest of tensors that it carries from front to front.
+      update: Decides the pixels of a wavefront; its noise is an empty tuple.
+      state: Nest of tensors that it carries from wavefront to wavefront.
 
     Returns:
       Images of shape `batch_shape + event_shape`, the batch of one axis, and
@@ -135,8 +133,16 @@ class AutoregressiveImage(tfd.Distribution):
     """
     return self._method('incremental')(self._features, (), update, state)
 
+  def likeliest(self) -> tf.Tensor:
+    """Images `batch_shape + event_shape`, greedily likely; see `decide`.
+
+    Each pixel is the mode given the pixels before it: not always the mode of
+    the image as a whole, which is hard to find.
+    """
+    return self.decide(_Mode(self._pixel_law))[0]
+
   def params(self, image: tf.Tensor) -> tf.Tensor:
-    """Parameters of every pixel's conditional law, by one parallel pass.
+    """Parameters of every pixel given those before it, by one parallel pass.
 
     Args:
       image: `Tensor` of shape `[..., height, width, channels]`.
@@ -150,21 +156,27 @@ class AutoregressiveImage(tfd.Distribution):
     """
     checks.ends_in('image', image, self.event_shape)
     image = tf.convert_to_tensor(image, self.dtype)
-    static = batches.broadcast(image.shape[:-3], self._features.shape[:-3])
+    images, features = image.shape[:-3], self._features.shape[:-3]
+    try:
+      static = tf.broadcast_static_shape(images, features)
+    except ValueError as error:
+      raise ValueError(
+        '`image` must have leading axes that broadcast with the batch '
+        f'{features} of the distribution, got {images}.'
+      ) from error
     batch = tf.broadcast_dynamic_shape(
       tf.shape(image)[:-3], tf.shape(self._features)[:-3]
     )
     params = self._network(
-      batches.flat_batch(image, batch),
-      batches.flat_batch(self._features, batch),
+      _flat_batch(image, batch), _flat_batch(self._features, batch)
     )
-    # A network in sixteen bits leaves the law in its own precision.
+    # A network in sixteen bits leaves the distribution in its own precision.
     params, params_shape = tf.cast(params, self.dtype), params.shape[1:]
     params = tf.reshape(params, tf.concat([batch, params_shape], 0))
     return tf.ensure_shape(params, static.concatenate(params_shape))
 
   def conditionals(self, image: tf.Tensor) -> tfd.Distribution:
-    """The laws of the pixels given those before them.
+    """The distributions of the pixels given those before them.
 
     Args:
       image: `Tensor` of shape `[..., height, width, channels]`.
@@ -185,8 +197,7 @@ class AutoregressiveImage(tfd.Distribution):
     return tf.reduce_sum(self.conditionals(image).log_prob(image), [-2, -1])
 
   def _sample_n(self, n, seed=None, method='incremental'):
-    uniforms = self._uniforms([n], seed)
-    return self.sample_from_uniforms(uniforms, method)
+    return self.sample_from_uniforms(self._uniforms([n], seed), method)
 
   @property
   def _num_uniforms(self):
@@ -207,8 +218,8 @@ class AutoregressiveImage(tfd.Distribution):
   ) -> tf.Tensor:
     """Draws the pixels that are not given, each from those before it.
 
-    What is given after a pixel has no influence on it: this is the law of the
-    rest given the mask's pixels where these are a raster prefix.
+    Given pixels after a pixel have no influence on it: this is the conditional
+    distribution of the rest where the given pixels are a raster prefix.
 
     Args:
       image: `Tensor` that broadcasts against `sample_shape + batch_shape +
@@ -255,24 +266,33 @@ class AutoregressiveImage(tfd.Distribution):
     noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
     checks.ends_in('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
-    noise = batches.flat_batch(uniforms, batch)
-    update: updates.Update = drawing.draw(self._pixel_law)
+    noise = _flat_batch(uniforms, batch)
+    draw = _Draw(self._pixel_law)
+    update: Update = draw
     if given is not None:
       checks.ends_in('given', given, self.event_shape)
       given = tf.convert_to_tensor(given, self.dtype)
-      mask = batches.as_mask(given_mask, self.event_shape)
+      mask = self._checked_mask(given_mask)
       mask = tf.broadcast_to(mask, tf.shape(noise[..., :1]))
-      noise, update = (
-        (noise, batches.flat_batch(given, batch), mask),
-        drawing.copy(update),
-      )
+      noise = noise, _flat_batch(given, batch), mask
+      update = _Copy(draw)
     unroll = self._method(method)
-    image, _ = unroll(batches.flat_batch(self._features, batch), noise, update)
+    image, _ = unroll(_flat_batch(self._features, batch), noise, update)
     static = uniforms.shape[:-1].concatenate(self._channels)
     if static.is_fully_defined():
       return tf.reshape(image, static)
     shape = tf.concat([tf.shape(uniforms)[:-1], [self._channels]], 0)
     return tf.ensure_shape(tf.reshape(image, shape), static)
+
+  def _checked_mask(self, mask):
+    """A mask `[height, width]` as numbers `[height, width, 1]`."""
+    mask, size = tf.convert_to_tensor(mask), self.event_shape[:2]
+    if mask.dtype != tf.bool or not mask.shape.is_compatible_with(size):
+      raise ValueError(
+        f'`given_mask` must be boolean, of shape {size}, got '
+        f'{mask.dtype.name} of shape {mask.shape}.'
+      )
+    return tf.cast(mask, tf.float32)[..., None]
 
   def _method(self, method):
     if method not in ('incremental', 'naive'):
@@ -280,5 +300,82 @@ class AutoregressiveImage(tfd.Distribution):
         f"`method` must be 'incremental' or 'naive', got {method!r}."
       )
     if method == 'naive' or self._unroll is None:
-      return functools.partial(naive.unroll, self._network, self._channels)
+      return functools.partial(unroll_naively, self._network, self._channels)
     return self._unroll
+
+
+def _flat_batch(x, batch):
+  """Broadcasts `x` to batch shape `batch`, and makes that one axis."""
+  event = x.shape[-3:]
+  # Known axes stay known: samplers are compiled and kept by shape.
+  static = tf.get_static_value(batch)
+  if static is None or not x.shape.is_fully_defined():
+    size, shape = tf.reduce_prod(batch), tf.shape(x)[-3:]
+    x = tf.broadcast_to(x, tf.concat([batch, shape], 0))
+    x = tf.reshape(x, tf.concat([[size], shape], 0))
+    return tf.ensure_shape(x, tf.TensorShape([None]).concatenate(event))
+  if list(static) != x.shape[:-3].as_list():
+    x = tf.broadcast_to(x, [*static, *event])
+  return tf.reshape(x, [math.prod(map(int, static)), *event])
+
+
+def unroll_naively(network, channels, features, noise, update, state=()):
+  """`CausalNetwork.unroll` of any network, a full pass for every pixel."""
+  height, width = features.shape[1:3]
+
+  def step(i, image, state):
+    params = tf.cast(network(image, features), features.dtype)
+    noise_, params = tf.nest.map_structure(
+      lambda x: x[:, i // width, i % width], (noise, params)
+    )
+    front = Front(i, i[None], tf.constant([True]))
+    pixels, state = update(noise_, params, state, front)
+    here = tf.one_hot(i, height * width, dtype=image.dtype)
+    here = tf.reshape(here, [1, height, width, 1])
+    return i + 1, image + here * pixels[:, None, None], state
+
+  shape = tf.concat([tf.shape(features)[:3], [channels]], 0)
+  _, image, state = tf.while_loop(
+    lambda i, *_: i < height * width,
+    step,
+    (tf.constant(0), tf.zeros(shape, features.dtype), state),
+  )
+  return image, state
+
+
+# Updates of the pixels of a wavefront. Those that are equal share compiled
+# functions.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draw:
+  """Draws pixels from uniform noise."""
+
+  pixel_law: pixel_distributions.PixelLaw
+
+  def __call__(self, uniforms, params, state, front):
+    del front
+    return self.pixel_law.quantile(params, uniforms), state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mode:
+  """Takes the mode of each pixel."""
+
+  pixel_law: pixel_distributions.PixelLaw
+
+  def __call__(self, noise, params, state, front):
+    del noise, front
+    return self.pixel_law.distribution(params).mode(), state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Copy:
+  """Copies the pixels that are given, and draws the others."""
+
+  draw: _Draw
+
+  def __call__(self, noise, params, state, front):
+    uniforms, given, mask = noise
+    drawn, state = self.draw(uniforms, params, state, front)
+    return tf.where(mask > 0, given, drawn), state

@@ -1,4 +1,4 @@
-"""A mean-only autoregressive flow step as a TFP bijector.
+"""Mean-only autoregressive flow steps as TFP bijectors.
 
 #### References
 
@@ -23,9 +23,10 @@ tfb = tfp.bijectors
 class AutoregressiveShift(tfb.Bijector):
   """`z[i] = eps[i] + shift(z[0:i])`, a bijector of volume one.
 
-  The inverse, all that a density needs, is one parallel pass of the network;
-  the forward direction is sequential in the event dimension ([1], [2]). TFP's
-  `MaskedAutoregressiveFlow` makes a full pass for every variable there.
+  The inverse, which is enough for a density, is one parallel pass of the
+  network; the forward direction is sequential in the event dimension ([1],
+  [2]). TFP's `MaskedAutoregressiveFlow` makes a full pass for every variable
+  there.
 
   >>> from vlae_tf import nn
   >>> made = nn.MADE(4, hidden=(8, 8))
@@ -48,10 +49,10 @@ class AutoregressiveShift(tfb.Bijector):
 
     Args:
       shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
-        shape, each from the numbers of `z` before it alone.
+        shape, each from the elements of `z` before it alone.
       unroll: Callable `(eps, update)` that returns the `z` for which `z =
         update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
-        equal and hash alike.
+        equal and have equal hashes.
       event_ndims: Number of axes of an event.
       validate_args: As in `tfb.Bijector`.
       name: Name of operations.
@@ -60,8 +61,8 @@ class AutoregressiveShift(tfb.Bijector):
     with tf.name_scope(name) as name:
       self._shift = shift
       self._unroll = unroll
-      # Not of `is_constant_jacobian`: its determinant is constant, its entries
-      # are not, and TFP would give a wrong mean and covariance of a law.
+      # Not `is_constant_jacobian`: the determinant is constant, the entries are
+      # not, and TFP would return a wrong mean and covariance.
       super().__init__(
         forward_min_event_ndims=event_ndims,
         validate_args=validate_args,
@@ -72,7 +73,7 @@ class AutoregressiveShift(tfb.Bijector):
   def with_shift(
     self, change: Callable[[tf.Tensor], tf.Tensor]
   ) -> 'AutoregressiveShift':
-    """The step whose shifts are a function of this one's, number by number."""
+    """The step with an element-wise function applied to the shifts."""
     return AutoregressiveShift(
       lambda z: change(self._shift(z)),
       lambda eps, update: self._unroll(eps, _Changed(update, change)),
@@ -108,7 +109,7 @@ class AutoregressiveShift(tfb.Bijector):
 def chain(
   steps: Sequence[tfb.Bijector], event_shape: Sequence[int]
 ) -> tfb.Bijector:
-  """Flows over a code's numbers, whose order is reversed between them [2]."""
+  """Flows over a latent's elements; their order is reversed in between [2]."""
   size = math.prod(event_shape)
   reverse = list(reversed(range(size)))
   parts = [part for step in steps for part in (step, tfb.Permute(reverse))]
@@ -121,7 +122,7 @@ def chain(
 
 @dataclasses.dataclass(frozen=True)
 class _Changed:
-  """An update that is told a function of the shifts."""
+  """An update with a function applied to the shifts."""
 
   update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
   change: Callable[[tf.Tensor], tf.Tensor]

@@ -1,4 +1,4 @@
-"""The law of a colour pixel as a mixture of discretised logistics.
+"""Pixel distribution: a mixture of discretised logistics.
 
 #### References
 
@@ -16,36 +16,35 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import discretised_logistics as logistics
 from vlae_tf.distributions import pixel_distributions
 from vlae_tf.utils import serialization
 
 tfd = tfp.distributions
 
-# Narrower logistics have all but e**-4 of their mass on a level, wider ones all
-# but that on the first and the last.
+# Narrower logistics have all but e**-4 of their mass on one level, wider ones
+# all but that on the first and the last.
 MAX_LOG_SCALE = 7.0
 # Of a parameter of zero: 47 levels. Parameters of mean 0 and deviation 1, as a
 # fresh network gives, take 9.16 bits a channel of CIFAR-10 so, and 9.28 or 9.49
 # with twice or half the scale; zeros take 8.09, and 8.64 or 8.40.
 LOG_SCALE = -1.0
-_LEVELS = logistics.LEVELS
-_MIDDLE = (_LEVELS - 1) / 2
+LEVELS = 256
+_MIDDLE = (LEVELS - 1) / 2
 
 
 def num_channels(num_params: int, components: int) -> int:
-  """How many channels of pixels have so many parameters."""
+  """Number of channels of a pixel with so many parameters."""
   found = {components * _num_parts(c): c for c in (1, 3)}
   if num_params not in found:
     raise ValueError(
-      f'`params` must have {" or ".join(map(str, found))} maps for '
+      f'`params` must have {" or ".join(map(str, found))} channels for '
       f'{components} components, got {num_params}.'
     )
   return found[num_params]
 
 
 def _num_parts(channels):
-  """Parameters of a component: its weight, means and scales, coefficients."""
+  # Of a component: its weight, means and scales, and coefficients.
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
 
@@ -58,22 +57,22 @@ class LogisticMixturePixel:
   """A mixture of discretised logistics of 256 levels, as in PixelCNN++ [1].
 
   `p(x) = sum{ softmax(logits)[k] prod{ p[k](x[c] | x[0:c]) : c } : k }`, where
-  `p[k](x[c] | x[0:c])` is the mass of a logistic on what is nearest to `x[c]`,
-  on all beyond for the first and the last level. In units in which levels are
-  `-1, -253 / 255, ..., 1`, its mean is `m[c] + sum{ tanh(a[c, b]) x[b] : b < c
-  }`, its scale `exp(s[c] - 1)`, from e**-7 to e**7. The parameters of a pixel
-  are the logits of all components, `m` of the first channel and so on, `s`
-  likewise, and then `a[1, 0]`, `a[2, 0]` and `a[2, 1]`.
+  `p[k](x[c] | x[0:c])` is the mass of a logistic on all that is nearest to
+  level `x[c]`; the first and the last level have all beyond them. In units in
+  which levels are `-1, -253 / 255, ..., 1`, its mean is `m[c] + sum{ tanh(a[c,
+  b]) x[b] : b < c }`, its scale `exp(s[c] - 1)`, from e**-7 to e**7. The
+  parameters of a pixel are the logits of all components, `m` of the first
+  channel and so on, `s` likewise, and then `a[1, 0]`, `a[2, 0]` and `a[2, 1]`.
 
-  >>> law = LogisticMixturePixel(components=10)
-  >>> law.num_params(channels=3)
+  >>> pixel = LogisticMixturePixel(components=10)
+  >>> pixel.num_params(channels=3)
   100
-  >>> grey = law.distribution(tf.zeros([100])).log_prob([0.5, 0.5, 0.5])
+  >>> grey = pixel.distribution(tf.zeros([100])).log_prob([0.5, 0.5, 0.5])
   >>> bool(grey == -np.inf)  # There is no level 127.5.
   True
 
   Attributes:
-    components: How many there are, the same ones for all channels of a pixel.
+    components: Number of components, shared by all channels of a pixel.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
@@ -86,7 +85,7 @@ class LogisticMixturePixel:
       )
 
   def num_params(self, channels: int) -> int:
-    """A logit of each component, and of each its means, scales, coefficients.
+    """Logits, means, scales and coefficients of all components.
 
     Args:
       channels: 1 or 3.
@@ -106,17 +105,17 @@ class LogisticMixturePixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The law of `params`, see `PixelLaw`.
+    """The distribution of `params`, see `PixelLaw`.
 
-    Its mean and mode are ones of channel after channel. The mean of a channel
-    is that of its logistics, bounded and rounded to levels, where the channels
+    Its mean and mode are found channel after channel. The mean of a channel is
+    that of its logistics, bounded and rounded to levels, where the channels
     before have the mean of the same component: exact for the first one. The
     mode is each channel's likeliest level given those before it.
     """
     return _LogisticMixture(params, self.components)
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """The first level that more than `uniforms` of the probability is up to.
+    """The first level whose cumulative probability exceeds `uniforms`.
 
     Channels are drawn in turn, each given those before it; see `PixelLaw`.
     """
@@ -136,7 +135,7 @@ class LogisticMixturePixel:
 
 
 class _LogisticMixture(tfd.Distribution):
-  """The law of given parameters, see `LogisticMixturePixel`."""
+  """The distribution of a pixel, see `LogisticMixturePixel`."""
 
   def __init__(
     self,
@@ -182,7 +181,7 @@ class _LogisticMixture(tfd.Distribution):
     levels, possible = self._levels(pixels)
     logits = log_weights = self._parts[0]
     for c, level in enumerate(levels):
-      log_weights += logistics.log_prob(level, *self._logistics(levels[:c]))
+      log_weights += _log_probs(level, *self._logistics(levels[:c]))
     log_prob = tf.reduce_logsumexp(log_weights, -1)
     log_prob -= tf.reduce_logsumexp(logits, -1)
     impossible = tf.constant(-np.inf, self.dtype)
@@ -191,15 +190,15 @@ class _LogisticMixture(tfd.Distribution):
   def _mean(self):
     means: list[tf.Tensor] = []
     for _ in range(self._channels):
-      means.append(logistics.mean(*self._logistics(means)))
+      means.append(_means(*self._logistics(means)))
     weights = tf.nn.softmax(self._parts[0])
     means = [tf.reduce_sum(weights * mean, -1) for mean in means]
-    return tf.stack(means, -1) / (_LEVELS - 1)
+    return tf.stack(means, -1) / (LEVELS - 1)
 
   def _mode(self):
     def likeliest(c, log_weights, *channel):
       del c
-      log_probs = logistics.mixture_log_probs(log_weights, *channel)
+      log_probs = _mixture_log_probs(log_weights, *channel)
       return tf.cast(tf.argmax(log_probs, -1), self.dtype)[..., None]
 
     return _pixels(self._decided(likeliest))
@@ -215,7 +214,7 @@ class _LogisticMixture(tfd.Distribution):
     uniforms = tf.split(uniforms, self._channels, -1)
 
     def first(c, *mixture):
-      return logistics.mixture_quantile(uniforms[c], *mixture)
+      return _mixture_quantile(uniforms[c], *mixture)
 
     return _pixels(self._decided(first))
 
@@ -225,7 +224,7 @@ class _LogisticMixture(tfd.Distribution):
     found = []
 
     def given(c, *mixture):
-      found.append(logistics.mixture_log_probs(*mixture))
+      found.append(_mixture_log_probs(*mixture))
       return levels[c]
 
     self._decided(given)
@@ -233,19 +232,19 @@ class _LogisticMixture(tfd.Distribution):
 
   def _decided(self, decide):
     """Levels of the channels, each decided given those before it."""
-    # What decides is told the number of a channel and a mixture: the logarithms
-    # of weights given the channels before, and the components' logistics.
+    # `decide` gets the number of a channel and its mixture: the log-weights
+    # given the channels before, and the components' means and inverse scales.
     log_weights = self._parts[0]
     levels: list[tf.Tensor] = []
     for c in range(self._channels):
       channel = self._logistics(levels)
       levels.append(decide(c, log_weights, *channel))
-      log_weights += logistics.log_prob(levels[-1], *channel)
+      log_weights += _log_probs(levels[-1], *channel)
     return levels
 
   def _logistics(self, before):
-    """Means and inverse scales of the channel after some of given levels."""
-    # Each component may be given levels of its own, `[..., components]`.
+    """Means and inverse scales of the channel after given levels."""
+    # The levels are `[..., 1]`, or `[..., components]`: one for each.
     c, channels = len(before), self._channels
     means = self._parts[1 + c]
     slopes = 1 + 2 * channels + c * (c - 1) // 2
@@ -257,12 +256,11 @@ class _LogisticMixture(tfd.Distribution):
 
   def _levels(self, pixels):
     """Levels of each channel, `[..., 1]`, and which pixels are of levels."""
-    scaled = tf.convert_to_tensor(pixels, self.dtype) * (_LEVELS - 1)
-    levels = tf.clip_by_value(tf.round(scaled), 0, _LEVELS - 1)
-    near = tf.abs(scaled - levels) <= pixel_distributions.TOLERANCE * (
-      _LEVELS - 1
-    )
-    # NaN, which is near to nothing, is no level either.
+    scaled = tf.convert_to_tensor(pixels, self.dtype) * (LEVELS - 1)
+    levels = tf.clip_by_value(tf.round(scaled), 0, LEVELS - 1)
+    tolerance = pixel_distributions.TOLERANCE * (LEVELS - 1)
+    near = tf.abs(scaled - levels) <= tolerance
+    # NaN is near to no level.
     levels = tf.split(tf.where(near, levels, 0), self._channels, -1)
     return levels, tf.reduce_all(near, -1)
 
@@ -270,5 +268,86 @@ class _LogisticMixture(tfd.Distribution):
 def _pixels(levels):
   """Pixels of the levels of each channel, `[..., 1]`."""
   levels = tf.concat(levels, -1)
-  values = pixel_distributions.level_values(_LEVELS, levels.dtype)
+  values = pixel_distributions.level_values(LEVELS, levels.dtype)
   return tf.gather(values, tf.cast(levels, tf.int32))
+
+
+# Logistics of values that are rounded to levels. `means` and `inverse_scales`
+# have shape `[..., components]`, in levels and their inverse; a level has shape
+# `[..., 1]`, a result for each component `[..., components]`.
+
+
+def _log_probs(level, means, inverse_scales):
+  """Log-probability of a level under each component."""
+  # The first and the last level have all that is beyond them.
+  # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)): of a
+  # product nothing cancels, and the edges have just fewer factors.
+  centre = (level - means) * inverse_scales
+  half = 0.5 * inverse_scales
+  up_to_it = -tf.nn.softplus(-half - centre)
+  from_it = -tf.nn.softplus(centre - half)
+  width = tf.math.log(-tf.math.expm1(-inverse_scales))
+  inner = up_to_it + from_it + width
+  inner = tf.where(level == LEVELS - 1, from_it, inner)
+  return tf.where(level == 0, up_to_it, inner)
+
+
+def _up_to(level, means, inverse_scales):
+  """Mass of each component up to a level, but for the last one."""
+  return tf.sigmoid((level + 0.5 - means) * inverse_scales)
+
+
+def _beyond(level, means, inverse_scales):
+  """Mass of each component above a level."""
+  return tf.sigmoid((means - (level + 0.5)) * inverse_scales)
+
+
+def _means(means, inverse_scales):
+  """Mean level of each component: the sum of the masses above each level."""
+  return tf.foldl(
+    lambda total, level: total + _beyond(level, means, inverse_scales),
+    tf.range(LEVELS - 1, dtype=means.dtype),
+    tf.zeros_like(means),
+  )
+
+
+def _mixture_quantile(uniform, log_weights, means, inverse_scales):
+  """The first level whose cumulative mass in a mixture exceeds `uniform`."""
+  # uniform [..., 1]; log_weights [..., components] -> [..., 1]
+  weights = tf.nn.softmax(log_weights)
+
+  def mass(part, level):
+    of_each = part(level, means, inverse_scales)
+    return tf.reduce_sum(weights * of_each, -1, keepdims=True)
+
+  # The whole mass is the sum of those up to and above the last level but one:
+  # the last one is drawn only where it has some, and rounding hides none.
+  total = mass(_up_to, LEVELS - 2) + mass(_beyond, LEVELS - 2)
+  below_one = np.nextafter(1, 0, dtype=weights.dtype.as_numpy_dtype)
+  target = tf.minimum(uniform, below_one) * total
+
+  def halve(step, level):
+    # The mass below the level is never more than the target.
+    reached = mass(_up_to, level + (step - 1)) <= target
+    return step / 2, tf.where(reached, level + step, level)
+
+  # A loop, as eight copies of it take XLA twice the time, and are no faster.
+  step = tf.constant(LEVELS / 2, target.dtype)
+  _, level = tf.while_loop(
+    lambda step, _: step >= 1, halve, (step, tf.zeros_like(target))
+  )
+  return level
+
+
+def _mixture_log_probs(log_weights, means, inverse_scales):
+  """Log-probabilities of all levels of a mixture, `[..., 256]`."""
+  # log_weights [..., components] -> [..., 256]
+
+  def of_level(level):
+    of_each = log_weights + _log_probs(level, means, inverse_scales)
+    return tf.reduce_logsumexp(of_each, -1)
+
+  # One after the other: a table of all levels and components is large.
+  levels = tf.range(LEVELS, dtype=log_weights.dtype)
+  found = tf.map_fn(of_level, levels) - tf.reduce_logsumexp(log_weights, -1)
+  return tf.transpose(found, [*range(1, found.shape.rank), 0])

@@ -1,7 +1,7 @@
-"""Laws of one pixel given its parameters: how they are asked, and their names.
+"""Pixel distributions: the interface, the registry, Bernoulli and categorical.
 
-A new one: a frozen dataclass that has what `PixelLaw` has and can be made
-without arguments, and a line that registers it.
+A new one is a frozen dataclass with the methods of `PixelLaw` and without
+required arguments, registered in `PIXEL_LAWS`.
 
 #### References
 
@@ -28,27 +28,27 @@ TOLERANCE = 1e-6
 
 @runtime_checkable
 class PixelLaw(Protocol):
-  """What a law of a pixel is: parameters in, a distribution or a draw out.
+  """A family of distributions of a pixel, given its parameters.
 
-  Laws are equal, and hashed alike, if they compute the same: samplers are
+  Families that compute the same are equal and have equal hashes: samplers are
   compiled once for each.
   """
 
   @property
   def kinds(self) -> tuple[str, ...]:
-    """The kinds of pixels it is a law of, see `ImageData`."""
+    """The kinds of pixels it is defined on, see `ImageData`."""
     ...
 
   def num_params(self, channels: int) -> int:
-    """How many numbers a network must give for a pixel of `channels`."""
+    """Number of parameters of a pixel of `channels`."""
     ...
 
   def num_uniforms(self, channels: int) -> int:
-    """How many uniform numbers a draw of a pixel of `channels` takes."""
+    """Number of uniform variates for a draw of a pixel of `channels`."""
     ...
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The law of pixels.
+    """The distribution of pixels.
 
     Args:
       params: `Tensor` of shape `[..., num_params]`.
@@ -60,7 +60,7 @@ class PixelLaw(Protocol):
     ...
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """A draw from the law, made of uniform noise.
+    """A draw from the distribution, as a function of uniform noise.
 
     Args:
       params: `Tensor` of shape `[..., num_params]`.
@@ -73,7 +73,7 @@ class PixelLaw(Protocol):
 
 
 def check_kind(law: PixelLaw, kind: str) -> None:
-  """Checks that a law is one of images of a kind."""
+  """Checks that a pixel distribution is defined on images of a kind."""
   if kind in law.kinds:
     return
   fitting = [name for name in PIXEL_LAWS if kind in PIXEL_LAWS[name]().kinds]
@@ -85,10 +85,9 @@ def check_kind(law: PixelLaw, kind: str) -> None:
 
 
 def level_values(levels: int, dtype: tf.DType) -> tf.Tensor:
-  """What pixels of every level are, as numbers in [0, 1]."""
-  # -> [levels]
+  """The value in [0, 1] of each level, shape `[levels]`."""
   values = np.arange(levels) / (levels - 1)
-  # By way of float32, the type of images, to be theirs to the bit.
+  # By way of float32, the type of images, for the same bits.
   return tf.constant(values.astype(np.float32), dtype)
 
 
@@ -109,7 +108,7 @@ class BernoulliPixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The law of `params`, logits of shape `[..., channels]`."""
+    """The distribution of `params`, logits of shape `[..., channels]`."""
     return tfd.Independent(
       tfd.Bernoulli(logits=params, dtype=params.dtype),
       reinterpreted_batch_ndims=1,
@@ -133,14 +132,14 @@ class CategoricalPixel:
   The parameters of a pixel are the logits of its first channel, then those of
   its second, and so on.
 
-  >>> law = CategoricalPixel()
-  >>> law.num_params(channels=3)
+  >>> pixel = CategoricalPixel()
+  >>> pixel.num_params(channels=3)
   768
-  >>> law.distribution(tf.zeros([768])).mean().numpy().round(3)
+  >>> pixel.distribution(tf.zeros([768])).mean().numpy().round(3)
   array([0.5, 0.5, 0.5], dtype=float32)
 
   Attributes:
-    levels: How many there are: 256 in the images of this package.
+    levels: Number of levels, 256 in the images of this package.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
@@ -159,7 +158,7 @@ class CategoricalPixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The law of `params`, logits of shape `[..., channels * levels]`."""
+    """The distribution of `params`, logits `[..., channels * levels]`."""
     params = tf.convert_to_tensor(params)
     values = level_values(self.levels, params.dtype)
     return tfd.Independent(
@@ -168,14 +167,14 @@ class CategoricalPixel:
     )
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """The first level that more than `uniforms` of the probability is up to."""
+    """The first level whose cumulative probability exceeds `uniforms`."""
     params = tf.convert_to_tensor(params)
     logits = self._logits(params)
     weights = tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True))
     sums = tf.cumsum(weights, axis=-1)
     # The sums are compared as they were rounded, whatever their total; where
-    # they were made in parallel, a rounding may even fall on a level without
-    # weight. It is passed over: what is drawn has a probability.
+    # they were computed in parallel, a rounding error may even fall on a level
+    # without weight. Such levels are never drawn.
     possible = weights > 0
     total = tf.reduce_max(tf.where(possible, sums, 0), -1, keepdims=True)
     below_one = np.nextafter(1, 0, dtype=params.dtype.as_numpy_dtype)
@@ -192,7 +191,7 @@ class CategoricalPixel:
     """Logits of shape `[..., channels, levels]`."""
     if params.shape[-1] % self.levels:
       raise ValueError(
-        f'`params` must have a multiple of {self.levels} maps, got shape '
+        f'`params` must have a multiple of {self.levels} channels, got shape '
         f'{params.shape}.'
       )
     channels = params.shape[-1] // self.levels

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.ndimage
 
-from vlae_tf.nn.causal import fixed_filters
+from vlae_tf.nn.causal import convolution
 
 # Standard deviations of the blur, in pixels; infinite: the mean of the image.
 BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
-_LUMINANCE = np.array(fixed_filters.Luminance.WEIGHTS)
+_LUMINANCE = np.array(convolution.LUMINANCE)
 _LEVELS = 255
 
 

@@ -18,12 +18,7 @@ from vlae_tf.models import architectures, parts
 from vlae_tf.models.config import check, Config, DEEP, NETWORKS
 from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.nn.pixel import (
-  gated_pixel_cnn,
-  pixel_cnn,
-  pixel_cnn_pp,
-  window_cnn,
-)
+from vlae_tf.nn.pixel import pixel_cnn, pixel_cnn_pp, window_cnn
 from vlae_tf.utils import serialization
 
 
@@ -190,7 +185,7 @@ def _pixel_cnn(config, outputs):
   'gated_pixelcnn', 'vertical and horizontal stacks, gates, no blind spot'
 )
 def _gated_pixel_cnn(config, outputs):
-  return gated_pixel_cnn.GatedPixelCNN(
+  return pixel_cnn.GatedPixelCNN(
     outputs,
     config.decoder_units,
     config.decoder_depth,

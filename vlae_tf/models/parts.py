@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import gaussians
+from vlae_tf.distributions import reparameterized
 from vlae_tf.utils import checks
 
 tfd = tfp.distributions
@@ -31,7 +31,7 @@ class Posterior(keras.layers.Layer):
     self, event_shape: int | Sequence[int], name: str = 'posterior', **kwargs
   ):
     super().__init__(name=name, **kwargs)
-    self.event_shape = gaussians.as_event_shape(event_shape)
+    self.event_shape = reparameterized.as_event_shape(event_shape)
 
   def __call__(self, image: tf.Tensor) -> tfd.Distribution:
     """`q(z|image)`; the first call builds the layer."""
@@ -52,7 +52,7 @@ class Prior(keras.layers.Layer):
     self, event_shape: int | Sequence[int], name: str = 'prior', **kwargs
   ):
     super().__init__(name=name, **kwargs)
-    self.event_shape = gaussians.as_event_shape(event_shape)
+    self.event_shape = reparameterized.as_event_shape(event_shape)
 
   def build(self, input_shape: Any = None) -> None:
     """Creates the variables; by default there are none."""

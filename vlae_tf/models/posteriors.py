@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import autoregressive_shift, gaussians
+from vlae_tf.distributions import autoregressive_shift, reparameterized
 from vlae_tf.models import architectures, parts, priors
 from vlae_tf.models.config import check, Config, POSTERIORS
 from vlae_tf.nn import made, residual, weight_norm
@@ -84,7 +84,7 @@ class DiagonalGaussianPosterior(parts.Posterior):
       mean, scale = (
         tf.reshape(x, [-1, *self.event_shape]) for x in (mean, scale)
       )
-    return gaussians.diagonal_gaussian(mean, scale, len(self.event_shape))
+    return reparameterized.diagonal_gaussian(mean, scale, len(self.event_shape))
 
 
 @serialization.register
@@ -139,7 +139,7 @@ class SpatialGaussianPosterior(parts.Posterior):
   def call(self, image):
     features = self._encoder(image)
     scale = _scale(self._log_scale(features))
-    return gaussians.diagonal_gaussian(self._mean(features), scale, 3)
+    return reparameterized.diagonal_gaussian(self._mean(features), scale, 3)
 
 
 def _scale(log_scale):
@@ -239,7 +239,7 @@ class NoPosterior(parts.Posterior):
 
   def call(self, image):
     mean = tf.zeros([tf.shape(image)[0], 0])
-    return gaussians.diagonal_gaussian(mean, tf.ones_like(mean))
+    return reparameterized.diagonal_gaussian(mean, tf.ones_like(mean))
 
 
 @POSTERIORS.register('gaussian', 'independent dimensions')

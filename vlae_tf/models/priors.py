@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow_probability as tfp
 
-from vlae_tf.distributions import autoregressive_shift, gaussians
+from vlae_tf.distributions import autoregressive_shift, reparameterized
 from vlae_tf.models import architectures, parts
 from vlae_tf.models.config import check, Config, PRIORS
 from vlae_tf.nn import made
@@ -34,7 +34,9 @@ class GaussianPrior(parts.Prior):
   """
 
   def call(self):
-    return gaussians.standard_gaussian(self.event_shape, self.variable_dtype)
+    return reparameterized.standard_gaussian(
+      self.event_shape, self.variable_dtype
+    )
 
 
 @serialization.register
@@ -88,7 +90,9 @@ class AutoregressiveFlowPrior(GaussianPrior):
     return autoregressive_shift.chain(steps, self.event_shape)
 
   def call(self):
-    noise = gaussians.standard_gaussian((self._size,), self.variable_dtype)
+    noise = reparameterized.standard_gaussian(
+      (self._size,), self.variable_dtype
+    )
     return tfd.TransformedDistribution(noise, self.bijector())
 
 
@@ -160,7 +164,9 @@ class PixelCNNFlowPrior(GaussianPrior):
     return tfb.Chain(steps[: -len(reverse)], name='flow')
 
   def call(self):
-    noise = gaussians.standard_gaussian(self.event_shape, self.variable_dtype)
+    noise = reparameterized.standard_gaussian(
+      self.event_shape, self.variable_dtype
+    )
     return tfd.TransformedDistribution(noise, self.bijector())
 
 

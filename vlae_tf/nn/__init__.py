@@ -2,12 +2,11 @@
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
+from vlae_tf.nn.causal.incremental import Session, Update
 from vlae_tf.nn.causal.network import CausalNetwork
-from vlae_tf.nn.causal.session import Session
-from vlae_tf.nn.causal.updates import Front, Update
+from vlae_tf.nn.causal.schedule import Front
 from vlae_tf.nn.made import MADE
-from vlae_tf.nn.pixel.gated_pixel_cnn import GatedPixelCNN
-from vlae_tf.nn.pixel.pixel_cnn import PixelCNN
+from vlae_tf.nn.pixel.pixel_cnn import GatedPixelCNN, PixelCNN
 from vlae_tf.nn.pixel.pixel_cnn_pp import GreyPixelCNNPlusPlus, PixelCNNPlusPlus
 from vlae_tf.nn.pixel.shift_cnn import ChannelwiseShiftCNN, ShiftCNN
 from vlae_tf.nn.pixel.window_cnn import (

@@ -101,7 +101,7 @@ class WeightNorm(keras.layers.Layer):
   def _kernel_shape(self, inputs):
     raise NotImplementedError
 
-  def _linear(self, x, kernel):
+  def linear(self, x, kernel):
     raise NotImplementedError
 
   # Axes of `v` summed in the norm, and the gain's shape against `v`.
@@ -156,13 +156,13 @@ class WeightNorm(keras.layers.Layer):
     if _first_call_of(self):
       self._initialize_from(x)
     # `bias_add`, as TensorFlow fuses it, and its gradient, with convolutions.
-    y = self._linear(x, self.kernel)
+    y = self.linear(x, self.kernel)
     y = tf.nn.bias_add(y, tf.cast(self.bias, y.dtype))
     return fixed_point.rounded(y)
 
   def _initialize_from(self, x):
     self.gain.assign(tf.ones_like(self.gain))
-    y = self._linear(x, self.kernel)
+    y = self.linear(x, self.kernel)
     # Sixteen bits hold neither the sums nor the least variance.
     rounding = _ROUNDING.get(y.dtype.name, _ROUNDING_OF_SUMS)
     y = tf.cast(y, tf.float32)
@@ -190,7 +190,7 @@ class WeightNormDense(WeightNorm):
   def _kernel_shape(self, inputs):
     return (inputs, self.units)
 
-  def _linear(self, x, kernel):
+  def linear(self, x, kernel):
     return tf.tensordot(x, kernel, 1) if len(x.shape) > 2 else x @ kernel
 
 
@@ -226,7 +226,7 @@ class WeightNormConv2D(WeightNorm):
   def _kernel_shape(self, inputs):
     return (*self.size, inputs, self.units)
 
-  def _linear(self, x, kernel):
+  def linear(self, x, kernel):
     if self.size == (1, 1) and self.strides == 1:
       # Twice as fast as the convolution that it is, at a dozen maps.
       flat = tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0]
@@ -270,7 +270,7 @@ class WeightNormConv2DTranspose(WeightNorm):
   def _kernel_shape(self, inputs):
     return (self.size, self.size, self.units, inputs)
 
-  def _linear(self, x, kernel):
+  def linear(self, x, kernel):
     shape = [tf.shape(x)[0], *self.output_size, self.units]
     return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, 'SAME')
 

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.nn.causal import graph, naive, wavefront
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn
+from vlae_tf.distributions import autoregressive_image
+from vlae_tf.nn.causal import graph, schedule
+from vlae_tf.nn.pixel import pixel_cnn
 
 
 def threshold(uniforms, params, state=(), front=None):
@@ -99,7 +100,7 @@ def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
   state = zeros, zeros, tf.constant(0), tf.constant(0)
   args = toys.features(2, height, width), places, record, state
   if how == 'naive':
-    _, state = naive.unroll(network, 1, *args)
+    _, state = autoregressive_image.unroll_naively(network, 1, *args)
   else:
     _, state = network.unroll(*args, jit_compile=False)
   visits, times, _, mistakes = (x.numpy() for x in state)
@@ -113,20 +114,20 @@ def test_each_pixel_comes_by_once_and_after_what_it_sees(name, how):
 @pytest.mark.parametrize('depth', [2, 3, 6])
 def test_masked_stack_needs_two_columns_a_row(depth):
   network = toys.build_network(pixel_cnn.PixelCNN(1, 2, depth))
-  assert network.schedule.num_steps(28, 28) == 28 + 2 * 27 == 82
+  assert network.schedule.wavefronts(28, 28).columns == 28 + 2 * 27 == 82
 
 
 @pytest.mark.parametrize('depth', [1, 3, 8])
 def test_gated_stack_needs_a_column_a_layer(depth):
-  network = toys.build_network(gated_pixel_cnn.GatedPixelCNN(1, 2, depth))
-  assert network.schedule.num_steps(28, 28) == 28 + 27 * (depth + 1)
+  network = toys.build_network(pixel_cnn.GatedPixelCNN(1, 2, depth))
+  assert network.schedule.wavefronts(28, 28).columns == 28 + 27 * (depth + 1)
 
 
 @pytest.mark.parametrize(
   'slope, height, width', [(1, 3, 4), (2, 1, 5), (7, 4, 3)]
 )
 def test_shear_has_a_place_for_every_pixel(slope, height, width):
-  shear = wavefront.Shear(slope, height, width)
+  shear = schedule.Shear(slope, height, width)
   pixels = shear.pixel.reshape(-1)[shear.place]
   np.testing.assert_array_equal(pixels, np.arange(height * width))
   assert shear.inside.sum() == height * width
@@ -135,7 +136,7 @@ def test_shear_has_a_place_for_every_pixel(slope, height, width):
 def test_network_that_sees_its_own_pixel_is_an_error():
   image = graph.Image(1)
   with pytest.raises(ValueError, match='`output` must depend on earlier'):
-    wavefront.Schedule(image, graph.elu(image))
+    schedule.Schedule(image, graph.elu(image))
 
 
 def numbers_in_all_tensors(network, batch):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.nn.causal import updates
+from vlae_tf.nn.causal import graph
 from vlae_tf.nn.pixel import pixel_cnn
 
 _SIZE = (2, 4, 5)
@@ -32,7 +32,7 @@ def check_fixed_point(network, seed=5, jit_compile=False):
   def decide(params, front):
     # Whatever is put outside the image has no influence.
     inside = tf.repeat(front.inside, _SIZE[0])[:, None]
-    drawn = threshold(updates.gather(uniforms, front), params)
+    drawn = threshold(toys.at_front(uniforms, front), params)
     return tf.where(inside, drawn, np.nan)
 
   image = drive(network, features, decide, jit_compile)
@@ -51,16 +51,28 @@ def test_independent_pixels_are_one_front():
 
 
 def test_second_session_compiles_nothing_and_follows_the_weights():
-  network = toys.build_network(pixel_cnn.PixelCNN(1, 3, 2))
+  traces = []
+
+  class Counted(pixel_cnn.PixelCNN):
+    def describe(self, image, features):
+      params = super().describe(image, features)
+      return graph.PixelFunction(count, params.channels, params)
+
+  def count(x, axis):
+    traces.append(axis)
+    return x
+
+  network = toys.build_network(Counted(1, 3, 2))
   first = check_fixed_point(network, jit_compile=True)
-  # Each with features and weights of its own, which nothing may have kept.
+  # Features and weights differ between sessions: none may have been kept.
   second = check_fixed_point(network, seed=7, jit_compile=True)
   assert (first != second).numpy().any()
   for variable in network.variables:
     variable.assign(-1.5 * variable)
   third = check_fixed_point(network, jit_compile=True)
   assert (first != third).numpy().any()
-  assert network.num_session_traces == 2
+  # Pixel by pixel the channels are the first axis.
+  assert traces.count(0) == 1
 
 
 def test_sessions_of_one_shape_do_not_disturb_each_other():
@@ -144,13 +156,15 @@ def test_what_is_coded_in_the_loop_is_decoded_outside(name):
 
 def test_turns_and_shapes_are_checked():
   network = toys.make_network('window_1x1')
-  with pytest.raises(ValueError, match='`features` must have 2 maps'):
+  with pytest.raises(ValueError, match='`features` must have 2 channels'):
     network.start(tf.zeros([1, 2, 2, 3]))
   session = network.start(tf.zeros([1, 2, 2, 2]), jit_compile=False)
   with pytest.raises(ValueError, match='`put` must follow `params`'):
     session.put(tf.zeros([1, 1]))
   for _ in range(session.num_fronts):
-    with pytest.raises(ValueError, match=r'`image` must follow all \d fronts'):
+    with pytest.raises(
+      ValueError, match=r'`image` must follow all \d wavefronts'
+    ):
       session.image()
     params, front = session.params()
     assert session.params()[0] is params

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import pixel_cnn, window_cnn
 
 _SIZE = (6, 7)
 
@@ -71,7 +71,7 @@ def test_downsampled_window_sees_only_means():
 def test_gated_stack_has_no_blind_spot_and_masked_stack_has():
   order = np.arange(np.prod(_SIZE)).reshape(_SIZE)
   before = order < order[:, :, None, None]
-  gated = gated_pixel_cnn.GatedPixelCNN(1, 4, 7)
+  gated = pixel_cnn.GatedPixelCNN(1, 4, 7)
   np.testing.assert_array_equal(seen_pairs(toys.build_network(gated)), before)
   masked = pixel_cnn.PixelCNN(1, 4, 7)
   seen = seen_pairs(toys.build_network(masked))

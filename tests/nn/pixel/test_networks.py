@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.nn.pixel import gated_pixel_cnn, pixel_cnn, window_cnn
+from vlae_tf.nn.pixel import pixel_cnn, window_cnn
 
 
 def test_network_that_sees_nothing_is_an_error():
@@ -17,14 +17,14 @@ def test_network_that_sees_nothing_is_an_error():
   [
     (lambda: pixel_cnn.PixelCNN(1, depth=1), '`depth` must be at least 2'),
     (
-      lambda: gated_pixel_cnn.GatedPixelCNN(1, vertical_filter=4),
+      lambda: pixel_cnn.GatedPixelCNN(1, vertical_filter=4),
       '`vertical_filter` must be odd and at least 3, got 4',
     ),
     (
-      lambda: gated_pixel_cnn.GatedPixelCNN(1, horizontal_filter=1),
+      lambda: pixel_cnn.GatedPixelCNN(1, horizontal_filter=1),
       '`horizontal_filter` must be odd and at least 3, got 1',
     ),
-    (lambda: gated_pixel_cnn.GatedPixelCNN(1, depth=0), '`depth` must be at'),
+    (lambda: pixel_cnn.GatedPixelCNN(1, depth=0), '`depth` must be at'),
     (lambda: window_cnn.WindowCNN(1, (0, 2)), '`window` must be a width'),
     (
       lambda: window_cnn.DownsampledWindowCNN(1, (1, 1), 1),
@@ -49,7 +49,7 @@ def test_a_window_that_no_image_fills_is_an_error():
 
 def test_features_of_the_wrong_size_are_an_error():
   network = toys.make_network('pixelcnn')
-  with pytest.raises(ValueError, match='`features` must have 2 maps'):
+  with pytest.raises(ValueError, match='`features` must have 2 channels'):
     network(tf.zeros([1, 3, 3, 1]), tf.zeros([1, 3, 3, 4]))
   with pytest.raises(ValueError, match='`features` must be as high and wide'):
     network(tf.zeros([1, 3, 3, 1]), tf.zeros([1, 3, 4, 2]))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vlae_tf.nn.causal import fixed_filters
+from vlae_tf.nn.causal import convolution
 from vlae_tf.nn.pixel import pixel_cnn_pp
 
 _KINDS = (pixel_cnn_pp.PixelCNNPlusPlus, pixel_cnn_pp.GreyPixelCNNPlusPlus)
@@ -93,7 +93,7 @@ def test_the_grey_window_sees_luminance():
 
 def test_luminance_is_that_of_its_definition():
   image = toys.uniforms(2, 3, 4, 3)
-  found = fixed_filters.Luminance()(image)[..., 0]
+  found = convolution.luminance()(image)[..., 0]
   red, green, blue = np.moveaxis(np.asarray(image, 'float64'), -1, 0)
   expected = 0.299 * red + 0.587 * green + 0.114 * blue
   np.testing.assert_allclose(found, expected, rtol=1e-6)

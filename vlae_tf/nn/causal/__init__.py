@@ -1,1 +1,1 @@
-"""A network as a causal graph, evaluated whole or pixel by pixel."""
+"""A network as a causal graph, evaluated in parallel or pixel by pixel."""

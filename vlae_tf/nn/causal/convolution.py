@@ -1,4 +1,4 @@
-"""Convolutions that see pixels at given offsets, none of them later.
+"""Convolutions over pixels at given offsets, with learned or fixed kernels.
 
 #### References
 
@@ -10,8 +10,11 @@
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.nn import weight_norm
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.utils import serialization
+
+# Weights of red, green and blue (ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @serialization.register
@@ -26,7 +29,7 @@ class CausalConv2D(weight_norm.WeightNormConv2D):
     """Creates the layer.
 
     Args:
-      units: Number of output maps.
+      units: Number of output channels.
       size: Height and width of the kernel.
       origin: `(top, left)`, the offset of the kernel's first entry.
       dilation: Distance of neighbouring entries, in pixels.
@@ -39,31 +42,17 @@ class CausalConv2D(weight_norm.WeightNormConv2D):
   @property
   def offsets(self):
     """Offset `(di, dj)` of each kernel entry `(r, c)`, a dictionary."""
-    (top, left), step = self._origin, self._dilation
-    return {
-      (r, c): (top + step * r, left + step * c)
-      for r, c in np.ndindex(*self.size)
-    }
+    return _offsets(self.size, self._origin, self._dilation)
 
   def live(self, channels):
-    """Kernel entries not masked for all of some input channels.
-
-    Args:
-      channels: `slice` of the input channels.
-
-    Returns:
-      A boolean array of shape `size`.
-    """
+    """Kernel entries that are not masked for all of a slice of inputs."""
+    # -> bool [height, width]
     if self._mask is None:
       return np.ones(self.size, bool)
     return self._mask[:, :, channels].any((2, 3))
 
   def linear(self, x, kernel):
-    """The convolution of `x` with a kernel of this layer's size."""
     return convolve(x, kernel, self._origin, self._dilation)
-
-  def _linear(self, x, kernel):
-    return self.linear(x, kernel)
 
 
 @serialization.register
@@ -73,8 +62,8 @@ class MaskedConv2D(CausalConv2D):
   `mask` and `v` have the full square shape.
   """
 
-  # From this number of maps on, leaving out the rows that are masked anyway
-  # is faster than multiplying by their zeros (benchmarks/sampling.py).
+  # From this number of channels on, leaving out the masked rows is faster than
+  # multiplying by their zeros (benchmarks/sampling.py).
   CROP_FROM_UNITS = 32
 
   _mask: np.ndarray
@@ -83,7 +72,7 @@ class MaskedConv2D(CausalConv2D):
     """Creates the layer.
 
     Args:
-      units: Number of output maps.
+      units: Number of output channels.
       size: Filter height and width, an odd integer.
       mask: Array of zeros and ones, see `raster_mask`.
       **kwargs: Arguments of `WeightNorm`.
@@ -107,7 +96,54 @@ class Pointwise(CausalConv2D):
     super().__init__(units, (1, 1), (0, 0), **kwargs)
 
   def linear(self, x, kernel):
-    return weight_norm.WeightNormConv2D._linear(self, x, kernel)
+    return weight_norm.WeightNormConv2D.linear(self, x, kernel)
+
+
+class FixedFilter:
+  """A convolution with a given kernel and no bias."""
+
+  # It has what a causal graph needs of a `CausalConv2D`; exact networks see the
+  # kernel on their grid.
+
+  built = True
+
+  def __init__(self, kernel, origin=(0, 0)):
+    # kernel [rows, columns, inputs, units]
+    self.units = kernel.shape[-1]
+    self._kernel, self._origin = kernel, origin
+    self.offsets = _offsets(kernel.shape[:2], origin)
+
+  @property
+  def kernel(self):
+    kernel = self._kernel
+    if fixed_point.is_exact():
+      kernel = fixed_point.quantized(kernel)
+    return tf.constant(kernel, tf.float32)
+
+  @property
+  def bias(self):
+    return tf.zeros([self.units])
+
+  def live(self, channels):
+    del channels
+    return np.ones(self._kernel.shape[:2], bool)
+
+  def linear(self, x, kernel):
+    return convolve(x, kernel, self._origin)
+
+  def __call__(self, x):
+    return fixed_point.rounded(self.linear(x, tf.cast(self.kernel, x.dtype)))
+
+
+def box_mean(size, channels):
+  """Mean of the `size` x `size` box that ends at each pixel, zeros outside."""
+  kernel = np.tile(np.eye(channels) / size**2, [size, size, 1, 1])
+  return FixedFilter(kernel, (1 - size, 1 - size))
+
+
+def luminance():
+  """Luminance of each pixel, of 3 channels."""
+  return FixedFilter(np.reshape(LUMINANCE, [1, 1, 3, 1]))
 
 
 def convolve(x, kernel, origin, dilation=1):
@@ -125,32 +161,35 @@ def convolve(x, kernel, origin, dilation=1):
   first = origin
   last = [o + dilation * (k - 1) for o, k in zip(first, kernel.shape[:2])]
   padding = [(max(0, -a), max(0, b)) for a, b in zip(first, last)]
-  # Padded by hand: the gradient of a convolution with unequal padding of its
-  # own took 1.5 times as long on a CPU.
+  # Explicit padding: the gradient of `conv2d` with unequal padding took 1.5
+  # times as long on a CPU.
   padded = tf.pad(x, [(0, 0), *padding, (0, 0)])
   if min(last) < 0 or max(first) > 0:
     # Offsets all on one side: a part of the padded image is never read.
     start = [0, *(max(0, a) for a in first), 0]
-    size = [n + b - a for n, a, b in zip(_size(x), first, last)]
+    dynamic = tf.shape(x)
+    height_width = [x.shape[k] or dynamic[k] for k in (1, 2)]
+    size = [n + b - a for n, a, b in zip(height_width, first, last)]
     padded = tf.slice(padded, start, [-1, *size, -1])
   return tf.nn.conv2d(padded, kernel, 1, 'VALID', dilations=dilation)
 
 
-def _size(x):
-  """Height and width, as numbers where they are known."""
-  dynamic = tf.shape(x)
-  return [x.shape[k] or dynamic[k] for k in (1, 2)]
+def _offsets(size, origin, dilation=1):
+  (top, left), step = origin, dilation
+  return {
+    (r, c): (top + step * r, left + step * c) for r, c in np.ndindex(*size)
+  }
 
 
 def raster_mask(size, inputs, causal_inputs, include_center):
-  """Mask of a convolution that sees the pixels before its own, in raster order.
+  """Mask of a convolution over the pixels before its own, in raster order.
 
   Args:
     size: Filter height and width, an odd integer.
-    inputs: Number of input maps.
-    causal_inputs: The first so many input maps are masked, the others are seen
-      whole.
-    include_center: Whether the pixel itself is seen: type B of [1], or A.
+    inputs: Number of input channels.
+    causal_inputs: Number of input channels that are masked, the first ones; the
+      others are read at all offsets.
+    include_center: Whether the pixel itself is read: type B of [1], or A.
 
   Returns:
     A float32 array of shape `[size, size, inputs, 1]`.

@@ -1,9 +1,9 @@
-"""Networks as small causal graphs over the pixels of an image.
+"""A network over the pixels of an image as a graph of causal nodes.
 
-A network is written once, as nodes: the image, the features of its code,
-convolutions of a few taps and element-wise functions. Evaluated here in
-parallel it is ordinary convolutions; `incremental` derives from the same nodes
-the evaluation pixel by pixel.
+A network is described once, by the image, the features of its latents,
+convolutions of a few taps and functions of single pixels. `evaluate` computes
+the nodes of whole images, by ordinary convolutions; `incremental` evaluates the
+same nodes pixel by pixel.
 """
 
 import itertools
@@ -15,152 +15,105 @@ from vlae_tf.nn import fixed_point
 
 
 class Node:
-  """Maps `[batch, height, width, maps]` that a network computes."""
+  """A tensor `[batch, height, width, channels]` that a network computes."""
 
-  # Whether the maps are there before any pixel is.
-  known = False
-
-  def __init__(self, maps, inputs=()):
-    """Creates the node.
-
-    Args:
-      maps: Number of maps.
-      inputs: Nodes that it is computed from.
-    """
-    self.maps = maps
-    self.inputs = tuple(inputs)
+  def __init__(self, channels, *inputs):
+    self.channels = channels
+    self.inputs = inputs
+    # Whether it is there before any pixel of the image is.
     self.known = bool(inputs) and all(node.known for node in inputs)
 
   def __add__(self, other):
-    return Elementwise(tf.add, self, other)
+    return PixelFunction(
+      lambda a, b, axis: tf.add(a, b), self.channels, self, other
+    )
 
   def taps(self):
     """Pairs of an input and an offset `(di, dj)` at which it is read."""
     return [(node, (0, 0)) for node in self.inputs]
 
   def parallel(self, *inputs):
-    """The whole maps, from those of the inputs."""
+    """The values at all pixels, from those of the inputs."""
     raise NotImplementedError
 
 
 class Image(Node):
-  """The image: at each pixel unknown until the pixel is drawn."""
+  """The image: at each pixel unknown until that pixel is drawn."""
 
 
 class Features(Node):
-  """What the network is conditioned on: known everywhere beforehand."""
+  """The features that the network is conditioned on, known beforehand."""
 
-  def __init__(self, maps):
-    super().__init__(maps)
+  def __init__(self, channels):
+    super().__init__(channels)
     self.known = True
 
 
-class Derived(Node):
-  """A function of features as a whole, such as a bias of every pixel."""
+class ImageFunction(Node):
+  """A function of whole features, such as a bias of all pixels."""
 
-  def __init__(self, fn, features, maps):
-    """Creates the node.
-
-    Args:
-      fn: Callable of `[batch, height, width, features.maps]` that returns
-        `[batch, height, width, maps]` or `[batch, 1, 1, maps]`.
-      features: `Node` that is known.
-      maps: Number of maps.
-    """
-    super().__init__(maps, [features])
-    self.parallel = fn  # type: ignore[method-assign]
-
-
-class Elementwise(Node):
-  """A function of numbers, applied to each number of its inputs."""
-
-  def __init__(self, fn, *inputs, compiled=None):
-    """Creates the node.
-
-    Args:
-      fn: Callable of tensors of one shape that returns such a tensor.
-      *inputs: Nodes with equal numbers of maps.
-      compiled: The same function where another form of it suits XLA better.
-    """
-    super().__init__(inputs[0].maps, inputs)
-    self.parallel = fn  # type: ignore[method-assign]
-    self.at_pixels = fn if compiled is None else compiled
-
-
-class Gate(Node):
-  """A function of both halves of a node's maps, number by number."""
-
-  def __init__(self, fn, node):
-    """Creates the node.
-
-    Args:
-      fn: Callable of two tensors of one shape that returns such a tensor.
-      node: Node with an even number of maps.
-    """
-    super().__init__(node.maps // 2, [node])
+  # fn [batch, height, width, channels of `features`] -> [batch, height, width,
+  # channels] or [batch, 1, 1, channels]
+  def __init__(self, fn, channels, features):
+    super().__init__(channels, features)
     self._fn = fn
 
-  def parallel(self, x):
-    # Not two slices, whose gradients are padded and summed: a network of such
-    # gates took 1.5 times as long.
-    return self._fn(*tf.split(x, 2, -1))
-
-  def at_pixels(self, x):
-    """The same with the maps along the first axis."""
-    return self._fn(*tf.split(x, 2, 0))
+  def parallel(self, *inputs):
+    return self._fn(*inputs)
 
 
-class Joined(Node):
-  """The maps of several nodes as those of one."""
+class PixelFunction(Node):
+  """A function `fn(*inputs, axis)` of the inputs at one pixel.
 
-  def __init__(self, *inputs):
-    super().__init__(sum(node.maps for node in inputs), inputs)
+  `axis` is that of the channels: the last in whole images, the first (0) in the
+  evaluation pixel by pixel.
+  """
+
+  def __init__(self, fn, channels, *inputs):
+    super().__init__(channels, *inputs)
+    self._fn = fn
 
   def parallel(self, *inputs):
-    return tf.concat(inputs, -1)
+    return self._fn(*inputs, axis=-1)
 
   def at_pixels(self, *inputs):
-    """The same with the maps along the first axis."""
-    return tf.concat(inputs, 0)
+    """The values at some pixels; the channels are the first axis."""
+    return self._fn(*inputs, axis=0)
 
 
 class Convolution(Node):
-  """A convolution over the concatenated maps of its inputs."""
+  """A convolution of the concatenated channels of its inputs."""
 
   def __init__(self, layer, *inputs):
-    """Creates the node, and the weights of the layer if it has none.
+    """Creates the node, and the variables of the layer if it has none.
 
     Args:
-      layer: `convolution.CausalConv2D`, or what has its `offsets`,
-        `live`, `kernel`, `bias` and `linear`.
-      *inputs: Nodes. Those without maps are left out, as if not given.
+      layer: A `convolution.CausalConv2D` or `convolution.FixedFilter`.
+      *inputs: Nodes. Those without channels are left out.
 
     Raises:
-      ValueError: No input has maps.
+      ValueError: No input has channels.
     """
-    inputs = tuple(node for node in inputs if node.maps)
+    inputs = tuple(node for node in inputs if node.channels)
     if not inputs:
-      raise ValueError('`inputs` must have at least one map, got none.')
-    super().__init__(layer.units, inputs)
+      raise ValueError('`inputs` must have at least one channel, got none.')
+    super().__init__(layer.units, *inputs)
     self.layer = layer
     if not layer.built:
-      layer.build((None, None, None, sum(node.maps for node in inputs)))
+      layer.build((None, None, None, sum(node.channels for node in inputs)))
 
   def parallel(self, *inputs):
     return self.layer(inputs[0] if len(inputs) == 1 else tf.concat(inputs, -1))
 
-  def channels(self):
+  def slices(self):
     """The kernel's input channels of each input, a list of slices."""
-    ends = [0]
-    for node in self.inputs:
-      ends.append(ends[-1] + node.maps)
+    ends = itertools.accumulate((n.channels for n in self.inputs), initial=0)
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
   def offsets(self, k):
-    """Offsets at which input `k` is seen, by kernel entry `(row, column)`."""
-    live = self.layer.live(self.channels()[k])
-    offsets = self.layer.offsets
-    return {entry: offsets[entry] for entry in offsets if live[entry]}
+    """Offsets at which input `k` is read, by kernel entry `(row, column)`."""
+    live = self.layer.live(self.slices()[k])
+    return {e: o for e, o in self.layer.offsets.items() if live[e]}
 
   def taps(self):
     return [
@@ -170,15 +123,15 @@ class Convolution(Node):
     ]
 
   def finished(self, y):
-    """The sums that the convolution is made of, as its numbers."""
+    """The node's values, from the sums of products."""
     return fixed_point.rounded(y)
 
 
 class Surroundings(Convolution):
-  """The part of a convolution that is not of the pixel itself.
+  """A convolution without its pixel's own contribution.
 
-  Its sums are left as they are: whoever adds what the pixel gives, through the
-  kernel's centre, has the numbers of the whole.
+  Its sums are not rounded: together with the product of the pixel itself and
+  the kernel's centre they are those of the whole convolution.
   """
 
   def offsets(self, k):
@@ -199,19 +152,37 @@ class Surroundings(Convolution):
 
 
 def elu(node):
-  """`elu(x)`, in a form of its own for XLA."""
-  compiled = fixed_point.compiled_elu
-  return Elementwise(fixed_point.elu, node, compiled=compiled)
+  """`elu(x)`."""
+
+  def fn(x, axis):
+    # Pixel by pixel it is compiled: in a form that suits XLA.
+    return fixed_point.compiled_elu(x) if axis == 0 else fixed_point.elu(x)
+
+  return PixelFunction(fn, node.channels, node)
 
 
 def gate(node):
-  """`tanh(a) sigmoid(b)` of the two halves of a node's maps."""
-  return Gate(fixed_point.gated, node)
+  """`tanh(a) sigmoid(b)` of the two halves of a node's channels."""
+  return _gate(fixed_point.gated, node)
 
 
 def linear_gate(node):
-  """`a sigmoid(b)` of the two halves of a node's maps."""
-  return Gate(fixed_point.linearly_gated, node)
+  """`a sigmoid(b)` of the two halves of a node's channels."""
+  return _gate(fixed_point.linearly_gated, node)
+
+
+def _gate(fn, node):
+  # Not two slices, whose gradients are padded and summed: a network of such
+  # gates took 1.5 times as long.
+  return PixelFunction(
+    lambda x, axis: fn(*tf.split(x, 2, axis)), node.channels // 2, node
+  )
+
+
+def concatenated(*nodes):
+  """The channels of several nodes as those of one."""
+  channels = sum(node.channels for node in nodes)
+  return PixelFunction(lambda *x, axis: tf.concat(x, axis), channels, *nodes)
 
 
 def ancestors(output):
@@ -229,14 +200,12 @@ def ancestors(output):
 
 
 def evaluate(nodes, given):
-  """Whole maps of nodes by ordinary convolutions.
+  """Values of nodes at all pixels, a dictionary.
 
   Args:
     nodes: Nodes, inputs first, as from `ancestors`.
-    given: Dictionary from nodes to tensors, at least those without inputs.
-
-  Returns:
-    A dictionary from nodes to tensors `[batch, height, width, maps]`.
+    given: Values `[batch, height, width, channels]` of some nodes, at least of
+      those without inputs.
   """
   values = dict(given)
   for node in nodes:

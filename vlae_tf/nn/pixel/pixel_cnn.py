@@ -1,4 +1,4 @@
-"""The paper's PixelCNN: a small stack of masked convolutions.
+"""PixelCNN, a stack of masked convolutions, and Gated PixelCNN.
 
 #### References
 
@@ -8,8 +8,14 @@
 [2]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
      Neural Networks. In _International Conference on Machine Learning_, 2016.
      https://arxiv.org/abs/1601.06759
+[3]: Aaron van den Oord et al. Conditional Image Generation with PixelCNN
+     Decoders. In _Neural Information Processing Systems_, 2016.
+     https://arxiv.org/abs/1606.05328
 """
 
+import keras
+
+from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
@@ -42,7 +48,7 @@ class PixelCNN(causal_network.CausalNetwork):
 
     Args:
       outputs: Number of parameters of a pixel.
-      units: Number of maps.
+      units: Number of channels.
       depth: Number of masked convolutions.
       tied: Whether the masked convolutions after the first share their weights.
       **kwargs: Arguments of `keras.layers.Layer`.
@@ -68,8 +74,8 @@ class PixelCNN(causal_network.CausalNetwork):
     self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def describe(self, image, features):
-    inputs = image.maps + features.maps
-    mask = conv.raster_mask(3, inputs, image.maps, include_center=False)
+    inputs = image.channels + features.channels
+    mask = conv.raster_mask(3, inputs, image.channels, include_center=False)
     self._first = conv.MaskedConv2D(
       self._units, 3, mask, name='first', dtype=self.dtype_policy
     )
@@ -86,3 +92,147 @@ class PixelCNN(causal_network.CausalNetwork):
         middle = graph.Convolution(inner, graph.elu(h))
         h += graph.Convolution(outer, graph.elu(middle))
     return graph.Convolution(self._last, graph.elu(h))
+
+
+@serialization.register
+class GatedPixelCNN(causal_network.CausalNetwork):
+  """Vertical and horizontal stacks with `tanh * sigmoid` gates [3].
+
+  The vertical stack of a pixel sees rows above alone; the horizontal one sees
+  the pixel's row and, through 1x1 convolutions, the vertical stack: there is no
+  blind spot. Rows and columns of filters that would be masked do not exist: of
+  an `n` x `n` vertical filter the upper `(n + 1) / 2` rows are there, of a
+  `1 x n` horizontal filter the left `(n + 1) / 2` columns. Every gate is
+  conditioned on the features of its pixel and, by a bias, on their mean over
+  the image.
+  """
+
+  def __init__(
+    self,
+    outputs: int,
+    units: int = 64,
+    depth: int = 8,
+    vertical_filter: int = 3,
+    horizontal_filter: int = 3,
+    **kwargs,
+  ):
+    """Creates the network.
+
+    Args:
+      outputs: Number of parameters of a pixel.
+      units: Number of channels of each stack.
+      depth: Number of gated layers.
+      vertical_filter: Height and width of vertical filters, odd, at least 3.
+      horizontal_filter: Width of horizontal filters, odd, at least 3.
+      **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+      ValueError: A filter is even or less than 3, or `depth` is less than 1.
+    """
+    super().__init__(**kwargs)
+    sizes = dict(
+      vertical_filter=vertical_filter, horizontal_filter=horizontal_filter
+    )
+    for name, size in sizes.items():
+      if size < 3 or size % 2 == 0:
+        raise ValueError(f'`{name}` must be odd and at least 3, got {size}.')
+    if depth < 1:
+      raise ValueError(f'`depth` must be at least 1, got {depth}.')
+    self._layers_ = [
+      _GatedLayer(
+        units,
+        vertical_filter // 2,
+        horizontal_filter // 2,
+        is_first=i == 0,
+        is_last=i == depth - 1,
+        name=f'layer_{i}',
+        dtype=self.dtype_policy,
+      )
+      for i in range(depth)
+    ]
+    self._hidden = conv.Pointwise(units, name='hidden', dtype=self.dtype_policy)
+    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
+
+  def describe(self, image, features):
+    vertical, horizontal, skips = image, image, None
+    for layer in self._layers_:
+      vertical, horizontal, skip = layer.describe(
+        vertical, horizontal, features
+      )
+      skips = skip if skips is None else skips + skip
+    hidden = graph.Convolution(self._hidden, graph.elu(skips))
+    return graph.Convolution(self._last, graph.elu(hidden))
+
+
+class _GatedLayer(keras.layers.Layer):
+  """One layer of both stacks, Figure 2 of [3]; of the last, what is used."""
+
+  def __init__(self, units, above, left, is_first, is_last, **kwargs):
+    super().__init__(**kwargs)
+    # Only the first layer reads the image: it must not see the pixel's row, or
+    # the pixel. Later ones read stacks that do not know them.
+    self._first, self._last = is_first, is_last
+    policy = dict(dtype=self.dtype_policy)
+    size, origin = (above + 1, 2 * above + 1), (-above - is_first, -above)
+    self._vertical = conv.CausalConv2D(
+      2 * units, size, origin, name='vertical', **policy
+    )
+    size, origin = (1, left + 1), (0, -left - is_first)
+    self._horizontal = conv.CausalConv2D(
+      2 * units, size, origin, name='horizontal', **policy
+    )
+    self._link = conv.Pointwise(2 * units, name='link', **policy)
+    self._skip = conv.Pointwise(units, name='skip', **policy)
+    self._conditions = [
+      _Condition(2 * units, name='horizontal_condition', **policy)
+    ]
+    if not is_last:
+      self._residual = conv.Pointwise(units, name='residual', **policy)
+      self._conditions.append(
+        _Condition(2 * units, name='vertical_condition', **policy)
+      )
+
+  @causal_network.described_in_scope
+  def describe(self, vertical, horizontal, features):
+    """The layer's outputs as nodes: vertical, horizontal, skip."""
+    v = graph.Convolution(self._vertical, vertical)
+    h = graph.Convolution(self._horizontal, horizontal)
+    h = h + graph.Convolution(self._link, v)
+    gated = graph.gate(self._conditions[0].describe(h, features))
+    skip = graph.Convolution(self._skip, gated)
+    if self._last:
+      return None, None, skip
+    residual = graph.Convolution(self._residual, gated)
+    if not self._first:
+      residual = horizontal + residual
+    v = self._conditions[1].describe(v, features)
+    return graph.gate(v), residual, skip
+
+
+class _Condition(keras.layers.Layer):
+  """A linear function of the features at the pixel and of their mean."""
+
+  def __init__(self, units, **kwargs):
+    super().__init__(**kwargs)
+    self._units = units
+
+  @causal_network.described_in_scope
+  def describe(self, node, features):
+    """A node with the condition added to it, if there are features."""
+    if not features.channels:
+      return node
+    self._spatial = conv.Pointwise(
+      self._units, name='spatial', dtype=self.dtype_policy
+    )
+    self._global = weight_norm.WeightNormDense(
+      self._units, name='global', dtype=self.dtype_policy
+    )
+    self._global.build((None, features.channels))
+
+    def of_mean(x):
+      return self._global(fixed_point.spatial_mean(x))[:, None, None]
+
+    bias = graph.ImageFunction(of_mean, self._units, features)
+    # In this order each sum is one with `node`: the condition by itself would
+    # be many more numbers to keep than the features that it is computed from.
+    return node + graph.Convolution(self._spatial, features) + bias

@@ -1,4 +1,4 @@
-"""Shallow and wide PixelCNN++ whose window is exact.
+"""Shallow and wide PixelCNN++ with an exact window.
 
 #### References
 
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.nn.causal import described, fixed_filters, graph
+from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.utils import serialization
 
@@ -26,9 +26,9 @@ from vlae_tf.utils import serialization
 class PixelCNNPlusPlus(causal_network.CausalNetwork):
   """Blocks of gated vertical and horizontal layers, each on the image [1], [2].
 
-  Every block sees the image through layers of its own, `v` of 2x3 filters that
-  look up and `h` of 2x2 filters that look up and to the left, and the layers of
-  the block before at its own pixel alone: more blocks do not see further. The
+  Every block reads the image through its `v` layers of 2x3 filters that look up
+  and `h` layers of 2x2 filters that look up and to the left, and the layers of
+  the block before at the same pixel alone: more blocks do not see further. The
   window is `h + v + 1` wide and `v + 1` high: 5x3 takes 2 and 2 layers, 4x2,
   one column further to the left, takes 1 and 2, the numbers of [2].
 
@@ -53,12 +53,12 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     Args:
       outputs: Number of parameters of a pixel.
       window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
-      units: Number of maps of each layer.
+      units: Number of channels of each layer.
       depth: Number of blocks.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: There are no layers that see the window, or no block.
+      ValueError: No layers see exactly this window, or there is no block.
     """
     super().__init__(**kwargs)
     check_window(window)
@@ -73,7 +73,7 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def seen(self, image: graph.Image) -> graph.Node:
-    """What the layers see of the image, a node."""
+    """The node through which the layers see the image."""
     return image
 
   def describe(self, image, features):
@@ -87,25 +87,25 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
 
 @serialization.register
 class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
-  """The same with a window that sees luminance alone [2].
+  """`PixelCNNPlusPlus` with a window that sees luminance alone [2].
 
-  Colour of other pixels has to come through the code. The luminance of one
+  Colour of other pixels has to come through the latents. The luminance of one
   channel is the channel itself.
   """
 
   def seen(self, image):
-    if image.maps not in (1, 3):
+    if image.channels not in (1, 3):
       raise ValueError(
         '`image_shape` must have 3 channels, red, green and blue, or 1, for a '
-        f'window that sees luminance, got {image.maps}.'
+        f'window that sees luminance, got {image.channels}.'
       )
-    if image.maps == 1:
+    if image.channels == 1:
       return image
-    return graph.Convolution(fixed_filters.Luminance(), image)
+    return graph.Convolution(conv.luminance(), image)
 
 
 def check_window(window: Sequence[int]) -> None:
-  """Checks that there are layers which see exactly a window."""
+  """Checks that some numbers of layers see exactly a window."""
   window = tuple(window)
   if (
     len(window) != 2
@@ -124,25 +124,21 @@ class _Block(keras.layers.Layer):
   def __init__(self, units, vertical, horizontal, **kwargs):
     super().__init__(**kwargs)
     self._vertical = [
-      _GatedLayer(
-        units, (2, 3), (-1, -1), name=f'vertical_{k}', dtype=self.dtype_policy
-      )
+      _GatedLayer(units, True, name=f'vertical_{k}', dtype=self.dtype_policy)
       for k in range(vertical)
     ]
     self._horizontal = [
-      _GatedLayer(
-        units, (2, 2), (-1, -1), name=f'horizontal_{k}', dtype=self.dtype_policy
-      )
+      _GatedLayer(units, False, name=f'horizontal_{k}', dtype=self.dtype_policy)
       for k in range(horizontal)
     ]
 
-  @described.in_own_scope
+  @causal_network.described_in_scope
   def describe(self, image, features, before):
     """Nodes of the vertical layers and of the horizontal ones, two lists."""
     above, left = before
     vertical = self._stack(self._vertical, image, features, above)
-    # A horizontal layer looks up as well: what it reads of the vertical ones
-    # must not lie above the window.
+    # A horizontal layer looks up as well: the vertical ones that it reads must
+    # not reach above the window.
     late = len(self._horizontal) - len(vertical)
     sideways = [None] * late + vertical
     horizontal = self._stack(self._horizontal, image, features, left, sideways)
@@ -163,14 +159,14 @@ class _GatedLayer(keras.layers.Layer):
 
   # The first layer of a stack sees the image, and has no residual.
 
-  def __init__(self, units, size, origin, **kwargs):
+  def __init__(self, units, is_vertical, **kwargs):
     super().__init__(**kwargs)
-    self._units, self._size, self._origin = units, size, origin
+    self._units, self._is_vertical = units, is_vertical
 
-  @described.in_own_scope
+  @causal_network.described_in_scope
   def describe(self, x, seen, features, first):
     """The layer as a node."""
-    self._spatial = self._convolution(x.maps, first)
+    self._spatial = self._convolution(x.channels, first)
     h = graph.Convolution(self._spatial, x if first else graph.elu(x))
     self._links = [
       conv.Pointwise(self._units, name=f'link_{k}', dtype=self.dtype_policy)
@@ -182,7 +178,7 @@ class _GatedLayer(keras.layers.Layer):
       2 * self._units, name='gates', dtype=self.dtype_policy
     )
     gates = graph.Convolution(self._gates, graph.elu(h))
-    if features.maps:
+    if features.channels:
       self._code = conv.Pointwise(
         2 * self._units, name='code', dtype=self.dtype_policy
       )
@@ -191,30 +187,17 @@ class _GatedLayer(keras.layers.Layer):
     # The sum stands for the residual where the image itself can be none.
     return (h if first else x) + gated
 
-  def _convolution(self, maps, first):
-    top, left = self._origin
-    if not first:
-      return conv.CausalConv2D(
-        self._units,
-        self._size,
-        self._origin,
-        name='spatial',
-        dtype=self.dtype_policy,
-      )
-    if self._size[1] == 3:
-      return conv.CausalConv2D(
-        self._units,
-        self._size,
-        (top - 1, left),
-        name='spatial',
-        dtype=self.dtype_policy,
-      )
-    mask = np.ones([*self._size, maps, 1], 'float32')
-    mask[-1, -1] = 0.0
+  def _convolution(self, inputs, first):
+    size, origin, mask = (2, 3 if self._is_vertical else 2), (-1, -1), None
+    if first and self._is_vertical:
+      origin = (-2, -1)
+    elif first:
+      mask = np.ones([*size, inputs, 1], 'float32')
+      mask[-1, -1] = 0.0
     return conv.CausalConv2D(
       self._units,
-      self._size,
-      self._origin,
+      size,
+      origin,
       mask=mask,
       name='spatial',
       dtype=self.dtype_policy,

@@ -1,4 +1,4 @@
-"""PixelCNNs that shift each place of a code, given the places before it.
+"""PixelCNNs that shift each position of a latent, given those before it.
 
 #### References
 
@@ -15,7 +15,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,11 +28,11 @@ from vlae_tf.utils import checks, serialization
 
 @serialization.register
 class ShiftCNN(causal_network.CausalNetwork):
-  """Maps codes to shifts: a place's from the places before it, in raster order.
+  """Shifts of each position of a latent, from the positions before it.
 
   Masked 3x3 convolutions, the first of type A and the others of type B [2],
-  from `[batch, height, width, maps]` to the same shape ([1], Appendix B). The
-  maps of a place are shifted together.
+  from `[batch, height, width, channels]` to the same shape ([1], Appendix B),
+  in raster order. The channels of a position are shifted together.
 
   >>> network = ShiftCNN(hidden=(8, 8))
   >>> network.build_for((2, 2, 3))
@@ -55,16 +54,16 @@ class ShiftCNN(causal_network.CausalNetwork):
     """Creates the network.
 
     Args:
-      hidden: Maps of the hidden layers.
+      hidden: Channels of the hidden layers.
       output_scale: Constant factor on the outputs, small so that a flow made
         of them starts near the identity.
       **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-      ValueError: A hidden layer has no map.
+      ValueError: A hidden layer has no channel.
     """
     super().__init__(**kwargs)
-    self._hidden = [checks.integer('hidden', maps, 1) for maps in hidden]
+    self._hidden = [checks.integer('hidden', units, 1) for units in hidden]
     self._output_scale = output_scale
     self._layers_: list[conv.MaskedConv2D] = []
 
@@ -72,44 +71,38 @@ class ShiftCNN(causal_network.CausalNetwork):
     """Creates the variables.
 
     Args:
-      event_shape: `(height, width, maps)` of a code.
+      event_shape: `(height, width, channels)` of a latent.
 
     Raises:
       ValueError: `event_shape` is not of three axes.
     """
     if len(event_shape) != 3:
       raise ValueError(
-        '`event_shape` must be a height, a width and a number of maps, got '
+        '`event_shape` must be a height, a width and a number of channels, got '
         f'{tuple(event_shape)}.'
       )
     self.build((None, *event_shape), (None, *event_shape[:-1], 0))
 
   def describe(self, image, features):
     h = image
-    for k, maps in enumerate([*self._hidden, image.maps]):
-      mask = conv.raster_mask(3, h.maps, h.maps, include_center=k > 0)
-      layer = self._new_layer(maps, mask)
+    for k, units in enumerate([*self._hidden, image.channels]):
+      mask = conv.raster_mask(3, h.channels, h.channels, include_center=k > 0)
+      layer = self._new_layer(units, mask)
       h = graph.Convolution(layer, graph.elu(h) if k else h)
     return h
 
-  def _new_layer(self, maps, mask):
-    """The next convolution of the stack."""
+  def _new_layer(self, units, mask):
     name = f'masked_{len(self._layers_)}'
-    layer = conv.MaskedConv2D(maps, 3, mask, name=name, dtype=self.dtype_policy)
-    self._layers_.append(layer)
-    return layer
+    self._layers_.append(
+      conv.MaskedConv2D(units, 3, mask, name=name, dtype=self.dtype_policy)
+    )
+    return self._layers_[-1]
 
   def shift(self, z: tf.Tensor) -> tf.Tensor:
-    """The shifts of codes.
-
-    Args:
-      z: `Tensor` of shape `[batch, height, width, maps]`.
-
-    Returns:
-      A `Tensor` of the same shape.
+    """The shifts of latents, both `[batch, height, width, channels]`.
 
     Raises:
-      ValueError: The codes are of another shape, or there are no weights yet.
+      ValueError: The shape is wrong, or there are no weights yet.
     """
     checks.shaped('z', z, (None, None, None, self.image_maps))
     h = z
@@ -123,14 +116,14 @@ class ShiftCNN(causal_network.CausalNetwork):
     update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     jit_compile: bool = True,
   ) -> tf.Tensor:
-    """Feeds the network its own results, places of a front together.
+    """Feeds the network its own results, positions of a wavefront together.
 
     Compiled, it has no gradient.
 
     Args:
-      noise: `Tensor` of shape `[batch, height, width, maps]`, height and width
-        static.
-      update: Element-wise callable of noise and shifts that returns codes. A
+      noise: `Tensor` of shape `[batch, height, width, channels]`, height and
+        width static.
+      update: Element-wise callable of noise and shifts that returns latents. A
         function is compiled for each: pass one that equals the last call's.
       jit_compile: Whether to compile by XLA.
 
@@ -138,7 +131,7 @@ class ShiftCNN(causal_network.CausalNetwork):
       The `Tensor` `z` for which `z = update(noise, self.shift(z))`.
 
     Raises:
-      ValueError: The noise is of another shape, or there are no weights yet.
+      ValueError: The shape is wrong, or there are no weights yet.
     """
     checks.shaped('noise', noise, (None, None, None, self.image_maps))
     settle = _Settle(self, update)
@@ -146,16 +139,8 @@ class ShiftCNN(causal_network.CausalNetwork):
     return self.unroll(features, noise, settle, (), jit_compile)[0]
 
   def settle(self, noise, params, update):
-    """Decides places, given what the network says of them.
-
-    Args:
-      noise: `Tensor` of shape `[n, maps]`.
-      params: `Tensor` of the same shape, the network's output at the places.
-      update: As in `unroll_shift`.
-
-    Returns:
-      The codes of the places, a `Tensor` of shape `[n, maps]`.
-    """
+    """Latents of some positions, from the network's outputs there."""
+    # noise [n, channels]; params [n, num_params] -> [n, channels]
     return update(noise, self._scaled(params))
 
   def _scaled(self, x):
@@ -164,12 +149,12 @@ class ShiftCNN(causal_network.CausalNetwork):
 
 @serialization.register
 class ChannelwiseShiftCNN(ShiftCNN):
-  """Shifts from the earlier maps of the place itself as well.
+  """Shifts that depend on the earlier channels of the position as well.
 
-  The kernels' centres are masked like a MADE: a hidden map sees so many of the
-  place's own maps, from none to all of them, and shift `k` the first `k` ([2],
-  [3]). What `call` gives are the sums of all convolutions without the place's
-  own maps: `settle` adds these.
+  The kernels' centres are masked like a MADE: a hidden channel sees between
+  none and all of the position's channels, the first ones, and shift `k` the
+  first `k` ([2], [3]). The outputs of `call` are the sums of all convolutions
+  without the position's own channels: `settle` adds these.
 
   >>> network = ChannelwiseShiftCNN(hidden=(8, 8))
   >>> network.build_for((1, 1, 3))
@@ -180,19 +165,19 @@ class ChannelwiseShiftCNN(ShiftCNN):
   """
 
   def describe(self, image, features):
-    # Of each map, how many of the place's own ones it has seen.
-    below, units = np.arange(image.maps) + 1, [*self._hidden, image.maps]
+    # Of each channel, how many of the position's own ones it has seen.
+    below = np.arange(image.channels) + 1
     parts, h = [], image
-    for k, maps in enumerate(units):
-      own = np.sort(np.arange(maps) % (image.maps + 1))
-      mask = conv.raster_mask(3, h.maps, h.maps, include_center=True)
-      mask = np.repeat(mask, maps, 3)
+    for k, n in enumerate([*self._hidden, image.channels]):
+      own = np.sort(np.arange(n) % (image.channels + 1))
+      mask = conv.raster_mask(3, h.channels, h.channels, include_center=True)
+      mask = np.repeat(mask, n, 3)
       mask[1, 1] = below[:, None] <= own
       seen = graph.elu(h) if k else h
-      layer = self._new_layer(maps, mask)
+      layer = self._new_layer(n, mask)
       parts.append(graph.Surroundings(layer, seen))
       h, below = graph.Convolution(layer, seen), own
-    return graph.Joined(*parts)
+    return graph.concatenated(*parts)
 
   def settle(self, noise, params, update):
     sizes = [layer.units for layer in self._layers_]
@@ -206,7 +191,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
         h = fixed_point.rounded(around + seen @ kernel)
       return [update(noise, self._scaled(h))]
 
-    # Each iteration settles one map more.
+    # Each iteration settles one channel more.
     return tf.while_loop(
       lambda _: True, step, [noise], maximum_iterations=noise.shape[-1]
     )[0]
@@ -214,12 +199,11 @@ class ChannelwiseShiftCNN(ShiftCNN):
 
 @dataclasses.dataclass(frozen=True)
 class _Settle:
-  """The `updates.Update` of codes; equal for equal networks and updates."""
+  """The `Update` of latents; equal for equal networks and updates."""
 
   network: ShiftCNN
   update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-  def __call__(self, noise: Any, params: tf.Tensor, state: Any, front: Any):
-    """See `updates.Update`."""
+  def __call__(self, noise, params, state, front):
     del front
     return self.network.settle(noise, params, self.update), state

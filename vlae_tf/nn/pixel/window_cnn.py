@@ -12,19 +12,19 @@ import operator
 from collections.abc import Sequence
 
 from vlae_tf.nn.causal import convolution as conv
-from vlae_tf.nn.causal import fixed_filters, graph
+from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.utils import serialization
 
 
 @serialization.register
 class PointwiseCNN(causal_network.CausalNetwork):
-  """Residual blocks of 1x1 convolutions on a first layer, which sees it all.
+  """Residual blocks of 1x1 convolutions on a first layer.
 
   The first layer is a sum of convolutions: one of the features, if they have
-  maps, and those that a sub-class makes of the image. Without these, this is a
-  factorised decoder: the pixels are independent given the code, as in a plain
-  VAE.
+  channels, and those of the image that a sub-class adds. Without these, this is
+  a factorised decoder: the pixels are independent given the latents, as in a
+  plain VAE.
   """
 
   def __init__(
@@ -39,7 +39,7 @@ class PointwiseCNN(causal_network.CausalNetwork):
 
     Args:
       outputs: Number of parameters of a pixel.
-      units: Number of maps.
+      units: Number of channels.
       depth: Number of residual blocks.
       tied: Whether the residual blocks share their weights.
       **kwargs: Arguments of `keras.layers.Layer`.
@@ -55,20 +55,20 @@ class PointwiseCNN(causal_network.CausalNetwork):
     self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
 
   def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
-    """What the first layer sees of the image, a list of `Convolution`s."""
+    """Convolutions of the image in the first layer."""
     del image
     return []
 
   def describe(self, image, features):
-    if not features.maps:
-      # Nothing to see: this network has no such layer.
+    if not features.channels:
+      # A network without features has no such layer.
       self._code.clear()
     parts = [graph.Convolution(layer, features) for layer in self._code]
     parts += self.first_layer(image)
     if not parts:
       raise ValueError(
-        '`features_shape` must have at least one map where the network does '
-        'not see the image, got 0.'
+        '`features_shape` must have at least one channel where the network '
+        'does not see the image, got 0.'
       )
     h = functools.reduce(operator.add, parts)
     for i in range(self._depth):
@@ -78,8 +78,58 @@ class PointwiseCNN(causal_network.CausalNetwork):
     return graph.Convolution(self._last, graph.elu(h))
 
 
+class _BlockWindow(PointwiseCNN):
+  """A window of `factor` x `factor` blocks before a pixel."""
+
+  def __init__(self, outputs, window, factor, units, depth, tied, **kwargs):
+    super().__init__(outputs, units, depth, tied, **kwargs)
+    self._window, self._factor = tuple(window), factor
+    if len(self._window) != 2 or min(self._window) < 1:
+      raise ValueError(
+        '`window` must be a width and a height of at least 1, got '
+        f'{self._window}.'
+      )
+    width, height = self._window
+    left = width // 2
+    policy = dict(dilation=factor, dtype=self.dtype_policy)
+    # Offsets of a block are those of its last pixel.
+    origin = -1 - factor * (height - 1), factor - 1 - width * factor // 2
+    self._above = conv.CausalConv2D(
+      units, (height, width), origin, name='above', **policy
+    )
+    self._left = None
+    if left:
+      origin = 0, -1 - factor * (left - 1)
+      self._left = conv.CausalConv2D(
+        units, (1, left), origin, name='left', **policy
+      )
+
+  def build(self, image_shape, features_shape):
+    height, width = image_shape[1:3]
+    window_width, window_height = (self._factor * n for n in self._window)
+    # Some pixel has to have all of the window within the image's reach.
+    if (width and window_width > 2 * width - 1) or (
+      height and window_height > height
+    ):
+      name = 'window' if self._factor == 1 else 'window * factor'
+      raise ValueError(
+        f'`{name}` must be at most {2 * width - 1}x{height}: further away an '
+        f'image of {width}x{height} pixels has none, got '
+        f'{window_width}x{window_height}.'
+      )
+    super().build(image_shape, features_shape)
+
+  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
+    layers = [self._above] + ([self._left] if self._left else [])
+    blocks: graph.Node = image
+    if self._factor > 1:
+      means = conv.box_mean(self._factor, image.channels)
+      blocks = graph.Convolution(means, image)
+    return [graph.Convolution(layer, blocks) for layer in layers]
+
+
 @serialization.register
-class WindowCNN(PointwiseCNN):
+class WindowCNN(_BlockWindow):
   """Sees the `width` x `height` pixels above a pixel and some to its left [1].
 
   For pixel `(i, j)`: of the `height` rows above, columns `j - ceil((width - 1)
@@ -108,7 +158,7 @@ class WindowCNN(PointwiseCNN):
     Args:
       outputs: Number of parameters of a pixel.
       window: `(width, height)` in pixels.
-      units: Number of maps.
+      units: Number of channels.
       depth: Number of residual blocks.
       tied: Whether the residual blocks share their weights.
       **kwargs: Arguments of `keras.layers.Layer`.
@@ -116,41 +166,18 @@ class WindowCNN(PointwiseCNN):
     Raises:
       ValueError: `window` is not two positive numbers.
     """
-    super().__init__(outputs, units, depth, tied, **kwargs)
-    self._window = _checked(window)
-    width, height = self._window
-    left = width // 2
-    self._above = conv.CausalConv2D(
-      units,
-      (height, width),
-      (-height, -left),
-      name='above',
-      dtype=self.dtype_policy,
-    )
-    self._left = None
-    if left:
-      self._left = conv.CausalConv2D(
-        units, (1, left), (0, -left), name='left', dtype=self.dtype_policy
-      )
-
-  def build(self, image_shape, features_shape):
-    _check_fits('window', self._window, image_shape)
-    super().build(image_shape, features_shape)
-
-  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
-    layers = [self._above] + ([self._left] if self._left else [])
-    return [graph.Convolution(layer, image) for layer in layers]
+    super().__init__(outputs, window, 1, units, depth, tied, **kwargs)
 
 
 @serialization.register
-class DownsampledWindowCNN(PointwiseCNN):
+class DownsampledWindowCNN(_BlockWindow):
   """Sees the means of `factor` x `factor` blocks before a pixel [1].
 
   The blocks are placed relative to the pixel: `width` x `height` of them above
   its row, centred on its column, and `ceil((width - 1) / 2)` to its left, their
   lowest row its own. All of their pixels are before it. A block that reaches
   beyond the image counts zeros there; one that ends beyond its right edge is
-  zero. Finer detail has to come through the code.
+  zero. Finer detail has to come through the latents.
   """
 
   def __init__(
@@ -169,7 +196,7 @@ class DownsampledWindowCNN(PointwiseCNN):
       outputs: Number of parameters of a pixel.
       window: `(width, height)` in blocks.
       factor: Height and width of a block, in pixels, at least 2.
-      units: Number of maps.
+      units: Number of channels.
       depth: Number of residual blocks.
       tied: Whether the residual blocks share their weights.
       **kwargs: Arguments of `keras.layers.Layer`.
@@ -178,63 +205,6 @@ class DownsampledWindowCNN(PointwiseCNN):
       ValueError: `window` is not two positive numbers, or `factor` is less
         than 2.
     """
-    super().__init__(outputs, units, depth, tied, **kwargs)
     if factor < 2:
       raise ValueError(f'`factor` must be at least 2, got {factor}.')
-    self._window, self._factor = _checked(window), factor
-    width, height = self._window
-    left = width // 2
-    # Offsets of a block are those of its last pixel.
-    top = -1 - factor * (height - 1)
-    first = factor - 1 - width * factor // 2
-    self._above = conv.CausalConv2D(
-      units,
-      (height, width),
-      (top, first),
-      dilation=factor,
-      name='above',
-      dtype=self.dtype_policy,
-    )
-    self._left = None
-    if left:
-      origin = (0, -1 - factor * (left - 1))
-      self._left = conv.CausalConv2D(
-        units,
-        (1, left),
-        origin,
-        dilation=factor,
-        name='left',
-        dtype=self.dtype_policy,
-      )
-
-  def build(self, image_shape, features_shape):
-    pixels = [self._factor * size for size in self._window]
-    _check_fits('window * factor', pixels, image_shape)
-    super().build(image_shape, features_shape)
-
-  def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
-    means = graph.Convolution(
-      fixed_filters.BoxMean(self._factor, image.maps), image
-    )
-    layers = [self._above] + ([self._left] if self._left else [])
-    return [graph.Convolution(layer, means) for layer in layers]
-
-
-def _checked(window):
-  window = tuple(window)
-  if len(window) != 2 or min(window) < 1:
-    raise ValueError(
-      f'`window` must be a width and a height of at least 1, got {window}.'
-    )
-  return window
-
-
-def _check_fits(name, window, image_shape):
-  """Checks that all of a window, in pixels, is within reach of some pixel."""
-  height, width = image_shape[1:3]
-  if (width and window[0] > 2 * width - 1) or (height and window[1] > height):
-    raise ValueError(
-      f'`{name}` must be at most {2 * width - 1}x{height}: further away an '
-      f'image of {width}x{height} pixels has none, got '
-      f'{window[0]}x{window[1]}.'
-    )
+    super().__init__(outputs, window, factor, units, depth, tied, **kwargs)
