@@ -42,7 +42,7 @@ _OF_ONE = {
     (2, 4, 3, 3),
   ),
   conv.MaskedConv2D: (
-    dict(units=3, size=3, mask=conv.raster_mask(3, 2, 1, include_center=False)),
+    dict(units=3, size=3, mask=conv.raster_mask(2, 1, include_center=False)),
     _MAPS,
     (2, 4, 3, 3),
   ),
@@ -78,7 +78,7 @@ _VARIANTS_OF_ONE = [
     dict(
       units=conv.MaskedConv2D.CROP_FROM_UNITS,
       size=3,
-      mask=conv.raster_mask(3, 2, 2, include_center=True),
+      mask=conv.raster_mask(2, 2, include_center=True),
     ),
     _MAPS,
     (2, 4, 3, conv.MaskedConv2D.CROP_FROM_UNITS),

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from vlae_tf import models
 from vlae_tf.models import architectures, builder, config
-from vlae_tf.nn import spatial
+from vlae_tf.nn import residual
 
 _SMALL = dict(
   latent_size=3,
@@ -83,11 +83,11 @@ def test_sizes_that_fit_nothing_are_errors(fields, words):
 @pytest.mark.parametrize('shape', [(3,), (3, 3)])
 def test_a_spatial_code_has_places(shape):
   with pytest.raises(ValueError, match=r'`event_shape` must be \(height'):
-    models.SpatialGaussianPosterior(shape, spatial.SpatialEncoder())
+    models.SpatialGaussianPosterior(shape, residual.SpatialEncoder())
 
 
 def test_a_code_of_another_size_than_the_encoder_makes_is_an_error():
-  encoder = spatial.SpatialEncoder((4, 4), (1, 1))
+  encoder = residual.SpatialEncoder((4, 4), (1, 1))
   posterior = models.SpatialGaussianPosterior((4, 4, 2), encoder)
   with pytest.raises(ValueError, match='`event_shape` must have the size of'):
     posterior.build((None, 6, 6, 1))

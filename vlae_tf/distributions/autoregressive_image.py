@@ -37,6 +37,20 @@ class AutoregressiveImage(tfd.Distribution):
   >>> image = AutoregressiveImage(lambda x, h: 0.0 * x, features, 1, pixel)
   >>> image.log_prob(tf.zeros([2, 2, 2, 1])).numpy().round(3)  # -4 log 2.
   array([-2.773, -2.773], dtype=float32)
+
+  Args:
+    network: Callable of images `[n, height, width, channels]` and features
+      `[n, height, width, maps]` that returns parameters `[n, height, width,
+      num_params]`, those of a pixel from the pixels before it alone.
+    features: `Tensor` of shape `[..., height, width, maps]`.
+    channels: Number of channels of a pixel.
+    pixel_law: Distribution of a pixel given its parameters.
+    unroll: Callable `(features, noise, update)` that returns an image for
+      which `image = update(noise, network(image, features))` and the last
+      state, as `CausalNetwork.unroll`. By default the network is run in full
+      for every pixel.
+    order: Raster indices of the pixels in the order in which `unroll` decides
+      them, as `CausalNetwork.order`; by default raster order.
   """
 
   def __init__(  # noqa: PLR0913
@@ -51,25 +65,6 @@ class AutoregressiveImage(tfd.Distribution):
     allow_nan_stats: bool = True,
     name: str = 'AutoregressiveImage',
   ):
-    """Creates the distribution.
-
-    Args:
-      network: Callable of images `[n, height, width, channels]` and features
-        `[n, height, width, maps]` that returns parameters `[n, height, width,
-        num_params]`, those of a pixel from the pixels before it alone.
-      features: `Tensor` of shape `[..., height, width, maps]`.
-      channels: Number of channels of a pixel.
-      pixel_law: Distribution of a pixel given its parameters.
-      unroll: Callable `(features, noise, update)` that returns an image for
-        which `image = update(noise, network(image, features))` and the last
-        state, as `CausalNetwork.unroll`. By default the network is run in full
-        for every pixel.
-      order: Raster indices of the pixels in the order in which `unroll` decides
-        them, as `CausalNetwork.order`; by default raster order.
-      validate_args: As in `tfd.Distribution`.
-      allow_nan_stats: As in `tfd.Distribution`.
-      name: Name of operations.
-    """
     parameters = dict(locals())
     with tf.name_scope(name) as name:
       self._network = network
@@ -128,8 +123,8 @@ class AutoregressiveImage(tfd.Distribution):
       state: Nest of tensors that it carries from wavefront to wavefront.
 
     Returns:
-      Images of shape `batch_shape + event_shape`, the batch of one axis, and
-      the last state.
+      Images `batch_shape + event_shape`, the batch of one axis, and the last
+      state.
     """
     return self._method('incremental')(self._features, (), update, state)
 
@@ -144,15 +139,8 @@ class AutoregressiveImage(tfd.Distribution):
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel given those before it, by one parallel pass.
 
-    Args:
-      image: `Tensor` of shape `[..., height, width, channels]`.
-
-    Returns:
-      A `Tensor` of shape `[..., height, width, num_params]`.
-
-    Raises:
-      ValueError: The image is not of the features' size, or its leading axes
-        do not fit theirs.
+    Shapes `[..., height, width, channels] -> [..., height, width, num_params]`.
+    Leading axes that do not broadcast with the batch raise `ValueError`.
     """
     checks.ends_in('image', image, self.event_shape)
     image = tf.convert_to_tensor(image, self.dtype)
@@ -178,12 +166,8 @@ class AutoregressiveImage(tfd.Distribution):
   def conditionals(self, image: tf.Tensor) -> tfd.Distribution:
     """The distributions of the pixels given those before them.
 
-    Args:
-      image: `Tensor` of shape `[..., height, width, channels]`.
-
-    Returns:
-      A `tfd.Distribution` of batch shape `[..., height, width]` and event shape
-      `[channels]`.
+    Of an image `[..., height, width, channels]` they have batch shape `[...,
+    height, width]` and event shape `[channels]`.
     """
     return self._pixel_law.distribution(self.params(image))
 
@@ -222,8 +206,7 @@ class AutoregressiveImage(tfd.Distribution):
     distribution of the rest where the given pixels are a raster prefix.
 
     Args:
-      image: `Tensor` that broadcasts against `sample_shape + batch_shape +
-        [height, width, channels]`.
+      image: Broadcasts against the shape of the result.
       given_mask: Boolean array of shape `[height, width]`: pixels to copy.
       sample_shape: Number of draws, as in `sample`.
       seed: Seed, as in `sample`.

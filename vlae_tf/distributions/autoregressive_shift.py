@@ -35,6 +35,14 @@ class AutoregressiveShift(tfb.Bijector):
   >>> z = tf.identity(flow.forward(tf.ones([3, 4])))  # Not from TFP's cache.
   >>> bool(tf.reduce_all(tf.abs(flow.inverse(z) - 1.0) < 1e-5))
   True
+
+  Args:
+    shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
+      shape, each from the elements of `z` before it alone.
+    unroll: Callable `(eps, update)` that returns the `z` for which `z =
+      update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
+      equal and have equal hashes.
+    event_ndims: Number of axes of an event.
   """
 
   def __init__(
@@ -45,18 +53,6 @@ class AutoregressiveShift(tfb.Bijector):
     validate_args: bool = False,
     name: str = 'autoregressive_shift',
   ):
-    """Creates the bijector.
-
-    Args:
-      shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
-        shape, each from the elements of `z` before it alone.
-      unroll: Callable `(eps, update)` that returns the `z` for which `z =
-        update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
-        equal and have equal hashes.
-      event_ndims: Number of axes of an event.
-      validate_args: As in `tfb.Bijector`.
-      name: Name of operations.
-    """
     parameters = dict(locals())
     with tf.name_scope(name) as name:
       self._shift = shift

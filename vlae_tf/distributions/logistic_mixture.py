@@ -85,16 +85,9 @@ class LogisticMixturePixel:
       )
 
   def num_params(self, channels: int) -> int:
-    """Logits, means, scales and coefficients of all components.
+    """Number of logits, means, scales and coefficients, for 1 or 3 channels.
 
-    Args:
-      channels: 1 or 3.
-
-    Returns:
-      `components` times 3 or 10.
-
-    Raises:
-      ValueError: Another number of channels.
+    Other numbers of channels raise `ValueError`.
     """
     if channels not in (1, 3):
       raise ValueError(f'`channels` must be 1 or 3 for {self}, got {channels}.')
@@ -124,12 +117,8 @@ class LogisticMixturePixel:
   def conditionals(self, params: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
     """Log-probabilities of all levels of a channel, given those before it.
 
-    Args:
-      params: `Tensor` of shape `[..., num_params]`.
-      pixels: `Tensor` of shape `[..., channels]`, of levels `k / 255`.
-
-    Returns:
-      A `Tensor` of shape `[..., channels, 256]`, in nats.
+    Shapes `[..., num_params]` and `[..., channels] -> [..., channels, 256]`;
+    pixels are levels `k / 255`; in nats.
     """
     return _LogisticMixture(params, self.components).conditionals(pixels)
 
@@ -137,14 +126,7 @@ class LogisticMixturePixel:
 class _LogisticMixture(tfd.Distribution):
   """The distribution of a pixel, see `LogisticMixturePixel`."""
 
-  def __init__(
-    self,
-    params,
-    components,
-    validate_args=False,
-    allow_nan_stats=True,
-    name='LogisticMixture',
-  ):
+  def __init__(self, params, components, name='LogisticMixture'):
     parameters = dict(locals())
     with tf.name_scope(name) as name:
       self._params = tf.convert_to_tensor(params)
@@ -155,8 +137,8 @@ class _LogisticMixture(tfd.Distribution):
       super().__init__(
         dtype=self._params.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
-        validate_args=validate_args,
-        allow_nan_stats=allow_nan_stats,
+        validate_args=False,
+        allow_nan_stats=True,
         parameters=parameters,
         name=name,
       )

@@ -48,26 +48,17 @@ class PixelLaw(Protocol):
     ...
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of pixels.
+    """The distribution of pixels in [0, 1], of event shape `[channels]`.
 
-    Args:
-      params: `Tensor` of shape `[..., num_params]`.
-
-    Returns:
-      A `tfd.Distribution` of batch shape `[...]` and event shape `[channels]`,
-      over values in [0, 1].
+    Its batch shape is that of the parameters, `[..., num_params]`.
     """
     ...
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """A draw from the distribution, as a function of uniform noise.
 
-    Args:
-      params: `Tensor` of shape `[..., num_params]`.
-      uniforms: `Tensor` in [0, 1) of shape `[..., num_uniforms]`.
-
-    Returns:
-      A `Tensor` of shape `[..., channels]`.
+    Shapes `[..., num_params]` and `[..., num_uniforms] -> [..., channels]`; the
+    noise is in [0, 1).
     """
     ...
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import keras
 
 from vlae_tf.models.config import check, Config, ENCODERS, WIDE
-from vlae_tf.nn import residual, spatial
+from vlae_tf.nn import residual
 
 _INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
 
@@ -73,7 +73,7 @@ class _SpatialResNet:
   """The networks of colour images, residual [1, Appendix B]."""
 
   is_spatial = True
-  _networks = (spatial.SpatialEncoder, spatial.SpatialGenerator)
+  _networks = (residual.SpatialEncoder, residual.SpatialGenerator)
 
   def event_shape(self, config, image_size):
     halvings = len(config.widths) - 1
@@ -95,7 +95,7 @@ class _SpatialResNet:
 class _SpatialDenseNet(_SpatialResNet):
   """The networks of colour images, densely connected [1, Appendix B]."""
 
-  _networks = (spatial.DenseNetEncoder, spatial.DenseNetGenerator)
+  _networks = (residual.DenseNetEncoder, residual.DenseNetGenerator)
 
 
 def create(config: Config) -> Architecture:

@@ -91,8 +91,8 @@ class DiagonalGaussianPosterior(parts.Posterior):
 class SpatialGaussianPosterior(parts.Posterior):
   """Diagonal Gaussian of a spatial latent, by 1x1 convolutions [2].
 
-  >>> from vlae_tf.nn import spatial
-  >>> encoder = spatial.SpatialEncoder((4, 4), (1, 1))
+  >>> from vlae_tf.nn import residual
+  >>> encoder = residual.SpatialEncoder((4, 4), (1, 1))
   >>> posterior = SpatialGaussianPosterior((3, 3, 2), encoder)
   >>> posterior.build((None, 6, 6, 1))
   >>> posterior(tf.zeros([5, 6, 6, 1])).event_shape

@@ -14,11 +14,13 @@ from vlae_tf.nn.pixel.window_cnn import (
   PointwiseCNN,
   WindowCNN,
 )
-from vlae_tf.nn.residual import Encoder, Generator, ResidualBlock
-from vlae_tf.nn.spatial import (
+from vlae_tf.nn.residual import (
   DenseBlock,
   DenseNetEncoder,
   DenseNetGenerator,
+  Encoder,
+  Generator,
+  ResidualBlock,
   SpatialEncoder,
   SpatialGenerator,
 )

@@ -1,19 +1,19 @@
-"""Networks in numbers of a grid, whose sums are the same in any order.
+"""Fixed-point arithmetic for networks, with exact sums in any order.
 
 A sender and a receiver need the same probabilities to the last bit, but floats
 summed in another order (other threads, batches, devices; a parallel pass
 against one pixel by pixel) differ in it. Inside `exact` the layers of this
 package compute with multiples of 2**-10 and kernels of multiples of 2**-16,
 carried in float64: every product and every partial sum is a multiple of 2**-26
-below 2**27, so it has at most 53 bits, is not rounded, and no order of sums
-changes it. What is not linear is a function of the few numbers of the grid that
-matter to it and is rounded to the grid: all that is asked of `exp` is that its
-error does not carry it over the nearest half, thousands of times the error of
-any library (`tests/nn/test_fixed_point.py` tries all numbers).
+below 2**27, so it has at most 53 bits, is not rounded, and does not depend on
+the order. Nonlinear functions have few different arguments on the grid and are
+rounded to it: an error of `exp` must not carry a value over the nearest half,
+which is thousands of times the error of any library
+(`tests/nn/test_fixed_point.py` tries all arguments).
 
-What a layer multiplies is bounded by `MAX`: activations bound it, which costs a
+Inputs of products are bounded by `MAX`: activations bound them, which costs a
 loop less than bounds at every sum. A residual stream of bounded parts that is
-read without one, as in the gated PixelCNN, has three more bits.
+read without an activation, as in the gated PixelCNN, has three more bits.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ import tensorflow as tf
 # Of activations, and of kernels and biases.
 FRACTION_BITS = 10
 KERNEL_BITS = 16
-# What is multiplied lies within +-MAX, the sums of a unit's absolute weights
-# below MAX_WEIGHT: 11 + 10 bits of one, 10 + 16 of the other, and 6 to spare.
+# Inputs of products lie within +-MAX, sums of a unit's absolute weights below
+# MAX_WEIGHT: 11 + 10 bits of one, 10 + 16 of the other, and 6 to spare.
 MAX = 2.0**11
 MAX_WEIGHT = 2.0**10
 
@@ -37,7 +37,7 @@ _GRID = 2.0**FRACTION_BITS
 
 @contextlib.contextmanager
 def exact() -> Iterator[None]:
-  """Lets what is called inside compute on the grid, in float64."""
+  """Makes layers that are called inside compute on the grid, in float64."""
   # Layers have to be of dtype float64, and kernels are given to them, see
   # `weight_norm.given_kernels`.
   before = is_exact()
@@ -77,7 +77,7 @@ def elu(x: tf.Tensor) -> tf.Tensor:
 
 
 def compiled_elu(x: tf.Tensor) -> tf.Tensor:
-  """The same in a form of which XLA on the CPU makes no `expm1`."""
+  """`elu(x)`, bounded, which XLA on the CPU compiles without `expm1`."""
   y = tf.exp(tf.minimum(x, 0.0)) - 1.0
   return tf.where(x > 0, _below_max(x), rounded(y))
 
@@ -102,7 +102,7 @@ def scaled(x: tf.Tensor, factor: float) -> tf.Tensor:
 
 
 def spatial_mean(x: tf.Tensor) -> tf.Tensor:
-  """Mean over height and width of `[batch, height, width, maps]`."""
+  """Mean over height and width of `[batch, height, width, channels]`."""
   if not is_exact():
     return tf.reduce_mean(x, [1, 2])
   size = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], x.dtype)
@@ -136,7 +136,7 @@ def check_device() -> None:
   for name, found in (('products', product), ('convolutions', sums)):
     if (found.numpy() * steps != wanted).any():
       raise ValueError(
-        'the device must add and multiply float64 as IEEE 754 says, for '
+        'the device must add and multiply float64 by IEEE 754, for '
         f'probabilities to be the same elsewhere: its {name} are rounded '
-        'otherwise.'
+        'differently.'
       )

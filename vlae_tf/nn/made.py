@@ -18,19 +18,13 @@ from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.utils import checks, serialization
 
 
-def hidden_degrees(event_size: int, units: int) -> np.ndarray:
-  """Degrees of a hidden layer: sorted, spread evenly over 1..event_size - 1."""
-  # -> [units]
-  return np.sort(np.arange(units) % max(event_size - 1, 1) + 1)
-
-
 @serialization.register
 class MADE(keras.layers.Layer):
   """Maps `[..., d]` to `[..., d]`: output `i` depends on inputs before `i` [1].
 
   ReLU hidden layers, weight normalisation. `unroll` evaluates the same function
   on its own results, at the cost of a few evaluations. With a context, each
-  output depends on all of that as well.
+  output depends on all of the context as well.
 
   >>> made = MADE(3, hidden=(8,))
   >>> made.build((None, 3))
@@ -38,6 +32,16 @@ class MADE(keras.layers.Layer):
   >>> outputs = made(x)
   >>> (outputs[0] == outputs[1]).numpy().tolist()
   [True, True, False]
+
+  Args:
+    event_size: Number of variables, `d`.
+    hidden: Units of the hidden layers.
+    output_scale: Constant factor on the outputs, small so that a flow made
+      of them starts near the identity.
+    context_size: Size of the context of every output, `c`.
+
+  Raises:
+    ValueError: A hidden layer has fewer units than the degrees it must carry.
   """
 
   def __init__(
@@ -48,19 +52,6 @@ class MADE(keras.layers.Layer):
     context_size: int = 0,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      event_size: Number of variables, `d`.
-      hidden: Units of the hidden layers.
-      output_scale: Constant factor on the outputs, small so that a flow made
-        of them starts near the identity.
-      context_size: Numbers that every output may depend on, `c`.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: A hidden layer has fewer units than the degrees it must carry.
-    """
     super().__init__(**kwargs)
     if min(hidden, default=event_size) < event_size - 1:
       raise ValueError(
@@ -70,7 +61,10 @@ class MADE(keras.layers.Layer):
     self._event_size = event_size
     self._output_scale = output_scale
     self._context_size = checks.integer('context_size', context_size, 0)
-    self._degrees = [hidden_degrees(event_size, units) for units in hidden]
+    # Of hidden layers: sorted, spread evenly over 1..event_size - 1.
+    self._degrees = [
+      np.sort(np.arange(units) % max(event_size - 1, 1) + 1) for units in hidden
+    ]
     self._layers_ = [
       weight_norm.WeightNormDense(
         mask.shape[1], mask=mask, name=f'layer_{i}', dtype=self.dtype_policy
@@ -80,11 +74,11 @@ class MADE(keras.layers.Layer):
 
   def _masks(self):
     inputs = np.arange(1, self._event_size + 1)
-    # What is of degree 0, the context, may go everywhere.
+    # All units may depend on the context, of degree 0.
     context = np.zeros(self._context_size, inputs.dtype)
     below = [np.concatenate([inputs, context]), *self._degrees]
     masks = [a[:, None] <= b for a, b in zip(below, self._degrees)]
-    # Strict at the end: output i sees what depends on inputs before it.
+    # Strict at the end: output i depends on inputs before i.
     return [*masks, below[-1][:, None] < inputs]
 
   def build(self, input_shape):
@@ -103,13 +97,13 @@ class MADE(keras.layers.Layer):
 
     Args:
       x: `Tensor` of shape `[..., d]`.
-      context: `Tensor` of shape `[..., c]`, of a network that has one.
+      context: `Tensor` of shape `[..., c]`, if the network has a context.
 
     Returns:
       A `Tensor` of the shape of `x`.
 
     Raises:
-      ValueError: One of them is of another shape.
+      ValueError: A shape is wrong.
     """
     checks.ends_in('x', x, (self._event_size,))
     if self._context_size:
@@ -127,27 +121,28 @@ class MADE(keras.layers.Layer):
   ) -> tf.Tensor:
     """Feeds the network its own results, a few variables at a time.
 
-    What earlier variables contribute to a chunk is one matrix product a layer.
-    Inside a chunk of `s` variables, `s` fixed-point iterations are exact, as
-    each settles one variable more; they touch the chunk's units alone.
+    The contribution of earlier variables to a chunk is one matrix product per
+    layer. Inside a chunk of `s` variables, `s` fixed-point iterations are
+    exact, as each settles one variable more; they compute the chunk's units
+    alone.
 
     Args:
       noise: `Tensor` of shape `[batch, d]`.
       update: Element-wise callable of noise and outputs, `[batch, s]` both,
         that returns variables.
-      context: `Tensor` of shape `[batch, c]`, of a network that has one.
+      context: `Tensor` of shape `[batch, c]`, if the network has a context.
 
     Returns:
       The `Tensor` `x` of shape `[batch, d]` for which
       `x = update(noise, self(x, context))`.
 
     Raises:
-      ValueError: The noise or the context is of another shape.
+      ValueError: A shape is wrong.
     """
     checks.shaped('noise', noise, (None, self._event_size))
     if not self.built:
       self.build((None, self._event_size))
-    affine = self._affine_maps(context, noise.dtype)
+    affine = self._biases_and_kernels(context, noise.dtype)
     # Inputs and units are sorted by degree: a chunk is a slice of each.
     degrees = [np.arange(self._event_size) + 1, *self._degrees]
     size = max(1, round(math.sqrt(self._event_size)))
@@ -162,19 +157,19 @@ class MADE(keras.layers.Layer):
       known = [[*parts, part] for parts, part in zip(known, chunk)]
     return tf.concat(known[0], 1)
 
-  def _affine_maps(self, context, dtype):
-    """Bias and kernel of each layer, as if there were no context."""
+  def _biases_and_kernels(self, context, dtype):
+    """Bias and kernel of each layer, the context part of the first bias."""
     # Under a mixed policy kernels are of sixteen bits, rounded as in `call`.
-    maps = [
+    affine = [
       (tf.cast(layer.bias, dtype), tf.cast(layer.kernel, dtype))
       for layer in self._layers_
     ]
-    if not self._context_size:
-      return maps
-    checks.shaped('context', context, (None, self._context_size))
-    bias, kernel = maps[0]
-    of_context = context @ kernel[self._event_size :]
-    return [(bias + of_context, kernel[: self._event_size]), *maps[1:]]
+    if self._context_size:
+      checks.shaped('context', context, (None, self._context_size))
+      bias, kernel = affine[0]
+      bias += context @ kernel[self._event_size :]
+      affine[0] = bias, kernel[: self._event_size]
+    return affine
 
   def _unroll_chunk(self, noise, update, affine, slices, known):
     """Values of the chunk's variables and of its units in each layer."""
@@ -207,7 +202,7 @@ class MADE(keras.layers.Layer):
 
 
 def _affine(bias, kernel, values, own):
-  """What the values known so far, the first inputs, give some units."""
+  """Inputs of some units from the values known so far, the first inputs."""
   if not values:
     return bias[..., own]
   values = tf.concat(values, 1)
@@ -215,7 +210,7 @@ def _affine(bias, kernel, values, own):
 
 
 def _product(x, kernel):
-  # oneDNN aborts the process on some products over nothing.
+  # oneDNN aborts the process on some products with an empty operand.
   if 0 in kernel.shape:
     return tf.zeros([tf.shape(x)[0], kernel.shape[1]], x.dtype)
   return x @ kernel

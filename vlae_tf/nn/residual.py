@@ -1,15 +1,19 @@
-"""Residual networks of the encoder and of the generator.
+"""Encoders and generators: residual and dense networks.
 
 #### References
 
 [1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
      Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix A)
+     https://arxiv.org/abs/1611.02731 (Appendices A and B)
 [2]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
      Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
      https://arxiv.org/abs/1606.04934 (Appendix B)
+[3]: Gao Huang, Zhuang Liu, Laurens van der Maaten, Kilian Weinberger. Densely
+     Connected Convolutional Networks. In _Computer Vision and Pattern
+     Recognition_, 2017. https://arxiv.org/abs/1608.06993
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -21,6 +25,8 @@ from vlae_tf.utils import serialization
 
 # Scale of a residual branch: a deep stack starts near the identity.
 BRANCH_SCALE = 0.1
+# Convolutions of a dense block, which stands for two residual blocks.
+DENSE_STEPS = 3
 
 
 @serialization.register
@@ -29,6 +35,11 @@ class ResidualBlock(keras.layers.Layer):
 
   The shortcut is the identity, or a strided (or transposed) convolution where
   the shape changes.
+
+  Args:
+    units: Number of channels.
+    strides: Stride of the first convolution and of the shortcut.
+    output_size: `(height, width)` to grow to, for a transposed block.
   """
 
   def __init__(
@@ -38,17 +49,8 @@ class ResidualBlock(keras.layers.Layer):
     output_size: Sequence[int] | None = None,
     **kwargs,
   ):
-    """Creates the block.
-
-    Args:
-      units: Number of maps.
-      strides: Stride of the first convolution and of the shortcut.
-      output_size: `(height, width)` to grow to, for a transposed block.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(**kwargs)
-    self._strides = strides
-    self._units = units
+    self._strides, self._units = strides, units
     self._output_size = output_size
     self._first = self._resize('first')
     self._second = weight_norm.WeightNormConv2D(
@@ -57,17 +59,11 @@ class ResidualBlock(keras.layers.Layer):
     self._shortcut: keras.layers.Layer | None = None
 
   def _resize(self, name):
+    options = dict(strides=self._strides, name=name, dtype=self.dtype_policy)
     if self._output_size is None:
-      return weight_norm.WeightNormConv2D(
-        self._units, 3, self._strides, name=name, dtype=self.dtype_policy
-      )
+      return weight_norm.WeightNormConv2D(self._units, 3, **options)
     return weight_norm.WeightNormConv2DTranspose(
-      self._units,
-      3,
-      self._output_size,
-      self._strides,
-      name=name,
-      dtype=self.dtype_policy,
+      self._units, 3, self._output_size, **options
     )
 
   def build(self, input_shape):
@@ -79,10 +75,7 @@ class ResidualBlock(keras.layers.Layer):
     self._second.build((*input_shape[:-1], self._units))
 
   def compute_output_shape(self, input_shape):
-    size = self._output_size or halved_sizes(input_shape[1:3], 1)[1]
-    if self._strides == 1:
-      size = input_shape[1:3]
-    return (input_shape[0], *size, self._units)
+    return self._first.compute_output_shape(input_shape)
 
   def call(self, x):
     branch = self._second(fixed_point.elu(self._first(fixed_point.elu(x))))
@@ -92,11 +85,19 @@ class ResidualBlock(keras.layers.Layer):
 
 
 def halved_sizes(size: Sequence[int], times: int) -> list[tuple[int, ...]]:
-  """The sizes of a map that is halved `times` times, rounding up."""
+  """The sizes of an image that is halved `times` times, rounding up."""
   sizes = [tuple(size)]
   for _ in range(times):
     sizes.append(tuple(math.ceil(s / 2) for s in sizes[-1]))
   return sizes
+
+
+def _build_all(layers, shape):
+  """Builds layers that follow each other; returns the shape of the output."""
+  for layer in layers:
+    layer.build(shape)
+    shape = layer.compute_output_shape(shape)
+  return shape
 
 
 @serialization.register
@@ -105,6 +106,10 @@ class Encoder(keras.layers.Layer):
 
   For each width a stride-2 residual block and a stride-1 one, then a fully
   connected layer [1], [2].
+
+  Args:
+    widths: Number of channels at each resolution.
+    units: Units of the fully connected layer.
   """
 
   def __init__(
@@ -114,33 +119,21 @@ class Encoder(keras.layers.Layer):
     name: str = 'encoder',
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      widths: Number of maps at each resolution.
-      units: Units of the fully connected layer.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
     self.units = units
+    block = functools.partial(ResidualBlock, dtype=self.dtype_policy)
     self._blocks = []
     for i, width in enumerate(widths):
       self._blocks += [
-        ResidualBlock(
-          width, strides=2, name=f'halve_{i}', dtype=self.dtype_policy
-        ),
-        ResidualBlock(width, name=f'keep_{i}', dtype=self.dtype_policy),
+        block(width, strides=2, name=f'halve_{i}'),
+        block(width, name=f'keep_{i}'),
       ]
     self._dense = weight_norm.WeightNormDense(
       units, name='dense', dtype=self.dtype_policy
     )
 
   def build(self, input_shape):
-    shape = tuple(input_shape)
-    for block in self._blocks:
-      block.build(shape)
-      shape = block.compute_output_shape(shape)
+    shape = _build_all(self._blocks, tuple(input_shape))
     self._dense.build((None, math.prod(shape[1:])))
 
   def call(self, image):
@@ -153,9 +146,15 @@ class Encoder(keras.layers.Layer):
 
 @serialization.register
 class Generator(keras.layers.Layer):
-  """Residual generator: codes `[batch, ...]` to maps `[batch, h, w, maps]`.
+  """Residual generator: latents `[batch, ...]` to features `[batch, h, w, c]`.
 
   The encoder's mirror image, with transposed convolutions [1], [2].
+
+  Args:
+    image_size: `(height, width)` of the output.
+    maps: Number of output channels.
+    widths: Number of channels at each resolution, as in `Encoder`.
+    units: Units of the first fully connected layer.
   """
 
   def __init__(
@@ -167,43 +166,25 @@ class Generator(keras.layers.Layer):
     name: str = 'generator',
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      image_size: `(height, width)` of the output.
-      maps: Number of output maps.
-      widths: Number of maps at each resolution, as in `Encoder`.
-      units: Units of the first fully connected layer.
-      name: Name of the layer.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(name=name, **kwargs)
     self.maps = maps
     self.output_size = tuple(image_size)
     sizes = halved_sizes(image_size, len(widths))
     self._top = (*sizes[-1], widths[-1])
     self._units = units
-    self._dense = weight_norm.WeightNormDense(
-      units, name='dense', dtype=self.dtype_policy
+    dense = functools.partial(
+      weight_norm.WeightNormDense, dtype=self.dtype_policy
     )
-    self._reshape = weight_norm.WeightNormDense(
-      math.prod(self._top), name='to_maps', dtype=self.dtype_policy
-    )
+    self._dense = dense(units, name='dense')
+    self._reshape = dense(math.prod(self._top), name='to_maps')
     # Mirrored: a resolution's stride-1 block, then the block that leaves it.
     leaves_to = (widths[0], *widths[:-1])
+    block = functools.partial(ResidualBlock, dtype=self.dtype_policy)
     self._blocks = []
     for level in reversed(range(len(widths))):
       self._blocks += [
-        ResidualBlock(
-          widths[level], name=f'keep_{level}', dtype=self.dtype_policy
-        ),
-        ResidualBlock(
-          leaves_to[level],
-          strides=2,
-          output_size=sizes[level],
-          name=f'double_{level}',
-          dtype=self.dtype_policy,
-        ),
+        block(widths[level], name=f'keep_{level}'),
+        block(leaves_to[level], 2, sizes[level], name=f'double_{level}'),
       ]
     self._last = weight_norm.WeightNormConv2D(
       maps, 3, name='last', dtype=self.dtype_policy
@@ -212,11 +193,7 @@ class Generator(keras.layers.Layer):
   def build(self, input_shape):
     self._dense.build((None, math.prod(input_shape[1:])))
     self._reshape.build((None, self._units))
-    shape = (None, *self._top)
-    for block in self._blocks:
-      block.build(shape)
-      shape = block.compute_output_shape(shape)
-    self._last.build(shape)
+    self._last.build(_build_all(self._blocks, (None, *self._top)))
 
   def call(self, z):
     if len(z.shape) > 2:
@@ -226,3 +203,208 @@ class Generator(keras.layers.Layer):
     for block in self._blocks:
       h = block(h)
     return self._last(fixed_point.elu(h))
+
+
+@serialization.register
+class DenseBlock(keras.layers.Layer):
+  """Convolutions of all channels before them, concatenated to these [3].
+
+  Maps `[batch, height, width, channels]` to `[batch, height, width, channels +
+  steps * growth]`: each step adds `growth` channels, `conv(elu(x))`, 3x3.
+
+  Args:
+    growth: Channels that a step adds.
+    steps: Number of convolutions.
+  """
+
+  def __init__(self, growth: int, steps: int = DENSE_STEPS, **kwargs):
+    super().__init__(**kwargs)
+    self._convolutions = [
+      weight_norm.WeightNormConv2D(
+        growth, 3, name=f'step_{k}', dtype=self.dtype_policy
+      )
+      for k in range(steps)
+    ]
+
+  def build(self, input_shape):
+    *rest, channels = input_shape
+    for layer in self._convolutions:
+      layer.build((*rest, channels))
+      channels += layer.units
+
+  def compute_output_shape(self, input_shape):
+    added = sum(layer.units for layer in self._convolutions)
+    return (*input_shape[:-1], input_shape[-1] + added)
+
+  def call(self, x):
+    # Each channel goes through the activation once.
+    activated = fixed_point.elu(x)
+    for layer in self._convolutions:
+      more = layer(activated)
+      x = tf.concat([x, more], -1)
+      activated = tf.concat([activated, fixed_point.elu(more)], -1)
+    return fixed_point.bounded(x)
+
+
+class _Pyramid(keras.layers.Layer):
+  """Stages of blocks, each at half the resolution of the one before."""
+
+  def __init__(self, widths, blocks, name, **kwargs):
+    super().__init__(name=name, **kwargs)
+    if not widths or len(widths) != len(blocks):
+      raise ValueError(
+        '`blocks` must be a number for each of `widths`, of which there must '
+        f'be at least one, got {tuple(blocks)} and {tuple(widths)}.'
+      )
+    self._widths, self._numbers = tuple(widths), tuple(blocks)
+
+  def entry(self, level: int) -> int:
+    """Number of channels with which a stage begins."""
+    return self._widths[level]
+
+  def stage(self, level: int) -> list[keras.layers.Layer]:
+    """The blocks of a stage, which may add channels."""
+    return [
+      ResidualBlock(
+        self._widths[level], name=f'block_{level}_{k}', dtype=self.dtype_policy
+      )
+      for k in range(self._numbers[level])
+    ]
+
+  def _apply_all(self, h):
+    for layer in self._sequence:
+      # A block applies its activation by itself.
+      is_linear = isinstance(layer, weight_norm.WeightNorm)
+      h = layer(fixed_point.elu(h) if is_linear else h)
+    return h
+
+
+@serialization.register
+class SpatialEncoder(_Pyramid):
+  """Images `[batch, h, w, c]` to features of `1 / 2^(stages - 1)` their size.
+
+  A convolution, then stages of residual blocks, a stride-2 convolution between
+  them [1]: with the paper's numbers images of 32x32 become 8x8x96.
+
+  Args:
+    widths: Number of channels of each stage.
+    blocks: Number of residual blocks of each stage.
+
+  Raises:
+    ValueError: There is no stage, or not a number of blocks for each.
+  """
+
+  def __init__(
+    self,
+    widths: Sequence[int] = (48, 96, 96),
+    blocks: Sequence[int] = (2, 2, 3),
+    name: str = 'encoder',
+    **kwargs,
+  ):
+    super().__init__(widths, blocks, name, **kwargs)
+    convolution = functools.partial(
+      weight_norm.WeightNormConv2D, size=3, dtype=self.dtype_policy
+    )
+    self._first = convolution(self.entry(0), name='first')
+    self._sequence = self.stage(0)
+    for level in range(1, len(self._widths)):
+      halve = convolution(self.entry(level), strides=2, name=f'halve_{level}')
+      self._sequence += [halve, *self.stage(level)]
+
+  def build(self, input_shape):
+    _build_all([self._first, *self._sequence], input_shape)
+
+  def call(self, image):
+    return fixed_point.elu(self._apply_all(self._first(image - 0.5)))
+
+  def compute_output_shape(self, input_shape):
+    shape = input_shape
+    for layer in [self._first, *self._sequence]:
+      shape = layer.compute_output_shape(shape)
+    return shape
+
+
+@serialization.register
+class SpatialGenerator(_Pyramid):
+  """Latents `[batch, h', w', channels]` to features `[batch, h, w, channels]`.
+
+  The encoder's mirror image, with transposed convolutions [1].
+
+  Args:
+    image_size: `(height, width)` of the output.
+    maps: Number of output channels. Others: see `SpatialEncoder`.
+  """
+
+  def __init__(
+    self,
+    image_size: Sequence[int],
+    maps: int = 48,
+    widths: Sequence[int] = (48, 96, 96),
+    blocks: Sequence[int] = (2, 2, 3),
+    name: str = 'generator',
+    **kwargs,
+  ):
+    super().__init__(widths, blocks, name, **kwargs)
+    self.maps = maps
+    self.output_size = tuple(image_size)
+    top = len(self._widths) - 1
+    self._sizes = halved_sizes(image_size, top)
+    policy = dict(dtype=self.dtype_policy)
+    self._first = weight_norm.WeightNormConv2D(
+      self.entry(top), 1, name='first', **policy
+    )
+    self._sequence = self.stage(top)
+    for level in reversed(range(top)):
+      double = weight_norm.WeightNormConv2DTranspose(
+        self.entry(level),
+        3,
+        self._sizes[level],
+        name=f'double_{level}',
+        **policy,
+      )
+      self._sequence += [double, *self.stage(level)]
+    self._last = weight_norm.WeightNormConv2D(maps, 3, name='last', **policy)
+
+  def build(self, input_shape):
+    height, width = self._sizes[-1]
+    if tuple(input_shape[1:3]) != (height, width):
+      raise ValueError(
+        f'`input_shape` must be (batch, {height}, {width}, channels), got '
+        f'{tuple(input_shape)}.'
+      )
+    shape = _build_all([self._first, *self._sequence], input_shape)
+    self._last.build(shape)
+
+  def call(self, z):
+    return self._last(fixed_point.elu(self._apply_all(self._first(z))))
+
+
+class _Dense(_Pyramid):
+  """Stages of dense blocks in place of every two residual ones [1]."""
+
+  # A stage begins with half of its channels, rounded up; with those that its
+  # blocks add they are slightly more than those of residual blocks. The three
+  # blocks of the paper's last stage become one dense block: the paper does not
+  # specify it.
+
+  def entry(self, level):
+    return math.ceil(self._widths[level] / 2)
+
+  def stage(self, level):
+    num = max(self._numbers[level] // 2, 1)
+    missing = self._widths[level] - self.entry(level)
+    growth = missing // (DENSE_STEPS * num) + 1
+    return [
+      DenseBlock(growth, name=f'block_{level}_{k}', dtype=self.dtype_policy)
+      for k in range(num)
+    ]
+
+
+@serialization.register
+class DenseNetEncoder(_Dense, SpatialEncoder):
+  """`SpatialEncoder` with dense blocks in place of residual ones [1], [3]."""
+
+
+@serialization.register
+class DenseNetGenerator(_Dense, SpatialGenerator):
+  """`SpatialGenerator` with dense blocks in place of residual ones [1], [3]."""

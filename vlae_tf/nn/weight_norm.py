@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -20,8 +21,8 @@ from vlae_tf.nn import fixed_point
 from vlae_tf.utils import serialization
 
 _state = threading.local()
-# What outputs that are all alike may differ by, in parts of their mean: of
-# sixteen bits the distance of neighbours, of more what sums of many lose.
+# Rounding errors of equal outputs, relative to their mean: in sixteen bits the
+# distance of neighbours, in more the error of large sums.
 _ROUNDING = {'float16': 2.0**-10, 'bfloat16': 2.0**-7}
 _ROUNDING_OF_SUMS = 2.0**-18
 
@@ -47,8 +48,7 @@ def data_dependent_initialization() -> Iterator[None]:
 def given_kernels(
   layers: Sequence['WeightNorm'], kernels: Sequence[tf.Tensor]
 ) -> Iterator[None]:
-  """Lets layers use effective kernels that were computed all at once."""
-  # Other layers compute theirs.
+  """Lets layers use effective kernels that were computed before."""
   before = getattr(_state, 'kernels', None) or {}
   own = {id(layer): k for layer, k in zip(layers, kernels)}
   _state.kernels = before | own
@@ -67,10 +67,17 @@ def _first_call_of(layer):
 
 
 class WeightNorm(keras.layers.Layer):
-  """A linear map with kernel `w = g v / |v|`, one norm an output unit [1].
+  """A linear layer with kernel `w = g v / |v|`, one norm per output unit [1].
 
-  Sub-classes say the shape of `v`, which of its axes are summed in the norm,
+  Sub-classes define the shape of `v`, which of its axes are summed in the norm,
   and how the kernel is applied.
+
+  Args:
+    units: Number of output units (or channels).
+    mask: Optional array of zeros and ones that broadcasts against `v`. It is
+      applied to `v` before the norm is taken.
+    init_scale: Standard deviation of the outputs after data-dependent
+      initialisation.
   """
 
   def __init__(
@@ -81,16 +88,6 @@ class WeightNorm(keras.layers.Layer):
     init_scale: float = 1.0,
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      units: Number of output units (or maps).
-      mask: Optional array of zeros and ones that broadcasts against `v`. It is
-        applied to `v` before the norm is taken.
-      init_scale: Standard deviation of the outputs after data-dependent
-        initialisation.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(**kwargs)
     if units < 1:
       raise ValueError(f'`units` must be at least 1, got {units}.')
@@ -98,15 +95,16 @@ class WeightNorm(keras.layers.Layer):
     self.init_scale = init_scale
     self._mask = None if mask is None else np.asarray(mask, 'float32')
 
+  # Axes of `v` summed in the norm, and the gain's shape against `v`.
+  _norm_axes: tuple[int, ...] | None = None
+  _gain_shape: tuple[int, ...] = (-1,)
+
   def _kernel_shape(self, inputs):
     raise NotImplementedError
 
   def linear(self, x, kernel):
+    """The layer's outputs without a bias, from a kernel of its shape."""
     raise NotImplementedError
-
-  # Axes of `v` summed in the norm, and the gain's shape against `v`.
-  _norm_axes: tuple[int, ...] | None = None
-  _gain_shape: tuple[int, ...] = (-1,)
 
   def build(self, input_shape):
     self.v = self.add_weight(
@@ -129,8 +127,8 @@ class WeightNorm(keras.layers.Layer):
       return tf.cast(given[id(self)], self.compute_dtype)
     v = self._masked_v()
     square = tf.reduce_sum(v * v, self._norm_axes, keepdims=True)
-    # A unit whose inputs are all masked has |v| = 0: its kernel is zero, with
-    # zero gradient, and its bias is all that is left.
+    # A unit with all inputs masked has |v| = 0: its kernel and the gradient of
+    # that are zero, and its output is the bias.
     scale = tf.math.rsqrt(tf.where(square > 0, square, tf.ones_like(square)))
     gain = tf.cast(self.gain, v.dtype)
     kernel = v * (scale * tf.reshape(gain, self._gain_shape))
@@ -143,8 +141,8 @@ class WeightNorm(keras.layers.Layer):
     if self._mask is None:
       return v
     v = v * self._mask
-    # With one input left, v / |v| is a sign. Its gradient is zero but for
-    # rounding, and Adamax would make full steps of that.
+    # With one input left, v / |v| is a sign. Its gradient is a rounding error,
+    # which Adamax would scale up to full steps.
     inputs = np.broadcast_to(self._mask, v.shape).sum(
       self._norm_axes, keepdims=True
     )
@@ -155,7 +153,7 @@ class WeightNorm(keras.layers.Layer):
   def call(self, x):
     if _first_call_of(self):
       self._initialize_from(x)
-    # `bias_add`, as TensorFlow fuses it, and its gradient, with convolutions.
+    # `bias_add`, which TensorFlow fuses, as its gradient, with convolutions.
     y = self.linear(x, self.kernel)
     y = tf.nn.bias_add(y, tf.cast(self.bias, y.dtype))
     return fixed_point.rounded(y)
@@ -198,37 +196,36 @@ class WeightNormDense(WeightNorm):
 class WeightNormConv2D(WeightNorm):
   """Weight-normalised convolution, `'SAME'` padding.
 
-  Maps `[batch, height, width, inputs]` to
-  `[batch, ceil(height / strides), ceil(width / strides), units]`.
+  Shapes `[batch, height, width, inputs]` to `[batch, ceil(height / strides),
+  ceil(width / strides), units]`.
+
+  Args:
+    units: Number of output channels.
+    size: Filter height and width, an integer or a pair.
+    strides: Stride of both axes.
   """
 
   _norm_axes = (0, 1, 2)
 
   def __init__(
-    self,
-    units: int,
-    size: int | Sequence[int],
-    strides: int = 1,
-    **kwargs,
+    self, units: int, size: int | Sequence[int], strides: int = 1, **kwargs
   ):
-    """Creates the layer.
-
-    Args:
-      units: Number of output maps.
-      size: Filter height and width, an integer or a pair.
-      strides: Stride of both axes.
-      **kwargs: Arguments of `WeightNorm`.
-    """
     super().__init__(units, **kwargs)
     self.size = (size, size) if isinstance(size, int) else tuple(size)
     self.strides = strides
+
+  def compute_output_shape(self, input_shape):
+    batch, *size, _ = input_shape
+    if self.strides > 1:
+      size = [math.ceil(n / self.strides) for n in size]
+    return (batch, *size, self.units)
 
   def _kernel_shape(self, inputs):
     return (*self.size, inputs, self.units)
 
   def linear(self, x, kernel):
     if self.size == (1, 1) and self.strides == 1:
-      # Twice as fast as the convolution that it is, at a dozen maps.
+      # Twice as fast as the convolution, at a dozen channels.
       flat = tf.reshape(x, [-1, x.shape[-1]]) @ kernel[0, 0]
       return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], [self.units]], 0))
     return tf.nn.conv2d(x, kernel, self.strides, 'SAME')
@@ -238,8 +235,14 @@ class WeightNormConv2D(WeightNorm):
 class WeightNormConv2DTranspose(WeightNorm):
   """Weight-normalised transposed convolution to a given size.
 
-  Maps `[batch, h, w, inputs]` to `[batch, height, width, units]`, where
-  `h = ceil(height / strides)` and likewise for the width.
+  Shapes `[batch, h, w, inputs]` to `[batch, height, width, units]`, where `h =
+  ceil(height / strides)` and likewise for the width.
+
+  Args:
+    units: Number of output channels.
+    size: Filter height and width, an integer.
+    output_size: `(height, width)` of the output.
+    strides: Stride of both axes.
   """
 
   _norm_axes = (0, 1, 3)
@@ -253,19 +256,13 @@ class WeightNormConv2DTranspose(WeightNorm):
     strides: int = 2,
     **kwargs,
   ):
-    """Creates the layer.
-
-    Args:
-      units: Number of output maps.
-      size: Filter height and width, an integer.
-      output_size: `(height, width)` of the output.
-      strides: Stride of both axes.
-      **kwargs: Arguments of `WeightNorm`.
-    """
     super().__init__(units, **kwargs)
     self.size = size
     self.output_size = tuple(output_size)
     self.strides = strides
+
+  def compute_output_shape(self, input_shape):
+    return (input_shape[0], *self.output_size, self.units)
 
   def _kernel_shape(self, inputs):
     return (self.size, self.size, self.units, inputs)

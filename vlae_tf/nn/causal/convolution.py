@@ -23,18 +23,12 @@ class CausalConv2D(weight_norm.WeightNormConv2D):
 
   `y[i, j] = sum{ w[r, c] x[i + top + dilation r, j + left + dilation c] }`,
   shapes `[batch, height, width, inputs] -> [batch, height, width, units]`.
+
+  `size` is the kernel's height and width, `origin` the offset `(top, left)` of
+  its first entry, `dilation` the distance of neighbouring entries in pixels.
   """
 
   def __init__(self, units, size, origin, dilation=1, **kwargs):
-    """Creates the layer.
-
-    Args:
-      units: Number of output channels.
-      size: Height and width of the kernel.
-      origin: `(top, left)`, the offset of the kernel's first entry.
-      dilation: Distance of neighbouring entries, in pixels.
-      **kwargs: Arguments of `WeightNorm`.
-    """
     super().__init__(units, size, **kwargs)
     self._origin = tuple(origin)
     self._dilation = dilation
@@ -57,9 +51,9 @@ class CausalConv2D(weight_norm.WeightNormConv2D):
 
 @serialization.register
 class MaskedConv2D(CausalConv2D):
-  """Masked square convolution centred on its pixel [1].
+  """Masked `size` x `size` convolution centred on its pixel [1], `size` odd.
 
-  `mask` and `v` have the full square shape.
+  `mask`, see `raster_mask`, and `v` have the full square shape.
   """
 
   # From this number of channels on, leaving out the masked rows is faster than
@@ -69,14 +63,6 @@ class MaskedConv2D(CausalConv2D):
   _mask: np.ndarray
 
   def __init__(self, units, size, mask, **kwargs):
-    """Creates the layer.
-
-    Args:
-      units: Number of output channels.
-      size: Filter height and width, an odd integer.
-      mask: Array of zeros and ones, see `raster_mask`.
-      **kwargs: Arguments of `WeightNorm`.
-    """
     half = size // 2
     super().__init__(units, (size, size), (-half, -half), mask=mask, **kwargs)
 
@@ -147,17 +133,9 @@ def luminance():
 
 
 def convolve(x, kernel, origin, dilation=1):
-  """Convolution with the kernel's first entry at an offset, zeros outside.
-
-  Args:
-    x: `Tensor` of shape `[batch, height, width, inputs]`.
-    kernel: `Tensor` of shape `[rows, columns, inputs, units]`.
-    origin: `(top, left)` offset of the kernel's first entry.
-    dilation: Distance of neighbouring entries.
-
-  Returns:
-    A `Tensor` of shape `[batch, height, width, units]`.
-  """
+  """Convolution with the kernel's first entry at an offset, zeros outside."""
+  # x [batch, height, width, inputs]; kernel [rows, columns, inputs, units] ->
+  # [batch, height, width, units]
   first = origin
   last = [o + dilation * (k - 1) for o, k in zip(first, kernel.shape[:2])]
   padding = [(max(0, -a), max(0, b)) for a, b in zip(first, last)]
@@ -181,26 +159,14 @@ def _offsets(size, origin, dilation=1):
   }
 
 
-def raster_mask(size, inputs, causal_inputs, include_center):
-  """Mask of a convolution over the pixels before its own, in raster order.
+def raster_mask(inputs, causal_inputs, include_center):
+  """Mask of a 3x3 convolution over the pixels before its own, in raster order.
 
-  Args:
-    size: Filter height and width, an odd integer.
-    inputs: Number of input channels.
-    causal_inputs: Number of input channels that are masked, the first ones; the
-      others are read at all offsets.
-    include_center: Whether the pixel itself is read: type B of [1], or A.
-
-  Returns:
-    A float32 array of shape `[size, size, inputs, 1]`.
-
-  Raises:
-    ValueError: `size` is even.
+  It applies to the first `causal_inputs` channels; the others are read at all
+  offsets. With `include_center` the pixel itself is read: type B of [1], not A.
+  Shape `[3, 3, inputs, 1]`.
   """
-  if size % 2 == 0:
-    raise ValueError(f'`size` must be odd, got {size}.')
-  center = size // 2
-  mask = np.ones([size, size, inputs, 1], 'float32')
-  mask[center, center + include_center :, :causal_inputs] = 0.0
-  mask[center + 1 :, :, :causal_inputs] = 0.0
+  mask = np.ones([3, 3, inputs, 1], 'float32')
+  mask[1, 1 + include_center :, :causal_inputs] = 0.0
+  mask[2:, :, :causal_inputs] = 0.0
   return mask

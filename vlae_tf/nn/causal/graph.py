@@ -82,18 +82,13 @@ class PixelFunction(Node):
 
 
 class Convolution(Node):
-  """A convolution of the concatenated channels of its inputs."""
+  """A convolution of the concatenated channels of its inputs.
+
+  Creates the variables of `layer`, a `CausalConv2D` or `FixedFilter`, if it has
+  none. Inputs without channels are left out; one must have some.
+  """
 
   def __init__(self, layer, *inputs):
-    """Creates the node, and the variables of the layer if it has none.
-
-    Args:
-      layer: A `convolution.CausalConv2D` or `convolution.FixedFilter`.
-      *inputs: Nodes. Those without channels are left out.
-
-    Raises:
-      ValueError: No input has channels.
-    """
     inputs = tuple(node for node in inputs if node.channels)
     if not inputs:
       raise ValueError('`inputs` must have at least one channel, got none.')
@@ -200,12 +195,10 @@ def ancestors(output):
 
 
 def evaluate(nodes, given):
-  """Values of nodes at all pixels, a dictionary.
+  """Values `[batch, height, width, channels]` of nodes, a dictionary.
 
-  Args:
-    nodes: Nodes, inputs first, as from `ancestors`.
-    given: Values `[batch, height, width, channels]` of some nodes, at least of
-      those without inputs.
+  The nodes come inputs first, as from `ancestors`; `given` has at least the
+  values of those without inputs.
   """
   values = dict(given)
   for node in nodes:

@@ -19,13 +19,13 @@ class Update(Protocol):
     """Decides the pixels of a wavefront; called once for each, in their order.
 
     Args:
-      noise: Nest of `Tensor`s of shape `[rows * batch, k]`.
+      noise: Nest of tensors `[rows * batch, k]`.
       params: `Tensor` of shape `[rows * batch, num_params]`.
-      state: Nest of `Tensor`s, carried from wavefront to wavefront.
+      state: Nest of tensors, carried from wavefront to wavefront.
       front: The wavefront.
 
     Returns:
-      Pixels of shape `[rows * batch, channels]`, and the next state.
+      Pixels `[rows * batch, channels]`, and the next state.
     """
 
 
@@ -256,13 +256,10 @@ class Session:
     return self._layout.num_fronts
 
   def params(self) -> tuple[tf.Tensor, Front]:
-    """Parameters of the pixels of the next wavefront; the same until `put`.
+    """Parameters of the next wavefront, and that; the same until `put`.
 
-    Returns:
-      A `Tensor` of shape `[rows * batch, num_params]`, and the wavefront.
-
-    Raises:
-      ValueError: All wavefronts have been put.
+    The parameters have shape `[rows * batch, num_params]`. After the last
+    wavefront it raises `ValueError`.
     """
     if len(self._drawn) == self.num_fronts:
       raise ValueError(
@@ -276,13 +273,9 @@ class Session:
   def put(self, pixels: Any) -> None:
     """Decides the pixels of the wavefront that `params` returned.
 
-    Args:
-      pixels: Numbers of shape `[rows * batch, channels]`, any for rows outside
-        the image.
-
-    Raises:
-      ValueError: `params` was not called since the last `put`, or the shape is
-        wrong.
+    They have shape `[rows * batch, channels]`, with any values for rows outside
+    the image. Another shape, or no `params` since the last `put`, raises
+    `ValueError`.
     """
     if self._offer is None:
       raise ValueError('`put` must follow `params`, once for each wavefront.')
@@ -298,8 +291,7 @@ class Session:
   def image(self) -> tf.Tensor:
     """The image `[batch, height, width, channels]`.
 
-    Raises:
-      ValueError: A wavefront has not been put.
+    It raises `ValueError` before all wavefronts have been put.
     """
     if len(self._drawn) < self.num_fronts:
       raise ValueError(

@@ -34,6 +34,15 @@ class PixelCNN(causal_network.CausalNetwork):
   >>> network.build((None, None, None, 1), (None, None, None, 3))
   >>> vlae_tf.receptive_field(network).num_pixels
   69
+
+  Args:
+    outputs: Number of parameters of a pixel.
+    units: Number of channels.
+    depth: Number of masked convolutions.
+    tied: Whether the masked convolutions after the first share their weights.
+
+  Raises:
+    ValueError: `depth` is less than 2.
   """
 
   def __init__(
@@ -44,23 +53,11 @@ class PixelCNN(causal_network.CausalNetwork):
     tied: bool = False,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      units: Number of channels.
-      depth: Number of masked convolutions.
-      tied: Whether the masked convolutions after the first share their weights.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `depth` is less than 2.
-    """
     super().__init__(**kwargs)
     if depth < 2:
       raise ValueError(f'`depth` must be at least 2, got {depth}.')
     self._units, self._depth = units, depth
-    mask = conv.raster_mask(3, units, units, include_center=True)
+    mask = conv.raster_mask(units, units, include_center=True)
     self._masked = [
       conv.MaskedConv2D(
         units, 3, mask, name=f'masked_{k}', dtype=self.dtype_policy
@@ -75,7 +72,7 @@ class PixelCNN(causal_network.CausalNetwork):
 
   def describe(self, image, features):
     inputs = image.channels + features.channels
-    mask = conv.raster_mask(3, inputs, image.channels, include_center=False)
+    mask = conv.raster_mask(inputs, image.channels, include_center=False)
     self._first = conv.MaskedConv2D(
       self._units, 3, mask, name='first', dtype=self.dtype_policy
     )
@@ -105,6 +102,16 @@ class GatedPixelCNN(causal_network.CausalNetwork):
   `1 x n` horizontal filter the left `(n + 1) / 2` columns. Every gate is
   conditioned on the features of its pixel and, by a bias, on their mean over
   the image.
+
+  Args:
+    outputs: Number of parameters of a pixel.
+    units: Number of channels of each stack.
+    depth: Number of gated layers.
+    vertical_filter: Height and width of vertical filters, odd, at least 3.
+    horizontal_filter: Width of horizontal filters, odd, at least 3.
+
+  Raises:
+    ValueError: A filter is even or less than 3, or `depth` is less than 1.
   """
 
   def __init__(
@@ -116,19 +123,6 @@ class GatedPixelCNN(causal_network.CausalNetwork):
     horizontal_filter: int = 3,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      units: Number of channels of each stack.
-      depth: Number of gated layers.
-      vertical_filter: Height and width of vertical filters, odd, at least 3.
-      horizontal_filter: Width of horizontal filters, odd, at least 3.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: A filter is even or less than 3, or `depth` is less than 1.
-    """
     super().__init__(**kwargs)
     sizes = dict(
       vertical_filter=vertical_filter, horizontal_filter=horizontal_filter

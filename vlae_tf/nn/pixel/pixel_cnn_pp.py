@@ -38,6 +38,15 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
   >>> field = vlae_tf.receptive_field(network)
   >>> field.num_pixels, field.width, field.height  # 4 x 2 above, 2 to the left.
   (10, 4, 3)
+
+  Args:
+    outputs: Number of parameters of a pixel.
+    window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
+    units: Number of channels of each layer.
+    depth: Number of blocks.
+
+  Raises:
+    ValueError: No layers see exactly this window, or there is no block.
   """
 
   def __init__(
@@ -48,18 +57,6 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     depth: int = 4,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
-      units: Number of channels of each layer.
-      depth: Number of blocks.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: No layers see exactly this window, or there is no block.
-    """
     super().__init__(**kwargs)
     check_window(window)
     if depth < 1:

@@ -43,6 +43,14 @@ class ShiftCNN(causal_network.CausalNetwork):
   >>> again = network.unroll_shift(noise, tf.add)
   >>> bool(tf.reduce_all(tf.abs(again - z) < 1e-5))
   True
+
+  Args:
+    hidden: Channels of the hidden layers.
+    output_scale: Constant factor on the outputs, small so that a flow made
+      of them starts near the identity.
+
+  Raises:
+    ValueError: A hidden layer has no channel.
   """
 
   def __init__(
@@ -51,17 +59,6 @@ class ShiftCNN(causal_network.CausalNetwork):
     output_scale: float = 0.1,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      hidden: Channels of the hidden layers.
-      output_scale: Constant factor on the outputs, small so that a flow made
-        of them starts near the identity.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: A hidden layer has no channel.
-    """
     super().__init__(**kwargs)
     self._hidden = [checks.integer('hidden', units, 1) for units in hidden]
     self._output_scale = output_scale
@@ -86,7 +83,7 @@ class ShiftCNN(causal_network.CausalNetwork):
   def describe(self, image, features):
     h = image
     for k, units in enumerate([*self._hidden, image.channels]):
-      mask = conv.raster_mask(3, h.channels, h.channels, include_center=k > 0)
+      mask = conv.raster_mask(h.channels, h.channels, include_center=k > 0)
       layer = self._new_layer(units, mask)
       h = graph.Convolution(layer, graph.elu(h) if k else h)
     return h
@@ -170,7 +167,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
     parts, h = [], image
     for k, n in enumerate([*self._hidden, image.channels]):
       own = np.sort(np.arange(n) % (image.channels + 1))
-      mask = conv.raster_mask(3, h.channels, h.channels, include_center=True)
+      mask = conv.raster_mask(h.channels, h.channels, include_center=True)
       mask = np.repeat(mask, n, 3)
       mask[1, 1] = below[:, None] <= own
       seen = graph.elu(h) if k else h

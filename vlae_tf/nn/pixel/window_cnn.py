@@ -25,6 +25,12 @@ class PointwiseCNN(causal_network.CausalNetwork):
   channels, and those of the image that a sub-class adds. Without these, this is
   a factorised decoder: the pixels are independent given the latents, as in a
   plain VAE.
+
+  Args:
+    outputs: Number of parameters of a pixel.
+    units: Number of channels.
+    depth: Number of residual blocks.
+    tied: Whether the residual blocks share their weights.
   """
 
   def __init__(
@@ -35,15 +41,6 @@ class PointwiseCNN(causal_network.CausalNetwork):
     tied: bool = False,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      units: Number of channels.
-      depth: Number of residual blocks.
-      tied: Whether the residual blocks share their weights.
-      **kwargs: Arguments of `keras.layers.Layer`.
-    """
     super().__init__(**kwargs)
     self._units, self._depth = units, depth
     self._code = [conv.Pointwise(units, name='code', dtype=self.dtype_policy)]
@@ -142,6 +139,9 @@ class WindowCNN(_BlockWindow):
   >>> field = vlae_tf.receptive_field(network)
   >>> field.num_pixels, field.width  # 5 x 2 above, 2 to the left.
   (12, 5)
+
+  Args:
+    window: `(width, height)` in pixels, at least 1. Others: see `PointwiseCNN`.
   """
 
   def __init__(
@@ -153,19 +153,6 @@ class WindowCNN(_BlockWindow):
     tied: bool = False,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      window: `(width, height)` in pixels.
-      units: Number of channels.
-      depth: Number of residual blocks.
-      tied: Whether the residual blocks share their weights.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `window` is not two positive numbers.
-    """
     super().__init__(outputs, window, 1, units, depth, tied, **kwargs)
 
 
@@ -178,6 +165,10 @@ class DownsampledWindowCNN(_BlockWindow):
   lowest row its own. All of their pixels are before it. A block that reaches
   beyond the image counts zeros there; one that ends beyond its right edge is
   zero. Finer detail has to come through the latents.
+
+  Args:
+    window: `(width, height)` in blocks, at least 1. Others: see `PointwiseCNN`.
+    factor: Height and width of a block, in pixels, at least 2.
   """
 
   def __init__(
@@ -190,21 +181,6 @@ class DownsampledWindowCNN(_BlockWindow):
     tied: bool = False,
     **kwargs,
   ):
-    """Creates the network.
-
-    Args:
-      outputs: Number of parameters of a pixel.
-      window: `(width, height)` in blocks.
-      factor: Height and width of a block, in pixels, at least 2.
-      units: Number of channels.
-      depth: Number of residual blocks.
-      tied: Whether the residual blocks share their weights.
-      **kwargs: Arguments of `keras.layers.Layer`.
-
-    Raises:
-      ValueError: `window` is not two positive numbers, or `factor` is less
-        than 2.
-    """
     if factor < 2:
       raise ValueError(f'`factor` must be at least 2, got {factor}.')
     super().__init__(outputs, window, factor, units, depth, tied, **kwargs)

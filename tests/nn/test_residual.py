@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from vlae_tf import nn
-from vlae_tf.nn import spatial, weight_norm
+from vlae_tf.nn import residual, weight_norm
 
 _PAIRS = {
   'residual': (nn.SpatialEncoder, nn.SpatialGenerator),
@@ -59,7 +59,7 @@ def test_dense_stages_are_slightly_wider():
 
 
 def test_a_dense_block_keeps_what_it_is_given():
-  block = spatial.DenseBlock(growth=2, steps=3)
+  block = residual.DenseBlock(growth=2, steps=3)
   x = _images(1, 4, 4, 5)
   y = block(x)
   assert y.shape == block.compute_output_shape(x.shape) == (1, 4, 4, 11)
@@ -67,7 +67,7 @@ def test_a_dense_block_keeps_what_it_is_given():
 
 
 def test_each_step_of_a_dense_block_sees_all_before():
-  block = spatial.DenseBlock(growth=2, steps=3)
+  block = residual.DenseBlock(growth=2, steps=3)
   x = _images(1, 1, 1, 5)
   with tf.GradientTape(persistent=True) as tape:
     tape.watch(x)
