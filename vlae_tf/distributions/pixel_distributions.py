@@ -63,15 +63,15 @@ class PixelLaw(Protocol):
     ...
 
 
-def check_kind(law: PixelLaw, kind: str) -> None:
+def check_kind(pixel: PixelLaw, kind: str) -> None:
   """Checks that a pixel distribution is defined on images of a kind."""
-  if kind in law.kinds:
+  if kind in pixel.kinds:
     return
   fitting = [name for name in PIXEL_LAWS if kind in PIXEL_LAWS[name]().kinds]
   raise ValueError(
     f'`pixel_law` must accept images of kind {kind!r}, as '
-    f'{" and ".join(fitting) or "none"} would, got {law}, which accepts kind '
-    f'{" and ".join(map(repr, law.kinds))}.'
+    f'{" and ".join(fitting) or "none"} would, got {pixel}, which accepts kind '
+    f'{" and ".join(map(repr, pixel.kinds))}.'
   )
 
 
