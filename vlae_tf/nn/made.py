@@ -93,17 +93,9 @@ class MADE(keras.layers.Layer):
       size = layer.units
 
   def call(self, x, context=None):
-    """Outputs.
+    """Outputs `[..., d]` of `x`, `[..., d]`, and of the context, `[..., c]`.
 
-    Args:
-      x: `Tensor` of shape `[..., d]`.
-      context: `Tensor` of shape `[..., c]`, if the network has a context.
-
-    Returns:
-      A `Tensor` of the shape of `x`.
-
-    Raises:
-      ValueError: A shape is wrong.
+    Other shapes raise `ValueError`.
     """
     checks.ends_in('x', x, (self._event_size,))
     if self._context_size:

@@ -20,11 +20,20 @@ import tensorflow as tf
 from vlae_tf.nn import fixed_point
 from vlae_tf.utils import serialization
 
-_state = threading.local()
 # Rounding errors of equal outputs, relative to their mean: in sixteen bits the
 # distance of neighbours, in more the error of large sums.
 _ROUNDING = {'float16': 2.0**-10, 'bfloat16': 2.0**-7}
 _ROUNDING_OF_SUMS = 2.0**-18
+
+
+class _State(threading.local):
+  def __init__(self):
+    # Ids of the layers that were initialised inside the context, if any.
+    self.initialized: set[int] | None = None
+    self.kernels: dict[int, tf.Tensor] = {}  # Given ones by the layer's id.
+
+
+_state = _State()
 
 
 @contextlib.contextmanager
@@ -35,13 +44,13 @@ def data_dependent_initialization() -> Iterator[None]:
   and standard deviation `init_scale` over the batch ([1], section 3). Eager
   calls only.
   """
-  if getattr(_state, 'pending', None) is not None:
+  if _state.initialized is not None:
     raise ValueError('`data_dependent_initialization` does not nest.')
-  _state.pending = set()
+  _state.initialized = set()
   try:
     yield
   finally:
-    _state.pending = None
+    _state.initialized = None
 
 
 @contextlib.contextmanager
@@ -49,21 +58,12 @@ def given_kernels(
   layers: Sequence['WeightNorm'], kernels: Sequence[tf.Tensor]
 ) -> Iterator[None]:
   """Lets layers use effective kernels that were computed before."""
-  before = getattr(_state, 'kernels', None) or {}
-  own = {id(layer): k for layer, k in zip(layers, kernels)}
-  _state.kernels = before | own
+  before = _state.kernels
+  _state.kernels = before | dict(zip(map(id, layers), kernels))
   try:
     yield
   finally:
     _state.kernels = before
-
-
-def _first_call_of(layer):
-  done = getattr(_state, 'pending', None)
-  if done is None or id(layer) in done:
-    return False
-  done.add(id(layer))
-  return True
 
 
 class WeightNorm(keras.layers.Layer):
@@ -122,9 +122,8 @@ class WeightNorm(keras.layers.Layer):
   @property
   def kernel(self) -> tf.Tensor:
     """The effective kernel `g v / |v|`, shape of `v`."""
-    given = getattr(_state, 'kernels', None) or {}
-    if id(self) in given:
-      return tf.cast(given[id(self)], self.compute_dtype)
+    if id(self) in _state.kernels:
+      return tf.cast(_state.kernels[id(self)], self.compute_dtype)
     v = self._masked_v()
     square = tf.reduce_sum(v * v, self._norm_axes, keepdims=True)
     # A unit with all inputs masked has |v| = 0: its kernel and the gradient of
@@ -151,7 +150,9 @@ class WeightNorm(keras.layers.Layer):
     return tf.where(inputs == 1, tf.stop_gradient(v), v)
 
   def call(self, x):
-    if _first_call_of(self):
+    done = _state.initialized
+    if done is not None and id(self) not in done:
+      done.add(id(self))
       self._initialize_from(x)
     # `bias_add`, which TensorFlow fuses, as its gradient, with convolutions.
     y = self.linear(x, self.kernel)

@@ -116,17 +116,8 @@ class CausalNetwork(keras.layers.Layer):
     """Begins an evaluation as in `unroll`, with the pixels decided outside.
 
     The weights are those of this moment. Functions are compiled once for each
-    shape of the features.
-
-    Args:
-      features: `Tensor` of shape `[batch, height, width, maps]`.
-      jit_compile: Whether to compile by XLA.
-
-    Returns:
-      A `Session`.
-
-    Raises:
-      ValueError: The features have a wrong number of channels.
+    shape of the features, `[batch, height, width, maps]`; a wrong number of
+    channels raises `ValueError`. `jit_compile` compiles by XLA.
     """
     features = tf.convert_to_tensor(features)
     _check_channels('features', features, self.feature_maps)

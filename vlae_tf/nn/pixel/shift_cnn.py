@@ -65,13 +65,9 @@ class ShiftCNN(causal_network.CausalNetwork):
     self._layers_: list[conv.MaskedConv2D] = []
 
   def build_for(self, event_shape: Sequence[int]) -> None:
-    """Creates the variables.
+    """Creates the variables, for latents `(height, width, channels)`.
 
-    Args:
-      event_shape: `(height, width, channels)` of a latent.
-
-    Raises:
-      ValueError: `event_shape` is not of three axes.
+    A shape that is not of three axes raises `ValueError`.
     """
     if len(event_shape) != 3:
       raise ValueError(
@@ -98,8 +94,7 @@ class ShiftCNN(causal_network.CausalNetwork):
   def shift(self, z: tf.Tensor) -> tf.Tensor:
     """The shifts of latents, both `[batch, height, width, channels]`.
 
-    Raises:
-      ValueError: The shape is wrong, or there are no weights yet.
+    A wrong shape, or a network without weights yet, raises `ValueError`.
     """
     checks.shaped('z', z, (None, None, None, self.image_maps))
     h = z
