@@ -1,7 +1,7 @@
-"""Looks at this machine: `python -m vlae_tf.doctor`.
+"""Checks this machine: `python -m vlae_tf.doctor`.
 
-Says what is there, what is missing and the line that mends it; exits with
-status 1 if training would fail.
+Prints versions, devices, data sets and models, and the command that installs
+what is missing; exits with status 1 if training would fail.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -25,7 +25,7 @@ def define_flags():
 
 
 def main():
-  """Prints what is found, and exits."""
+  """Prints the findings, and exits."""
   is_good = True
   for finding in health.examine(FLAGS.data_dir):
     print(finding.line(), flush=True)

@@ -5,7 +5,7 @@ samples, decompressions, what the decoder sees, where the nats are, what it was
 made with. Several runs, `--workdir=W --workdir=V`, stand side by side.
 """
 
-from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
 
 if __name__ == '__main__':
   launcher.report()
@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from vlae_tf.reporting import looks, page, report
+from vlae_tf.reporting import page, sections, subjects
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -48,9 +48,9 @@ def main():
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
-  steps = looks.STEPS * len(FLAGS.workdir)
+  steps = subjects.STEPS * len(FLAGS.workdir)
   with console.Meter(steps, 'look') as meter:
-    told = report.read(
+    runs = subjects.read(
       FLAGS.workdir,
       FLAGS.checkpoint,
       FLAGS.data_dir,
@@ -59,5 +59,5 @@ def main():
       meter.advance,
     )
   command = shlex.join(['python', '-m', 'vlae_tf.report', *sys.argv[1:]])
-  page.write(report.make(told, command), FLAGS.out)
+  page.write(sections.report(runs, command), FLAGS.out)
   print(f'wrote {FLAGS.out}')

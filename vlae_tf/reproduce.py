@@ -6,7 +6,7 @@ and RESULTS.md, all tables beside the paper's figures, into --out. The same
 command again does what is left.
 """
 
-from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
 
 if __name__ == '__main__':
   launcher.reproduce()
@@ -17,33 +17,11 @@ import pathlib
 
 from absl import flags
 
-from vlae_tf.reproduction import figures, paper, rows, runner, tables
+from vlae_tf.reproduction import experiments, paper, runner, tables
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
-_CODES, _CODES_SMOKE = 128, 8
-# Flags that are integers: the least, the most, and help.
-_NUMBERS = {
-  'num_samples': (
-    2,
-    1_000_000,
-    f'Codes of each test image for NLL, {_CODES} by default; the paper takes '
-    '4096.',
-  ),
-  'max_images': (
-    1,
-    None,
-    'Test images, from all over the set, that have so many codes; the others '
-    'have 32, and the mean is corrected by the difference.',
-  ),
-}
-# Flags that are on or off: by default, and help.
-_SWITCHES = {
-  'train': (True, 'Train; else score what is trained so far, as it is.'),
-  'smoke': (False, 'Try the whole way in minutes, on handwritten digits.'),
-  'list': (False, 'Print a line for the shell for each experiment, and end.'),
-  'render': (False, 'Write RESULTS.md anew, and end.'),
-}
+_SAMPLES, _SAMPLES_SMOKE = 128, 8
 
 
 def define_flags():
@@ -51,7 +29,7 @@ def define_flags():
   flags.DEFINE_multi_enum(
     'table',
     None,
-    [*paper.tables(), *rows.NUMBERS, 'all'],
+    [*paper.tables(), *experiments.NUMBERS, 'all'],
     'What to measure, once for each of several tables: by name, or 1 to 4 as '
     'the paper counts them; everything if neither this nor --figure says less.',
   )
@@ -73,19 +51,54 @@ def define_flags():
     'Minutes to train each model in this call; the next one goes on.',
     lower_bound=0.01,
   )
-  for name, (least, most, help) in _NUMBERS.items():
-    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
-  for name, (default, help) in _SWITCHES.items():
-    flags.DEFINE_bool(name, default, help)
+  flags.DEFINE_integer(
+    'num_samples',
+    None,
+    f'Codes of each test image for NLL, {_SAMPLES} by default; the paper takes '
+    '4096.',
+    lower_bound=2,
+    upper_bound=1_000_000,
+  )
+  flags.DEFINE_integer(
+    'max_images',
+    None,
+    'Test images, from all over the set, that have so many codes; the others '
+    'have 32, and the mean is corrected by the difference.',
+    lower_bound=1,
+  )
+  flags.DEFINE_bool(
+    'train', True, 'Train; else score what is trained so far, as it is.'
+  )
+  flags.DEFINE_bool(
+    'smoke', False, 'Try the whole way in minutes, on handwritten digits.'
+  )
+  flags.DEFINE_bool(
+    'list', False, 'Print a line for the shell for each experiment, and end.'
+  )
+  flags.DEFINE_bool('render', False, 'Write RESULTS.md anew, and end.')
   command_line.define_data_dir()
   command_line.define_quiet()
 
 
 def main():
-  """Does what is left of the experiments and figures asked for."""
-  whole = rows.plan(FLAGS.smoke)
+  """Runs the experiments and draws the figures asked for."""
+  whole = experiments.plan(FLAGS.smoke)
   chosen = whole.chosen(FLAGS.table, FLAGS.figure)
-  work, settings = chosen.named(FLAGS.experiment), _settings()
+  work = chosen.named(FLAGS.experiment)
+  if FLAGS.smoke and FLAGS.out is None and not FLAGS.list:
+    raise ValueError(
+      '`out` must be given with --smoke, which overwrites there.'
+    )
+  settings = runner.Settings(
+    runs=pathlib.Path(FLAGS.runs),
+    out=pathlib.Path(FLAGS.out or '.'),
+    num_samples=FLAGS.num_samples
+    or (_SAMPLES_SMOKE if FLAGS.smoke else _SAMPLES),
+    max_images=FLAGS.max_images,
+    minutes=FLAGS.minutes_per_model,
+    train=FLAGS.train,
+    data_dir=FLAGS.data_dir,
+  )
   if FLAGS.list:
     print(*runner.shell_lines(work, settings), sep='\n')
     return
@@ -98,47 +111,30 @@ def main():
 
 def _run(work, chosen, whole, settings):
   """Experiments, then figures; the names of those that failed."""
-  done: list[str] = []
-  failed: list[str] = []
+  done, failed = [], []
   with runner.meter(len(work)) as meter:
     settings = dataclasses.replace(settings, tell=meter.tell)
     for experiment in work:
       with _noted(experiment.name, failed):
         done += [experiment.name] * bool(runner.run(experiment, settings))
-      # A broken record is said at the end.
+      # A broken record is reported at the end.
       with contextlib.suppress(ValueError):
         tables.write(whole, settings.out)
       meter.advance(1)
-  # Of single experiments only those that are asked for.
+  # For single experiments, only the figures asked for.
   wanted = () if FLAGS.experiment and not FLAGS.figure else chosen.figures
   for figure in wanted:
     if figure.experiment in done:
       with _noted(f'figure {figure.name}', failed):
-        print(f'wrote {figures.make(figure, whole, settings)}', flush=True)
+        print(f'wrote {runner.draw(figure, whole, settings)}', flush=True)
   return failed
 
 
 @contextlib.contextmanager
 def _noted(name, failed):
-  """Says what failed, which keeps nothing else back."""
+  """Reports a failure, and lets the others go on."""
   try:
     yield
   except (OSError, ValueError) as error:
     console.warn(f'{name} failed: {error}')
     failed.append(name)
-
-
-def _settings():
-  if FLAGS.smoke and FLAGS.out is None and not FLAGS.list:
-    raise ValueError(
-      '`out` must be given with --smoke, which overwrites there.'
-    )
-  return runner.Settings(
-    runs=pathlib.Path(FLAGS.runs),
-    out=pathlib.Path(FLAGS.out or '.'),
-    num_samples=FLAGS.num_samples or (_CODES_SMOKE if FLAGS.smoke else _CODES),
-    max_images=FLAGS.max_images,
-    minutes=FLAGS.minutes_per_model,
-    train=FLAGS.train,
-    data_dir=FLAGS.data_dir,
-  )

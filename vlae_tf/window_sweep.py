@@ -7,7 +7,7 @@ decompressions of each beside the originals, and a page to choose a window on.
 The same command again does what is left.
 """
 
-from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
+from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
 
 if __name__ == '__main__':
   launcher.window_sweep()
@@ -18,7 +18,7 @@ import pathlib
 from absl import flags
 
 from vlae_tf.reporting import explorer
-from vlae_tf.reproduction import runner, sweeping, windows
+from vlae_tf.reproduction import runner, windows
 from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
@@ -84,7 +84,7 @@ def main():
   with runner.meter(len(experiments)) as meter:
     settings = dataclasses.replace(settings, tell=meter.tell)
     for window, experiment in experiments.items():
-      row = sweeping.measure(window, experiment, settings, FLAGS.num_labels)
+      row = windows.measure(window, experiment, settings, FLAGS.num_labels)
       found += [] if row is None else [row]
       meter.advance(1)
   if not found:
@@ -92,8 +92,8 @@ def main():
       f'`runs` must hold a run to score, got none in {FLAGS.runs}.'
     )
   print(windows.table(found))
-  drawn = sweeping.draw(found, settings)
-  paths = sweeping.write(found, drawn, FLAGS.base_preset, settings)
+  drawn = windows.draw(found, settings)
+  paths = windows.write(found, drawn, FLAGS.base_preset, settings)
   paths.append(explorer.write(found, drawn, FLAGS.base_preset, settings.out))
   for path in paths:
     print(f'wrote {path}')

@@ -6,7 +6,7 @@ import commands
 import pytest
 import toys
 
-from vlae_tf.reporting import report
+from vlae_tf.reporting import subjects
 
 
 @pytest.fixture(scope='session')
@@ -27,10 +27,10 @@ def runs(trained_run):
 
 
 @pytest.fixture(scope='session')
-def told(runs):
-  """What each of the runs tells."""
+def read(runs):
+  """`Subject`s by the names of their runs."""
   with toys.functions_run_eagerly():
     return {
-      name: report.read([str(path)], num_scored=12)[0]
+      name: subjects.read([str(path)], num_scored=12)[0]
       for name, path in runs.items()
     }

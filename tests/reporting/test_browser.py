@@ -8,8 +8,8 @@ from reproduction import made
 
 from reporting import browser
 from reporting.made import of_run
-from vlae_tf.reporting import explorer, page, report
-from vlae_tf.reproduction import sweeping, windows
+from vlae_tf.reporting import explorer, page, sections
+from vlae_tf.reproduction import windows
 
 pytestmark = browser.needs_chromium
 _SEEN = list(itertools.product(browser.WIDTHS, browser.SCHEMES))
@@ -26,10 +26,10 @@ def driver():
 def pages(tmp_path_factory):
   """A report of one run, one of two, and the page of a sweep."""
   path = tmp_path_factory.mktemp('pages')
-  told = [of_run('with'), of_run('without', has_code=False)]
+  runs = [of_run('with'), of_run('without', has_latent=False)]
   for num in (1, 2):
     page.write(
-      report.make(told[:num], 'a long command ' * 20), path / f'{num}.html'
+      sections.report(runs[:num], 'a long command ' * 20), path / f'{num}.html'
     )
   rng = np.random.default_rng(0)
   names = windows.USUAL
@@ -39,7 +39,7 @@ def pages(tmp_path_factory):
   ]
   drawn = {n: rng.uniform(size=(3, 16, 28, 28, 1)) for n in names}
   images = rng.uniform(size=(16, 28, 28, 1))
-  explorer.write(rows, sweeping.Drawn(images, drawn, drawn), 'a', path)
+  explorer.write(rows, windows.Drawn(images, drawn, drawn), 'a', path)
   return {
     'one': path / '1.html',
     'two': path / '2.html',
@@ -103,15 +103,21 @@ def test_a_window_is_chosen_by_click_and_by_keys(driver, pages):
   buttons = driver.find_elements('css selector', '#window label')
   inputs = driver.find_elements('css selector', '#window input')
 
-  def chosen():
-    marks = driver.find_elements('css selector', '.point.chosen')
-    return {mark.get_attribute('data-option') for mark in marks}
+  def marked():
+    shown = driver.find_elements('css selector', '#window figcaption')
+    words = ' '.join(
+      caption.text for caption in shown if caption.is_displayed()
+    )
+    return [n for n in windows.USUAL if f'window {n} is marked' in words]
 
-  assert _shown(driver, 'window') == [0] and chosen() == {'0'}
-  buttons[3].click()
-  assert _shown(driver, 'window') == [3] and chosen() == {'3'}
-  inputs[3].send_keys(Keys.ARROW_RIGHT)
-  assert _shown(driver, 'window') == [4] and chosen() == {'4'}
+  for chosen, choose in (
+    (0, lambda: None),
+    (3, buttons[3].click),
+    (4, lambda: inputs[3].send_keys(Keys.ARROW_RIGHT)),
+  ):
+    choose()
+    assert _shown(driver, 'window') == [chosen]
+    assert marked() == [windows.USUAL[chosen]]
   assert browser.errors(driver) == []
 
 

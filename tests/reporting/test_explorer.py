@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from reproduction import made
+from reproduction.made import record, score
 
-from vlae_tf.reporting import blocks, explorer, page
-from vlae_tf.reproduction import sweeping, windows
+from reporting import made
+from vlae_tf.reporting import explorer, page
+from vlae_tf.reproduction import windows
 
 _WINDOWS = ('factorised', '2x1', 'full')
 
@@ -18,7 +19,7 @@ def sweep():
     windows.Row(
       name,
       10 * k,
-      made.record(name, made.score(90.0 - k, rate_bits=30.0 - 9 * k)),
+      record(name, score(90.0 - k, rate_bits=30.0 - 9 * k)),
       [] if k else [0.5, 0.6],
       None if k else 100,
     )
@@ -29,7 +30,7 @@ def sweep():
     {name: rng.uniform(size=(2, 4, 5, 6, 1)) for name in _WINDOWS}
     for _ in range(2)
   ]
-  return rows, sweeping.Drawn(images, *drawn)
+  return rows, windows.Drawn(images, *drawn)
 
 
 def test_a_panel_has_the_numbers_of_its_window(sweep):
@@ -48,22 +49,28 @@ def test_a_panel_has_the_numbers_of_its_window(sweep):
   assert len(sources) == 6
 
 
-def test_charts_mark_every_window_that_was_measured(sweep):
-  found = explorer.make(*sweep, 'omniglot')
-  charts = [part[0] for part in found.sections[1].blocks[1].parts]
-  marks = [chart.svg.count('data-chooser="window"') for chart in charts]
-  # Bits; NLL and bound; the probe of one.
-  assert marks == [3, 6, 1]
-  assert all(name in charts[0].svg for name in _WINDOWS)
+def _charts(page_):
+  """Charts by window."""
+  panels = page_.sections[1].blocks[0].panels
+  return [[part[0] for part in panel[2].parts] for panel in panels]
 
 
-def test_a_mark_without_neighbours_keeps_its_number(sweep):
+def test_charts_mark_the_window_of_their_panel(sweep):
+  for k, charts in enumerate(_charts(explorer.make(*sweep, 'omniglot'))):
+    # Bits; NLL and bound; the probe, which only the first window has.
+    assert [len(chart.table.rows) for chart in charts] == [3, 6, 1]
+    marks = [made.svg(chart).count('id="marked"') for chart in charts]
+    assert marks[:2] == [1, 2]
+    assert all(name in made.svg(charts[0]) for name in _WINDOWS)
+    assert all(_WINDOWS[k] in chart.caption for chart in charts)
+
+
+def test_a_point_without_neighbours_keeps_its_window(sweep):
   rows, drawn = sweep
   rows = [rows[0]._replace(accuracies=[]), rows[1], rows[2]]
   rows[2] = rows[2]._replace(accuracies=[0.25, 0.75])
-  charts = explorer.make(rows, drawn, 'a').sections[1].blocks[1].parts
-  assert 'data-option="2"' in charts[2][0].svg
-  assert 'data-option="0"' not in charts[2][0].svg
+  for _, _, probe in _charts(explorer.make(rows, drawn, 'a')):
+    assert probe.table.rows == (('probe', '2', '50'),)
 
 
 def test_it_is_written_beside_the_other_results(sweep, tmp_path):
@@ -71,5 +78,5 @@ def test_it_is_written_beside_the_other_results(sweep, tmp_path):
   assert path == tmp_path / 'results/windows/omniglot.html'
   assert path.read_text() == page.render(explorer.make(*sweep, 'omniglot'))
   assert isinstance(
-    explorer.make(*sweep, 'a').sections[2].blocks[0], blocks.Table
+    explorer.make(*sweep, 'a').sections[2].blocks[0], page.Table
   )

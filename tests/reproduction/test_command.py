@@ -144,7 +144,10 @@ def test_without_training_nothing_is_trained(tmp_path):
     (['--figure=3'], '--figure must be'),
     (['--experiment=omniglott'], "Did you mean 'omniglot'?"),
     (['--smoke'], '--out must be given with --smoke'),
-    (['--smoke', '--table=1', '--out=a'], '--table static_mnist is none of'),
+    (
+      ['--smoke', '--table=1', '--out=a'],
+      '--table static_mnist is not measured',
+    ),
     (['--num_samples=1'], '--num_samples must be'),
     (['--max_images=0'], '--max_images must be'),
     (['--minutes_per_model=0'], '--minutes_per_model must be'),

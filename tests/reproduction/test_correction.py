@@ -7,7 +7,7 @@ import pytest
 
 from reproduction import made
 from vlae_tf.evaluation import likelihood
-from vlae_tf.reproduction import correction
+from vlae_tf.reproduction import records
 
 _NUM, _SOME = 60, 15
 _NUMBERS = np.arange(_SOME) * _NUM // _SOME
@@ -38,7 +38,7 @@ def test_the_mean_difference_of_some_corrects_the_mean_of_all(tmp_path):
     _write(tmp_path, many, 4096, spread=True),
     _write(tmp_path, few[_NUMBERS] + 0.1, 256, spread=True),
   ]
-  found = correction.corrected(tmp_path, scores, has_code=True)
+  found = records.corrected(tmp_path, scores, has_latent=True)
   change = (many - few[_NUMBERS]).mean()
   assert found['nll'] == pytest.approx(-few.mean() - change)
   assert found['change'] == pytest.approx(-change)
@@ -53,7 +53,7 @@ def test_what_is_not_better_corrects_nothing(tmp_path, changes):
   few, many = _values()
   changes = dict(codes=4096, spread=True) | changes
   scores = [_write(tmp_path, few, 32), _write(tmp_path, many, **changes)]
-  assert correction.corrected(tmp_path, scores, has_code=True) is None
+  assert records.corrected(tmp_path, scores, has_latent=True) is None
 
 
 def test_values_of_another_score_are_left_out(tmp_path, capfd):
@@ -62,8 +62,8 @@ def test_values_of_another_score_are_left_out(tmp_path, capfd):
     _write(tmp_path, few, 32),
     _write(tmp_path, many, 4096, spread=True) | dict(nll=1.0),
   ]
-  assert correction.corrected(tmp_path, scores, has_code=True) is None
-  assert 'is not what the score beside it is of' in capfd.readouterr().err
+  assert records.corrected(tmp_path, scores, has_latent=True) is None
+  assert 'does not belong to the score beside it' in capfd.readouterr().err
 
 
 def test_the_error_is_that_of_repeated_draws_of_images():

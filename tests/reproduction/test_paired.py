@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vlae_tf.reproduction import paired
+from vlae_tf.reproduction import tables
 
 
 def _write(path, values):
@@ -20,7 +20,7 @@ def test_the_error_is_that_of_the_differences(tmp_path):
     _write(tmp_path / f'{name}.npz', -np.float32(nll))
     for name, nll in (('ours', ours), ('theirs', theirs))
   ]
-  found = paired.difference(*files)
+  found = tables.difference(*files)
   expected = np.float32(ours).astype(float) - np.float32(theirs)
   assert found.num_images == 200
   assert found.mean == pytest.approx(expected.mean(), rel=1e-9)
@@ -31,14 +31,14 @@ def test_the_error_is_that_of_the_differences(tmp_path):
 def test_a_constant_difference_has_no_error(tmp_path):
   ours = _write(tmp_path / 'a.npz', [-3.0, -5.0, -7.0])
   theirs = _write(tmp_path / 'b.npz', [-2.0, -4.0, -6.0])
-  assert paired.difference(ours, theirs) == (1.0, 0.0, 3)
+  assert tables.difference(ours, theirs) == (1.0, 0.0, 3)
 
 
 def test_other_numbers_of_images_are_an_error(tmp_path):
   ours = _write(tmp_path / 'a.npz', [-3.0, -5.0])
   theirs = _write(tmp_path / 'b.npz', [-3.0, -5.0, -1.0])
   with pytest.raises(ValueError, match=r'the same images, got 2 in .*a.npz'):
-    paired.difference(ours, theirs)
+    tables.difference(ours, theirs)
 
 
 def test_a_file_without_likelihoods_is_named(tmp_path):
@@ -50,7 +50,7 @@ def test_a_file_without_likelihoods_is_named(tmp_path):
   ):
     make()
     with pytest.raises(ValueError, match=r'b\.npz'):
-      paired.difference(good, path)
+      tables.difference(good, path)
 
 
 def test_more_codes_of_some_images_correct_the_mean(tmp_path):
@@ -66,11 +66,11 @@ def test_more_codes_of_some_images_correct_the_mean(tmp_path):
     better_log_prob=-ours_better,
   )
   np.savez(files[1], log_prob=-theirs)  # Exact, as of a model without a code.
-  found = paired.difference(*files)
+  found = tables.difference(*files)
   change = (ours_better - ours[numbers]).mean()
   assert found.mean == pytest.approx((ours - theirs).mean() + change)
   assert found.stderr == pytest.approx(stats.sem(ours - theirs), rel=0.05)
   other = dict(better_numbers=numbers + 1, better_log_prob=-theirs[numbers])
   np.savez(files[1], log_prob=-theirs, **other)
-  with pytest.raises(ValueError, match='more codes of the same images'):
-    paired.difference(*files)
+  with pytest.raises(ValueError, match='more samples of the same images'):
+    tables.difference(*files)

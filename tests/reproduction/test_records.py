@@ -10,7 +10,7 @@ import pytest
 import toys
 
 from reproduction import made
-from vlae_tf.reproduction import recording, records, rows, runner, status
+from vlae_tf.reproduction import experiments, records, runner
 from vlae_tf.runs import (
   checkpoints,
   config_files,
@@ -21,7 +21,7 @@ from vlae_tf.runs import (
   workdirs,
 )
 
-_EXPERIMENT = rows.Experiment('one', 'quickstart', ('--batch_size=8',))
+_EXPERIMENT = experiments.Experiment('one', 'quickstart', ('--batch_size=8',))
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def run(tmp_path):
   lines.append(lines[-1] | dict(split='validation', active_units=3.0))
   text = '\n'.join(map(json.dumps, lines))
   (workdir / workdirs.METRICS).write_text(text)
-  standing_ = status.Standing(config, 12, status.Images(40, 4, 'grey'))
-  return workdir, model, standing_
+  reached = records.Progress(config, 12, records.Images(40, 4, 'grey'))
+  return workdir, model, reached
 
 
 def _score(workdir, **changes):
@@ -51,7 +51,7 @@ def _score(workdir, **changes):
 
 def test_it_says_how_far_a_run_is(run):
   workdir, model, reached = run
-  found = recording.make(_EXPERIMENT, workdir, reached)
+  found = records.of_run(_EXPERIMENT, workdir, reached)
   assert (found.steps, found.steps_planned, found.finished) == (12, 15, False)
   assert (found.epochs, found.epochs_planned) == (2.4, 3.0)
   assert found.minutes == pytest.approx(10.0)  # Between steps 2 and 12.
@@ -65,7 +65,7 @@ def test_it_says_how_far_a_run_is(run):
 
 def test_a_curve_has_the_mean_of_each_epoch(run):
   workdir, _, reached = run
-  curve = recording.make(_EXPERIMENT, workdir, reached).curve
+  curve = records.of_run(_EXPERIMENT, workdir, reached).curve
   # An epoch is five steps: of 2 and 4, 6 to 10, and 12.
   expected = [[0.6, -97.0, 6.0], [1.6, -92.0, 16.0], [2.4, -88.0, 24.0]]
   np.testing.assert_allclose(curve['train'], expected)
@@ -74,10 +74,10 @@ def test_a_curve_has_the_mean_of_each_epoch(run):
 
 def test_what_a_run_started_from_is_told(run):
   workdir, _, reached = run
-  assert recording.make(_EXPERIMENT, workdir, reached).started_from is None
+  assert records.of_run(_EXPERIMENT, workdir, reached).started_from is None
   told = dict(name='first', sha256='b80e', about=dict(steps=5, batch_size=8))
   start_files.write(workdir, told)
-  record = recording.make(_EXPERIMENT, workdir, reached)
+  record = records.of_run(_EXPERIMENT, workdir, reached)
   assert record.started_from == told
 
 
@@ -97,7 +97,7 @@ def test_epochs_before_are_those_of_the_same_images():
 def test_what_is_not_known_is_null(run):
   workdir, _, reached = run
   (workdir / workdirs.METRICS).unlink()
-  found = recording.make(_EXPERIMENT, workdir, reached)
+  found = records.of_run(_EXPERIMENT, workdir, reached)
   assert (found.minutes, found.images_per_s, found.active_units) == (None,) * 3
   assert found.environment == dict(git_commit=None, cpu=None)
   assert (found.nll, found.bound, found.curve) == (None, None, {})
@@ -106,7 +106,7 @@ def test_what_is_not_known_is_null(run):
 def test_the_environment_is_that_of_the_training(run):
   workdir, _, reached = run
   environment.note(workdir, dict(git_commit='abc', cores=64))
-  found = recording.make(_EXPERIMENT, workdir, reached).environment
+  found = records.of_run(_EXPERIMENT, workdir, reached).environment
   assert found == dict(git_commit='abc', cpu=None, cores=64)
 
 
@@ -116,7 +116,7 @@ def test_scores_of_other_weights_do_not_count(run):
   scores.write(workdir, made.score(nll=1.0, step=11, images=4, codes=512))
   _score(workdir, nll=2.0, codes=512, seed=3)
   _score(workdir, nll=3.0, codes=512, checkpoint='best')
-  found = recording.make(_EXPERIMENT, workdir, reached)
+  found = records.of_run(_EXPERIMENT, workdir, reached)
   assert [score['nll'] for score in found.scores] == [70.0]
 
 
@@ -147,7 +147,7 @@ def test_what_is_said_of_each_image_is_kept_as_float32(run, tmp_path):
   others = dict(elbo=log_prob, rate=log_prob, distortion=log_prob)
   np.savez(path, log_prob=log_prob, settings='{}', **others)
   kept = records.path(tmp_path, 'one').with_suffix('.npz')
-  record = recording.make(_EXPERIMENT, workdir, reached)
+  record = records.of_run(_EXPERIMENT, workdir, reached)
   records.write(tmp_path, record, workdir)
   with np.load(kept) as stored:
     assert {*stored.files} == {'log_prob', *others}
@@ -191,12 +191,12 @@ def test_the_directory_of_another_experiment_is_named(run):
   flags = [f'--{k}={v}' for k, v in toys.SMALLEST.items()]
   flags += ['--encoder_widths=4,4', '--prior=flow', '--max_epochs=3']
   flags += ['--validate_every_epochs=7']  # That changes no weight.
-  same = rows.Experiment('one', 'quickstart', tuple(flags))
-  assert status.config_there(workdir, same) == reached.config
-  other = rows.Experiment('one', 'quickstart', (*flags, '--seed=5'))
+  same = experiments.Experiment('one', 'quickstart', tuple(flags))
+  assert records.config_there(workdir, same) == reached.config
+  other = experiments.Experiment('one', 'quickstart', (*flags, '--seed=5'))
   with pytest.raises(ValueError, match=r'one .*\(seed: 0 there, 5 here\)'):
-    status.config_there(workdir, other)
-  assert status.config_there(pathlib.Path('nowhere'), other) is None
+    records.config_there(workdir, other)
+  assert records.config_there(pathlib.Path('nowhere'), other) is None
 
 
 def test_a_run_that_is_there_goes_on_validating_as_often(run):
@@ -204,7 +204,7 @@ def test_a_run_that_is_there_goes_on_validating_as_often(run):
   flags = [f'--{k}={v}' for k, v in toys.SMALLEST.items()]
   flags += ['--encoder_widths=4,4', '--prior=flow', '--max_epochs=3']
   flags += ['--validate_every_epochs=7']
-  experiment = rows.Experiment('one', 'quickstart', tuple(flags))
+  experiment = experiments.Experiment('one', 'quickstart', tuple(flags))
   for runs, last in ((workdir.parent, '1'), (workdir.parent / 'new', '7')):
     settings = runner.Settings(runs, workdir.parent)
     (line,) = runner.shell_lines([experiment], settings)
@@ -214,9 +214,9 @@ def test_a_run_that_is_there_goes_on_validating_as_often(run):
 
 def test_steps_are_those_that_train_takes():
   config = toys.small_config(max_epochs=2.5, batch_size=7)
-  images = status.images_of(config)
+  images = records.images_of(config)
   assert images == (1297, 300, 'grey')
   # 2.5 * 1297 / 7 = 463.2 steps: the last one is whole.
-  at = [status.Standing(config, step, images) for step in (463, 464)]
+  at = [records.Progress(config, step, images) for step in (463, 464)]
   assert [s.total_steps for s in at] == [464, 464]
   assert [s.is_finished for s in at] == [False, True]

@@ -8,9 +8,9 @@ import source_tree
 
 from reproduction import made
 from vlae_tf.models import config as config_lib
-from vlae_tf.reproduction import paper, records, rows, summaries, tables
+from vlae_tf.reproduction import experiments, paper, records, tables
 
-_PLAN = rows.plan()
+_PLAN = experiments.plan()
 
 
 def _write(out, *those):
@@ -140,7 +140,7 @@ def test_what_a_run_started_from_is_told(tmp_path):
   text = tables.render(_PLAN, tmp_path)
   line = _line(text, 'Static MNIST', r'**VLAE**')
   assert (line['epochs'], line['minutes']) == ('2 + 1', '30 + 12')
-  assert summaries.steps(record) == '1,200 + 600'
+  assert tables.steps(record) == '1,200 + 600'
   told = 'a trained model: first, 1,200 steps, weights 0123456789ab |'
   assert told in text
 
@@ -239,7 +239,7 @@ def test_what_is_told_of_a_run_gives_its_config_again():
     record = records.read(source_tree.ROOT, experiment.name)
     if record:
       told = [f'--preset={record.preset}', *record.flags]
-      told += summaries.since_changed(record)
+      told += tables.changed_flags(record)
       again = dataclasses.asdict(config_lib.from_args(told))
       free = {'validate_every_epochs'}
       assert {k: again[k] for k in record.config if k not in free} == {
@@ -248,7 +248,7 @@ def test_what_is_told_of_a_run_gives_its_config_again():
 
 
 def test_a_compared_row_of_another_config_is_told(tmp_path):
-  config = rows.plan().experiments['dynamic_mnist_30'].config
+  config = experiments.plan().experiments['dynamic_mnist_30'].config
   now = made.record(
     'dynamic_mnist_30',
     made.score(),

@@ -1,4 +1,4 @@
-"""The window explorer: choose a window of the decoder, see what the code does.
+"""Page of a sweep: choose a decoder window and see its effect on the latent.
 
 #### References
 
@@ -11,13 +11,10 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from vlae_tf.evaluation import figures
-from vlae_tf.reporting import blocks, page, svg
-from vlae_tf.reproduction import sweeping, windows
+from vlae_tf.reporting import charts, page
+from vlae_tf.reproduction import windows
 
-_NAME = 'window'  # Of the chooser.
 _GROUPS, _SCALE = 2, 1.8
 _TEXT = (
   'Each model is the same but for the window: what a pixel of the decoder sees '
@@ -29,47 +26,46 @@ _TEXT = (
 
 
 def make(
-  found: Sequence[windows.Row], drawn: sweeping.Drawn, preset: str
-) -> blocks.Page:
+  found: Sequence[windows.Row], drawn: windows.Drawn, preset: str
+) -> page.Page:
   """The page."""
   heads, rows = windows.cells(found)
-  names = tuple(row.window for row in found)
-  chooser = blocks.Chooser(
-    _NAME,
+  chooser = page.Chooser(
+    'window',
     'Window of the decoder, width x height',
-    names,
-    tuple(_panel(row, drawn) for row in found),
+    tuple(row.window for row in found),
+    tuple(
+      (*_panel(row, drawn), _charts(found, k)) for k, row in enumerate(found)
+    ),
   )
   sections = (
-    blocks.Section('argument', 'The argument', (blocks.Text(_TEXT),)),
-    blocks.Section('choose', 'Choose a window', (chooser, _charts(found))),
-    blocks.Section(
-      'numbers', 'All numbers', (blocks.Table(heads, tuple(rows)),)
-    ),
+    page.Section('argument', 'The argument', (page.Text(_TEXT),)),
+    page.Section('choose', 'Choose a window', (chooser,)),
+    page.Section('numbers', 'All numbers', (page.Table(heads, tuple(rows)),)),
   )
   epochs = found[0].record.epochs_planned
   lead = (
     f'{len(found)} models of preset {preset}, {epochs:g} epochs each. Numbers '
     'are of test images; +- is a standard error.'
   )
-  return blocks.Page('What the window decides', lead, sections)
+  return page.Page('What the window decides', lead, sections)
 
 
 def write(
   found: Sequence[windows.Row],
-  drawn: sweeping.Drawn,
+  drawn: windows.Drawn,
   preset: str,
   out: str | os.PathLike,
 ) -> pathlib.Path:
   """Writes the page among the results of the sweep."""
-  path = pathlib.Path(out) / sweeping.FOLDER / f'{preset}.html'
+  path = pathlib.Path(out) / windows.FOLDER / f'{preset}.html'
   page.write(make(found, drawn, preset), path)
   return path
 
 
 def _panel(row, drawn):
   heads, ((_, *values),) = windows.cells([row])
-  table = blocks.Table(('', row.window), tuple(zip(heads[1:], values)))
+  table = page.Table(('', row.window), tuple(zip(heads[1:], values)))
   shown = []
   for what, made in (
     ('decompressions', drawn.decompressions[row.window]),
@@ -79,31 +75,23 @@ def _panel(row, drawn):
     text = f'{len(made)} {what}, window {row.window}'
     alt = f'{len(drawn.images)} test images, each beside {text}'
     shown.append(
-      blocks.picture(picture, alt, f'Test images, framed; {text}.', _SCALE)
+      page.picture(picture, alt, f'Test images, framed; {text}.', _SCALE)
     )
-  return (table, blocks.Columns((), tuple((x,) for x in shown)))
+  return table, page.Columns((), tuple((x,) for x in shown))
 
 
-def _charts(found):
+def _charts(found, chosen):
+  """All quantities over the windows, the chosen one marked."""
   names = [row.window for row in found]
-  code = svg.Series('code', [(k, row.bits) for k, row in enumerate(found)])
-  bound = svg.Series('-ELBO', [(k, row.bound) for k, row in enumerate(found)])
-  nll = [
-    (k, row.record.nll['nll'] if row.record.nll else np.nan)
-    for k, row in enumerate(found)
-  ]
-  probe = [
-    (k, 100 * float(np.mean(row.accuracies)) if row.accuracies else np.nan)
-    for k, row in enumerate(found)
-  ]
-  wanted = [
-    ([code], 'in the code, bits'),
-    ([bound, svg.Series('NLL', nll, 1, 1)], 'nats an image'),
-    ([svg.Series('probe', probe)], 'linear probe on the code, %'),
-  ]
-  charts = [
-    svg.lines(series, title, 'window', title, _NAME, ticks=names)
-    for series, title in wanted
-    if any(np.isfinite(y) for s in series for _, y in s.points)
-  ]
-  return blocks.Columns((), tuple((chart,) for chart in charts))
+  columns = []
+  for title, curves in windows.curves(found).items():
+    series = [
+      charts.Series(name, list(enumerate(values)), k, k)
+      for k, (name, values) in enumerate(curves.items())
+    ]
+    caption = f'{title}; window {names[chosen]} is marked'
+    chart = charts.lines(
+      series, title, 'window', caption, ticks=names, marked=chosen
+    )
+    columns.append((chart,))
+  return page.Columns((), tuple(columns))

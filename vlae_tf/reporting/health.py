@@ -1,6 +1,6 @@
-"""What `doctor` looks at: versions, devices, data, models, disk, a run."""
+"""Checks of `doctor`: versions, devices, data, models, disk, training."""
 
-from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
+from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip checks
 
 import ctypes
 import importlib.metadata
@@ -33,35 +33,35 @@ _PACKAGES = (
   'tensorboard',
   'numpy',
 )
-# Libraries that TensorFlow loads for a GPU, and pip's names of them.
-_GPU_LIBRARIES = {
-  'libcuda.so.1': None,
-  'libcudart.so.12': 'nvidia-cuda-runtime-cu12',
-  'libcublas.so.12': 'nvidia-cublas-cu12',
-  'libcudnn.so.9': 'nvidia-cudnn-cu12',
-  'libcufft.so.11': 'nvidia-cufft-cu12',
-  'libcusolver.so.11': 'nvidia-cusolver-cu12',
-  'libcusparse.so.12': 'nvidia-cusparse-cu12',
-}
+# That TensorFlow loads for a GPU.
+_GPU_LIBRARIES = (
+  'libcuda.so.1',
+  'libcudart.so.12',
+  'libcublas.so.12',
+  'libcudnn.so.9',
+  'libcufft.so.11',
+  'libcusolver.so.11',
+  'libcusparse.so.12',
+)
 _INSTALL_GPU = "pip install 'tensorflow[and-cuda]'"
 _LITTLE_DISK = 2**30
 
 
 class Finding(NamedTuple):
-  """One thing that was looked at."""
+  """The result of a check."""
 
   name: str
   text: str
   is_good: bool = True
 
   def line(self) -> str:
-    """What a person reads."""
+    """The finding as printed."""
     mark = 'ok  ' if self.is_good else 'FAIL'
     return f'{mark} {self.name}: {self.text}'
 
 
 def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
-  """Looks at everything, the short run last."""
+  """Runs all checks, the training last."""
   yield _versions()
   yield from _devices()
   yield from data_sets(data_dir)
@@ -105,30 +105,30 @@ def _can_load(library):
 
 
 def explain_missing_gpu(has_card: bool, can_load: Callable[[str], bool]) -> str:
-  """Says why TensorFlow sees no GPU, and what to do."""
+  """Why TensorFlow sees no GPU, and how to change that."""
   if not has_card:
     return 'none in this machine; training runs on the CPU'
   if not can_load('libcuda.so.1'):
     return (
-      'libcuda.so.1 is missing, so the driver is. Mend it with: '
+      'libcuda.so.1 is missing, so there is no driver. Install it: '
       'sudo apt-get install nvidia-driver-570 (or the one of your system)'
     )
   missing = [name for name in _GPU_LIBRARIES if not can_load(name)]
   if missing:
-    return f'{", ".join(missing)} missing. Mend it with: {_INSTALL_GPU}'
+    return f'{", ".join(missing)} missing. Install: {_INSTALL_GPU}'
   if not tf.test.is_built_with_cuda():
-    return f'this TensorFlow is built without CUDA. Mend it: {_INSTALL_GPU}'
-  return 'a card and all libraries are there; look at: nvidia-smi'
+    return f'TensorFlow is built without CUDA. Install: {_INSTALL_GPU}'
+  return 'a card and all libraries are there; see nvidia-smi'
 
 
 def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
-  """Where the data sets are; missing ones are downloaded when needed."""
+  """Places of the data sets; missing ones are downloaded on first use."""
   try:
     root = storage.resolve_data_dir(data_dir)
   except ValueError as error:
     yield Finding('data', str(error), False)
     return
-  there = '' if root.is_dir() else ', which is not there yet'
+  there = '' if root.is_dir() else ', which does not exist yet'
   yield Finding('data', f'in {root}{there}')
   for name in sources.DATASETS:
     place = sources.place(name, root)
@@ -137,7 +137,7 @@ def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-  """The models that come with the package, and whether they are whole."""
+  """Integrity of the models that come with the package."""
   for name in pretrained.names():
     title = f'pretrained {name!r}'
     try:
@@ -161,7 +161,6 @@ def _disk():
 
 
 def _self_test():
-  """Trains a tiny model for some steps."""
   start = time.monotonic()
   try:
     losses = _train_a_little()
@@ -175,6 +174,7 @@ def _self_test():
 
 
 def _train_a_little(steps=20):
+  """The losses of a tiny model in training."""
   images = np.zeros([60, 8, 8, 1], np.float32)
   images[:, 2:6] = 1.0
   data = data_lib.ImageData('self test', images[:40], images[40:], images[40:])
@@ -190,6 +190,9 @@ def _train_a_little(steps=20):
     validate_every_epochs=0,
   )
   losses: list[float] = []
+  note = keras.callbacks.LambdaCallback(
+    on_train_batch_end=lambda _, logs: losses.append(logs['loss'])
+  )
   with tempfile.TemporaryDirectory() as folder:
     trainer = trainer_lib.Trainer(
       config,
@@ -199,14 +202,5 @@ def _train_a_little(steps=20):
       # To compile would take most of the time.
       execution=train_step.Execution(xla='none'),
     )
-    trainer.run([_Losses(losses)])
+    trainer.run([note])
   return losses
-
-
-class _Losses(keras.callbacks.Callback):
-  def __init__(self, losses):
-    super().__init__()
-    self._losses = losses
-
-  def on_train_batch_end(self, batch, logs=None):
-    self._losses.append(logs['loss'])

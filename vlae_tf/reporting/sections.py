@@ -1,10 +1,13 @@
-"""Sections of a report that need no picture."""
+"""Sections of a report on runs, one or several side by side."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
-from vlae_tf.reporting import blocks, subjects, svg, tables, words
-from vlae_tf.reporting import told as told_lib
-from vlae_tf.reporting.told import Told
+import numpy as np
+
+from vlae_tf.evaluation import figures, receptive_field
+from vlae_tf.reporting import charts, page, summaries
+from vlae_tf.reporting.subjects import Chosen, commands, Subject
 from vlae_tf.runs import history
 
 _SPLITS = {
@@ -13,101 +16,303 @@ _SPLITS = {
   'validation_trained_on': 'validation, trained on',
 }
 _TERMS = ('-ELBO', 'distortion', 'rate')
+_MAPPED = 8  # Test images with the nats of their pixels.
+_COLUMNS = 4  # Of test images, each with a draw.
+# Sides of an image's pixel on a wide page.
+_LARGE, _SMALL, _MAP = 2.4, 2.0, 8.0
+_FIELD = 320  # Pixels, the width of a receptive field.
 
 
-def summary(told: Sequence[Told]) -> blocks.Section | None:
-  """What became of the runs, in words and numbers."""
-  table = tables.scores([t.subject for t in told], [t.look for t in told])
-  texts: list[list[blocks.Block]] = [
-    [blocks.Text(words.summary(*t))] for t in told
+def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
+  """The page about some runs, made by a shell command."""
+  found = [
+    _summary(subjects),
+    _curves(subjects),
+    _published(subjects),
+    _samples(subjects),
+    _decompressions(subjects),
+    _completions(subjects),
+    _window(subjects),
+    _rates(subjects),
+    _nats(subjects),
+    _ends(subjects),
+    _section(
+      'probe',
+      'What the code tells of labels',
+      subjects,
+      [summaries.probes(s) for s in subjects],
+    ),
+    _section(
+      'codec', 'As a codec', subjects, [summaries.codecs(s) for s in subjects]
+    ),
+    _origin(subjects, command),
   ]
-  if len(told) == 1:
+  names = [s.name for s in subjects]
+  lead = '; '.join(s.label for s in subjects)
+  return page.Page(
+    ', '.join(names) if len(names) < 4 else f'{len(names)} runs',
+    f'{lead}. Numbers are nats an image where no other unit is named; +- is a '
+    'standard error over images.',
+    tuple(section for section in found if section is not None),
+  )
+
+
+def _section(
+  name: str,
+  title: str,
+  subjects: Sequence[Subject],
+  parts: Sequence[Sequence[page.Block]],
+  *before: page.Block,
+) -> page.Section | None:
+  """A section with the runs side by side; for one run, its blocks."""
+  if not any(parts):
+    return None
+  inner = page.side_by_side([s.name for s in subjects], parts)
+  if len(subjects) == 1 and len(inner) > 1:
+    inner = [page.Columns((), tuple((block,) for block in inner))]
+  return page.Section(name, title, (*before, *inner))
+
+
+def _summary(subjects):
+  texts = [[page.Text(summaries.summary(s))] for s in subjects]
+  table = summaries.scores(subjects)
+  before = []
+  if len(subjects) == 1:
     texts[0].append(table)
-    return told_lib.section('summary', 'In short', told, texts)
-  return told_lib.section('summary', 'In short', told, texts, table)
+  else:
+    before.append(table)
+  return _section('summary', 'In short', subjects, texts, *before)
 
 
-def curves(told: Sequence[Told]) -> blocks.Section:
+def _curves(subjects):
   """Learning curves of the bound and of its two terms."""
-  charts: list[tuple[blocks.Block, ...]] = []
+  columns = []
   for term in _TERMS:
-    series = [s for t in told for s in _series(told, t, term)]
+    series = [
+      series
+      for k, subject in enumerate(subjects)
+      for series in _series(subject, term, None if len(subjects) == 1 else k)
+    ]
     if any(s.points for s in series):
       caption = (
         f'{term} in nats an image: means over a stretch of the training, and '
         'over all validation images.'
       )
       title = f'{term}, nats'
-      chart = svg.lines(series, title, 'epoch', caption, robust=True)
-      charts.append((chart,))
-  found: blocks.Block = blocks.Columns((), tuple(charts))
-  if not charts:
-    found = blocks.Text(('The directory holds no log of the training.',))
-  return blocks.Section('curves', 'How it learned', (found,))
+      chart = charts.lines(series, title, 'epoch', caption, robust=True)
+      columns.append((chart,))
+  found = page.Columns((), tuple(columns))
+  if not columns:
+    found = page.Text(('The directory holds no log of the training.',))
+  return page.Section('curves', 'How it learned', (found,))
 
 
-def _series(told, one, term):
+def _series(subject, term, colour):
+  """Curves of a run: one run has a colour for each split."""
   found = []
-  splits = dict.fromkeys(line.get('split') for line in one.subject.log)
+  splits = dict.fromkeys(line.get('split') for line in subject.log)
   for k, split in enumerate(s for s in splits if s in _SPLITS):
-    points = [
-      (point.step / one.subject.steps_per_epoch, _value(point, term))
-      for point in history.curve(one.subject.log, split)
-    ]
-    # A run by its colour, a split by its dashes; of one run by both.
-    name, colour = _SPLITS[split], k
-    if len(told) > 1:
-      name, colour = f'{one.subject.name}, {name}', told.index(one)
-    found.append(svg.Series(name, points, colour, k))
+    points = []
+    for point in history.curve(subject.log, split):
+      value = point.rate
+      if term != 'rate':
+        value = -point.elbo - (term == 'distortion') * point.rate
+      points.append((point.step / subject.steps_per_epoch, value))
+    name = _SPLITS[split]
+    if colour is not None:
+      name = f'{subject.name}, {name}'
+    found.append(
+      charts.Series(name, points, k if colour is None else colour, k)
+    )
   return found
 
 
-def _value(point, term):
-  values = {'rate': point.rate, '-ELBO': -point.elbo}
-  return values.get(term, -point.elbo - point.rate)
-
-
-def published(told: Sequence[Told]) -> blocks.Section | None:
-  """The paper's table beside ours, where it has one."""
-  found = tables.published([t.subject for t in told])
+def _published(subjects):
+  found = summaries.published(subjects)
   if not found:
     return None
-  return blocks.Section('paper', 'Beside the paper', tuple(found))
+  return page.Section('paper', 'Beside the paper', tuple(found))
 
 
-def probes(told: Sequence[Told]) -> blocks.Section | None:
-  """What classifiers find in codes."""
-  return _tables('probe', 'What the code tells of labels', told, tables.probes)
+def _samples(subjects):
+  parts = []
+  for s in subjects:
+    alt = f'{len(s.outputs.samples)} images drawn by {s.name}'
+    grid = figures.grid(s.outputs.samples)
+    parts.append([page.picture(grid, alt, 'z ~ p(z), x ~ p(x|z)', _SMALL)])
+  return _section('samples', 'Samples', subjects, parts)
 
 
-def codecs(told: Sequence[Told]) -> blocks.Section | None:
-  """Sizes of files."""
-  return _tables('codec', 'As a codec', told, tables.codecs)
+def _decompressions(subjects):
+  text = (
+    'A test image, framed, and on its right an image drawn from its code '
+    'alone. What stays the same from draw to draw is what the code keeps; the '
+    'rest is made up by the decoder.'
+  )
+  known = [s for s in subjects if s.outputs.draws is not None]
+  if not known:
+    return None
+  draws = [s.outputs.draws for s in known]
+  slider = _slider('decompression', known, 'draw', draws)
+  title = 'What the code keeps'
+  return page.Section('decompressions', title, (page.Text((text,)), slider))
 
 
-def _tables(
-  name: str,
-  title: str,
-  told: Sequence[Told],
-  make: Callable[[subjects.Subject], Sequence[blocks.Block]],
-) -> blocks.Section | None:
-  return told_lib.section(name, title, told, [make(t.subject) for t in told])
+def _completions(subjects):
+  text = (
+    'Of each test image, framed, the upper half is given; the code is inferred '
+    'from it, and the rest is drawn.'
+  )
+  drawn = [s.outputs.completions for s in subjects]
+  slider = _slider('completion', subjects, 'continuation', drawn)
+  return page.Section(
+    'completions', 'Completions', (page.Text((text,)), slider)
+  )
 
 
-def origin(told: Sequence[Told], command: str) -> blocks.Section:
-  """Configs, environments, and what to type to have all this again."""
-  parts: list[list[blocks.Block]] = [
-    [
-      tables.config(t.subject),
-      tables.whole_config(t.subject),
-      blocks.Listing(tuple(subjects.commands(t.subject))),
-      tables.environment(t.subject),
-    ]
-    for t in told
+def _slider(name, subjects, what, drawn):
+  """A slider over draws, the originals of each run beside them."""
+  panels = []
+  for k in range(len(drawn[0])):
+    parts = []
+    for s, draws in zip(subjects, drawn):
+      originals = s.outputs.originals[: draws.shape[1]]
+      pixels = figures.beside(originals, draws[k : k + 1], _COLUMNS)
+      alt = (
+        f'{len(originals)} test images, each beside {what} {k + 1} by {s.name}'
+      )
+      parts.append([page.picture(pixels, alt, scale=_LARGE)])
+    panels.append(tuple(page.side_by_side([s.name for s in subjects], parts)))
+  options = tuple(f'{k + 1} of {len(panels)}' for k in range(len(panels)))
+  return page.Chooser(name, 'Draw', options, tuple(panels), True)
+
+
+def _window(subjects):
+  """The receptive field of the decoder over a test image."""
+  text = (
+    'What the decoder can model from the pixels around, the code need not keep.'
+  )
+  parts: list[list[page.Block]] = []
+  for s in subjects:
+    field = s.outputs.field
+    if field is None:
+      parts.append([])
+      continue
+    words = receptive_field.describe(field)
+    pixels = charts.field(s.outputs.originals[0], field)
+    alt = f'A test image; the pixels that one pixel sees are blue: {words}'
+    caption = (
+      f'The decoder of {s.name} at the orange pixel: {words}. What is drawn '
+      'later is dimmed.'
+    )
+    scale = _FIELD / pixels.shape[1]
+    parts.append([page.picture(pixels, alt, caption, scale)])
+  title = 'What the decoder sees'
+  return _section('window', title, subjects, parts, page.Text((text,)))
+
+
+def _rates(subjects):
+  """The rate of each latent dimension."""
+  parts: list[list[page.Block]] = []
+  for s in subjects:
+    use = s.outputs.use
+    if use is None or use.rates is None:
+      parts.append([])
+      continue
+    order = np.argsort(-use.rates)
+    nats = float(use.rates.sum())
+    caption = (
+      f'{nats:.2f} nats = {nats / math.log(2):.1f} bits in all, mean of '
+      f'{s.outputs.num_read:,} test images; {use.active_units} of '
+      f'{len(order)} are active.'
+    )
+    label = 'numbers of the code, by their rate'
+    values, names = use.rates[order].tolist(), [str(k) for k in order]
+    parts.append([charts.bars(values, 'rate, nats', label, caption, names)])
+  return _section('code', 'Where the code is', subjects, parts)
+
+
+def _nats(subjects):
+  """The distortion of each pixel."""
+  found = [s.outputs.nats for s in subjects if s.outputs.nats is not None]
+  if not found:
+    return None
+  # The same colours for all runs.
+  most = max(float(n.mean.max()) for n in found)
+  text = '-log p of each pixel, given its code and the pixels it sees.'
+  parts = [_maps(s.outputs, most) for s in subjects]
+  title = 'Where the nats are'
+  return _section('nats', title, subjects, parts, page.Text((text,)))
+
+
+def _maps(outputs, most):
+  if outputs.nats is None:
+    return []
+  mean, each = outputs.nats.mean, outputs.nats.of_originals[:_MAPPED]
+  brightest = float(np.quantile(each, 0.998))
+  images = outputs.originals[:_MAPPED]
+  return [
+    page.picture(
+      charts.heat(mean, most),
+      f'Mean nats of each pixel, {mean.sum():.1f} in all',
+      f'Mean of {outputs.num_read:,} test images: dark is 0, yellow {most:.2f} '
+      'nats.',
+      min(_MAP, _FIELD / mean.shape[1]),
+    ),
+    page.picture(
+      charts.heats(images, each, brightest),
+      f'{len(images)} test images and the nats of their pixels',
+      f'Single test images: dark is 0, yellow {brightest:.1f} nats or more.',
+      _SMALL,
+    ),
   ]
-  before: list[blocks.Block] = []
+
+
+def _ends(subjects):
+  """The test images of least and of most distortion."""
+  nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in subjects)
+  num = ' and '.join(f'{n:,}' for n in nums)
+  text = (
+    f'Of {num} test images, by -log p(x|z) of one code each. '
+    'Images with more ink cost more.'
+  )
+  parts = [
+    [*_end(s.outputs.best, 'least'), *_end(s.outputs.worst, 'most')]
+    for s in subjects
+  ]
+  return _section('ends', 'Best and worst', subjects, parts, page.Text((text,)))
+
+
+def _end(chosen: Chosen, what):
+  if not len(chosen.numbers):
+    return []
+  cells, below = [chosen.images], ''
+  if chosen.draws is not None:
+    cells.append(chosen.draws)
+    below = ', below each a draw from its code'
+  caption = (
+    f'The {what} distortion{below}: '
+    f'{", ".join(f"{x:.0f}" for x in chosen.distortions)} nats; test images '
+    f'number {", ".join(map(str, chosen.numbers))}.'
+  )
+  alt = f'{len(chosen.numbers)} test images of the {what} distortion{below}'
+  return [page.picture(figures.rows(np.stack(cells)), alt, caption, _SMALL)]
+
+
+def _origin(subjects, command):
+  """Configs, environments, and the commands that repeat all this."""
+  parts = [
+    [
+      summaries.config(s),
+      summaries.whole_config(s),
+      page.Listing(tuple(commands(s))),
+      summaries.environment(s),
+    ]
+    for s in subjects
+  ]
+  before: list[page.Block] = []
   if command:
     text = 'This page, and below what makes its runs:'
-    before = [blocks.Text((text,)), blocks.Listing((command,))]
-  inner = blocks.side_by_side(told_lib.names(told), parts)
-  return blocks.Section('origin', 'Where it comes from', (*before, *inner))
+    before = [page.Text((text,)), page.Listing((command,))]
+  inner = page.side_by_side([s.name for s in subjects], parts)
+  return page.Section('origin', 'Where it comes from', (*before, *inner))

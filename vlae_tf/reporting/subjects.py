@@ -1,68 +1,114 @@
-"""What the directory of a run says of it, before its model draws anything."""
+"""Runs as a report shows them: their records, and outputs of their models."""
 
 import dataclasses
 import json
 import math
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from vlae_tf import data as data_lib
+from vlae_tf.evaluation import latents, likelihood, receptive_field, sampling
 from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.runs import about, history, images, scores, workdirs
 from vlae_tf.utils import console, presets
 
-# What `probe` writes, and `compress --report`.
+# Keys of the files of `probe` and of `compress --report`.
 _PROBE = {'step', 'rows', 'num_labels', 'num_test', 'repeats'}
 _CODEC = {'in', 'mode', 'images', 'image_shape', 'gross_bits'}
 _CODEC |= {'gross_bits_per_dim'}
+_DRAWS, _COMPLETED = 6, 4
+_SAMPLES, _SHOWN, _ENDS, _MAPPED = 64, 16, 8, 500
+STEPS = 6  # Calls of `progress` per run.
+
+
+class Nats(NamedTuple):
+  """-log p of pixels, summed over channels."""
+
+  mean: np.ndarray  # Over test images, [height, width].
+  of_originals: np.ndarray  # Of `Outputs.originals`, [num, height, width].
+
+
+class Chosen(NamedTuple):
+  """Some test images."""
+
+  numbers: np.ndarray  # Their indices, [num].
+  distortions: np.ndarray  # In nats, [num].
+  images: np.ndarray  # [num, height, width, channels].
+  draws: np.ndarray | None  # A reconstruction of each; `None` without latents.
+
+
+class Outputs(NamedTuple):
+  """Outputs of a model; images are [num, height, width, channels] in [0, 1]."""
+
+  samples: np.ndarray  # From the prior.
+  originals: np.ndarray  # Test images from all over.
+  # Reconstructions of `originals`, [draws, num, ...]; `None` without latents.
+  draws: np.ndarray | None
+  # Of the first originals, from their upper halves, [draws, num, ...].
+  completions: np.ndarray
+  # `None` for a custom likelihood, as is `nats`.
+  field: receptive_field.ReceptiveField | None
+  num_read: int  # Number of test images behind `use` and `nats`.
+  use: latents.CodeUse | None  # `None` without latents.
+  nats: Nats | None
+  scored: likelihood.Estimates  # Of test images, one sample each.
+  best: Chosen  # Of least distortion, the least first.
+  worst: Chosen  # Of most distortion, the most first.
 
 
 class Subject(NamedTuple):
-  """A run that a page is about."""
+  """A run of a report."""
 
-  workdir: str  # Its directory, as the user wrote it.
-  name: str  # What it is called on the page.
-  run: workdirs.Run  # `Run`.
-  data: data_lib.ImageData  # `ImageData` that it was trained on.
-  facts: Mapping[str, Any]  # See `about.of_run`.
-  log: list[dict[str, Any]]  # Lines of its log, see `history.read`.
-  probes: list[dict[str, Any]]  # What `probe` wrote of these weights.
-  # What `compress --report` wrote into its `eval/`.
-  codecs: list[dict[str, Any]]
+  workdir: str  # As the user wrote it.
+  name: str  # Unique on the page.
+  run: workdirs.Run
+  data: data_lib.ImageData  # That it was trained on.
+  facts: Mapping[str, Any]  # Of `about.of_run`.
+  log: list[dict[str, Any]]  # Of `history.read`.
+  probes: list[dict[str, Any]]  # Written by `probe`, of these weights.
+  codecs: list[dict[str, Any]]  # Written by `compress --report`.
+  outputs: Outputs
 
   @property
   def label(self) -> str:
-    """Which weights of which run these are."""
+    """The run and its checkpoint."""
     return f'{self.name}, step {self.run.step:,} ({self.run.checkpoint})'
 
   @property
   def steps_per_epoch(self) -> float:
-    """Steps in which every image is seen once."""
+    """Steps of a pass over the training images."""
     num = len(self.data.split(self.run.config.train_on))
     return num / self.run.config.batch_size
 
   @property
   def epochs(self) -> float:
-    """How often every image was seen."""
+    """Passes over the training images."""
     return self.run.step / self.steps_per_epoch
 
   @property
-  def has_code(self) -> bool:
-    """Whether the model has one."""
+  def has_latent(self) -> bool:
+    """Whether the model has latents."""
     return bool(math.prod(self.run.model.event_shape))
 
   @property
   def nll(self) -> Mapping[str, Any] | None:
-    """The fullest score of test images by more than one code, if there is."""
-    found = [s for s in self._test_scores() if s['num_samples'] > 1]
-    return next(iter(found if self.has_code else self._test_scores()), None)
+    """The fullest score of the test images that estimates the NLL."""
+    found = self._test_scores()
+    if self.has_latent:
+      found = [s for s in found if s['num_samples'] > 1]
+    return next(iter(found), None)
 
   @property
-  def bound(self) -> Mapping[str, Any] | None:
-    """The score of the test images with most images, if there is one."""
-    return next(iter(self._test_scores()), None)
+  def score(self) -> Mapping[str, Any]:
+    """The fullest score of the test images; by the report's own if none."""
+    best = self.nll or next(iter(self._test_scores()), None)
+    return best or self.outputs.scored.summary(self.run.image_shape)
 
   def _test_scores(self):
     every = self.facts.get('scores') or []
@@ -70,103 +116,169 @@ class Subject(NamedTuple):
     return sorted(found, key=scores.fullness, reverse=True)
 
 
-def load(
+def read(
   workdirs_: Sequence[str],
   checkpoint: str | None = None,
   data_dir: str | None = None,
+  num_scored: int = 1000,
+  seed: int = 0,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> list[Subject]:
-  """Reads runs.
-
-  Args:
-    workdirs_: Directories of runs, each once.
-    checkpoint: 'last' or 'best', see `workdirs.restore`.
-    data_dir: Root of the data sets.
-
-  Returns:
-    `Subject`s in their order.
-
-  Raises:
-    ValueError: One is there twice or cannot be read, or its images are not
-      there.
-  """
+  """Reads runs and computes outputs of their models."""
   places = [os.path.realpath(w) for w in workdirs_]
   if len(set(places)) < len(places):
     raise ValueError(
       f'`workdir` must name each run once, got {", ".join(workdirs_)}.'
     )
-  short = [str(images.name_of(w)) for w in workdirs_]
-  names = short if len(set(short)) == len(short) else list(workdirs_)
-  return [
-    _subject(w, n, checkpoint, data_dir) for w, n in zip(workdirs_, names)
-  ]
+  names = [str(images.name_of(w)) for w in workdirs_]
+  if len(set(names)) < len(names):
+    names = list(workdirs_)
+  found = []
+  for workdir, name in zip(workdirs_, names):
+    run = workdirs.restore(workdir, checkpoint)
+    data = images.load(run, data_dir)
+    folder = pathlib.Path(workdir) / scores.FOLDER
+    probes = _files(folder, 'probe*.json', _PROBE)
+    found.append(
+      Subject(
+        workdir,
+        name,
+        run,
+        data,
+        about.of_run(workdir, run),
+        history.read(workdir),
+        [p for p in probes if p['step'] == run.step],
+        _files(folder, '*.json', _CODEC),
+        compute(run.model, data, num_scored, seed, progress),
+      )
+    )
+  return found
 
 
-def _subject(workdir, name, checkpoint, data_dir):
-  run = workdirs.restore(workdir, checkpoint)
-  folder = pathlib.Path(workdir) / scores.FOLDER
-  probes = [
-    p for p in _read(folder, 'probe*.json', _PROBE) if p['step'] == run.step
-  ]
-  return Subject(
-    workdir,
-    name,
-    run,
-    images.load(run, data_dir),
-    about.of_run(workdir, run),
-    history.read(workdir),
-    probes,
-    _read(folder, '*.json', _CODEC),
-  )
-
-
-def _read(folder, pattern, keys):
-  """The files of a folder that have some keys."""
+def _files(folder, pattern, keys):
+  """Contents of the files of a folder that have some keys."""
   found = []
   for file in sorted(folder.glob(pattern)):
     try:
       content = json.loads(file.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-      console.warn(f'{file} cannot be read and is passed over ({error}).')
+      console.warn(f'{file} cannot be read and is ignored ({error}).')
       continue
     if isinstance(content, dict) and keys <= content.keys():
       found.append(content)
   return found
 
 
+def compute(
+  model: model_lib.VLAE,
+  data: data_lib.ImageData,
+  num_scored: int,
+  seed: int = 0,
+  progress: Callable[[int], Any] = lambda _: None,
+) -> Outputs:
+  """Computes outputs of a model; `progress(1)` is called `STEPS` times."""
+  images_ = data_lib.fixed_binarization(data.test, 'test', kind=data.kind)
+  numbers = _spread(len(images_), num_scored)
+  images_ = images_[numbers]
+  stored, kind = data.test[numbers], data.kind
+  if kind == 'grey':
+    stored, kind = images_.astype(bool), 'binary'
+  originals = images_[_spread(len(images_), _SHOWN)]
+  read_ = _spread(len(images_), _MAPPED)
+
+  scored = likelihood.Evaluator(model, 1, seed)(stored, kind=kind)
+  order = np.argsort(scored.distortion, kind='stable')
+  num = min(_ENDS, len(order) // 2)
+  ends = order[:num], order[::-1][:num]
+  progress(1)
+
+  use = draws = None
+  of_ends: Sequence[np.ndarray | None] = (None, None)
+  if math.prod(model.event_shape):
+    # All images that are shown at once: it is compiled once.
+    shown = np.concatenate([originals, *(images_[end] for end in ends)])
+    drawn = sampling.decompress(model, shown, _DRAWS, seed)
+    splits = [len(originals), len(originals) + num]
+    draws, *of_ends = np.split(drawn, splits, axis=1)
+    use = latents.CodeProbe(model, seed)(stored[read_], 'test', kind=kind)
+  best, worst = (
+    Chosen(
+      numbers[end],
+      scored.distortion[end],
+      images_[end],
+      None if drawn is None else drawn[0],
+    )
+    for end, drawn in zip(ends, of_ends)
+  )
+  progress(1)
+
+  samples = sampling.sample_prior(model, _SAMPLES, seed)
+  progress(1)
+
+  height, width = originals.shape[1:3]
+  given = height // 2 * width
+  completions = sampling.complete(
+    model, originals[:_ENDS], given, _COMPLETED, seed
+  )
+  progress(1)
+
+  shown = np.concatenate([originals, images_[read_]])
+  nats = sampling.pixel_nats(model, shown, seed)
+  if nats is not None:
+    of_shown, others = np.split(nats, [len(originals)])
+    nats = Nats(others.mean(0), of_shown)
+  progress(1)
+
+  network, field = getattr(model.likelihood, 'network', None), None
+  if isinstance(network, causal_network.CausalNetwork):
+    field = receptive_field.find(network)
+  progress(1)
+  return Outputs(
+    samples,
+    originals,
+    draws,
+    completions,
+    field,
+    len(read_),
+    use,
+    nats,
+    scored,
+    best,
+    worst,
+  )
+
+
+def _spread(there, num):
+  """Indices from all over: data sets are sorted."""
+  return np.unique(np.linspace(0, there - 1, min(there, num)).astype(int))
+
+
 class Origin(NamedTuple):
-  """How a config is made: from a preset, by the fields that differ."""
+  """A config as a preset and the fields that differ from it."""
 
   preset: str | None
   differences: dict[str, tuple[Any, Any]]  # By field: the preset's, and its.
 
 
 def origin(config: config_lib.Config) -> Origin:
-  """The preset that a config is closest to.
+  """The preset that a config is closest to, the first of several.
 
   >>> origin(config_lib.from_args(['--preset=omniglot', '--seed=7']))
   Origin(preset='omniglot', differences={'seed': (0, 7)})
-
-  Args:
-    config: `Config`.
-
-  Returns:
-    An `Origin`; of those that are equally close, the first.
   """
   candidates: dict[str | None, config_lib.Config] = {None: config_lib.Config()}
   candidates |= {name: config_lib.from_preset(name) for name in presets.names()}
-  found = {name: _differing(c, config) for name, c in candidates.items()}
-  name = min(found, key=lambda name: len(found[name]))
-  return Origin(name, found[name])
-
-
-def _differing(one, other):
-  fields = (f.name for f in dataclasses.fields(config_lib.Config))
-  pairs = {name: (getattr(one, name), getattr(other, name)) for name in fields}
-  return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+  fields = [f.name for f in dataclasses.fields(config_lib.Config)]
+  found = []
+  for name, candidate in candidates.items():
+    pairs = {f: (getattr(candidate, f), getattr(config, f)) for f in fields}
+    differing = {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
+    found.append(Origin(name, differing))
+  return min(found, key=lambda origin: len(origin.differences))
 
 
 def commands(subject: Subject) -> list[str]:
-  """What to type to have such a run again."""
+  """Shell commands that repeat a run and its scores."""
   preset, differences = origin(subject.run.config)
   args = [] if preset is None else [f'--preset={preset}']
   args += [
@@ -175,11 +287,10 @@ def commands(subject: Subject) -> list[str]:
   own = f'--workdir={subject.workdir}'
   lines = [' '.join(['python -m vlae_tf.train', *args, own])]
   for score in subject.facts.get('scores') or []:
-    told = [f'--split={score.get("split", "test")}']
-    told.append(f'--num_samples={score["num_samples"]}')
-    whole = len(subject.data.split(score.get('split', 'test')))
-    if score['num_images'] < whole:
-      told.append(f'--max_images={score["num_images"]}')
-      told += ['--spread'] if score.get('spread') else []
-    lines.append(' '.join(['python -m vlae_tf.evaluate', own, *told]))
+    split = score.get('split', 'test')
+    args = [f'--split={split}', f'--num_samples={score["num_samples"]}']
+    if score['num_images'] < len(subject.data.split(split)):
+      args.append(f'--max_images={score["num_images"]}')
+      args += ['--spread'] if score.get('spread') else []
+    lines.append(' '.join(['python -m vlae_tf.evaluate', own, *args]))
   return lines

@@ -1,26 +1,112 @@
-"""The runs behind the paper's tables and figures."""
+"""Training runs behind the paper's tables and figures.
+
+A new row is a line in `_ROWS`, and a new experiment in `OF_THE_PAPER` if none
+fits.
+"""
 
 import dataclasses
+from collections.abc import Sequence
 
 from vlae_tf.models import config as config_lib
+from vlae_tf.reproduction import paper
+from vlae_tf.utils import registry
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
   """A run of `train`."""
 
-  name: str  # What it is called, and its directory of the run.
-  preset: str  # The preset it is of.
-  flags: tuple[str, ...] = ()  # Further flags of `train`; they win.
-  # Steps at which it is stopped, to go on in another process.
+  name: str  # Also of its run directory.
+  preset: str
+  flags: tuple[str, ...] = ()  # Further flags of `train`, which override it.
+  # Steps at which training stops, to be resumed in another process.
   stops: tuple[int, ...] = ()
-  # What its weights start from, a run that is finished before.
+  # The finished run that gives the initial weights.
   after: 'Experiment | None' = None
 
   @property
   def config(self) -> config_lib.Config:
-    """The experiment as its `config.json` has it."""
+    """The config that `train` writes."""
     return config_lib.from_args([f'--preset={self.preset}', *self.flags])
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+  """A figure: test images beside reconstructions from their latents."""
+
+  name: str  # Its number in the paper.
+  title: str
+  experiment: str
+  beside: str | None = None  # Experiment on the same images, shown if it ran.
+  samples: bool = False  # Whether samples from the prior are shown as well.
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """Tables, figures, and their experiments by name."""
+
+  tables: tuple[paper.Table, ...]
+  figures: tuple[Figure, ...]
+  experiments: dict[str, Experiment]
+
+  def needed(self) -> list[Experiment]:
+    """The experiments of all rows and figures, each once."""
+    names = {row.experiment for table in self.tables for row in table.rows}
+    names |= {figure.experiment for figure in self.figures}
+    return [e for name, e in self.experiments.items() if name in names]
+
+  def chosen(
+    self, tables: Sequence[str] | None, figures: Sequence[str] | None
+  ) -> 'Plan':
+    """The part with some tables and figures; all of it without any."""
+    if not tables and not figures:
+      return self
+    names = {NUMBERS.get(name, name) for name in tables or ()}
+    for name in sorted(names - {'all', *(t.name for t in self.tables)}):
+      raise ValueError(f'`table` {name} is not measured here.')
+    return dataclasses.replace(
+      self,
+      tables=tuple(t for t in self.tables if {t.name, 'all'} & names),
+      figures=tuple(f for f in self.figures if f.name in (figures or ())),
+    )
+
+  def named(self, names: Sequence[str] | None) -> list[Experiment]:
+    """The needed experiments of some names; all of them for `None`."""
+    needed = self.needed()
+    known = [e.name for e in needed]
+    for name in names or ():
+      if name not in known:
+        raise ValueError(
+          f'`experiment` must be one of {", ".join(known)}, got {name!r}.'
+          f'{registry.suggestion(name, known)}'
+        )
+    return [e for e in needed if not names or e.name in names]
+
+
+def plan(is_smoke: bool = False) -> Plan:
+  """The plan of the paper, or the smoke test's, which takes minutes."""
+  if is_smoke:
+    rows = tuple(
+      paper.Row(name, experiment=e.name) for name, e in SMOKE.items()
+    )
+    title = 'A few steps on handwritten digits, to try the way'
+    table = paper.Table('smoke', title, '', rows, 'VLAE')
+    return Plan((table,), _SMOKE_FIGURES, {e.name: e for e in SMOKE.values()})
+  tables = tuple(
+    dataclasses.replace(table, rows=tuple(_planned(name, table)))
+    for name, table in paper.tables().items()
+  )
+  return Plan(tables, _FIGURES, {e.name: e for e in OF_THE_PAPER})
+
+
+def _planned(name, table):
+  """The rows of a table with their experiments."""
+  for row in table.rows:
+    yield dataclasses.replace(
+      row,
+      experiment=_ROWS[name].get(row.name),
+      why_not=_WITHOUT.get((name, row.name), ''),
+    )
 
 
 OF_THE_PAPER = (
@@ -67,6 +153,47 @@ OF_THE_PAPER = (
     )
   ),
 )
+# Names of tables by their numbers in the paper.
+NUMBERS = {
+  '1': 'static_mnist',
+  '2': 'dynamic_mnist',
+  '3': 'omniglot',
+  '4': 'caltech101',
+}
+# Experiments by table and row.
+_ROWS = {
+  'static_mnist': {'AF VAE': 'static_mnist_af_vae', 'VLAE': 'static_mnist'},
+  'dynamic_mnist': {
+    'unconditional decoder': 'dynamic_mnist_unconditional',
+    'VLAE': 'dynamic_mnist',
+  },
+  'omniglot': {
+    'unconditional decoder': 'omniglot_unconditional',
+    'VLAE': 'omniglot',
+  },
+  'caltech101': {
+    'unconditional decoder': 'caltech101_unconditional',
+    'VLAE': 'caltech101',
+  },
+  'ablation': {
+    'unconditional decoder': 'dynamic_mnist_unconditional',
+    'Gaussian prior': 'dynamic_mnist_gaussian_prior',
+    'IAF posterior, Gaussian prior': 'dynamic_mnist_iaf_posterior',
+    'AF prior': 'dynamic_mnist_30',
+  },
+  'code_bits': {
+    'VLAE': 'static_mnist_30',
+    'factorised decoder': 'static_mnist_factorised',
+    'AF VAE': 'static_mnist_af_vae',
+  },
+}
+_WITHOUT = {
+  ('omniglot', 'VLAE, individually tuned'): 'nothing is tuned to one set here',
+}
+_FIGURES = (
+  Figure('1', 'static MNIST', 'static_mnist', 'static_mnist_factorised'),
+  Figure('2', 'OMNIGLOT', 'omniglot', samples=True),
+)
 
 _TINY = (
   '--encoder_widths=4',
@@ -88,7 +215,7 @@ def _tiny(name, *flags, stops=(), after=None):
   )
 
 
-# One of each kind, by the name of its row.
+# One of each kind of model, by the name of its row.
 SMOKE = {
   'VLAE': _tiny('vlae', stops=(10,)),
   'Gaussian prior': _tiny(
@@ -105,3 +232,7 @@ SMOKE = {
   ),
   'AF VAE': _tiny('af_vae', '--decoder=factorised'),
 }
+_SMOKE_FIGURES = (
+  Figure('1', 'handwritten digits', 'smoke_vlae', 'smoke_factorised'),
+  Figure('2', 'handwritten digits', 'smoke_vlae', samples=True),
+)

@@ -1,7 +1,6 @@
-"""The figures of the paper [1], as data with the place that they are from.
+"""Numbers published in the paper [1], read from `paper.json`.
 
-Numbers are `Decimal`s, with the digits that were published. 'Own' is what the
-paper trained itself; the other rows it quotes.
+Numbers are `Decimal`s, with the digits that were published.
 
 #### References
 
@@ -16,69 +15,78 @@ import functools
 import json
 import pathlib
 from decimal import Decimal
-
-_PATH = pathlib.Path(__file__).with_name('paper.json')
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
-  """A row of a table of the paper; what it does not say is `None`."""
+class Row:
+  """A row of a table; `None` where the paper has no number."""
 
-  name: str  # What the model is.
+  name: str  # Of the model.
   nll: Decimal | None = None  # -log p(x) of the test images in nats.
-  bound: bool = False  # Whether that is an upper bound.
-  kl: Decimal | None = None  # Mean rate of the code in nats.
-  kl_bits: Decimal | None = None  # The same in bits, where it is given so.
-  # Nats by which its NLL is above that of the table's reference, where the
-  # difference alone is given.
+  bound: bool = False  # Whether `nll` is an upper bound.
+  kl: Decimal | None = None  # Mean rate in nats.
+  kl_bits: Decimal | None = None  # The same in bits, where given so.
+  # NLL less that of the table's reference in nats, where given alone.
   over_reference: Decimal | None = None
-  own: bool = False  # Whether it is the paper's own model.
+  own: bool = False  # Whether the paper trained the model, else it quotes it.
+  experiment: str | None = None  # Name of our experiment for this row.
+  why_not: str = ''  # Why an own row of the paper has no experiment.
 
   @property
   def nll_text(self) -> str:
-    """Its NLL as it was published, '< 96.50' of a bound; '' without one."""
+    """Its NLL as published, '< 96.50' for a bound; '' without one."""
     if self.nll is None:
       return ''
     return f'{"< " if self.bound else ""}{self.nll}'
 
 
 @dataclasses.dataclass(frozen=True)
-class PublishedTable:
+class Table:
   """A table of the paper."""
 
-  title: str  # What it is of.
-  where: str  # Where the paper has it.
-  rows: tuple[Published, ...]  # Its rows, in its order.
-  # Name of the row that others are compared with, for which all train equally
-  # long; `None` where they are not.
+  name: str  # As of `--table`.
+  title: str
+  where: str  # Place in the paper.
+  rows: tuple[Row, ...]
+  # Name of the row that the others are compared with; these rows train for
+  # equally many epochs.
   reference: str | None = None
 
-  def row(self, name: str) -> Published:
+  def row(self, name: str) -> Row:
     """The row of a name."""
     return next(row for row in self.rows if row.name == name)
 
 
 @functools.cache
-def tables() -> dict[str, PublishedTable]:
-  """All tables by a short name.
+def tables() -> dict[str, Table]:
+  """All tables by name, without experiments.
 
   >>> str(tables()['static_mnist'].row('AF VAE').nll)
   '79.30'
   """
-  text = _PATH.read_text(encoding='utf-8')
-  found = json.loads(text, parse_float=Decimal, parse_int=Decimal)['tables']
   return {
-    name: PublishedTable(
+    name: Table(
+      name,
       table['title'],
       table['where'],
-      tuple(Published(**row) for row in table['rows']),
+      tuple(Row(**row) for row in table['rows']),
       table.get('reference'),
     )
-    for name, table in found.items()
+    for name, table in _content()['tables'].items()
   }
 
 
-@functools.cache
 def source() -> str:
-  """What the figures are quoted from."""
-  return str(json.loads(_PATH.read_text(encoding='utf-8'))['source'])
+  """The publication that the numbers are from."""
+  return str(_content()['source'])
+
+
+@functools.cache
+def _content() -> dict[str, Any]:
+  path = pathlib.Path(__file__).with_name('paper.json')
+  text = path.read_text(encoding='utf-8')
+  found: dict[str, Any] = json.loads(
+    text, parse_float=Decimal, parse_int=Decimal
+  )
+  return found

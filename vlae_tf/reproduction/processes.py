@@ -1,8 +1,4 @@
-"""Our own commands as processes that end when this one is told to.
-
-A command knows what it leaves behind when it is killed; a signal that comes to
-this process is therefore handed on once, and the command waited for.
-"""
+"""Commands of this package as processes; no part of the package is imported."""
 
 import contextlib
 import os
@@ -12,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 1.0  # At the log of a command.
 _MOST_OF_A_LINE = 4096  # Bytes.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# A process without a parent would hold the run that the next one goes on with:
-# Linux ends it (prctl's PR_SET_PDEATHSIG is 1), and it saves as it does so.
+# A process without a parent would hold the run directory that the next one
+# resumes: Linux ends it (prctl's PR_SET_PDEATHSIG is 1), and it saves first.
 _ENDING_WITH_PARENT = (
   'import ctypes, os, signal, sys; '
   'ctypes.CDLL(None).prctl(1, signal.SIGTERM); '
@@ -25,7 +21,7 @@ _ENDING_WITH_PARENT = (
 
 
 class FailedError(ValueError):
-  """A command that failed; the message says why in one line."""
+  """A command that failed; the message gives the reason in one line."""
 
 
 def run(
@@ -33,16 +29,20 @@ def run(
   log: pathlib.Path,
   tell: Callable[[str], None] = lambda line: None,
 ) -> None:
-  """Runs `python -m ARGS` to its end."""
-  command = [sys.executable, '-m', *args]
+  """Runs `python -m ARGS` to its end; `tell` gets its last line of output.
+
+  A signal to this process is forwarded once, and the command awaited: it saves
+  before it ends.
+  """
+  line = [sys.executable, '-m', *args]
   if sys.platform == 'linux':
-    command = [sys.executable, '-ISc', _ENDING_WITH_PARENT, *command]
+    line = [sys.executable, '-ISc', _ENDING_WITH_PARENT, *line]
   log.parent.mkdir(parents=True, exist_ok=True)
-  with open(log, 'ab') as file, _handed_on() as (running, came):
+  with open(log, 'ab') as file, _forwarded() as (running, came):
     begin = file.tell()
     # In a session of its own: Ctrl-C comes to it from here alone, and once.
     process = subprocess.Popen(
-      command,
+      line,
       stdin=subprocess.DEVNULL,
       stdout=file,
       stderr=subprocess.STDOUT,
@@ -51,26 +51,26 @@ def run(
     running.append(process)
     for number in came:  # While it was being started.
       process.send_signal(number)
-    status = _awaited(process, tell, lambda: _last_line(log, begin))
+    status = None
+    while status is None:
+      try:
+        status = process.wait(_SECONDS_BETWEEN_LOOKS)
+      except subprocess.TimeoutExpired:
+        if last := _last_line(log, begin):
+          tell(last)
   if came:
     sys.exit(128 + came[0])
   if status:
-    raise FailedError(f'{_ending(status)}: {_reason(log, begin)}')
-
-
-def _awaited(process, tell, look):
-  """The status of a process; until it ends, what it said last is told."""
-  while True:
-    try:
-      return process.wait(_SECONDS_BETWEEN_LOOKS)
-    except subprocess.TimeoutExpired:
-      if line := look():
-        tell(line)
+    ending = f'status {status}'
+    if status < 0:
+      ending = f'killed by {signal.Signals(-status).name}'
+    reason = _last_line(log, begin).removeprefix('error: ') or 'no output'
+    raise FailedError(f'{ending}: {reason.rstrip(".")} ({os.fspath(log)})')
 
 
 @contextlib.contextmanager
-def _handed_on() -> Iterator[tuple[list[subprocess.Popen], list[int]]]:
-  """Hands signals on to processes that are put into the first list."""
+def _forwarded() -> Iterator[tuple[list[subprocess.Popen], list[int]]]:
+  """Forwards signals to the processes in the first list."""
   running: list[subprocess.Popen] = []
   came: list[int] = []
 
@@ -80,7 +80,7 @@ def _handed_on() -> Iterator[tuple[list[subprocess.Popen], list[int]]]:
     for process in running:
       process.send_signal(number)
 
-  # What whoever started this process had it ignore stays ignored.
+  # A signal that the parent process had ignored stays ignored.
   known = {s: signal.getsignal(s) for s in _SIGNALS}
   before = {s: h for s, h in known.items() if h is not signal.SIG_IGN}
   for number in before:
@@ -92,20 +92,8 @@ def _handed_on() -> Iterator[tuple[list[subprocess.Popen], list[int]]]:
       signal.signal(number, handler)
 
 
-def _ending(status):
-  if status < 0:
-    return f'killed by {signal.Signals(-status).name}'
-  return f'status {status}'
-
-
-def _reason(log, begin):
-  """Why a command failed: what it said last."""
-  last = _last_line(log, begin).removeprefix('error: ') or 'it said nothing'
-  return last.rstrip('.') + f' ({os.fspath(log)})'
-
-
 def _last_line(log, begin):
-  """What a command said last, empty if it said nothing."""
+  """The last line that a command wrote, '' if none."""
   with open(log, 'rb') as file:
     end = file.seek(0, os.SEEK_END)
     file.seek(max(begin, end - _MOST_OF_A_LINE))

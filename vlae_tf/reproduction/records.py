@@ -1,76 +1,173 @@
-"""What is told of an experiment, a file for each: `results/tables/NAME.json`.
+"""Records of experiments, `results/tables/NAME.json`, from run directories.
 
-What the directory of a run does not say is null; nothing is made up for it.
+No model is built. Null stands for what a run directory does not contain.
+
+With `k` importance samples of each image and `K` of some that are spread over
+all of them, the NLL of `K` samples is estimated by
+
+    NLL_k(all) + mean{ NLL_K(i) - NLL_k(i) }, over those some,
+
+whose error is that of the differences, a fraction of a nat, and not that of the
+values, tens of nats: a few hundred images suffice.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import pathlib
 import types
 import typing
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
+from vlae_tf import data as data_lib
 from vlae_tf.evaluation import likelihood
-from vlae_tf.reproduction import correction, status
-from vlae_tf.runs import scores
-from vlae_tf.utils import files
+from vlae_tf.models import config as config_lib
+from vlae_tf.reproduction import experiments
+from vlae_tf.runs import (
+  checkpoints,
+  config_files,
+  environment,
+  facts,
+  history,
+  scores,
+  start_files,
+  workdirs,
+)
+from vlae_tf.runs import images as images_lib
+from vlae_tf.utils import console, files
 
 FOLDER = 'results/tables'
-SEED, CHECKPOINT = 0, 'last'  # Of the scores that are taken.
+SEED, CHECKPOINT = 0, 'last'  # Of the scores that are recorded.
+# Fields of `Config` that change no weight, as nothing follows validation.
+FREE = ('validate_every_epochs',)
+_TOLERANCE = 1e-2  # Of means of float32 numbers, in nats.
+_COLUMNS = likelihood.Estimates._fields
+_Score = Mapping[str, Any]
+
+
+class Images(NamedTuple):
+  """Numbers of images, and the kind of their pixels."""
+
+  training: int
+  test: int
+  kind: str
+
+
+@functools.cache
+def images_of(
+  config: config_lib.Config, data_dir: str | os.PathLike | None = None
+) -> Images:
+  """Counts the images of an experiment; loads them."""
+  data = data_lib.load(config.dataset, data_dir)
+  num = len(data.split(config.train_on))
+  return Images(num, len(data.test), data.kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+  """Progress of a run."""
+
+  config: config_lib.Config
+  step: int  # Of its last checkpoint.
+  images: Images
+
+  @property
+  def total_steps(self) -> int:
+    """Steps of the whole run."""
+    steps_per_epoch = self.images.training / self.config.batch_size
+    return math.ceil(self.config.max_epochs * steps_per_epoch)
+
+  @property
+  def is_finished(self) -> bool:
+    """Whether all steps were taken."""
+    return self.step >= self.total_steps
+
+  @property
+  def epochs(self) -> float:
+    """Passes over the training images."""
+    return self.step * self.config.batch_size / self.images.training
+
+
+def config_there(
+  workdir: pathlib.Path, experiment: experiments.Experiment
+) -> config_lib.Config | None:
+  """The config of a run directory, which must be of the experiment."""
+  if not (workdir / workdirs.CONFIG).exists():
+    return None
+  there = config_files.load(workdir / workdirs.CONFIG)
+  lines = config_files.differences(there, experiment.config, FREE)
+  if lines:
+    raise ValueError(
+      f'{workdir} is the directory of another experiment than '
+      f'{experiment.name} ({"; ".join(lines)})'
+    )
+  return there
+
+
+def last_step(workdir: pathlib.Path) -> int | None:
+  """Step of the last checkpoint of a run directory."""
+  steps = checkpoints.Checkpoints(workdir / workdirs.LAST, {}).steps
+  return steps[-1] if steps else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """What is told of an experiment."""
+  """What an experiment was, took and reached."""
 
-  name: str  # Its name.
-  preset: str  # The preset that it is of.
-  flags: list[str]  # What it adds to that.
-  # As `start_files` has it; null where it started afresh.
+  name: str
+  preset: str
+  flags: list[str]  # Further flags of `train`.
+  # As `start_files` reads it; null for random initial weights.
   started_from: dict[str, Any] | None
   config: dict[str, Any]  # All fields of its `Config`.
-  differences: dict[str, Any]  # Those that are not the paper's, the defaults.
+  differences: dict[str, Any]  # The fields that differ from the defaults.
   # `training_images`, `test_images`, the `kind` of their pixels, and `sha256`
-  # of those that it was trained on.
+  # of the training images.
   data: dict[str, Any]
   finished: bool  # Whether all its steps were taken.
-  steps: int  # Steps taken, as are `epochs`, and those that were `planned`.
+  steps: int  # Taken, as are `epochs`.
   steps_planned: int
   epochs: float
   epochs_planned: float
   minutes: float | None  # Time of training without pauses.
-  images_per_s: float | None  # Speed of training.
-  # What it was trained with last: versions, devices, cores, the commit.
+  images_per_s: float | None  # In training.
+  # Of the last training process: versions, devices, cores, the commit.
   environment: dict[str, Any]
-  weights: int | None  # How many numbers are trained.
-  # Numbers of the code that were used at the last validation.
-  active_units: int | None
+  weights: int | None  # Number of trained parameters.
+  active_units: int | None  # Active latent dimensions at the last validation.
   # By split, `[epoch, elbo, rate]` in nats, means over an epoch.
   curve: dict[str, list[list[float]]]
-  # Of these very weights on test images, as `evaluate` wrote them.
+  # Scores of the last checkpoint on test images, as `evaluate` wrote them.
   scores: list[dict[str, Any]]
-  # NLL of all images, corrected by more codes of some, see `correction`.
+  # NLL of all images, corrected by more samples of some, see above.
   corrected: dict[str, Any] | None
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value, kind = getattr(self, field.name), field.type
-      kinds = typing.get_args(kind) if _is_union(kind) else (kind,)
-      if not any(_is_of(value, typing.get_origin(k) or k) for k in kinds):
+      is_union = isinstance(kind, types.UnionType)
+      kinds = typing.get_args(kind) if is_union else (kind,)
+      classes = tuple(typing.get_origin(k) or k for k in kinds)
+      # JSON may write a float as an integer.
+      if float in classes and type(value) is int:
+        continue
+      if not isinstance(value, classes):
         raise ValueError(f'`{field.name}` must be of {kind}, got {value!r}')
 
   @property
-  def has_code(self) -> bool:
-    """Whether the model has a code; else one sample is exact."""
+  def has_latent(self) -> bool:
+    """Whether the model has latents; else one sample is exact."""
     return bool(self.config['latent_size'])
 
   @property
   def before(self) -> list[dict[str, Any]]:
-    """What is known of the runs that it started from, the first one last."""
+    """Facts of the runs before this one, the first run last."""
     found, start = [], self.started_from
     while start:
       found.append(start['about'])
@@ -79,7 +176,7 @@ class Record:
 
   @property
   def epochs_before(self) -> list[float | None]:
-    """Epochs of each of them; `None` of one on other images."""
+    """Epochs of each run before; `None` for one on other images."""
     sizes = [about.get('batch_size') for about in self.before]
     return [
       about['steps'] * size / self.images.training
@@ -89,42 +186,118 @@ class Record:
     ]
 
   @property
-  def images(self) -> status.Images:
-    """How many images there are, and of which kind."""
+  def images(self) -> Images:
+    """Numbers and kind of the images."""
     data = self.data
-    return status.Images(
-      data['training_images'], data['test_images'], data['kind']
-    )
+    return Images(data['training_images'], data['test_images'], data['kind'])
 
   @property
   def nll(self) -> dict[str, Any] | None:
-    """The NLL that is told: corrected, where it is, else as it was scored."""
+    """The best estimate of the NLL."""
     return self.corrected or self.scored
 
   @property
   def scored(self) -> dict[str, Any] | None:
-    """The score of the NLL: most images, then most codes, more than one."""
-    return correction.scored(self.scores, self.has_code)
+    """The score that estimates the NLL, uncorrected."""
+    return _scored(self.scores, self.has_latent)
 
   @property
   def bound(self) -> dict[str, Any] | None:
-    """The score of -ELBO and rate: most images, then most codes."""
+    """The score of -ELBO and rate: most images, then most samples."""
     return max(self.scores, key=scores.fullness, default=None)
 
 
-def _is_union(kind):
-  return isinstance(kind, types.UnionType)
+def of_run(
+  experiment: experiments.Experiment,
+  workdir: pathlib.Path,
+  reached: Progress,
+) -> Record:
+  """The record of a run."""
+  config, images = reached.config, reached.images
+  lines = history.read(workdir)
+  minutes = history.minutes(lines) if lines else None
+  found = scores_at(workdir, reached.step)
+  speed = None
+  if minutes:
+    steps = lines[-1]['step'] - lines[0]['step']
+    speed = steps * config.batch_size / (60 * minutes)
+  active = [line['active_units'] for line in lines if 'active_units' in line]
+  return Record(
+    name=experiment.name,
+    preset=experiment.preset,
+    flags=list(experiment.flags),
+    started_from=start_files.read(workdir),
+    config=dataclasses.asdict(config),
+    differences={
+      f.name: getattr(config, f.name)
+      for f in dataclasses.fields(config_lib.Config)
+      if getattr(config, f.name) != f.default
+    },
+    data={
+      'training_images': images.training,
+      'test_images': images.test,
+      'kind': images.kind,
+      'sha256': facts.read(workdir).sha256,
+    },
+    finished=reached.is_finished,
+    steps=reached.step,
+    steps_planned=reached.total_steps,
+    epochs=reached.epochs,
+    epochs_planned=config.max_epochs,
+    minutes=minutes,
+    images_per_s=speed,
+    environment={
+      'git_commit': None,
+      'cpu': None,
+      **environment.read(workdir),
+    },
+    weights=_num_weights(workdir, reached.step),
+    active_units=int(active[-1]) if active and active[-1] is not None else None,
+    curve={
+      split: _thinned(
+        history.curve(lines, split), images.training / config.batch_size
+      )
+      for split in dict.fromkeys(str(line.get('split')) for line in lines)
+    },
+    scores=found,
+    corrected=corrected(workdir, found, bool(config.latent_size)),
+  )
 
 
-def _is_of(value, kind):
-  """Whether a value is of a type, or an integer where a float is asked for."""
-  return isinstance(value, kind) or (type(value) is int and _is_of(1.0, kind))
+def _num_weights(workdir: pathlib.Path, step: int) -> int | None:
+  """Size of the averages; states of random streams are integers."""
+  prefix = str(workdir / workdirs.LAST / f'ckpt-{step}')
+  try:
+    reader = tf.train.load_checkpoint(prefix)
+  except Exception as error:  # TensorFlow raises errors of many kinds.
+    console.warn(f'{prefix} cannot be read: {console.brief(error)}')
+    return None
+  dtypes = reader.get_variable_to_dtype_map()
+  return sum(
+    math.prod(shape)
+    for name, shape in reader.get_variable_to_shape_map().items()
+    if name.startswith('averages/') and dtypes[name].is_floating
+  )
+
+
+def _thinned(points: Sequence[history.Point], steps_per_epoch: float):
+  """Means over the epochs."""
+  parts: dict[int, list[tuple[float, ...]]] = {}
+  for step, elbo, rate in points:
+    epoch = step / steps_per_epoch
+    parts.setdefault(math.ceil(epoch), []).append((epoch, elbo, rate))
+  return [np.mean(part, 0).round(4).tolist() for part in parts.values()]
 
 
 def scores_at(workdir: pathlib.Path, step: int) -> list[dict[str, Any]]:
-  """Scores of the weights of a step on test images, numbers JSON knows."""
+  """Scores of the checkpoint of a step on test images, without NaN."""
+
+  def finite(value):
+    is_bad = isinstance(value, float) and not math.isfinite(value)
+    return None if is_bad else value
+
   return [
-    {name: _finite(value) for name, value in score.items()}
+    {name: finite(value) for name, value in score.items()}
     for score in scores.read(workdir / scores.FOLDER)
     if score.get('step') == step
     and score.get('seed') == SEED
@@ -132,27 +305,111 @@ def scores_at(workdir: pathlib.Path, step: int) -> list[dict[str, Any]]:
   ]
 
 
+def corrected(
+  workdir: pathlib.Path, found: Sequence[_Score], has_latent: bool
+) -> dict[str, Any] | None:
+  """The NLL corrected by more importance samples of some images."""
+  base = _scored(found, has_latent)
+  if base is None or not (arrays := _better(workdir, found, base)):
+    return None
+  of_all = _per_image(workdir, base)
+  assert of_all is not None  # Or nothing was better.
+  log_prob = of_all['log_prob']
+  numbers, more = arrays['better_numbers'], arrays['better_log_prob']
+  nll, stderr = likelihood.corrected_mean(-log_prob, numbers, -more)
+  change = log_prob[numbers] - more
+  return {
+    'nll': nll,
+    'nll_stderr': stderr,
+    'num_images': base['num_images'],
+    'num_samples': _more(found, base)['num_samples'],
+    'num_samples_of_all': base['num_samples'],
+    'num_corrected': len(numbers),
+    'change': float(change.mean()),
+    'change_stderr': likelihood.standard_error(change),
+  }
+
+
+def _scored(found, has_latent):
+  """The score of most images, then of most importance samples."""
+  enough = [
+    s
+    for s in found
+    if not s.get('spread') and (s['num_samples'] > 1 or not has_latent)
+  ]
+  return max(enough, key=scores.fullness, default=None)
+
+
+def _more(found, base):
+  """The spread score of most importance samples, more than `base` has."""
+  better = [
+    s
+    for s in found
+    if s.get('spread') and s['num_samples'] > base['num_samples']
+  ]
+  return max(
+    better, key=lambda s: (s['num_samples'], s['num_images']), default=None
+  )
+
+
+def _better(workdir, found, base) -> dict[str, np.ndarray]:
+  """Numbers of the images with more samples, and their log-likelihoods."""
+  more = _more(found, base)
+  if more is None or _per_image(workdir, base) is None:
+    return {}
+  arrays = _per_image(workdir, more)
+  if arrays is None:
+    return {}
+  numbers = images_lib.some(
+    base['num_images'], more['num_images'], 'a score', is_spread=True
+  )
+  return {'better_numbers': numbers, 'better_log_prob': arrays['log_prob']}
+
+
+def _per_image(workdir, score) -> dict[str, np.ndarray] | None:
+  """The estimates of each image behind a score, where they are kept."""
+  settings = {'split': 'test', 'seed': SEED, 'checkpoint': CHECKPOINT}
+  path = scores.path(workdir, settings | dict(score))
+  file = pathlib.Path(path).with_suffix('.npz')
+  if not file.exists():
+    return None
+  with np.load(file) as stored:
+    arrays = {name: stored[name] for name in _COLUMNS}
+  mean = -np.mean(arrays['log_prob'], dtype=np.float64)
+  is_it = abs(mean - score['nll']) < _TOLERANCE
+  if len(arrays['log_prob']) == score['num_images'] and is_it:
+    return arrays
+  console.warn(f'{file} does not belong to the score beside it: ignored.')
+  return None
+
+
 def path(out: str | os.PathLike, name: str) -> pathlib.Path:
-  """Where the record of a name belongs, below the folder of all results."""
+  """Path of the record of a name, below the folder of all results."""
   return pathlib.Path(out) / FOLDER / f'{name}.json'
 
 
 def write(
   out: str | os.PathLike, record: Record, workdir: pathlib.Path
 ) -> None:
-  """Writes a record, and beside it what it says of each image, as `.npz`."""
+  """Writes a record, and estimates of each image beside it as `.npz`."""
   target = path(out, record.name)
   text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
   files.write_text(target, text + '\n')
-  arrays = _of_each_image(record, workdir)
-  if arrays:
-    files.write_arrays(target.with_suffix('.npz'), arrays)
-  else:  # What is there is of other weights.
+  base = record.scored
+  found = base and _per_image(workdir, base)
+  if not found:  # An existing file is of other weights.
     target.with_suffix('.npz').unlink(missing_ok=True)
+    return
+  arrays = {
+    name: np.float32(found[name]) for name in likelihood.Estimates._fields
+  }
+  if record.corrected:
+    arrays |= _better(workdir, record.scores, base)
+  files.write_arrays(target.with_suffix('.npz'), arrays)
 
 
 def read(out: str | os.PathLike, name: str) -> Record | None:
-  """Reads a record."""
+  """Reads a record; `None` if there is none."""
   file = path(out, name)
   try:
     found = Record(**json.loads(file.read_text(encoding='utf-8')))
@@ -168,23 +425,3 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
     raise ValueError(
       f'{file} is no record of an experiment: {error}'
     ) from error
-
-
-def _of_each_image(record, workdir):
-  """Estimates of each image as float32, of the score that gives the NLL."""
-  if record.scored is None:
-    return None
-  found = correction.of_each_image(workdir, record.scored)
-  if found is None:
-    return None
-  arrays = {
-    name: np.float32(found[name]) for name in likelihood.Estimates._fields
-  }
-  if record.corrected:
-    arrays |= correction.better(workdir, record.scores, record.scored)
-  return arrays
-
-
-def _finite(value):
-  bad = isinstance(value, float) and not math.isfinite(value)
-  return None if bad else value

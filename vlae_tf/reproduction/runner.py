@@ -1,7 +1,7 @@
-"""Does what is missing of experiments: trains, scores, writes records.
+"""Runs experiments: trains and scores as far as is missing, writes records.
 
-Training and scoring are our own commands in processes of their own, which know
-how to go on; what is done already is seen from files and not done again.
+Training and scoring are commands of this package in processes of their own,
+which resume; files tell what is done already.
 """
 
 import dataclasses
@@ -10,28 +10,36 @@ import pathlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vlae_tf.reproduction import processes, recording, records, rows, status
-from vlae_tf.runs import facts
+import numpy as np
+
+from vlae_tf import data as data_lib
+from vlae_tf.evaluation import figures, latents
+from vlae_tf.reproduction import experiments, processes, records
+from vlae_tf.runs import facts, workdirs
+from vlae_tf.runs import images as images_lib
 from vlae_tf.utils import console
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
-_CODES_OF_ALL = 32  # Where `max_images` have more of them.
+_SAMPLES_OF_ALL = 32  # At most, of all images where `max_images` have more.
+# Of a figure: test images, reconstructions of each, samples from the prior.
+_IMAGES, _DRAWS, _SAMPLES, _SEED = 16, 3, 64, 0
+_GAP = 8  # Pixels between the parts of a figure.
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What is done, and where.
+  """Extent and places of the work.
 
   Attributes:
-    runs: Folder of the directories of runs.
+    runs: Folder of the run directories.
     out: Folder of all results.
-    num_samples: Codes of each test image for the NLL.
-    max_images: How many images, from all over the test images, have so many
-      codes; all by default. The others have fewer, see `correction`.
+    num_samples: Importance samples of each test image for the NLL.
+    max_images: Number of images, spread over the test images, with so many
+      samples; all by default. The others have fewer, see `records`.
     minutes: Minutes to train a model at most, in this call.
-    train: Whether to train; else what is trained so far is scored.
+    train: Whether to train; else scores the last checkpoint.
     data_dir: Root of the data sets.
-    tell: Called again and again with what the experiment is at.
+    tell: Called with the progress of the experiment.
   """
 
   runs: pathlib.Path
@@ -43,48 +51,42 @@ class Settings:
   data_dir: str | None = None
   tell: Callable[[str], None] = lambda text: None
 
-  def workdir(self, experiment: rows.Experiment) -> pathlib.Path:
-    """Directory of the run of an experiment."""
+  def workdir(self, experiment: experiments.Experiment) -> pathlib.Path:
+    """Run directory of an experiment."""
     return self.runs / experiment.name
 
 
 def meter(num: int) -> console.Meter:
-  """Shows how many of some experiments are done, and one's own state."""
+  """Progress of a number of experiments."""
   return console.Meter(
     num, 'experiment', seconds_between_lines=_SECONDS_BETWEEN_LINES
   )
 
 
 def shell_lines(
-  experiments: Iterable[rows.Experiment], settings: Settings
+  chosen: Iterable[experiments.Experiment], settings: Settings
 ) -> Iterator[str]:
-  """For each experiment a line that a shell trains and scores it with."""
-  for experiment in experiments:
+  """A shell command for each experiment that trains and scores it."""
+  for experiment in chosen:
     commands = [
-      _evaluate_args(experiment, settings, *s)
-      for s in _ways(experiment, settings)
+      _evaluate_args(experiment, settings, *way)
+      for way in _ways(experiment, settings)
     ]
-    if settings.train:
-      commands = [*_all_train_args(experiment, settings), *commands]
+    start = experiment if settings.train else None
+    while start is not None:
+      commands.insert(0, _train_args(start, settings))
+      start = start.after
     yield ' && '.join(shlex.join(['python', '-m', *c]) for c in commands)
 
 
-def _all_train_args(experiment, settings):
-  """How to train an experiment, and before it what it starts from."""
-  before = []
-  if experiment.after is not None:
-    before = _all_train_args(experiment.after, settings)
-  return [*before, _train_args(experiment, settings)]
-
-
 def run(
-  experiment: rows.Experiment, settings: Settings
+  experiment: experiments.Experiment, settings: Settings
 ) -> records.Record | None:
-  """Does what is missing of an experiment."""
+  """Trains, scores and records an experiment, as far as is missing."""
   workdir = settings.workdir(experiment)
   if settings.train:
     _train(experiment, settings)
-  reached = _standing(experiment, settings)
+  reached = _progress(experiment, settings)
   if reached is None:
     if settings.train and not _has_start(experiment, settings):
       assert experiment.after is not None
@@ -95,11 +97,11 @@ def run(
     _say(experiment, f'not run, {workdir} holds no checkpoint')
     return None
   _say(experiment, f'at step {reached.step:,} of {reached.total_steps:,}')
-  for codes, images in _ways(experiment, settings):
-    if not _is_scored(workdir, reached, codes, images):
-      args = _evaluate_args(experiment, settings, codes, images)
+  for num_samples, max_images in _ways(experiment, settings):
+    if not _is_scored(workdir, reached, num_samples, max_images):
+      args = _evaluate_args(experiment, settings, num_samples, max_images)
       command(experiment, settings, args)
-  record = recording.make(experiment, workdir, reached)
+  record = records.of_run(experiment, workdir, reached)
   records.write(settings.out, record, workdir)
   if record.nll:
     _say(experiment, f'NLL {record.nll["nll"]:.2f} nats')
@@ -107,9 +109,9 @@ def run(
 
 
 def command(
-  experiment: rows.Experiment, settings: Settings, args: Sequence[str]
+  experiment: experiments.Experiment, settings: Settings, args: Sequence[str]
 ) -> None:
-  """Runs a command of an experiment; what it prints goes into a log."""
+  """Runs a command of an experiment; its output goes into a log."""
   log = settings.runs / f'{experiment.name}.log'
   name = args[0].removeprefix('vlae_tf.')
   _say(experiment, f'{name}, see {log}')
@@ -119,21 +121,21 @@ def command(
 
 
 def _has_start(experiment, settings):
-  """Whether what an experiment starts from, if anything, is finished."""
+  """Whether the initial weights of an experiment are there, if it has any."""
   if experiment.after is None:
     return True
-  reached = _standing(experiment.after, settings)
+  reached = _progress(experiment.after, settings)
   return reached is not None and reached.is_finished
 
 
 def _train(experiment, settings):
-  """Trains what is missing, and stops where the experiment says so."""
-  if experiment.after is not None and _standing(experiment, settings) is None:
+  """Trains as far as is missing, and stops where the experiment does."""
+  if experiment.after is not None and _progress(experiment, settings) is None:
     _train(experiment.after, settings)
     if not _has_start(experiment, settings):
       return
   for stop in (*experiment.stops, None):
-    reached = _standing(experiment, settings)
+    reached = _progress(experiment, settings)
     enough = reached and min(stop or reached.total_steps, reached.total_steps)
     if reached is None or reached.step < enough:
       args = _train_args(experiment, settings)
@@ -141,20 +143,20 @@ def _train(experiment, settings):
       command(experiment, settings, args)
 
 
-def _standing(experiment, settings):
-  """How far the run is; `None` if there is nothing of it."""
+def _progress(experiment, settings):
+  """Progress of the run of an experiment; `None` before it starts."""
   workdir = settings.workdir(experiment)
-  config = status.config_there(workdir, experiment)
-  step = status.last_step(workdir)
+  config = records.config_there(workdir, experiment)
+  step = records.last_step(workdir)
   if config is None or step is None:
     return None
-  images = _images_told(experiment, settings)
-  images = images or status.images_of(config, settings.data_dir)
-  return status.Standing(config, step, images)
+  images = _recorded_images(experiment, settings)
+  images = images or records.images_of(config, settings.data_dir)
+  return records.Progress(config, step, images)
 
 
-def _images_told(experiment, settings):
-  """What an earlier record says of the images, which take seconds to load."""
+def _recorded_images(experiment, settings):
+  """Images of an earlier record: to load the data set takes seconds."""
   try:
     record = records.read(settings.out, experiment.name)
   except ValueError as error:
@@ -167,7 +169,7 @@ def _images_told(experiment, settings):
 def _train_args(experiment, settings):
   args = ['vlae_tf.train', f'--preset={experiment.preset}', *experiment.flags]
   workdir = settings.workdir(experiment)
-  there = status.config_there(workdir, experiment)
+  there = records.config_there(workdir, experiment)
   if there is not None:  # As often as so far.
     every = there.validate_every_epochs
     if every != experiment.config.validate_every_epochs:
@@ -179,11 +181,11 @@ def _train_args(experiment, settings):
   return [*args, *_places(experiment, settings)]
 
 
-def _evaluate_args(experiment, settings, codes, images):
-  args = ['vlae_tf.evaluate', '--split=test', f'--num_samples={codes}']
+def _evaluate_args(experiment, settings, num_samples, max_images):
+  args = ['vlae_tf.evaluate', '--split=test', f'--num_samples={num_samples}']
   args += [f'--checkpoint={records.CHECKPOINT}', f'--seed={records.SEED}']
-  if images is not None:
-    args += [f'--max_images={images}', '--spread']
+  if max_images is not None:
+    args += [f'--max_images={max_images}', '--spread']
   return [*args, *_places(experiment, settings)]
 
 
@@ -195,25 +197,73 @@ def _places(experiment, settings):
 
 
 def _ways(experiment, settings):
-  """How to score: pairs of codes, and images or `None` for all."""
-  codes = settings.num_samples
+  """Pairs of importance samples, and images or `None` for all, to score by."""
+  num = settings.num_samples
   if not experiment.config.latent_size:
-    return [(1, None)]  # Without a code, one is exact.
+    return [(1, None)]  # Without a latent, one is exact.
   if settings.max_images is None:
-    return [(codes, None)]
-  return [(min(codes, _CODES_OF_ALL), None), (codes, settings.max_images)]
+    return [(num, None)]
+  return [(min(num, _SAMPLES_OF_ALL), None), (num, settings.max_images)]
 
 
-def _is_scored(workdir, reached, codes, images):
-  """Whether there is such a score, or one of at least as many codes."""
-  num = min(images or reached.images.test, reached.images.test)
+def _is_scored(workdir, reached, num_samples, max_images):
+  """Whether there is a score of these images with at least as many samples."""
+  num = min(max_images or reached.images.test, reached.images.test)
   return any(
     score['num_images'] == num
-    and score['num_samples'] >= codes
-    and bool(score.get('spread')) == (images is not None)
+    and score['num_samples'] >= num_samples
+    and bool(score.get('spread')) == (max_images is not None)
     for score in records.scores_at(workdir, reached.step)
   )
 
 
 def _say(experiment, words):
   console.say(f'{experiment.name}: {words}')
+
+
+def figure_path(out: str | os.PathLike, name: str) -> pathlib.Path:
+  """Path of a figure, below the folder of all results."""
+  return pathlib.Path(out) / 'results' / f'figure_{name}.png'
+
+
+def draw(
+  figure: experiments.Figure, plan: experiments.Plan, settings: Settings
+) -> pathlib.Path:
+  """Draws and writes a figure: test images beside reconstructions."""
+  names = [name for name in (figure.experiment, figure.beside) if name]
+  folders = [settings.workdir(plan.experiments[name]) for name in names]
+  # The second one may not have been run.
+  there = folders[:1] + [f for f in folders[1:] if (f / workdirs.LAST).exists()]
+  parts, images = [], None
+  for folder in there:
+    run = workdirs.restore(folder, 'last')
+    latents.check_code(run.model, 'experiment')
+    if images is None:
+      data = images_lib.load(run, settings.data_dir)
+      first = data.test[:_IMAGES]
+      images = data_lib.fixed_binarization(first, 'test', kind=data.kind)
+    label = images_lib.label(folder, run)
+    made = figures.decompressions(run.model, images, _DRAWS, _SEED)
+    parts.append((label, *made))
+    if figure.samples and folder == there[0]:
+      parts.append((label, *figures.samples(run.model, _SAMPLES, _SEED)))
+  texts = [f'{label}: {words}' for label, _, words in parts]
+  drawn = [figures.captioned(x, t) for (_, x, _), t in zip(parts, texts)]
+  target = figure_path(settings.out, figure.name)
+  text = f'Figure {figure.name}, {figure.title}. ' + '; '.join(texts)
+  figures.save_png(target, _beside(drawn), 1, text)
+  return target
+
+
+def _beside(parts):
+  """Pictures next to each other, aligned at their upper edges."""
+  height = max(part.shape[0] for part in parts)
+  padded = [
+    np.pad(
+      part,
+      ((0, height - part.shape[0]), (0, _GAP), (0, 0)),
+      constant_values=figures.PAPER,
+    )
+    for part in parts
+  ]
+  return np.concatenate(padded, 1)

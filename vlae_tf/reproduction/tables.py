@@ -1,13 +1,27 @@
-"""`RESULTS.md`, from the paper's figures and the records alone."""
+"""`RESULTS.md`: the paper's tables beside our numbers, from records alone."""
 
 import math
 import os
 import pathlib
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from vlae_tf.reproduction import paired, paper, records, rows, summaries
+import numpy as np
+
+from vlae_tf.evaluation import likelihood
+from vlae_tf.models import config as config_lib
+from vlae_tf.reproduction import experiments, paper, records, runner
 from vlae_tf.utils import files as files_lib
 
 NAME = 'RESULTS.md'
+_TRAINED_ON = 'validation_trained_on'  # Split of the learning curve.
+_PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability')
+_PIXELS = {
+  'binary': 'binary as they come',
+  'grey': 'binarised afresh for training, once for the test',
+  'levels': '256 levels',
+}
 _HEADS = (
   'model',
   'paper: NLL',
@@ -23,47 +37,25 @@ _HEADS = (
   'weights',
   'data',
 )
-
-
-def write(plan: rows.Plan, out: str | os.PathLike) -> pathlib.Path:
-  """Writes `RESULTS.md`."""
-  path = pathlib.Path(out) / NAME
-  files_lib.write_text(path, render(plan, out))
-  return path
-
-
-def render(plan: rows.Plan, out: str | os.PathLike) -> str:
-  """The text of `RESULTS.md`, see `write`."""
-  names = [e.name for e in plan.needed()]
-  found = {name: records.read(out, name) for name in names}
-  done = {name: record for name, record in found.items() if record}
-  parts = [_opening(plan, done)]
-  for table in plan.tables:
-    parts.append(f'## {table.title}')
-    parts.append(f'In the paper: {table.where}.' if table.where else '')
-    parts += [_table(table, done), _told(table, done)]
-    if table.reference:
-      parts += [_budgets(table, plan, done), _differences(table, done, out)]
-  parts += _figures(plan, out)
-  parts.append(summaries.runs(plan, done))
-  return '\n\n'.join(part for part in parts if part) + '\n'
-
-
-def _opening(plan, done):
-  own = [r for t in plan.tables for r in t.rows if r.published.own]
-  own = own or [r for t in plan.tables for r in t.rows]
-  found = [(row, record) for row in own if (record := _record(row, done))]
-  measured = sum(record.nll is not None for _, record in found)
-  overs = [over for pair in found if (over := _over(*pair)) is not None]
-  reached = sum(over <= 0 for over in overs)
-  return f"""\
+_RUN_HEADS = (
+  'run',
+  'flags of `train`',
+  'state',
+  'steps',
+  'images/s',
+  'active units',
+  'hardware',
+  'versions',
+  'commit',
+)
+_OPENING = """\
 # Results
 
 Written by `python -m vlae_tf.reproduce`, which measures what is in it, from
 `results/tables/` and the paper's figures (`vlae_tf/reproduction/paper.json`:
-{paper.source()}); no number is typed in.
-{measured} of {len(own)} rows that are not quoted are measured; of \
-{len(overs)} that have a published NLL, {reached} reach it.
+{source}); no number is typed in.
+{measured} of {own} rows that are not quoted are measured; of \
+{published} that have a published NLL, {reached} reach it.
 
 NLL, KL and -ELBO are means over test images in nats, `+-` is a standard error
 over images. NLL is the importance-sampled -log p(x) from as many codes an image
@@ -76,187 +68,388 @@ says. Where validation images are trained on, their -ELBO at the end is told:
 the further it is below that of test images, the more a model overfits. The two
 sets differ of themselves as well, as the rows without a code show, which have
 too few weights to overfit much."""
+_RUNS = """\
+## Runs
+
+Configs as a whole, learning curves and all scores are in `results/tables/`. A \
+run that went on elsewhere is told by where it was last.
+"""
 
 
-def _record(row, done):
-  return done.get(row.experiment)
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """A table in Markdown."""
+  lines = [heads, ['---'] * len(heads), *rows]
+  return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
 
 
-def _table(table, done):
-  lines = [_line(_HEADS), _line(['---'] * len(_HEADS))]
-  for row in table.rows:
-    p = row.published
-    name = f'**{p.name}**' if p.own else p.name
-    cells = [name, p.nll_text, *_ours(row, done)]
-    cells.insert(4, _paper_kl(p))
-    lines.append(_line(cells))
-  return '\n'.join(lines)
+def write(plan: experiments.Plan, out: str | os.PathLike) -> pathlib.Path:
+  """Writes `RESULTS.md`."""
+  path = pathlib.Path(out) / NAME
+  files_lib.write_text(path, render(plan, out))
+  return path
 
 
-def _line(cells):
-  return f'| {" | ".join(cells)} |'
+def render(plan: experiments.Plan, out: str | os.PathLike) -> str:
+  """The text of `RESULTS.md`."""
+  needed = plan.needed()
+  done = {e.name: r for e in needed if (r := records.read(out, e.name))}
+  parts = [_opening(plan, done)]
+  for table in plan.tables:
+    rows = [(row, done.get(row.experiment or '')) for row in table.rows]
+    parts.append(f'## {table.title}')
+    parts.append(f'In the paper: {table.where}.' if table.where else '')
+    parts.append(markdown(_HEADS, (_cells(*pair) for pair in rows)))
+    parts.append('\n'.join(filter(None, (_remark(*pair) for pair in rows))))
+    if table.reference:
+      parts.append(_budgets(table, plan, rows))
+      parts.append(_differences(table, rows, out))
+  for figure in plan.figures:
+    path = runner.figure_path('', figure.name)
+    if pathlib.Path(out, path).exists():
+      parts += [f'## Figure {figure.name}: {figure.title}', f'![]({path})']
+  if done:
+    runs = (_run(done[e.name]) for e in needed if e.name in done)
+    parts.append(f'{_RUNS}\n{markdown(_RUN_HEADS, runs)}')
+  return '\n\n'.join(part for part in parts if part) + '\n'
 
 
-def _paper_kl(published):
-  nats = published.kl is not None and f'{published.kl} nats'
-  bits = published.kl_bits is not None and f'{published.kl_bits} bits'
-  return ' = '.join(text for text in (nats, bits) if text)
+def _opening(plan, done):
+  rows = [row for table in plan.tables for row in table.rows]
+  own = [row for row in rows if row.own] or rows
+  found = [(row, done[row.experiment]) for row in own if row.experiment in done]
+  overs = [over for pair in found if (over := _over(*pair)) is not None]
+  return _OPENING.format(
+    source=paper.source(),
+    measured=sum(record.nll is not None for _, record in found),
+    own=len(own),
+    published=len(overs),
+    reached=sum(over <= 0 for over in overs),
+  )
 
 
-def _ours(row, done):
-  """Cells of what we measured: NLL, difference, and the ten behind."""
-  record = _record(row, done)
+def _cells(row, record):
+  """A row of a table, by `_HEADS`."""
+  name = f'**{row.name}**' if row.own else row.name
+  nats = row.kl is not None and f'{row.kl} nats'
+  bits = row.kl_bits is not None and f'{row.kl_bits} bits'
+  kl = ' = '.join(text for text in (nats, bits) if text)
   if record is None:
-    is_ours = row.experiment or row.published.own
-    why = row.why_not or 'not run'
-    return [why if is_ours else '', *[''] * 9]
-  nll, bound = record.nll, record.bound
-  images = record.data['test_images']
-  cells = [_nll(nll), _difference(row, record)]
-  if bound is None:
-    cells += [''] * 3
-  else:
-    bits = bound['rate'] / math.log(2)
-    elbo = summaries.with_error(-bound['elbo'], bound['elbo_stderr'])
-    cells += [f'{bound["rate"]:.2f}', f'{bits:.2f}', elbo]
-    cells[-1] += summaries.part(bound, images)
-  codes = _codes_told(record, '', images) if nll else ''
-  cells += [codes, summaries.epochs(record), summaries.minutes(record)]
-  return [*cells, summaries.count(record.weights), summaries.protocol(record)]
-
-
-def _codes_told(record, unit, images):
-  """Of how many codes the NLL is."""
-  if not record.has_code:
-    return 'none, exact' if not unit else 'without a code and exact'
-  score = record.nll
-  return f'{score["num_samples"]:,}{unit}{summaries.part(score, images)}'
-
-
-def _nll(score):
-  if score is None:
-    return 'not measured'
-  return summaries.with_error(score['nll'], score['nll_stderr'])
-
-
-def _difference(row, record):
-  over = _over(row, record)
-  return '' if over is None else f'{over:+.2f}'
+    why = (row.why_not or 'not run') if row.experiment or row.own else ''
+    return [name, row.nll_text, why, '', kl, *[''] * 8]
+  nll, bound, over = record.nll, record.bound, _over(row, record)
+  measured = ['', '', '']
+  if bound is not None:
+    elbo = with_error(-bound['elbo'], bound['elbo_stderr'])
+    rate = bound['rate']
+    measured = [f'{rate:.2f}', f'{rate / math.log(2):.2f}']
+    measured.append(elbo + part(bound, record.images.test))
+  return [
+    name,
+    row.nll_text,
+    with_error(nll['nll'], nll['nll_stderr']) if nll else 'not measured',
+    '' if over is None else f'{over:+.2f}',
+    kl,
+    *measured,
+    _num_samples(record, '') if nll else '',
+    epochs(record),
+    minutes(record),
+    '' if record.weights is None else f'{record.weights:,}',
+    _protocol(record),
+  ]
 
 
 def _over(row, record):
   """Nats by which our NLL is above the paper's."""
-  if row.published.nll is None or record.nll is None:
+  if row.nll is None or record.nll is None:
     return None
-  return record.nll['nll'] - float(row.published.nll)
+  return record.nll['nll'] - float(row.nll)
 
 
-def _told(table, done):
-  """In words: which figures of the paper are reached, and which are not."""
-  lines = []
-  for row in table.rows:
-    if not row.published.own:
-      continue
-    record = _record(row, done)
-    name = row.published.name
-    if record is None:
-      lines.append(f'- {name}: {row.why_not or "not run"}.')
-      continue
-    over = _over(row, record)
-    words = [] if record.finished else [summaries.unfinished(record)]
-    if over is not None:
-      word = 'reached' if over <= 0 else 'not reached'
-      side = 'below' if over <= 0 else 'above'
-      images = record.data['test_images']
-      words.insert(
-        0,
-        f"the paper's {row.published.nll} is {word}: {abs(over):.2f} nats "
-        f'{side} it, {_codes_told(record, " codes an image", images)}',
-      )
-    if fitted := summaries.overfitting(record):
-      words.append(fitted)
-    if words:
-      lines.append(f'- {name}: {"; ".join(words)}.')
-  return '\n'.join(lines)
+def _num_samples(record, unit):
+  """Importance samples of the NLL."""
+  if not record.has_latent:
+    return 'without a code and exact' if unit else 'none, exact'
+  score = record.nll
+  return f'{score["num_samples"]:,}{unit}{part(score, record.images.test)}'
 
 
-def _budgets(table, plan, done):
-  """How long compared rows train, and whether they do so equally long."""
-  there = [r for r in table.rows if r.experiment]
-  planned = {plan.experiments[r.experiment].config.max_epochs for r in there}
+def _remark(row, record):
+  """Whether the paper's number is reached, and what qualifies ours."""
+  if not row.own:
+    return ''
+  if record is None:
+    return f'- {row.name}: {row.why_not or "not run"}.'
+  words, over = [], _over(row, record)
+  if over is not None:
+    word, side = ('reached', 'below') if over <= 0 else ('not reached', 'above')
+    words.append(
+      f"the paper's {row.nll} is {word}: {abs(over):.2f} nats {side} it, "
+      f'{_num_samples(record, " codes an image")}'
+    )
+  if not record.finished:
+    words.append(
+      f'training is not finished: {record.steps:,} of '
+      f'{record.steps_planned:,} steps'
+    )
+  words += _overfitting(record)
+  return f'- {row.name}: {"; ".join(words)}.' if words else ''
+
+
+def _overfitting(record):
+  """The gap between the bounds of training and test images, if known."""
+  # Of validation images that are trained on, at the end of the run, by the
+  # averaged weights that test images are scored with.
+  points = record.curve.get(_TRAINED_ON)
+  if not (record.finished and points and record.bound):
+    return []
+  epoch, elbo, _ = points[-1]
+  if record.epochs - epoch > 1:
+    return []
+  gap = elbo - record.bound['elbo']
+  side = 'below' if gap >= 0 else 'above'
+  return [
+    f'-ELBO of validation images, which it is trained on, is {-elbo:.2f}, '
+    f'{abs(gap):.2f} {side} that of test images'
+  ]
+
+
+def _budgets(table, plan, rows):
+  """Epochs of rows that are compared, and which rows had others."""
+  there = [(row, record) for row, record in rows if row.experiment]
+  planned = {plan.experiments[r.experiment].config.max_epochs for r, _ in there}
   assert len(planned) == 1, f'{table.name}: {planned}'
   text = f'Rows are compared at equal budgets, in epochs: {planned.pop():g}.'
-  late = [
-    r.published.name
-    for r in there
-    if (record := _record(r, done)) and not record.finished
-  ]
-  text += f' Not yet trained so long: {", ".join(late)}.' if late else ''
+  there = [(row, record) for row, record in there if record]
+  if late := [row.name for row, record in there if not record.finished]:
+    text += f' Not yet trained so long: {", ".join(late)}.'
   others = [
-    f'{r.published.name}, `{" ".join(flags)}`'
-    for r in there
-    if (record := _record(r, done))
-    and (flags := summaries.since_changed(record))
+    f'{row.name}, `{" ".join(flags)}`'
+    for row, record in there
+    if (flags := changed_flags(record))
   ]
-  return text + (
-    f' Trained by other flags than the presets have now: {", ".join(others)}.'
-    if others
-    else ''
-  )
+  if others:
+    text += ' Trained by other flags than the presets have now: '
+    text += f'{", ".join(others)}.'
+  return text
 
 
-def _differences(table, done, out):
-  """Rows against the reference, over the same images where these are there."""
-  reference = next(r for r in table.rows if r.published.name == table.reference)
-  other = _record(reference, done)
-  lines = []
-  for row in table.rows:
-    record = _record(row, done)
-    if row is not reference and record and other and record.nll and other.nll:
-      ours = _paired(record, other, out)
-      name = row.published.name
-      lines.append(_line([name, ours, _published_difference(row, reference)]))
-  if not lines:
+def _differences(table, rows, out):
+  """NLL of rows less that of the reference, paired by image if possible."""
+  pairs = [(row, record) for row, record in rows if record and record.nll]
+  found = [pair for pair in pairs if pair[0].name == table.reference]
+  if not found or len(pairs) < 2:
     return ''
+  reference, other = found[0]
+  lines = []
+  for row, record in pairs:
+    if row is reference:
+      continue
+    published = row.over_reference
+    if published is None and None not in (row.nll, reference.nll):
+      published = row.nll - reference.nll
+    published = '' if published is None else f'{published:+}'
+    lines.append((row.name, _paired(record, other, out), published))
   head = f'NLL less that of {table.reference}, ours'
-  return '\n'.join(
-    [_line([table.title, head, 'the paper']), _line(['---'] * 3), *lines]
-  )
+  return markdown((table.title, head, 'the paper'), lines)
 
 
 def _paired(record, other, out):
-  files = [
-    records.path(out, r.name).with_suffix('.npz') for r in (record, other)
-  ]
-  nums = {r.nll['num_images'] for r in (record, other)}
-  sets = {r.config['dataset'] for r in (record, other)}
-  codes = {_codes(r.nll) for r in (record, other) if r.has_code}
-  same = len(nums) == len(sets) == 1 and len(codes) < 2
-  if same and all(file.exists() for file in files):
-    found = paired.difference(*files)
-    text = summaries.with_error(found.mean, found.stderr, '+')
+  both = (record, other)
+  paths = [records.path(out, r.name).with_suffix('.npz') for r in both]
+  nums = {r.nll['num_images'] for r in both}
+  sets = {r.config['dataset'] for r in both}
+  samples = {
+    (r.nll['num_samples'], r.nll.get('num_corrected'))
+    for r in both
+    if r.has_latent
+  }
+  same = len(nums) == len(sets) == 1 and len(samples) < 2
+  if same and all(path.exists() for path in paths):
+    found = difference(*paths)
+    text = with_error(found.mean, found.stderr, '+')
     return f'{text}, of the same {found.num_images:,} images'
   return f'{record.nll["nll"] - other.nll["nll"]:+.2f}'
 
 
-def _codes(score):
-  return score['num_samples'], score.get('num_corrected')
+class Difference(NamedTuple):
+  """A mean of differences over images in nats, and its standard error."""
+
+  mean: float
+  stderr: float
+  num_images: int
 
 
-def _published_difference(row, reference):
-  ours, theirs = row.published, reference.published
-  if ours.over_reference is not None:
-    return f'{ours.over_reference:+}'
-  if None in (ours.nll, theirs.nll):
+def difference(
+  path: str | os.PathLike, reference: str | os.PathLike
+) -> Difference:
+  """NLL of a model less that of a reference, image by image."""
+  # What makes an image hard for both falls out of the standard error, `s /
+  # n^0.5` of the differences, which is smaller than those of the two means.
+  # More samples of some images, `better_log_prob`, correct the mean.
+  ours, theirs = _read_log_prob(path), _read_log_prob(reference)
+  if ours.of_all.shape != theirs.of_all.shape:
+    raise ValueError(
+      '`path` and `reference` must be of the same images, got '
+      f'{len(ours.of_all)} in {path} and {len(theirs.of_all)} in '
+      f'{reference}.'
+    )
+  values = theirs.of_all - ours.of_all
+  sides = [side for side in (ours, theirs) if side.numbers is not None]
+  if not sides:
+    error = likelihood.standard_error(values)
+    return Difference(float(values.mean()), error, len(values))
+  numbers = sides[0].numbers
+  if not all(np.array_equal(side.numbers, numbers) for side in sides):
+    raise ValueError(
+      '`path` and `reference` must have more samples of the same images, got '
+      f'{path} and {reference}.'
+    )
+  better = theirs.best(numbers) - ours.best(numbers)
+  mean, error = likelihood.corrected_mean(values, numbers, better)
+  return Difference(mean, error, len(values))
+
+
+class _LogProb(NamedTuple):
+  """Log-likelihoods of all images, and better ones of some."""
+
+  of_all: np.ndarray
+  numbers: np.ndarray | None
+  of_some: np.ndarray | None
+
+  def best(self, numbers):
+    """The best estimates of some images."""
+    return self.of_all[numbers] if self.of_some is None else self.of_some
+
+
+def _read_log_prob(path):
+  try:
+    with np.load(pathlib.Path(path)) as stored:
+      found = _LogProb(
+        np.float64(stored['log_prob']),
+        stored.get('better_numbers'),
+        stored.get('better_log_prob'),
+      )
+  except (OSError, ValueError, KeyError) as error:
+    raise ValueError(f'{path} holds no log_prob of images: {error}') from error
+  shape = found.of_all.shape
+  if len(shape) != 1 or not found.of_all.size:
+    raise ValueError(f'{path} must hold a log_prob per image, got {shape}')
+  return found
+
+
+def with_error(mean: float, error: float | None, sign: str = '') -> str:
+  """A mean with its standard error, if known.
+
+  >>> with_error(79.034, 0.128), with_error(0.5, None, '+')
+  ('79.03 +- 0.13', '+0.50')
+  """
+  text = format(mean, f'{sign}.2f')
+  return text if error is None else f'{text} +- {error:.2f}'
+
+
+def percent(accuracies: Sequence[float] | None) -> str:
+  """The mean of accuracies in %, with its standard error over several."""
+  if not accuracies:
     return ''
-  return f'{ours.nll - theirs.nll:+}'
+  values = [100 * accuracy for accuracy in accuracies]
+  mean = f'{statistics.mean(values):.1f}'
+  if len(values) == 1:
+    return mean
+  return f'{mean} +- {likelihood.standard_error(np.array(values)):.1f}'
 
 
-def _figures(plan, out):
-  """Links to the figures that are there."""
-  parts = []
-  for figure in plan.figures:
-    name = f'results/figure_{figure.name}.png'
-    if (pathlib.Path(out) / name).exists():
-      parts += [f'## Figure {figure.name}: {figure.title}', f'![]({name})']
-  return parts
+def part(score: Mapping[str, Any], images: int) -> str:
+  """The part of the test images that a score is of; '' for all of them."""
+  if 'num_corrected' in score:
+    return (
+      f' ({score["num_corrected"]:,} of {images:,} images, '
+      f'{score["num_samples_of_all"]:,} codes of the others)'
+    )
+  if score['num_images'] == images:
+    return ''
+  return f' (first {score["num_images"]:,} of {images:,} images)'
+
+
+def epochs(record: records.Record) -> str:
+  """Epochs of the run and, before them, of the runs it started from."""
+  own = f'{record.epochs:.0f}'
+  if not record.finished:
+    own = f'{record.epochs:.1f} of {record.epochs_planned:g}'
+  return _added(record.epochs_before, own)
+
+
+def minutes(record: records.Record) -> str:
+  """Minutes of training, as `epochs`."""
+  if record.minutes is None:
+    return ''
+  before = [about.get('minutes') for about in record.before]
+  return _added(before, f'{record.minutes:,.0f}')
+
+
+def steps(record: records.Record) -> str:
+  """Steps, as `epochs`."""
+  before = [about.get('steps') for about in record.before]
+  return _added(before, f'{record.steps:,}')
+
+
+def _added(before, own):
+  """A sum over runs, the first run first."""
+  texts = ['?' if n is None else f'{n:,.0f}' for n in reversed(before)]
+  return ' + '.join([*texts, own])
+
+
+def changed_flags(record: records.Record) -> list[str]:
+  """Flags that the run needs besides its own, as presets are by now."""
+  now = config_lib.from_args([f'--preset={record.preset}', *record.flags])
+  return [
+    config_lib.as_arg(name, value)
+    for name, value in record.config.items()
+    if name not in records.FREE and getattr(now, name) != value
+  ]
+
+
+def _protocol(record):
+  """The images of training and test."""
+  images = record.images
+  split = record.config['train_on'].replace('+', ' + ')
+  flips = record.config.get('horizontal_flips')
+  mirrored = ', mirrored at random' if flips else ''
+  return (
+    f'{split}, {images.training:,}{mirrored}; test, {images.test:,}; '
+    f'{_PIXELS.get(images.kind, images.kind)}'
+  )
+
+
+def _run(record):
+  """A row of the table of runs, by `_RUN_HEADS`."""
+  flags = [f'--preset={record.preset}', *record.flags, *changed_flags(record)]
+  after, start = '', record.started_from
+  if start is not None:
+    taken = start['about'].get('steps')
+    after = f' with `--start_from` a trained model: {start["name"]}'
+    after += '' if taken is None else f', {taken:,} steps'
+    after += f', weights {start["sha256"][:12]}'
+  units = record.active_units
+  speed = record.images_per_s
+  found = record.environment
+  # Whether files were changed is behind a dash.
+  digits, dash, rest = (found.get('git_commit') or '').partition('-')
+  return [
+    f'`{record.name}`',
+    f'`{" ".join(flags)}`{after}',
+    'finished' if record.finished else 'not finished',
+    f'{record.steps:,} of {record.steps_planned:,}',
+    '' if speed is None else f'{speed:,.0f}',
+    '' if units is None else f'{units} of {record.config["latent_size"]}',
+    _hardware(found),
+    ', '.join(f'{name} {found[name]}' for name in _PACKAGES if name in found),
+    digits[:12] + dash + rest,
+  ]
+
+
+def _hardware(found):
+  cores = found.get('cores')
+  cpu = found.get('cpu') or found.get('processor') or ''
+  if cores:
+    cpu = f'{cpu}, {cores} core{"" if cores == 1 else "s"}'
+  return '; '.join(x for x in [*found.get('gpus', ()), cpu] if x)

@@ -1,6 +1,7 @@
-"""One model with larger and larger windows of its decoder, at equal budgets.
+"""Sweep over decoder windows: one model with larger and larger windows.
 
-What the window sees need not be in the code: the paper's argument, measured.
+What the window models, the latent need not encode: the paper's argument,
+measured at equal budgets.
 
 #### References
 
@@ -9,40 +10,59 @@ What the window sees need not be in the code: the paper's argument, measured.
      https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
 """
 
+import json
 import math
+import os
+import pathlib
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vlae_tf.data import sources
-from vlae_tf.evaluation import figures, likelihood
-from vlae_tf.reproduction import records, rows
+from vlae_tf.data import fixed_binarization, sources
+from vlae_tf.evaluation import figures, sampling
+from vlae_tf.reproduction import records, runner, tables
+from vlae_tf.reproduction.experiments import Experiment
+from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import scores, workdirs
+from vlae_tf.utils import files
 
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
+FOLDER = 'results/windows'
+_HEADS = (
+  'window',
+  'pixels',
+  'bits in the code',
+  'NLL, nats',
+  '-ELBO, nats',
+  'linear probe, %',
+  'epochs',
+  'minutes',
+)
+_SHOWN, _DRAWS, _SEED, _DRAWS_OF_LABELS = 16, 3, 0, 5
 
 
 class Row(NamedTuple):
-  """What became of a window."""
+  """Results of a window."""
 
-  window: str  # Its name.
-  pixels: int  # How many it has, see `num_pixels`.
-  record: records.Record  # `Record` of its run.
-  # Of a linear probe on the code, one a draw of labelled images; empty where
-  # there are no labels.
+  window: str
+  pixels: int  # Number of pixels in the window, see `num_pixels`.
+  record: records.Record
+  # Of a linear probe on the latent, one for each draw of labelled images;
+  # empty without labels.
   accuracies: list[float]
-  num_labels: int | None  # How many labels the probe has.
+  num_labels: int | None  # Of the probe.
 
   @property
   def bits(self) -> float:
-    """In the code of an image, on average."""
+    """Mean rate of an image in bits."""
     return self._of_bound('rate_bits')
 
   @property
   def bound(self) -> float:
-    """-ELBO, in nats an image."""
+    """-ELBO in nats per image."""
     return -self._of_bound('elbo')
 
   def _of_bound(self, name):
@@ -50,7 +70,7 @@ class Row(NamedTuple):
     return float(self.record.bound[name])
 
   def as_json(self) -> dict[str, Any]:
-    """What a page about the sweep needs to know of it."""
+    """The row for a JSON file."""
     return {
       'window': self.window,
       'pixels': self.pixels,
@@ -83,36 +103,24 @@ def size(window: str, dataset: str) -> tuple[int, int]:
 
 
 def num_pixels(window: str, dataset: str) -> int:
-  """Pixels that a window has where no edge of the image cuts it."""
+  """Number of pixels in a window that no edge of the image cuts."""
   width, height = size(window, dataset)
   return width * height + math.ceil((width - 1) / 2)
 
 
 def experiments(
   preset: str, windows: Sequence[str], flags: Sequence[str] = ()
-) -> dict[str, rows.Experiment]:
-  """The run of each window.
+) -> dict[str, Experiment]:
+  """The run of each window; the preset and further flags are shared.
 
   >>> experiments('omniglot', ['4x2'])['4x2'].flags
   ('--decoder=window', '--window=4x2')
-
-  Args:
-    preset: Name of the preset that they have in common.
-    windows: Names of windows, see `size`; each once.
-    flags: Further flags of `train`.
-
-  Returns:
-    `Experiment`s by window.
-
-  Raises:
-    ValueError: There is none, one is no window or there twice, or the preset is
-      not known.
   """
   if not windows or len(set(windows)) < len(windows):
     raise ValueError(
       f'`windows` must be one or more, each once, got {list(windows)}.'
     )
-  dataset = rows.Experiment('', preset, tuple(flags)).config.dataset
+  dataset = Experiment('', preset, tuple(flags)).config.dataset
   found = {}
   for window in windows:
     width, height = size(window, dataset)
@@ -120,76 +128,147 @@ def experiments(
     if not width:
       own = ['--decoder=factorised', '--nodecoder_tied']
     name = f'{preset}_window_{window}'
-    found[window] = rows.Experiment(name, preset, (*flags, *own))
+    found[window] = Experiment(name, preset, (*flags, *own))
   return found
+
+
+def measure(
+  window: str,
+  experiment: Experiment,
+  settings: runner.Settings,
+  num_labels: int,
+) -> Row | None:
+  """Trains, scores and probes the model of a window, as far as is missing."""
+  record = runner.run(experiment, settings)
+  if record is None:
+    return None
+  pixels = num_pixels(window, record.config['dataset'])
+  if not num_labels:
+    return Row(window, pixels, record, [], None)
+  workdir = settings.workdir(experiment)
+  path = workdir / scores.FOLDER / f'probe_{num_labels}.json'
+  found = _probed(path, record.steps)
+  if found is None:
+    args = ['vlae_tf.probe', f'--num_labels={num_labels}', '--features=mean']
+    args += [f'--repeats={_DRAWS_OF_LABELS}', f'--out={path}', '--overwrite']
+    args += [f'--workdir={os.fspath(workdir)}']
+    if settings.data_dir is not None:
+      args.append(f'--data_dir={settings.data_dir}')
+    runner.command(experiment, settings, args)
+    found = _probed(path, record.steps)
+  return Row(window, pixels, record, found or [], num_labels)
+
+
+def _probed(path, step):
+  """Accuracies of the linear probe on the checkpoint of a step, if there."""
+  if not path.exists():
+    return None
+  found = json.loads(path.read_text(encoding='utf-8'))
+  if found['step'] != step:
+    return None
+  (number,) = found['num_labels']
+  return found['rows'][0]['accuracies'][str(number)]
+
+
+class Drawn(NamedTuple):
+  """Reconstructions of the same test images by the models of a sweep."""
+
+  images: np.ndarray  # [num, height, width, channels] in [0, 1].
+  # By window, [draws, num, height, width, channels].
+  decompressions: dict[str, np.ndarray]
+  completions: dict[str, np.ndarray]  # Of their upper halves.
+
+
+def draw(found: Sequence[Row], settings: runner.Settings) -> Drawn:
+  """Decompresses and completes test images with the model of each window."""
+  images, decompressions, completions = None, {}, {}
+  for row in found:
+    run = workdirs.restore(settings.runs / row.record.name, 'last')
+    if images is None:
+      data = images_lib.load(run, settings.data_dir)
+      test = fixed_binarization(data.test, 'test', kind=data.kind)
+      # From all over: data sets are sorted.
+      images = test[np.linspace(0, len(test) - 1, _SHOWN).astype(int)]
+    half = images.shape[1] // 2 * images.shape[2]
+    made = sampling.decompress(run.model, images, _DRAWS, _SEED)
+    decompressions[row.window] = made
+    made = sampling.complete(run.model, images, half, _DRAWS, _SEED)
+    completions[row.window] = made
+  assert images is not None, 'no row'
+  return Drawn(images, decompressions, completions)
+
+
+def write(
+  found: Sequence[Row], drawn: Drawn, preset: str, settings: runner.Settings
+) -> list[pathlib.Path]:
+  """Writes the table, the numbers, the charts and the decompressions."""
+  folder = settings.out / FOLDER
+  names = ('.md', '.json', '_charts.png', '_decompressions.png')
+  paths = [folder / f'{preset}{name}' for name in names]
+  files.write_text(paths[0], table(found) + '\n')
+  content = {'preset': preset, 'rows': [row.as_json() for row in found]}
+  scores.write_to(paths[1], content)
+  text = f'{preset}: results by the window of the decoder'
+  figures.save_png(paths[2], picture(found), 1, text)
+  text = 'originals, framed, and decompressions by windows '
+  text += ', '.join(row.window for row in found)
+  each = np.stack([drawn.decompressions[row.window][0] for row in found])
+  made = figures.captioned(figures.beside(drawn.images, each), text)
+  figures.save_png(paths[3], made, 1, text)
+  return paths
+
+
+def table(found: Sequence[Row]) -> str:
+  """The rows as a table in Markdown."""
+  return tables.markdown(*cells(found))
 
 
 def cells(
   found: Sequence[Row],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-  """The rows as texts."""
-  heads: tuple[str, ...] = ('window', 'pixels', 'bits in the code')
-  heads += ('NLL, nats', '-ELBO, nats', 'linear probe, %', 'epochs', 'minutes')
-  rows_: list[tuple[str, ...]] = [
-    (
-      row.window,
-      str(row.pixels),
-      f'{row.bits:.1f}',
-      _nll(row.record.nll),
-      f'{row.bound:.2f}',
-      _percent(row.accuracies),
-      f'{row.record.epochs:.1f}',
-      '?' if row.record.minutes is None else f'{row.record.minutes:.0f}',
-    )
-    for row in found
-  ]
-  return heads, rows_
+  """The rows as texts, below their heads."""
+  return _HEADS, [_cells(row) for row in found]
 
 
-def table(found: Sequence[Row]) -> str:
-  """The rows as a table of Markdown."""
-  heads, rows_ = cells(found)
-  lines = [f'| {" | ".join(row)} |' for row in (heads, *rows_)]
-  return '\n'.join([lines[0], '|---' * len(heads) + '|', *lines[1:]])
+def _cells(row):
+  nll = row.record.nll
+  minutes = row.record.minutes
+  return (
+    row.window,
+    str(row.pixels),
+    f'{row.bits:.1f}',
+    tables.with_error(nll['nll'], nll['nll_stderr']) if nll else 'not measured',
+    f'{row.bound:.2f}',
+    tables.percent(row.accuracies) or 'no labels',
+    f'{row.record.epochs:.1f}',
+    '?' if minutes is None else f'{minutes:.0f}',
+  )
 
 
-def _nll(score):
-  if score is None:
-    return 'not measured'
-  return f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f}'
-
-
-def _percent(accuracies):
-  if not accuracies:
-    return 'no labels'
-  percent = 100 * np.asarray(accuracies)
-  if len(percent) < 2:
-    return f'{percent.mean():.1f}'
-  return f'{percent.mean():.1f} +- {likelihood.standard_error(percent):.1f}'
+def curves(found: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
+  """Values over the windows by chart and name; NaN where not measured."""
+  nll = [row.record.nll['nll'] if row.record.nll else math.nan for row in found]
+  probes = [100 * float(np.mean(row.accuracies or math.nan)) for row in found]
+  charted = {
+    'bits in the code': {'code': [row.bits for row in found]},
+    'nats an image': {'NLL': nll, '-ELBO': [row.bound for row in found]},
+    'linear probe on the code, %': {'probe': probes},
+  }
+  if np.isnan(probes).all():
+    charted.popitem()
+  return charted
 
 
 def picture(found: Sequence[Row]) -> np.ndarray:
   """Charts over the size of the window, one below the other."""
   # -> [height, width, 3]
   x = [math.log2(1 + row.pixels) for row in found]
-  code = [(a, row.bits) for a, row in zip(x, found)]
-  lengths = {
-    'NLL': [(a, r.record.nll['nll']) for a, r in zip(x, found) if r.record.nll],
-    '-ELBO': [(a, row.bound) for a, row in zip(x, found)],
-  }
-  probes = [
-    (a, 100 * float(np.mean(row.accuracies)))
-    for a, row in zip(x, found)
-    if row.accuracies
-  ]
   label = 'log2(1 + pixels of the window)'
-  parts = [
-    figures.chart({'code': code}, 'bits in the code', label),
-    figures.chart(lengths, 'nats an image', label, from_zero=False),
-  ]
-  if probes:
-    title = 'linear probe on the code, %'
-    parts.append(
-      figures.chart({'probe': probes}, title, label, from_zero=False)
-    )
+  parts = []
+  for k, (title, series) in enumerate(curves(found).items()):
+    points = {
+      name: [(a, b) for a, b in zip(x, values) if not math.isnan(b)]
+      for name, values in series.items()
+    }
+    parts.append(figures.chart(points, title, label, from_zero=not k))
   return np.concatenate(parts)

@@ -8,11 +8,6 @@ for (const chooser of document.querySelectorAll('.chooser')) {
       panel.hidden = panel.dataset.option !== option;
       if (!panel.hidden && output) output.value = panel.dataset.name;
     }
-    // Points of charts anywhere, of the same chooser.
-    for (const point of document.querySelectorAll(
-      `.point[data-chooser="${chooser.id}"]`)) {
-      point.classList.toggle('chosen', point.dataset.option === option);
-    }
   };
   for (const input of chooser.querySelectorAll(':scope > .control input')) {
     input.addEventListener('input', () => choose(input.value));

@@ -1,0 +1,279 @@
+"""Text and tables of a report: scores, the paper's, probes, codecs, configs."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vlae_tf.evaluation import latents
+from vlae_tf.reporting import page
+from vlae_tf.reporting.subjects import origin, Subject
+from vlae_tf.reproduction import paper
+from vlae_tf.reproduction import tables as tables_lib
+from vlae_tf.runs import history
+
+_SCORES = (
+  ('NLL, nats', 'nll', 1),
+  ('-ELBO, nats', 'elbo', -1),
+  ('rate, nats', 'rate', 1),
+  ('distortion, nats', 'distortion', 1),
+)
+
+
+def summary(subject: Subject) -> tuple[str, ...]:
+  """Paragraphs about a run."""
+  parts = [
+    f'{_model(subject)} {_training(subject)}',
+    _likelihood(subject),
+    _latent(subject),
+    _generalisation(subject),
+  ]
+  return tuple(part for part in parts if part)
+
+
+def _with_error(score: Mapping[str, Any], key: str, sign: int = 1) -> str:
+  """A mean and its standard error: '91.40 +- 0.31'."""
+  error = score.get(f'{key}_stderr')
+  is_known = error is not None and math.isfinite(error)
+  return tables_lib.with_error(sign * score[key], error if is_known else None)
+
+
+def _count(num: float, what: str) -> str:
+  """A number of things: '1 image', '8,070 images'."""
+  return f'{num:,} {what}' + 's' * (num != 1)
+
+
+def _model(subject):
+  config, shape = subject.run.config, subject.run.image_shape
+  size = 'x'.join(map(str, shape[:2])) + ' colour' * (shape[2] == 3)
+  code = 'without a code'
+  if subject.has_latent:
+    code_shape = 'x'.join(map(str, subject.run.model.event_shape))
+    code = f'by a code of {code_shape} numbers, prior {config.prior}'
+  sees, field = '', subject.outputs.field
+  if field is not None:
+    pixels = _count(field.num_pixels, 'pixel')
+    sees = f', in which a pixel sees {pixels} before it'
+    if not field.num_pixels:
+      sees = ', in which a pixel sees none of the others'
+  return (
+    f'{subject.name} models the {size} images of {subject.data.name} {code}, '
+    f'and the decoder {config.decoder}{sees}.'
+  )
+
+
+def _training(subject):
+  config = subject.run.config
+  split = config.train_on.replace('+', ' and ')
+  num = len(subject.data.split(config.train_on))
+  text = (
+    f'It was trained for {subject.epochs:.1f} epochs of the {num:,} images of '
+    f'{split}: {_count(subject.run.step, "step")} of {config.batch_size}'
+  )
+  minutes = subject.facts.get('minutes')
+  return f'{text}.' if not minutes else f'{text}, {minutes:,.0f} minutes.'
+
+
+def _likelihood(subject):
+  score, whole = subject.score, len(subject.data.test)
+  images = _count(score['num_images'], 'test image')
+  first = '' if score['num_images'] == whole else f' of {whole:,}'
+  if score['num_samples'] == 1 and subject.has_latent:
+    return (
+      f'The bound -ELBO on -log p(x) of {images}{first} is '
+      f'{_with_error(score, "elbo", -1)} nats, '
+      f'{score["elbo_bits_per_dim"]:.4f} bits a dimension. The NLL itself is '
+      'not measured yet.'
+    )
+  codes = f'{_count(score["num_samples"], "code")} an image'
+  by = f'estimated by {codes}' if subject.has_latent else 'exact'
+  return (
+    f'-log p(x) of {images}{first} is {_with_error(score, "nll")} nats, '
+    f'{score["bits_per_dim"]:.4f} bits a dimension, {by}; -ELBO is '
+    f'{_with_error(score, "elbo", -1)}.'
+  )
+
+
+def _latent(subject):
+  if not subject.has_latent:
+    return 'It has no code: what an image has in common is not kept anywhere.'
+  score, use = subject.score, subject.outputs.use
+  nats, bits = score['rate'], score['rate'] / math.log(2)
+  text = (
+    f'Of these {-score["elbo"]:.2f} nats {nats:.2f} are in the code, '
+    f'{bits:.1f} bits, and {score["distortion"]:.2f} in the pixels given it.'
+  )
+  if use is not None:
+    size = len(use.variances)
+    text += f' {use.active_units} of {size} numbers of the code are used.'
+  config = subject.run.config
+  floor = config.free_bits * math.prod(subject.run.image_shape)
+  floor *= config.objective in ('free_bits', 'soft_free_bits')
+  problem = latents.warning(nats, floor)
+  return text if problem is None else f'{text} Mind that {problem}'
+
+
+def _generalisation(subject):
+  # Of the last epoch.
+  first = subject.run.step - subject.steps_per_epoch
+  last = [
+    point.elbo
+    for point in history.curve(subject.log, 'train')
+    if first < point.step <= subject.run.step
+  ]
+  if not last:
+    return ''
+  return (
+    f'In the last epoch -ELBO of the training images was '
+    f'{-sum(last) / len(last):.2f} nats (of the weights as they were, not of '
+    f'their averages); of test images it is {-subject.score["elbo"]:.2f}.'
+  )
+
+
+def scores(subjects: Sequence[Subject]) -> page.Table:
+  """The scores of runs, a column each."""
+  columns = [_scores(subject) for subject in subjects]
+  rows = tuple(
+    (name, *(column[name] for column in columns)) for name in columns[0]
+  )
+  return page.Table(('', *(s.name for s in subjects)), rows)
+
+
+def _scores(subject):
+  score, use = subject.score, subject.outputs.use
+  cells = {name: _with_error(score, key, sign) for name, key, sign in _SCORES}
+  if score['num_samples'] == 1 and score['rate']:
+    cells['NLL, nats'] = 'not measured'
+  units = 'no code'
+  if use is not None:
+    units = f'{use.active_units} of {len(use.variances)}'
+  minutes = subject.facts.get('minutes')
+  return cells | {
+    'in the code, bits': f'{score["rate"] / math.log(2):.1f}',
+    'bits a dimension': f'{score["bits_per_dim"]:.4f}',
+    'numbers of the code in use': units,
+    'test images': f'{score["num_images"]:,}',
+    'codes an image': f'{score["num_samples"]:,}',
+    'epochs': f'{subject.epochs:.1f}',
+    'minutes': '' if minutes is None else f'{minutes:,.0f}',
+  }
+
+
+def published(subjects: Sequence[Subject]) -> list[page.Table]:
+  """The paper's tables of the data sets of runs, and the runs in them."""
+  found = []
+  for name, table in paper.tables().items():
+    ours = [_ours(s, table) for s in subjects if s.data.name == name]
+    if ours:
+      rows = [
+        (row.name, row.nll_text, '', 'the paper' if row.own else 'quoted')
+        for row in table.rows
+      ]
+      heads = ('model', 'NLL, nats', 'less the paper', 'measured by')
+      caption = f'{table.title}: {table.where} of {paper.source()}'
+      found.append(page.Table(heads, (*rows, *ours), caption))
+  return found
+
+
+def _ours(subject, table):
+  score = subject.nll
+  if score is None:
+    return subject.name, 'not measured', '', 'this run'
+  kind = _kind(subject.run.config)
+  own = next((r for r in table.rows if r.own and r.name == kind), None)
+  less = ''
+  if own is not None and own.nll is not None:
+    less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
+  codes = _count(score['num_samples'], 'code')
+  part = tables_lib.part(score, len(subject.data.test))
+  return (
+    subject.name,
+    _with_error(score, 'nll'),
+    less,
+    f'this run, {codes} an image{part}',
+  )
+
+
+def _kind(config):
+  """The model of the paper that a config is of."""
+  if not config.latent_size:
+    return 'unconditional decoder'
+  if config.prior != 'flow' or config.posterior != 'gaussian':
+    return None
+  return 'AF VAE' if config.decoder == 'factorised' else 'VLAE'
+
+
+def probes(subject: Subject) -> list[page.Table]:
+  """Accuracies written by `probe`, of these weights."""
+  found = []
+  for probe in subject.probes:
+    numbers = list(dict.fromkeys(map(str, probe['num_labels'])))
+    heads = ('classifier: features', *(f'{int(n):,} labels' for n in numbers))
+    rows = tuple(
+      (
+        f'{row["classifier"]}: {row["features"]}',
+        *(tables_lib.percent(row['accuracies'].get(n)) for n in numbers),
+      )
+      for row in probe['rows']
+    )
+    caption = (
+      f'Accuracy in % on {probe["num_test"]:,} test images, +- standard error '
+      f'over {probe["repeats"]} draws of labelled images'
+    )
+    found.append(page.Table(heads, rows, caption))
+  return found
+
+
+def codecs(subject: Subject) -> list[page.Table]:
+  """Sizes written by `compress --report`."""
+  return [_codec(report) for report in subject.codecs]
+
+
+def _codec(report):
+  num = report['images'] * math.prod(report['image_shape'])
+
+  def row(name, bits):
+    return name, f'{bits / 8:,.0f}', f'{bits / num:.4f}'
+
+  rows = [row('file', report['gross_bits'])]
+  if report.get('negative_elbo_bits'):
+    rows.append(row('-ELBO', report['negative_elbo_bits']))
+  for name, sizes in (report.get('baselines') or {}).items():
+    for way in ('together', 'one_by_one'):
+      words = f'{name}, {way.replace("_", " ")}'
+      rows.append(row(words, 8 * sizes[f'{way}_bytes']))
+  caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
+  return page.Table(('', 'bytes', 'bits a dimension'), tuple(rows), caption)
+
+
+def config(subject: Subject) -> page.Table:
+  """Fields of a config that differ from its preset."""
+  preset, differences = origin(subject.run.config)
+  rows = tuple(
+    (name, _plain(there), _plain(here))
+    for name, (there, here) in differences.items()
+  )
+  base = 'the defaults' if preset is None else f'preset {preset}'
+  rows = rows or (('no field', 'differs', ''),)
+  return page.Table(('field', base, 'here'), rows)
+
+
+def whole_config(subject: Subject) -> page.Table:
+  """All fields of a config, folded."""
+  fields = sorted(vars(subject.run.config).items())
+  rows = tuple((name, _plain(value)) for name, value in fields)
+  return page.Table(('field', 'value'), rows, 'All fields', folded=True)
+
+
+def environment(subject: Subject) -> page.Table:
+  """Hardware, versions and data of the training."""
+  found = dict(subject.facts.get('environment') or {})
+  found['images trained on, SHA-256'] = subject.run.fingerprint
+  rows = tuple((name, _plain(value)) for name, value in found.items())
+  return page.Table(('', 'trained with'), rows)
+
+
+def _plain(value):
+  if isinstance(value, str):
+    return value or 'none'
+  return json.dumps(value)
