@@ -120,9 +120,9 @@ def _quantities(record):
     'KL, bits': f'{bound["rate_bits"]:.2f}',
     'distortion, nats': f'{bound["distortion"]:.2f}',
     'NLL, nats': tables.with_error(nll['nll'], nll['nll_stderr']),
-    'codes an image': f'{nll["num_samples"]:,}',
+    'importance samples': f'{nll["num_samples"]:,}',
     'NLL, bits/dim': f'{nll["nll"] / math.log(2) / dims:.4f}',
-    'numbers of the code in use': f'{record.active_units} of '
+    'active latent dimensions': f'{record.active_units} of '
     f'{record.config["latent_size"]}',
     'epochs': tables.epochs(record),
     'steps': tables.steps(record),
@@ -142,7 +142,7 @@ def _colour_scores(name):
   if part['num_samples'] > 1:
     nll = (
       f'{part["bits_per_dim"]:.4f} +- {unit * part["nll_stderr"]:.4f} '
-      f'({part["num_samples"]} codes, {part["num_images"]:,} images)'
+      f'({part["num_samples"]} samples, {part["num_images"]:,} images)'
     )
   return (
     f'{full["elbo_bits_per_dim"]:.4f} +- {unit * full["elbo_stderr"]:.4f} '

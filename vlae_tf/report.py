@@ -1,8 +1,8 @@
-"""One page about runs: `python -m vlae_tf.report --workdir=W --out=FILE.html`.
+"""Report on runs: `python -m vlae_tf.report --workdir=W --out=FILE.html`.
 
-A single file that needs nothing but a browser: what became of the training,
-samples, decompressions, what the decoder sees, where the nats are, what it was
-made with. Several runs, `--workdir=W --workdir=V`, stand side by side.
+A self-contained page: scores, learning curves, samples, reconstructions,
+receptive field, rate and distortion, configuration and environment. Several
+runs, `--workdir=W --workdir=V`, are shown side by side.
 """
 
 from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
@@ -26,30 +26,30 @@ def define_flags():
   flags.DEFINE_multi_string(
     'workdir',
     None,
-    'Directory of a run; once for each of several.',
+    'Run directory; may be repeated.',
     required=True,
   )
   command_line.define_checkpoint()
   command_line.define_data_dir()
-  command_line.define_seed('Seed of everything random.')
+  command_line.define_seed('Random seed.')
   command_line.define_overwrite()
   command_line.define_quiet()
   flags.DEFINE_integer(
     'max_images',
     1000,
-    'Test images that are scored, by a code each, for the best and the worst.',
+    'Number of test images that are ranked by distortion.',
     lower_bound=2,
   )
   flags.DEFINE_string('out', None, '.html file to write.', required=True)
 
 
 def main():
-  """Looks at the runs, and writes the page."""
+  """Reads the runs and writes the page."""
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
   steps = subjects.STEPS * len(FLAGS.workdir)
-  with console.Meter(steps, 'look') as meter:
+  with console.Meter(steps, 'part') as meter:
     runs = subjects.read(
       FLAGS.workdir,
       FLAGS.checkpoint,

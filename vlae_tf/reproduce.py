@@ -1,9 +1,9 @@
-"""Measures the paper's tables: `python -m vlae_tf.reproduce --table=all`.
+"""Reproduces the paper's tables: `python -m vlae_tf.reproduce --table=all`.
 
-Trains what is missing, goes on with what is unfinished and scores it, in
---runs; writes `results/tables/`, a record an experiment, `results/figure_*.png`
-and RESULTS.md, all tables beside the paper's figures, into --out. The same
-command again does what is left.
+Trains and evaluates the experiments in --runs, and resumes unfinished ones.
+Writes a record of each to `results/tables/`, `results/figure_*.png`, and
+RESULTS.md with all tables beside the paper's numbers, into --out. The same
+command again completes the remaining work.
 """
 
 from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
@@ -30,31 +30,37 @@ def define_flags():
     'table',
     None,
     [*paper.tables(), *experiments.NUMBERS, 'all'],
-    'What to measure, once for each of several tables: by name, or 1 to 4 as '
-    'the paper counts them; everything if neither this nor --figure says less.',
+    'Table to reproduce, by name or by its number in the paper; may be '
+    'repeated. Everything without --table and --figure.',
   )
   flags.DEFINE_multi_enum(
-    'figure', None, ['1', '2'], 'Figure to draw, once for each of several.'
+    'figure',
+    None,
+    ['1', '2'],
+    'Figure to draw, by its number in the paper; may be repeated.',
   )
   flags.DEFINE_multi_string(
-    'experiment', None, 'Run these alone, by the names that --list shows.'
+    'experiment',
+    None,
+    'Experiment to run, by its name in --list; may be repeated.',
   )
-  flags.DEFINE_string('runs', 'runs', 'Folder of the directories of runs.')
+  flags.DEFINE_string('runs', 'runs', 'Folder of the run directories.')
   flags.DEFINE_string(
     'out',
     None,
-    'Folder that results/ and RESULTS.md go to; this one by default.',
+    'Folder for results/ and RESULTS.md; by default the current one.',
   )
   flags.DEFINE_float(
     'minutes_per_model',
     None,
-    'Minutes to train each model in this call; the next one goes on.',
+    'Training time of each model in this call, in minutes; the next call '
+    'resumes.',
     lower_bound=0.01,
   )
   flags.DEFINE_integer(
     'num_samples',
     None,
-    f'Codes of each test image for NLL, {_SAMPLES} by default; the paper takes '
+    f'Importance samples per test image, {_SAMPLES} by default; the paper uses '
     '4096.',
     lower_bound=2,
     upper_bound=1_000_000,
@@ -62,20 +68,24 @@ def define_flags():
   flags.DEFINE_integer(
     'max_images',
     None,
-    'Test images, from all over the set, that have so many codes; the others '
-    'have 32, and the mean is corrected by the difference.',
+    'Number of test images, spread over the set, with so many samples; the '
+    'others have 32, and the mean difference corrects the mean over all.',
     lower_bound=1,
   )
   flags.DEFINE_bool(
-    'train', True, 'Train; else score what is trained so far, as it is.'
+    'train', True, 'Train; else evaluate the last checkpoints only.'
   )
   flags.DEFINE_bool(
-    'smoke', False, 'Try the whole way in minutes, on handwritten digits.'
+    'smoke',
+    False,
+    'Run everything with tiny models on handwritten digits, in minutes.',
   )
   flags.DEFINE_bool(
-    'list', False, 'Print a line for the shell for each experiment, and end.'
+    'list', False, 'Print a shell command for each experiment, and exit.'
   )
-  flags.DEFINE_bool('render', False, 'Write RESULTS.md anew, and end.')
+  flags.DEFINE_bool(
+    'render', False, 'Rewrite RESULTS.md from the records, and exit.'
+  )
   command_line.define_data_dir()
   command_line.define_quiet()
 

@@ -1,10 +1,10 @@
-"""What the window decides: `python -m vlae_tf.window_sweep`.
+"""Compares decoder windows: `python -m vlae_tf.window_sweep`.
 
-Trains one model with larger and larger windows of the decoder for as many
-epochs each, in --runs, and writes `results/windows/` into --out: bits in the
-code, NLL and a linear probe on the code as a table, charts and JSON,
-decompressions of each beside the originals, and a page to choose a window on.
-The same command again does what is left.
+Trains one model with larger and larger decoder windows for equally many epochs,
+in --runs, and writes `results/windows/` into --out: rate, NLL and a linear
+probe on the latent as a table, charts and JSON, reconstructions beside the
+originals, and an interactive page. The same command again completes the
+remaining work.
 """
 
 from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
@@ -27,39 +27,52 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this command."""
   flags.DEFINE_enum(
-    'base_preset', 'dynamic_mnist', presets.names(), 'What all runs share.'
+    'base_preset',
+    'dynamic_mnist',
+    presets.names(),
+    'Preset that all runs share.',
   )
   flags.DEFINE_list(
     'windows',
     list(windows.USUAL),
-    'Windows, WIDTHxHEIGHT; factorised for none, full for all pixels before.',
+    'Windows, WIDTHxHEIGHT; factorised: none, full: all preceding pixels.',
   )
-  flags.DEFINE_float('max_epochs', 10.0, 'Epochs of each.', lower_bound=0.0)
+  flags.DEFINE_float('max_epochs', 10.0, 'Epochs of each run.', lower_bound=0.0)
   flags.DEFINE_multi_string(
-    'train_flag', [], 'Another flag of train, such as --train_flag=--seed=1.'
+    'train_flag',
+    [],
+    'Further flag of train, as --train_flag=--seed=1; may be repeated.',
   )
-  flags.DEFINE_string('runs', 'runs', 'Folder of the directories of runs.')
-  flags.DEFINE_string('out', '.', 'Folder that results/windows/ goes to.')
+  flags.DEFINE_string('runs', 'runs', 'Folder of the run directories.')
+  flags.DEFINE_string('out', '.', 'Folder for results/windows/.')
   flags.DEFINE_integer(
-    'num_samples', 128, 'Codes of each image for NLL.', lower_bound=2
+    'num_samples', 128, 'Importance samples per image for NLL.', lower_bound=2
   )
   flags.DEFINE_integer(
     'max_images',
     None,
-    'Test images with so many codes; the others have 32.',
+    'Number of test images with so many samples; the others have 32.',
     lower_bound=2,
   )
   flags.DEFINE_integer(
-    'num_labels', 1000, 'Labels of the linear probe; 0 for none.', lower_bound=0
+    'num_labels',
+    1000,
+    'Labelled images for the linear probe; 0 for none.',
+    lower_bound=0,
   )
   flags.DEFINE_float(
     'minutes_per_model',
     None,
-    'Minutes to train each model in this call; the next one goes on.',
+    'Training time of each model in this call, in minutes; the next call '
+    'resumes.',
     lower_bound=0.01,
   )
-  flags.DEFINE_bool('train', True, 'Train; else score what is trained so far.')
-  flags.DEFINE_bool('list', False, 'Print a line for the shell a run, and end.')
+  flags.DEFINE_bool(
+    'train', True, 'Train; else evaluate the last checkpoints only.'
+  )
+  flags.DEFINE_bool(
+    'list', False, 'Print a shell command for each run, and exit.'
+  )
   command_line.define_data_dir()
   command_line.define_quiet()
 

@@ -39,7 +39,7 @@ def test_a_panel_has_the_numbers_of_its_window(sweep):
   assert chooser.options == _WINDOWS and not chooser.slides
   for k, (name, panel) in enumerate(zip(_WINDOWS, chooser.panels)):
     cells = dict(panel[0].rows)
-    assert cells['bits in the code'] == f'{30 - 9 * k:.1f}'
+    assert cells['rate, bits'] == f'{30 - 9 * k:.1f}'
     assert cells['NLL, nats'] == f'{90 - k:.2f} +- 0.25'
     pictures = [part[0] for part in panel[1].parts]
     assert all(name in picture.alt for picture in pictures)

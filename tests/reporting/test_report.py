@@ -70,18 +70,18 @@ def test_the_summary_is_of_the_fullest_score(made, runs):
   score = json.loads(file.read_text())
   text = _texts(_section(made[('with',)], 'summary'))
   assert f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f} nats' in text
-  assert f'{score["num_samples"]} codes an image' in text
+  assert f'by {score["num_samples"]} importance samples per image' in text
   bits = score['rate'] / math.log(2)
-  assert f'{score["rate"]:.2f} are in the code, {bits:.1f} bits' in text
+  assert f'{score["rate"]:.2f} nats ({bits:.1f} bits) are the rate' in text
   (table,) = _all(_section(made[('with',)], 'summary').blocks, page.Table)
   cells = dict(table.rows)
   assert cells['NLL, nats'].startswith(f'{score["nll"]:.2f} +- ')
-  assert cells['in the code, bits'] == f'{bits:.1f}'
+  assert cells['rate, bits'] == f'{bits:.1f}'
 
 
 def test_without_a_code_the_likelihood_is_exact(made):
   text = _texts(_section(made[('without',)], 'summary'))
-  assert 'exact' in text and 'It has no code' in text
+  assert 'exact' in text and 'It has no latent' in text
   assert 'not measured' not in text
 
 
@@ -192,7 +192,7 @@ def test_files_of_other_weights_or_that_are_broken_are_passed_over(
   (table,) = _all(_section(made, 'codec').blocks, page.Table)
   assert table.rows[0] == ('file', '100', f'{800 / 224:.4f}')
   assert ('png, together', '150', f'{1200 / 224:.4f}') in table.rows
-  assert 'no log' in _texts(_section(made, 'curves'))
+  assert 'no training log' in _texts(_section(made, 'curves'))
 
 
 def test_the_command_writes_a_page_and_keeps_what_is_there(runs, tmp_path):

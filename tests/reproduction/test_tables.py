@@ -45,11 +45,11 @@ def test_a_row_says_what_was_measured(tmp_path):
     'ours: KL, nats': '10.00',
     'KL, bits': '14.43',
     '-ELBO': '80.53 +- 0.50',
-    'codes an image': '128',
+    'importance samples': '128',
     'epochs': '1',
     'minutes': '12',
-    'weights': '1,234,567',
-    'data': 'train, 60,000; test, 100; binary as they come',
+    'parameters': '1,234,567',
+    'data': 'train, 60,000; test, 100; binary images',
   }
   assert "- VLAE: the paper's 79.03 is not reached: 0.50 nats above" in text
   assert '- AF VAE: not run.' in text
@@ -80,7 +80,7 @@ def test_what_is_overfitted_is_told(epoch, elbo, told, tmp_path):
     'static_mnist', made.score(79.53), curve=curve, epochs=2.0
   )
   _write(tmp_path, record)
-  words = '; -ELBO of validation images, which it is trained on, is '
+  words = '; -ELBO of the validation images, which are trained on, is '
   text = tables.render(_PLAN, tmp_path)
   assert f'{words}{-elbo:.2f}, {told}' in text
 
@@ -104,7 +104,7 @@ def test_what_may_not_be_overfitted_is_not_told_so(
     finished=finished,
   )
   _write(tmp_path, record)
-  assert 'which it is trained on' not in tables.render(_PLAN, tmp_path)
+  assert 'which are trained on' not in tables.render(_PLAN, tmp_path)
 
 
 def test_rows_of_others_have_no_figures_of_ours(tmp_path):
@@ -129,7 +129,7 @@ def test_an_unfinished_run_says_how_far_it_is(tmp_path):
   line = _line(text, 'Ablation on dynamic MNIST', r'**AF prior**')
   assert line['epochs'] == '0.5 of 1'
   assert 'training is not finished: 300 of 600 steps' in text
-  assert 'Not yet trained so long: AF prior.' in text
+  assert 'Unfinished: AF prior.' in text
 
 
 def test_what_a_run_started_from_is_told(tmp_path):
@@ -141,7 +141,7 @@ def test_what_a_run_started_from_is_told(tmp_path):
   line = _line(text, 'Static MNIST', r'**VLAE**')
   assert (line['epochs'], line['minutes']) == ('2 + 1', '30 + 12')
   assert tables.steps(record) == '1,200 + 600'
-  told = 'a trained model: first, 1,200 steps, weights 0123456789ab |'
+  told = 'by `--start_from` with first, 1,200 steps, weights 0123456789ab |'
   assert told in text
 
 
@@ -149,7 +149,7 @@ def test_a_part_of_the_images_is_told(tmp_path):
   part, full = made.score(78.0, 50), made.score(80.0, 100, codes=1)
   _write(tmp_path, made.record('omniglot', part, full))
   line = _line(tables.render(_PLAN, tmp_path), 'OMNIGLOT', r'**VLAE**')
-  assert line['codes an image'] == '128 (first 50 of 100 images)'
+  assert line['importance samples'] == '128 (first 50 of 100 images)'
   assert (line['ours: NLL'], line['-ELBO']) == (
     '78.00 +- 0.25',
     '81.00 +- 0.50',
@@ -163,10 +163,11 @@ def test_more_codes_of_some_images_are_told(tmp_path):
   _write(tmp_path, made.record('omniglot', full, corrected=more))
   text = tables.render(_PLAN, tmp_path)
   line = _line(text, 'OMNIGLOT', r'**VLAE**')
-  told = '4,096 (20 of 100 images, 32 codes of the others)'
-  assert line['codes an image'] == told
+  told = '4,096 (20 of 100 images, 32 for the others)'
+  assert line['importance samples'] == told
   assert line['ours: NLL'] == '79.50 +- 0.25'
-  assert f'below it, 4,096 codes an image{told[5:]}' in text
+  told = f'4,096 importance samples per image{told[5:]}'
+  assert f'below it, {told}' in text
 
 
 @pytest.mark.parametrize('mirrored', [False, True])
@@ -186,8 +187,11 @@ def test_without_a_code_one_is_exact(tmp_path):
   text = tables.render(_PLAN, tmp_path)
   line = _line(text, 'Caltech-101 silhouettes', '**unconditional decoder**')
   assert (line['ours: NLL'], line['difference']) == ('88.00 +- 0.25', '-1.26')
-  assert (line['codes an image'], line['KL, bits']) == ('none, exact', '0.00')
-  assert 'below it, without a code and exact.' in text
+  assert (line['importance samples'], line['KL, bits']) == (
+    'none, exact',
+    '0.00',
+  )
+  assert 'below it, exact, without a latent.' in text
 
 
 @pytest.mark.parametrize('has_images', [True, False])
@@ -266,7 +270,7 @@ def test_a_compared_row_of_another_config_is_told(tmp_path):
   )
   _write(tmp_path, now, old)
   text = tables.render(_PLAN, tmp_path)
-  told = 'by other flags than the presets have now: Gaussian prior,'
+  told = 'with flags that differ from the current presets: Gaussian prior,'
   assert f'{told} `--learning_rate=0.5`.' in text
   assert '`--preset=dynamic_mnist_gaussian_prior --learning_rate=0.5`' in text
   assert '`--preset=dynamic_mnist`' in text

@@ -1,1 +1,1 @@
-"""Pages about runs: one file each, which needs nothing but a browser."""
+"""Reports on runs as self-contained HTML files, and checks of the machine."""

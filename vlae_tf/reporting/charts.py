@@ -129,7 +129,7 @@ def bars(
     axes.bar(range(len(values)), values, color=COLOURS[0])
     source = _source(axes)
   rows = tuple((name, f'{value:.3f}') for name, value in zip(names, values))
-  table = page.Table(('number', title), rows)
+  table = page.Table(('dimension', title), rows)
   return page.Chart(source, f'{title} by {x_label}', caption, table)
 
 

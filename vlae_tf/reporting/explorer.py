@@ -17,11 +17,11 @@ from vlae_tf.reproduction import windows
 
 _GROUPS, _SCALE = 2, 1.8
 _TEXT = (
-  'Each model is the same but for the window: what a pixel of the decoder sees '
-  'of the pixels before it. Each is to have as many epochs; the table says how '
-  'many it had.',
-  'The argument of the paper: what the window can model, the code need not '
-  'keep, and as the bound is the length of the whole message, it will not.',
+  'The models differ in the decoder window only: the preceding pixels that the '
+  'distribution of a pixel depends on. They are to train for equally many '
+  'epochs; the table gives those taken.',
+  'The argument of the paper: dependence within the window need not be encoded '
+  'in the latent, and as -ELBO is the length of the whole message, it is not.',
 )
 
 
@@ -39,7 +39,7 @@ def make(
     ),
   )
   sections = (
-    page.Section('argument', 'The argument', (page.Text(_TEXT),)),
+    page.Section('argument', 'Argument', (page.Text(_TEXT),)),
     page.Section('choose', 'Choose a window', (chooser,)),
     page.Section('numbers', 'All numbers', (page.Table(heads, tuple(rows)),)),
   )
@@ -48,7 +48,7 @@ def make(
     f'{len(found)} models of preset {preset}, {epochs:g} epochs each. Numbers '
     'are of test images; +- is a standard error.'
   )
-  return page.Page('What the window decides', lead, sections)
+  return page.Page('Effect of the decoder window', lead, sections)
 
 
 def write(

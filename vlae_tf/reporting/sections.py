@@ -38,12 +38,12 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
     _ends(subjects),
     _section(
       'probe',
-      'What the code tells of labels',
+      'Classification from the latent',
       subjects,
       [summaries.probes(s) for s in subjects],
     ),
     _section(
-      'codec', 'As a codec', subjects, [summaries.codecs(s) for s in subjects]
+      'codec', 'Compression', subjects, [summaries.codecs(s) for s in subjects]
     ),
     _origin(subjects, command),
   ]
@@ -51,7 +51,7 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
   lead = '; '.join(s.label for s in subjects)
   return page.Page(
     ', '.join(names) if len(names) < 4 else f'{len(names)} runs',
-    f'{lead}. Numbers are nats an image where no other unit is named; +- is a '
+    f'{lead}. Numbers are nats per image unless another unit is given; +- is a '
     'standard error over images.',
     tuple(section for section in found if section is not None),
   )
@@ -81,7 +81,7 @@ def _summary(subjects):
     texts[0].append(table)
   else:
     before.append(table)
-  return _section('summary', 'In short', subjects, texts, *before)
+  return _section('summary', 'Summary', subjects, texts, *before)
 
 
 def _curves(subjects):
@@ -95,7 +95,7 @@ def _curves(subjects):
     ]
     if any(s.points for s in series):
       caption = (
-        f'{term} in nats an image: means over a stretch of the training, and '
+        f'{term} in nats per image: means over intervals of the training, and '
         'over all validation images.'
       )
       title = f'{term}, nats'
@@ -103,8 +103,8 @@ def _curves(subjects):
       columns.append((chart,))
   found = page.Columns((), tuple(columns))
   if not columns:
-    found = page.Text(('The directory holds no log of the training.',))
-  return page.Section('curves', 'How it learned', (found,))
+    found = page.Text(('The run directory has no training log.',))
+  return page.Section('curves', 'Learning curves', (found,))
 
 
 def _series(subject, term, colour):
@@ -131,13 +131,13 @@ def _published(subjects):
   found = summaries.published(subjects)
   if not found:
     return None
-  return page.Section('paper', 'Beside the paper', tuple(found))
+  return page.Section('paper', 'Comparison with the paper', tuple(found))
 
 
 def _samples(subjects):
   parts = []
   for s in subjects:
-    alt = f'{len(s.outputs.samples)} images drawn by {s.name}'
+    alt = f'{len(s.outputs.samples)} samples from {s.name}'
     grid = figures.grid(s.outputs.samples)
     parts.append([page.picture(grid, alt, 'z ~ p(z), x ~ p(x|z)', _SMALL)])
   return _section('samples', 'Samples', subjects, parts)
@@ -145,23 +145,22 @@ def _samples(subjects):
 
 def _decompressions(subjects):
   text = (
-    'A test image, framed, and on its right an image drawn from its code '
-    'alone. What stays the same from draw to draw is what the code keeps; the '
-    'rest is made up by the decoder.'
+    'Test images, framed, each beside an image sampled given its latent. The '
+    'latent fixes what the samples share; the decoder samples the rest.'
   )
   known = [s for s in subjects if s.outputs.draws is not None]
   if not known:
     return None
   draws = [s.outputs.draws for s in known]
   slider = _slider('decompression', known, 'draw', draws)
-  title = 'What the code keeps'
+  title = 'Reconstructions'
   return page.Section('decompressions', title, (page.Text((text,)), slider))
 
 
 def _completions(subjects):
   text = (
-    'Of each test image, framed, the upper half is given; the code is inferred '
-    'from it, and the rest is drawn.'
+    'Test images, framed: the upper half is given, the latent is inferred from '
+    'it, and the lower half is sampled.'
   )
   drawn = [s.outputs.completions for s in subjects]
   slider = _slider('completion', subjects, 'continuation', drawn)
@@ -190,7 +189,8 @@ def _slider(name, subjects, what, drawn):
 def _window(subjects):
   """The receptive field of the decoder over a test image."""
   text = (
-    'What the decoder can model from the pixels around, the code need not keep.'
+    'Dependence that the decoder models locally need not be encoded in the '
+    'latent.'
   )
   parts: list[list[page.Block]] = []
   for s in subjects:
@@ -200,14 +200,14 @@ def _window(subjects):
       continue
     words = receptive_field.describe(field)
     pixels = charts.field(s.outputs.originals[0], field)
-    alt = f'A test image; the pixels that one pixel sees are blue: {words}'
+    alt = f'A test image; the pixels that one depends on are blue: {words}'
     caption = (
-      f'The decoder of {s.name} at the orange pixel: {words}. What is drawn '
-      'later is dimmed.'
+      f'The decoder of {s.name} at the orange pixel: {words}. Later '
+      'pixels are dimmed.'
     )
     scale = _FIELD / pixels.shape[1]
     parts.append([page.picture(pixels, alt, caption, scale)])
-  title = 'What the decoder sees'
+  title = 'Receptive field'
   return _section('window', title, subjects, parts, page.Text((text,)))
 
 
@@ -226,10 +226,10 @@ def _rates(subjects):
       f'{s.outputs.num_read:,} test images; {use.active_units} of '
       f'{len(order)} are active.'
     )
-    label = 'numbers of the code, by their rate'
+    label = 'latent dimensions, by their rate'
     values, names = use.rates[order].tolist(), [str(k) for k in order]
     parts.append([charts.bars(values, 'rate, nats', label, caption, names)])
-  return _section('code', 'Where the code is', subjects, parts)
+  return _section('code', 'Rate of the latent dimensions', subjects, parts)
 
 
 def _nats(subjects):
@@ -239,9 +239,9 @@ def _nats(subjects):
     return None
   # The same colours for all runs.
   most = max(float(n.mean.max()) for n in found)
-  text = '-log p of each pixel, given its code and the pixels it sees.'
+  text = '-log p of each pixel, given the latent and the preceding pixels.'
   parts = [_maps(s.outputs, most) for s in subjects]
-  title = 'Where the nats are'
+  title = 'Distortion of the pixels'
   return _section('nats', title, subjects, parts, page.Text((text,)))
 
 
@@ -273,14 +273,16 @@ def _ends(subjects):
   nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in subjects)
   num = ' and '.join(f'{n:,}' for n in nums)
   text = (
-    f'Of {num} test images, by -log p(x|z) of one code each. '
-    'Images with more ink cost more.'
+    f'Among {num} test images, by -log p(x|z) with one sample of z each. '
+    'Images with more ink have more distortion.'
   )
   parts = [
     [*_end(s.outputs.best, 'least'), *_end(s.outputs.worst, 'most')]
     for s in subjects
   ]
-  return _section('ends', 'Best and worst', subjects, parts, page.Text((text,)))
+  return _section(
+    'ends', 'Least and most distortion', subjects, parts, page.Text((text,))
+  )
 
 
 def _end(chosen: Chosen, what):
@@ -289,7 +291,7 @@ def _end(chosen: Chosen, what):
   cells, below = [chosen.images], ''
   if chosen.draws is not None:
     cells.append(chosen.draws)
-    below = ', below each a draw from its code'
+    below = ', above a sample given its latent'
   caption = (
     f'The {what} distortion{below}: '
     f'{", ".join(f"{x:.0f}" for x in chosen.distortions)} nats; test images '
@@ -312,7 +314,9 @@ def _origin(subjects, command):
   ]
   before: list[page.Block] = []
   if command:
-    text = 'This page, and below what makes its runs:'
+    text = 'Command of this page, and below those of its runs:'
     before = [page.Text((text,)), page.Listing((command,))]
   inner = page.side_by_side([s.name for s in subjects], parts)
-  return page.Section('origin', 'Where it comes from', (*before, *inner))
+  return page.Section(
+    'origin', 'Configuration and environment', (*before, *inner)
+  )

@@ -46,18 +46,18 @@ def _count(num: float, what: str) -> str:
 def _model(subject):
   config, shape = subject.run.config, subject.run.image_shape
   size = 'x'.join(map(str, shape[:2])) + ' colour' * (shape[2] == 3)
-  code = 'without a code'
+  latent = 'without a latent'
   if subject.has_latent:
-    code_shape = 'x'.join(map(str, subject.run.model.event_shape))
-    code = f'by a code of {code_shape} numbers, prior {config.prior}'
+    latent_shape = 'x'.join(map(str, subject.run.model.event_shape))
+    latent = f'with {latent_shape} latent dimensions, prior {config.prior}'
   sees, field = '', subject.outputs.field
   if field is not None:
-    pixels = _count(field.num_pixels, 'pixel')
-    sees = f', in which a pixel sees {pixels} before it'
+    pixels = _count(field.num_pixels, 'preceding pixel')
+    sees = f', in which a pixel depends on {pixels}'
     if not field.num_pixels:
-      sees = ', in which a pixel sees none of the others'
+      sees = ', in which pixels are independent'
   return (
-    f'{subject.name} models the {size} images of {subject.data.name} {code}, '
+    f'{subject.name} models the {size} images of {subject.data.name} {latent}, '
     f'and the decoder {config.decoder}{sees}.'
   )
 
@@ -67,7 +67,7 @@ def _training(subject):
   split = config.train_on.replace('+', ' and ')
   num = len(subject.data.split(config.train_on))
   text = (
-    f'It was trained for {subject.epochs:.1f} epochs of the {num:,} images of '
+    f'It was trained for {subject.epochs:.1f} epochs on the {num:,} images of '
     f'{split}: {_count(subject.run.step, "step")} of {config.batch_size}'
   )
   minutes = subject.facts.get('minutes')
@@ -82,35 +82,35 @@ def _likelihood(subject):
     return (
       f'The bound -ELBO on -log p(x) of {images}{first} is '
       f'{_with_error(score, "elbo", -1)} nats, '
-      f'{score["elbo_bits_per_dim"]:.4f} bits a dimension. The NLL itself is '
-      'not measured yet.'
+      f'{score["elbo_bits_per_dim"]:.4f} bits/dim. The NLL itself is not '
+      'measured yet.'
     )
-  codes = f'{_count(score["num_samples"], "code")} an image'
-  by = f'estimated by {codes}' if subject.has_latent else 'exact'
+  samples = _count(score['num_samples'], 'importance sample')
+  by = f'by {samples} per image' if subject.has_latent else 'exact'
   return (
     f'-log p(x) of {images}{first} is {_with_error(score, "nll")} nats, '
-    f'{score["bits_per_dim"]:.4f} bits a dimension, {by}; -ELBO is '
+    f'{score["bits_per_dim"]:.4f} bits/dim, {by}; -ELBO is '
     f'{_with_error(score, "elbo", -1)}.'
   )
 
 
 def _latent(subject):
   if not subject.has_latent:
-    return 'It has no code: what an image has in common is not kept anywhere.'
+    return 'It has no latent.'
   score, use = subject.score, subject.outputs.use
   nats, bits = score['rate'], score['rate'] / math.log(2)
   text = (
-    f'Of these {-score["elbo"]:.2f} nats {nats:.2f} are in the code, '
-    f'{bits:.1f} bits, and {score["distortion"]:.2f} in the pixels given it.'
+    f'Of this -ELBO, {nats:.2f} nats ({bits:.1f} bits) are the rate and '
+    f'{score["distortion"]:.2f} nats the distortion.'
   )
   if use is not None:
     size = len(use.variances)
-    text += f' {use.active_units} of {size} numbers of the code are used.'
+    text += f' {use.active_units} of {size} latent dimensions are active.'
   config = subject.run.config
   floor = config.free_bits * math.prod(subject.run.image_shape)
   floor *= config.objective in ('free_bits', 'soft_free_bits')
   problem = latents.warning(nats, floor)
-  return text if problem is None else f'{text} Mind that {problem}'
+  return text if problem is None else f'{text} Note: {problem}'
 
 
 def _generalisation(subject):
@@ -124,9 +124,10 @@ def _generalisation(subject):
   if not last:
     return ''
   return (
-    f'In the last epoch -ELBO of the training images was '
-    f'{-sum(last) / len(last):.2f} nats (of the weights as they were, not of '
-    f'their averages); of test images it is {-subject.score["elbo"]:.2f}.'
+    f'In the last epoch, -ELBO of the training images was '
+    f'{-sum(last) / len(last):.2f} nats, with the weights of each step and not '
+    f'their averages; that of the test images is '
+    f'{-subject.score["elbo"]:.2f}.'
   )
 
 
@@ -144,16 +145,16 @@ def _scores(subject):
   cells = {name: _with_error(score, key, sign) for name, key, sign in _SCORES}
   if score['num_samples'] == 1 and score['rate']:
     cells['NLL, nats'] = 'not measured'
-  units = 'no code'
+  units = 'no latent'
   if use is not None:
     units = f'{use.active_units} of {len(use.variances)}'
   minutes = subject.facts.get('minutes')
   return cells | {
-    'in the code, bits': f'{score["rate"] / math.log(2):.1f}',
-    'bits a dimension': f'{score["bits_per_dim"]:.4f}',
-    'numbers of the code in use': units,
+    'rate, bits': f'{score["rate"] / math.log(2):.1f}',
+    'NLL, bits/dim': f'{score["bits_per_dim"]:.4f}',
+    'active latent dimensions': units,
     'test images': f'{score["num_images"]:,}',
-    'codes an image': f'{score["num_samples"]:,}',
+    'importance samples': f'{score["num_samples"]:,}',
     'epochs': f'{subject.epochs:.1f}',
     'minutes': '' if minutes is None else f'{minutes:,.0f}',
   }
@@ -169,7 +170,7 @@ def published(subjects: Sequence[Subject]) -> list[page.Table]:
         (row.name, row.nll_text, '', 'the paper' if row.own else 'quoted')
         for row in table.rows
       ]
-      heads = ('model', 'NLL, nats', 'less the paper', 'measured by')
+      heads = ('model', 'NLL, nats', 'difference', 'source')
       caption = f'{table.title}: {table.where} of {paper.source()}'
       found.append(page.Table(heads, (*rows, *ours), caption))
   return found
@@ -184,13 +185,13 @@ def _ours(subject, table):
   less = ''
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
-  codes = _count(score['num_samples'], 'code')
+  samples = _count(score['num_samples'], 'importance sample')
   part = tables_lib.part(score, len(subject.data.test))
   return (
     subject.name,
     _with_error(score, 'nll'),
     less,
-    f'this run, {codes} an image{part}',
+    f'this run, {samples}{part}',
   )
 
 
@@ -243,7 +244,7 @@ def _codec(report):
       words = f'{name}, {way.replace("_", " ")}'
       rows.append(row(words, 8 * sizes[f'{way}_bytes']))
   caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
-  return page.Table(('', 'bytes', 'bits a dimension'), tuple(rows), caption)
+  return page.Table(('', 'bytes', 'bits/dim'), tuple(rows), caption)
 
 
 def config(subject: Subject) -> page.Table:
@@ -255,7 +256,7 @@ def config(subject: Subject) -> page.Table:
   )
   base = 'the defaults' if preset is None else f'preset {preset}'
   rows = rows or (('no field', 'differs', ''),)
-  return page.Table(('field', base, 'here'), rows)
+  return page.Table(('field', base, 'this run'), rows)
 
 
 def whole_config(subject: Subject) -> page.Table:
@@ -268,7 +269,7 @@ def whole_config(subject: Subject) -> page.Table:
 def environment(subject: Subject) -> page.Table:
   """Hardware, versions and data of the training."""
   found = dict(subject.facts.get('environment') or {})
-  found['images trained on, SHA-256'] = subject.run.fingerprint
+  found['training images, SHA-256'] = subject.run.fingerprint
   rows = tuple((name, _plain(value)) for name, value in found.items())
   return page.Table(('', 'trained with'), rows)
 

@@ -1,1 +1,1 @@
-"""The paper's tables and figures, measured: rows, runs, records, words."""
+"""Reproduction of the paper: experiments, records, tables and figures."""

@@ -89,7 +89,7 @@ def plan(is_smoke: bool = False) -> Plan:
     rows = tuple(
       paper.Row(name, experiment=e.name) for name, e in SMOKE.items()
     )
-    title = 'A few steps on handwritten digits, to try the way'
+    title = 'A few steps on handwritten digits, as a smoke test'
     table = paper.Table('smoke', title, '', rows, 'VLAE')
     return Plan((table,), _SMOKE_FIGURES, {e.name: e for e in SMOKE.values()})
   tables = tuple(

@@ -18,8 +18,8 @@ NAME = 'RESULTS.md'
 _TRAINED_ON = 'validation_trained_on'  # Split of the learning curve.
 _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability')
 _PIXELS = {
-  'binary': 'binary as they come',
-  'grey': 'binarised afresh for training, once for the test',
+  'binary': 'binary images',
+  'grey': 'dynamic binarisation for training, fixed for the test',
   'levels': '256 levels',
 }
 _HEADS = (
@@ -31,10 +31,10 @@ _HEADS = (
   'ours: KL, nats',
   'KL, bits',
   '-ELBO',
-  'codes an image',
+  'importance samples',
   'epochs',
   'minutes',
-  'weights',
+  'parameters',
   'data',
 )
 _RUN_HEADS = (
@@ -51,28 +51,28 @@ _RUN_HEADS = (
 _OPENING = """\
 # Results
 
-Written by `python -m vlae_tf.reproduce`, which measures what is in it, from
-`results/tables/` and the paper's figures (`vlae_tf/reproduction/paper.json`:
-{source}); no number is typed in.
-{measured} of {own} rows that are not quoted are measured; of \
+Written by `python -m vlae_tf.reproduce` from the records in `results/tables/`
+and the published numbers in `vlae_tf/reproduction/paper.json` ({source}).
+{measured} of {own} rows for the paper's own models are measured; of \
 {published} that have a published NLL, {reached} reach it.
 
-NLL, KL and -ELBO are means over test images in nats, `+-` is a standard error
-over images. NLL is the importance-sampled -log p(x) from as many codes an image
-as the table says; where some images alone have so many, these are from all over
-the test set and correct the mean of all by their mean difference, which the
-error includes. -ELBO and KL are the bound and its rate. Differences are ours
-less the paper's: below zero is better. Rows without figures of ours are quoted
-by the paper. Minutes are of training, without pauses, on what the last table
-says. Where validation images are trained on, their -ELBO at the end is told:
-the further it is below that of test images, the more a model overfits. The two
-sets differ of themselves as well, as the rows without a code show, which have
-too few weights to overfit much."""
+NLL, KL and -ELBO are means over test images in nats; `+-` is the standard error
+over images. NLL is the importance-sampled -log p(x) with the number of samples
+per image in the table. Where only some images have that many samples, they are
+spread over the test set, and their mean difference corrects the mean over all
+images; the error includes this. -ELBO and KL are the bound and its rate.
+Differences are ours minus the paper's: negative is better. Rows without our
+numbers are quoted by the paper. Minutes are training time without pauses, on
+the hardware in the last table. Where the validation images are trained on,
+their -ELBO at the end of training is given: the further it is below that of the
+test images, the more the model overfits. The two sets also differ in
+themselves, as the rows without a latent show, which have too few parameters to
+overfit much."""
 _RUNS = """\
 ## Runs
 
-Configs as a whole, learning curves and all scores are in `results/tables/`. A \
-run that went on elsewhere is told by where it was last.
+Complete configs, learning curves and all scores are in `results/tables/`. \
+Hardware, versions and commit are those of the last training process.
 """
 
 
@@ -168,7 +168,7 @@ def _over(row, record):
 def _num_samples(record, unit):
   """Importance samples of the NLL."""
   if not record.has_latent:
-    return 'without a code and exact' if unit else 'none, exact'
+    return 'exact, without a latent' if unit else 'none, exact'
   score = record.nll
   return f'{score["num_samples"]:,}{unit}{part(score, record.images.test)}'
 
@@ -184,7 +184,7 @@ def _remark(row, record):
     word, side = ('reached', 'below') if over <= 0 else ('not reached', 'above')
     words.append(
       f"the paper's {row.nll} is {word}: {abs(over):.2f} nats {side} it, "
-      f'{_num_samples(record, " codes an image")}'
+      f'{_num_samples(record, " importance samples per image")}'
     )
   if not record.finished:
     words.append(
@@ -208,8 +208,8 @@ def _overfitting(record):
   gap = elbo - record.bound['elbo']
   side = 'below' if gap >= 0 else 'above'
   return [
-    f'-ELBO of validation images, which it is trained on, is {-elbo:.2f}, '
-    f'{abs(gap):.2f} {side} that of test images'
+    f'-ELBO of the validation images, which are trained on, is {-elbo:.2f}, '
+    f'{abs(gap):.2f} {side} that of the test images'
   ]
 
 
@@ -218,17 +218,17 @@ def _budgets(table, plan, rows):
   there = [(row, record) for row, record in rows if row.experiment]
   planned = {plan.experiments[r.experiment].config.max_epochs for r, _ in there}
   assert len(planned) == 1, f'{table.name}: {planned}'
-  text = f'Rows are compared at equal budgets, in epochs: {planned.pop():g}.'
+  text = f'These rows train for equally many epochs, {planned.pop():g}.'
   there = [(row, record) for row, record in there if record]
   if late := [row.name for row, record in there if not record.finished]:
-    text += f' Not yet trained so long: {", ".join(late)}.'
+    text += f' Unfinished: {", ".join(late)}.'
   others = [
     f'{row.name}, `{" ".join(flags)}`'
     for row, record in there
     if (flags := changed_flags(record))
   ]
   if others:
-    text += ' Trained by other flags than the presets have now: '
+    text += ' Trained with flags that differ from the current presets: '
     text += f'{", ".join(others)}.'
   return text
 
@@ -249,8 +249,8 @@ def _differences(table, rows, out):
       published = row.nll - reference.nll
     published = '' if published is None else f'{published:+}'
     lines.append((row.name, _paired(record, other, out), published))
-  head = f'NLL less that of {table.reference}, ours'
-  return markdown((table.title, head, 'the paper'), lines)
+  head = f'ours: NLL minus that of {table.reference}'
+  return markdown((table.title, head, 'paper'), lines)
 
 
 def _paired(record, other, out):
@@ -363,7 +363,7 @@ def part(score: Mapping[str, Any], images: int) -> str:
   if 'num_corrected' in score:
     return (
       f' ({score["num_corrected"]:,} of {images:,} images, '
-      f'{score["num_samples_of_all"]:,} codes of the others)'
+      f'{score["num_samples_of_all"]:,} for the others)'
     )
   if score['num_images'] == images:
     return ''
@@ -426,7 +426,7 @@ def _run(record):
   after, start = '', record.started_from
   if start is not None:
     taken = start['about'].get('steps')
-    after = f' with `--start_from` a trained model: {start["name"]}'
+    after = f', initialised by `--start_from` with {start["name"]}'
     after += '' if taken is None else f', {taken:,} steps'
     after += f', weights {start["sha256"][:12]}'
   units = record.active_units

@@ -34,7 +34,7 @@ FOLDER = 'results/windows'
 _HEADS = (
   'window',
   'pixels',
-  'bits in the code',
+  'rate, bits',
   'NLL, nats',
   '-ELBO, nats',
   'linear probe, %',
@@ -250,9 +250,9 @@ def curves(found: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
   nll = [row.record.nll['nll'] if row.record.nll else math.nan for row in found]
   probes = [100 * float(np.mean(row.accuracies or math.nan)) for row in found]
   charted = {
-    'bits in the code': {'code': [row.bits for row in found]},
-    'nats an image': {'NLL': nll, '-ELBO': [row.bound for row in found]},
-    'linear probe on the code, %': {'probe': probes},
+    'rate, bits': {'rate': [row.bits for row in found]},
+    'nats per image': {'NLL': nll, '-ELBO': [row.bound for row in found]},
+    'linear probe on the latent, %': {'probe': probes},
   }
   if np.isnan(probes).all():
     charted.popitem()
