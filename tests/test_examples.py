@@ -54,21 +54,7 @@ def test_what_users_meet_first_has_one():
   assert len(_WITH_ONE) >= 15
 
 
-_SLOW = [
-  'vlae_tf/evaluation/probing:Prober',
-  'vlae_tf/evaluation/anomaly:Scorer',
-]
-
-
-@pytest.mark.parametrize(
-  'key',
-  [
-    pytest.param(key, marks=pytest.mark.exhaustive('takes seconds'))
-    if key in _SLOW
-    else key
-    for key in _EXAMPLES
-  ],
-)
+@pytest.mark.parametrize('key', _EXAMPLES)
 def test_does_what_it_says(key):
   module, text, line = _EXAMPLES[key]
   names = dict(vars(importlib.import_module(module)))

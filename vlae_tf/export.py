@@ -53,7 +53,7 @@ def main():
   form, target, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
   for name, only in (('dtype', 'pretrained'), ('batch_size', 'stablehlo')):
     if form != only and command_line.given(name):
-      raise ValueError(f'--{name} says nothing of --format={form}.')
+      raise ValueError(f'--{name} does not apply to --format={form}.')
   command_line.check_workdir(FLAGS.workdir)
   if form == 'pretrained':
     folder.check_target(target, overwrite, 'out')

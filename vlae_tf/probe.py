@@ -40,8 +40,8 @@ def define_flags():
   flags.DEFINE_string(
     'baseline',
     None,
-    'Directory of another run on the same images, with a decoder that leaves '
-    'all dependence to the latents: --decoder=factorised.',
+    'Directory of another run on the same images, such as one with '
+    '--decoder=factorised, which has only the latents.',
   )
   flags.DEFINE_list(
     'num_labels',

@@ -80,7 +80,7 @@ def _network():
   for flag in command_line.given(*_SIZES):
     # `window` is read as `window_size`.
     if not any(name.startswith(flag[2:]) for name in config.read):
-      raise ValueError(f'{flag} says nothing of --decoder={config.decoder}.')
+      raise ValueError(f'{flag} does not apply to --decoder={config.decoder}.')
   network.build((None, None, None, 1), (None, None, None, 1))
   return network
 

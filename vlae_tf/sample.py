@@ -112,7 +112,7 @@ def _check_flags():
   known = _options()
   every = ('draws', 'num_given', 'steps', 'space', 'dimensions')
   for flag in command_line.given(*(o for o in every if o not in known)):
-    raise ValueError(f'{flag} says nothing of --mode={FLAGS.mode}.')
+    raise ValueError(f'{flag} does not apply to --mode={FLAGS.mode}.')
   for name in ('draws', 'steps'):
     if name in known and (num := known['num'] * (1 + known[name])) > _MOST:
       raise ValueError(

@@ -144,10 +144,10 @@ def test_probe_says_what_it_cannot_ask(run, background, small_run, tmp_path):
   run = shutil.copytree(run, tmp_path / 'run')
   for args, words in (
     ([f'--workdir={small_run}'], ['with labels', 'got mine, which has none']),
-    ([f'--workdir={background}'], ['--workdir must be a model with a code']),
+    ([f'--workdir={background}'], ['--workdir must be a model with latents']),
     (
       [f'--baseline={background}'],
-      ['--baseline must be a model with a code'],
+      ['--baseline must be a model with latents'],
     ),
     (
       [f'--baseline={small_run}'],

@@ -67,6 +67,6 @@ def test_a_model_without_a_code_is_refused(trained_run, tmp_path):
   result = _embed(trained_run('no_latent'), tmp_path / 'codes.npz')
   assert result.status == 1 and not (tmp_path / 'codes.npz').exists()
   assert result.stderr == (
-    'error: --workdir must be a model with a code, got one without: its '
-    '`latent_size` is 0.\n'
+    'error: --workdir must be a model with latents, got one of `latent_size` '
+    '0.\n'
   )

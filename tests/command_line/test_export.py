@@ -102,8 +102,8 @@ def test_a_run_is_never_replaced(small_run):
 @pytest.mark.parametrize(
   'args, words',
   [
-    (('--dtype=float16',), '--dtype says nothing of --format=saved_model'),
-    (('--batch_size=2',), '--batch_size says nothing of'),
+    (('--dtype=float16',), '--dtype does not apply to --format=saved_model'),
+    (('--batch_size=2',), '--batch_size does not apply'),
     (('--format=onnx',), '--format must be one of saved_model, pretrained'),
     (('--batch_size=0', '--format=stablehlo'), '--batch_size must be'),
   ],

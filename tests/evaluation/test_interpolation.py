@@ -202,7 +202,7 @@ def test_bad_dimensions_are_refused(dimensions, message):
 def test_a_model_without_a_code_has_no_ways():
   model = toys.small_model(latent_size=0)
   images = toys.binary_images(1)
-  with pytest.raises(ValueError, match='`model` must be a model with a code'):
+  with pytest.raises(ValueError, match='`model` must be a model with latents'):
     interpolation.interpolate(model, images, images, 2)
-  with pytest.raises(ValueError, match='`model` must be a model with a code'):
+  with pytest.raises(ValueError, match='`model` must be a model with latents'):
     interpolation.traverse(model, images, [0], 2)

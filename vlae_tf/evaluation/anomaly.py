@@ -43,14 +43,6 @@ class Scorer:
 
   A background model with a small receptive field learns local statistics that
   images of many kinds share; the ratio cancels these [1].
-
-  >>> from vlae_tf import Config, build_model
-  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
-  >>> config = Config(latent_size=2, decoder_depth=2, **small)
-  >>> model = build_model(config, (4, 4, 1))
-  >>> found = Scorer(model, background=model)(np.ones([3, 4, 4, 1], bool))
-  >>> found['nll'].shape, found['ratio'].tolist()
-  ((3,), [0.0, 0.0, 0.0])
   """
 
   def __init__(

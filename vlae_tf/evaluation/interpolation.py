@@ -39,14 +39,6 @@ def interpolate(
   great circle [1] between `f^-1` of the means, with the norm linear in the
   step: the middle of a line is closer to the origin than the noise of any
   image.
-
-  >>> from vlae_tf import Config, build_model
-  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
-  >>> config = Config(latent_size=2, decoder_depth=2, **small)
-  >>> model = build_model(config, (4, 4, 1))
-  >>> images = np.zeros([3, 4, 4, 1], np.float32)
-  >>> interpolate(model, images, 1 - images, steps=5).shape
-  (5, 3, 4, 4, 1)
   """
   _check(model, first, steps, space)
   latents.check_pixels(model, last)

@@ -35,8 +35,7 @@ def check_code(model: model_lib.VLAE, name: str = 'model') -> None:
   """Checks that a model has latents."""
   if not math.prod(model.event_shape):
     raise ValueError(
-      f'`{name}` must be a model with a code, got one without: its '
-      '`latent_size` is 0.'
+      f'`{name}` must be a model with latents, got one of `latent_size` 0.'
     )
 
 
@@ -97,14 +96,7 @@ def encode_all(
   kind: str | None = None,
   progress: Callable[[int], Any] | None = None,
 ) -> Encoding:
-  """Encodes the images of a split, in the binarisation fixed for it.
-
-  >>> from vlae_tf import Config, build_model
-  >>> small = dict(encoder_widths='4', decoder='factorised', decoder_depth=2)
-  >>> model = build_model(Config(latent_size=2, **small), (4, 4, 1))
-  >>> encode_all(model, np.ones([3, 4, 4, 1], bool)).mean.shape
-  (3, 2)
-  """
+  """Encodes the images of a split, in the binarisation fixed for it."""
   kind = likelihood.check_kind(model, images, kind)
   encode_batch = tf.function(
     lambda image: encode(model, image),

@@ -83,13 +83,14 @@ def table(summary: Mapping[str, Any]) -> str:
     ('gap NLL to -ELBO', 'gap', 'nats'),
     ('rate', 'rate', 'nats'),
     ('distortion', 'distortion', 'nats'),
-    ('bits in the code', 'rate_bits', 'bits'),
+    ('rate', 'rate_bits', 'bits'),
     ('NLL', 'bits_per_dim', 'bits/dim'),
     ('-ELBO', 'elbo_bits_per_dim', 'bits/dim'),
     ('rate', 'rate_bits_per_dim', 'bits/dim'),
   ]
   lines = [
-    f'{summary["num_images"]} images, {summary["num_samples"]} codes each'
+    f'{summary["num_images"]} images, {summary["num_samples"]} importance '
+    'samples each'
   ]
   for name, key, unit in rows:
     error = summary.get(f'{key}_stderr')

@@ -225,15 +225,7 @@ def draw(labels: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
 
 
 class Prober:
-  """Fits classifiers to draws of labelled images, the same for all features.
-
-  >>> data = data_lib.load('digits')
-  >>> pixels = Features('itself', *(x.reshape(len(x), -1) / 255.0
-  ...   for x in (data.train, data.test)))
-  >>> report = Prober(data, repeats=2)([pixels], pixels, [20])
-  >>> [(row.classifier, len(row.accuracies[20])) for row in report.rows[:2]]
-  [('linear', 2), ('linear', 2)]
-  """
+  """Fits classifiers to draws of labelled images, the same for all features."""
 
   def __init__(
     self,

@@ -76,13 +76,6 @@ def pixel_nats(
 
   Channels are summed; the sum over pixels is the distortion. `None` for a
   likelihood without conditionals.
-
-  >>> from vlae_tf import Config, build_model
-  >>> small = dict(encoder_widths='4', prior='gaussian', decoder='factorised')
-  >>> config = Config(latent_size=2, decoder_depth=2, **small)
-  >>> model = build_model(config, image_shape=(4, 4, 1))
-  >>> pixel_nats(model, np.ones([3, 4, 4, 1], 'float32')).shape
-  (3, 4, 4)
   """
   latents.check_pixels(model, images)
   checks.integer('seed', seed, 0, random.MAX_SEED)

@@ -36,8 +36,12 @@ KIND = files.Kind(
 # Sizes of a model, by name, in the shape of a field.
 _IMAGE, _GRID, _CODE = 'image', 'grid', 'code'
 _SCORE_SAMPLES = 16
-_MOST_SAMPLES = 1_000_000
-_MOST_IMAGES = 100_000
+# Least and greatest value of inputs that are integers.
+_BOUNDS = {
+  'seed': (0, random.MAX_SEED),
+  'num': (1, 100_000),
+  'num_samples': (1, 1_000_000),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,44 +103,30 @@ class Signature:
 
 def _checks(given, model):
   """Assertions on inputs, each with the name of the input and its domain."""
-  return [
-    tf.debugging.Assert(*_RULES[name](value, model))
-    for name, value in given.items()
-    if name in _RULES
-  ]
+  image_axes, code_axes = (
+    ', '.join(['batch', *map(str, shape)])
+    for shape in (model.image_shape, model.event_shape)
+  )
+  checks = []
+  for name, x in given.items():
+    if name in _BOUNDS:
+      low, high = _BOUNDS[name]
+      good = (x >= low) & (x <= high)
+      about = [f'`{name}` must be in [{low}, {high}], got', x]
+    elif name == 'images':
+      # Written so that NaN, which fails every comparison, is caught as well.
+      good = tf.reduce_all((x >= 0) & (x <= 1))
+      about = [
+        f'`images` must be [{image_axes}] with values in [0, 1] and no NaN'
+      ]
+    elif name == 'codes':
+      good = tf.reduce_all(tf.math.is_finite(x))
+      about = [f'`codes` must be [{code_axes}], finite numbers']
+    else:
+      continue
+    checks.append(tf.debugging.Assert(good, about))
+  return checks
 
-
-def _in_bounds(name, low, high):
-  def rule(value, model):
-    del model
-    good = (value >= low) & (value <= high)
-    return good, [f'`{name}` must be in [{low}, {high}], got', value]
-
-  return rule
-
-
-def _unit_interval(value, model):
-  axes = ', '.join(map(str, model.image_shape))
-  # Written so that NaN, which fails every comparison, is caught as well.
-  good = tf.reduce_all((value >= 0) & (value <= 1))
-  text = f'`images` must be [batch, {axes}] with values in [0, 1] and no NaN'
-  return good, [text]
-
-
-def _finite(value, model):
-  axes = ', '.join(map(str, model.event_shape))
-  good = tf.reduce_all(tf.math.is_finite(value))
-  return good, [f'`codes` must be [batch, {axes}], finite numbers']
-
-
-# Condition and message by name of an input.
-_RULES: dict[str, Callable[..., tuple[tf.Tensor, list[Any]]]] = {
-  'images': _unit_interval,
-  'codes': _finite,
-  'seed': _in_bounds('seed', 0, random.MAX_SEED),
-  'num': _in_bounds('num', 1, _MOST_IMAGES),
-  'num_samples': _in_bounds('num_samples', 1, _MOST_SAMPLES),
-}
 
 SIGNATURES: dict[str, Signature] = {}  # By name.
 
