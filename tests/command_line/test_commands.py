@@ -68,7 +68,7 @@ def _copy(run, to, best=False):
 
 
 def _evaluate(run, *args, command=commands.run, **options):
-  # Progress is told on a slow machine alone: it would differ from run to run.
+  # Progress appears on slow machines only, and would differ between runs.
   args = ('--num_samples=4', '--quiet', *args)
   return command('evaluate', f'--workdir={run}', *args, **options)
 
@@ -107,7 +107,7 @@ def test_a_killed_evaluation_goes_on(small_run, tmp_path):
   whole = run / 'eval' / 'test_4_images_4_codes.npz'
   with np.load(whole) as file:
     expected = dict(file)
-  # Two images are there; what they say tells that they are not scored again.
+  # Two images are done; their changed values show that they are kept.
   part = {k: v[:2] if v.ndim else v for k, v in expected.items()}
   part['log_prob'] = part['log_prob'] + np.float32(1000)
   np.savez(whole.with_suffix('.part.npz'), **part)

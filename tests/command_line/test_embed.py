@@ -1,4 +1,4 @@
-"""`embed` writes what the encoder says, once, of the images asked for."""
+"""`embed` writes the latents of a split."""
 
 import json
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def _embed(run, out, *args):
-  # Progress is told on a slow machine alone: it would differ from run to run.
+  # Progress appears on slow machines only, and would differ between runs.
   args = ('--quiet', *args)
   return commands.run('embed', f'--workdir={run}', f'--out={out}', *args)
 

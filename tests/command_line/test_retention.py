@@ -1,4 +1,4 @@
-"""`retention` prints and writes the same figures of several runs, once."""
+"""`retention` prints and writes the same numbers for several runs."""
 
 import json
 import shutil

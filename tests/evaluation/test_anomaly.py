@@ -1,4 +1,4 @@
-"""Likelihoods, and how well they tell other images from own ones."""
+"""Out-of-distribution detection by likelihood and likelihood ratio."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pictures: where each image lands, and files that are whole."""
+"""Grids, captions, PNG files and charts."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Images along paths of codes, drawn from the same pixel noise."""
+"""Interpolations and traversals, with shared pixel noise."""
 
 import functools
 
@@ -15,7 +15,7 @@ _TOY = toys.LinearGaussian()
 
 @functools.cache
 def _small_model():
-  """What is compiled for it is shared by all tests."""
+  """A model whose compiled functions all tests share."""
   return toys.small_model()
 
 
@@ -141,7 +141,7 @@ def test_the_place_of_a_number_in_the_noise_undoes_the_reversals(steps):
 
 
 def test_the_number_of_the_noise_is_the_one_of_the_code(monkeypatch):
-  """Of an even number of flows, whose noise is in the opposite order."""
+  """With an even number of flows the noise is in the opposite order."""
   model, codes = _small_model(), []
 
   def drawn(model, z, seed):

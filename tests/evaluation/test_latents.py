@@ -31,7 +31,7 @@ def test_a_flow_of_codes_of_several_axes_keeps_their_shape():
   np.testing.assert_allclose(
     latents.from_noise(prior(), eps), z, rtol=1e-4, atol=1e-4
   )
-  # Volume-keeping: the density of the noise is that of the code.
+  # The flow preserves volume: noise and latent have the same density.
   log_prob = -0.5 * np.sum(np.square(eps), (1, 2)) - 3 * np.log(2 * np.pi)
   np.testing.assert_allclose(prior().log_prob(z), log_prob, rtol=1e-4)
 

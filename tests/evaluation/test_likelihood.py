@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def log_weights(toy, images, num_samples):
-  """Log-weights of single codes, `[num_samples, num]`, each its own call."""
+  """Log-weights `[num_samples, num]`, each sample from a separate call."""
   vlae = toy.model()
   index = tf.range(len(images))
   # Compiled once for all seeds, which are tensors.
@@ -65,7 +65,7 @@ def test_many_samples_give_the_exact_likelihood():
 
 
 def test_codes_beyond_a_chunk_are_new_ones():
-  """Four times as many halve the spread, also where they are many chunks."""
+  """Four times as many halve the spread, also over several blocks."""
   toy = toys.LinearGaussian()
   images = toy.sample(200)
   spreads = []
@@ -177,7 +177,7 @@ def test_number_of_samples_must_be_positive():
 
 @pytest.mark.parametrize('num_samples', [3, pytest.param(300, marks=_MANY)])
 def test_streams_change_nothing(num_samples):
-  """Batches side by side give the digits of one after the other, in order."""
+  """Parallel batches give the bits of sequential ones, in order."""
   toy = toys.LinearGaussian()
   model, images = _built(toy), _grey(toy, 23)
   one, two = (
@@ -263,7 +263,7 @@ def _assert_numbers(found, num):
 
 @pytest.fixture
 def path(tmp_path):
-  """Of a score that is to come."""
+  """Path of the score."""
   return tmp_path / 'eval' / 'test.json'
 
 

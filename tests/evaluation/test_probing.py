@@ -1,4 +1,4 @@
-"""What codes know of labels, and what is seen of images in place of them."""
+"""Probing: draws of labels, features and classifiers."""
 
 import collections
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures('all_eagerly')
 
 
 def _labelled(num=60, num_classes=3, seed=0):
-  """Random images whose labels no image knows of."""
+  """Random images with independent labels."""
   rng = np.random.default_rng(seed)
   images = [rng.random((num, 6, 5, 1), np.float32) for _ in range(3)]
   labels = {s: rng.integers(0, num_classes, num) for s in SPLITS}
@@ -23,7 +23,7 @@ def _labelled(num=60, num_classes=3, seed=0):
 
 
 def _evenest(sizes, num):
-  """How many of each class, dealt out one by one in rounds."""
+  """Numbers of each class, drawn one by one in rounds."""
   taken = [0] * len(sizes)
   while sum(taken) < num:
     for i in [i for i, n in enumerate(sizes) if taken[i] < n]:
@@ -38,7 +38,7 @@ def test_labelled_images_are_as_even_as_classes_allow(num):
   chosen = probing.draw(labels, num, np.random.default_rng(1))
   assert len({*chosen}) == len(chosen) == num
   counts = collections.Counter(labels[chosen])
-  # Of the last round, which is not for all, some get one more.
+  # In the last, incomplete round some classes get one more.
   assert sorted(counts.values()) == _evenest(sizes, num)
 
 
@@ -54,7 +54,7 @@ def test_every_image_of_a_class_is_drawn_as_often():
 
 
 def _planted(data):
-  """A code that is the label, with a little noise."""
+  """One-hot labels with a little noise, in place of latents."""
   rng = np.random.default_rng(0)
   parts = (
     np.eye(3)[data.labels[s]] + 0.1 * rng.standard_normal((60, 3))
@@ -208,7 +208,7 @@ def test_data_without_labels_or_classes_are_refused():
 
 
 def _two_gaussians(num, size, distance, seed):
-  """Points of two normal laws, `2 distance` apart along all axes together."""
+  """Points of two Gaussians with means `2 distance` apart."""
   rng = np.random.default_rng(seed)
   labels = np.arange(num) % 2
   side = (2 * labels[:, None] - 1) * distance / np.sqrt(size)
@@ -239,7 +239,7 @@ def test_held_out_labels_choose_the_weight_decay(monkeypatch):
   strengths.clear()
   probing.linear(train[:8], labels[:8], test)
   assert strengths == [(8, 0.01)]
-  # One that shrinks all weights to nothing is not chosen.
+  # A decay that shrinks all weights to zero is not chosen.
   train, labels = _two_gaussians(200, 1, 2, 0)
   some = (labels == 0) | (np.arange(200) < 30)  # Classes of unlike sizes.
   train, labels = train[some], labels[some]

@@ -1,4 +1,4 @@
-"""What is kept of luminance and of colour, against cases known by hand."""
+"""Luminance and colour preserved, against cases solved by hand."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_the_mean_colour_outlives_the_rest():
   found = _found(images, flat[None])
   assert found['colour', math.inf].kept == pytest.approx(1)
   kept = [found['colour', blur].kept for blur in retention.BLURS]
-  # What is lost is fine: the wider the blur, the less of it is seen.
+  # Only fine structure is lost: a wider blur hides more of the loss.
   assert kept == sorted(kept) and 0.3 < kept[0] < 0.95
 
 

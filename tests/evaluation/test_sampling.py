@@ -1,4 +1,4 @@
-"""Samples and decompressions."""
+"""Samples, decompressions, completions and nats of pixels."""
 
 import functools
 import itertools
@@ -20,7 +20,7 @@ tfd = tfp.distributions
 
 @functools.cache
 def _small_model():
-  """What is compiled for it is shared by all tests."""
+  """A model whose compiled functions all tests share."""
   return toys.small_model()
 
 
@@ -44,11 +44,11 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
   images = toys.binary_images(3)
   draws = sampling.decompress(vlae, images, draws=400)
   assert draws.shape == (400, 3, 6, 5, 1)
-  # The first pixel depends on the code alone: its frequency is its law's mean.
-  of_codes = random.stream_seed(0, 'sample', 0)
-  # With so many draws, every image is a part with a seed of its own.
+  # The first pixel depends on the latent alone: its frequency is its mean.
+  latent_seed = random.stream_seed(0, 'sample', 0)
+  # With so many draws, every image is a part, with its own seed.
   fold = tf.random.experimental.stateless_fold_in
-  part_seeds = [of_codes, fold(of_codes, 1), fold(of_codes, 2)]
+  part_seeds = [latent_seed, fold(latent_seed, 1), fold(latent_seed, 2)]
   z = tf.concat(
     [
       sampling.posterior_samples(vlae, images[i : i + 1], seed)
@@ -56,8 +56,7 @@ def test_draws_of_one_code_differ_and_codes_decide_their_mean():
     ],
     0,
   )
-  law = vlae.likelihood(z).conditionals(images)
-  mean = law.mean().numpy()[:, 0, 0, 0]
+  mean = vlae.likelihood(z).conditionals(images).mean().numpy()[:, 0, 0, 0]
   error = np.sqrt(mean * (1 - mean) / 400)
   assert (np.abs(draws[:, :, 0, 0, 0].mean(0) - mean) < 4 * error).all()
 
@@ -83,7 +82,7 @@ class SharedCode:
   event_shape = (1,)
 
   def posterior(self, image):
-    # Not the posterior at all, as that of half an image may well be.
+    # Far from the true posterior, as it may be for half an image.
     mean = tf.zeros([len(image), 1]) - 1.0
     return tfd.MultivariateNormalDiag(mean, tf.ones_like(mean))
 
@@ -100,7 +99,7 @@ class SharedCode:
     )
 
   def joint(self, images):
-    """p(x) by quadrature over the code."""
+    """p(x) by quadrature over the latent."""
     z = np.linspace(-8, 8, 4001)
     ones = images.reshape(len(images), -1).sum(1)[:, None]
     mean = 1 / (1 + np.exp(-3 * z))
@@ -193,7 +192,7 @@ def _images(num):
 
 
 def _log_prob(model, images, seed, start):
-  """log p(x|z) of the codes that are drawn for these images."""
+  """Posterior samples as `pixel_nats` draws them, and log p(x|z)."""
   image = tf.convert_to_tensor(images)
   z = sampling.posterior_samples(
     model, image, random.stream_seed(seed, 'sample', start)
@@ -212,7 +211,7 @@ def test_pixels_sum_to_the_distortion():
 
 
 def test_the_last_pixel_has_its_conditional():
-  """Which is the joint law over its sum over that pixel."""
+  """The joint probability over its sum over that pixel."""
   model, images = toys.small_model(_SHAPE), _images(4)
   found = sampling.pixel_nats(model, images)
   z, log_prob = _log_prob(model, images, 0, 0)

@@ -1,1 +1,1 @@
-"""Exports, and what is asked of them."""
+"""Exported models."""

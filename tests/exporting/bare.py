@@ -1,4 +1,4 @@
-"""Asks an export everything, in a process that has TensorFlow alone.
+"""Calls all signatures of an export, in a process with TensorFlow alone.
 
     python bare.py EXPORT IMAGES.npz OUT.npz THREADS
 
@@ -13,7 +13,7 @@ _FORBIDDEN = ('vlae_tf', 'tensorflow_probability', 'keras', 'tf_keras')
 
 
 class _Without:
-  """An importer that finds what another does, but not what is forbidden."""
+  """An importer that hides forbidden packages from another."""
 
   def __init__(self, importer):
     self._importer = importer

@@ -1,4 +1,4 @@
-"""Small models that are exported, and what is asked of them."""
+"""Small exported models with inputs."""
 
 import dataclasses
 import pathlib
@@ -33,7 +33,7 @@ MODELS = {
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-  """A model, where it is exported, and what it is asked."""
+  """A model, the directory of its export, and inputs."""
 
   model: model_lib.VLAE
   directory: pathlib.Path

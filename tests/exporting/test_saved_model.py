@@ -1,4 +1,4 @@
-"""An exported model answers as the Python model does, without our packages."""
+"""An exported model gives the results of the Python model."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ def loaded(paper):
 
 
 def _of_python(export):
-  """What `bare.answers` gives, from the functions for Python."""
+  """The results of `bare.answers` from the functions for Python."""
   model, found = export.model, {}
   for n in export.sizes:
     x = export.images[:n]
@@ -48,9 +48,9 @@ def _of_python(export):
       )
 
     note('encode', latents.encode(model, tf.constant(x))._asdict())
-    law = model.likelihood(tf.constant(export.codes[:n]))
-    images = law.sample(seed=random.stream_seed(_SEED, 'sample', 1))
-    means = law.conditionals(images).mean()
+    pixels = model.likelihood(tf.constant(export.codes[:n]))
+    images = pixels.sample(seed=random.stream_seed(_SEED, 'sample', 1))
+    means = pixels.conditionals(images).mean()
     note('decode', dict(images=images, pixel_means=means))
 
     def estimate(index, num, seed, x=x):
@@ -77,7 +77,7 @@ def _of_python(export):
 
 
 def _of_bare_process(export, folder, threads):
-  """What `bare.answers` gives in a process of its own."""
+  """The results of `bare.answers` in a separate process."""
   given, out = folder / 'given.npz', folder / f'out_{threads}.npz'
   np.savez(
     given,
@@ -135,8 +135,9 @@ def test_other_models_answer_as_in_python(name, tmp_path):
   model, x = export.model, tf.constant(export.images[:3])
   codes, seed = tf.constant(export.codes[:3]), tf.constant(_SEED)
   drawn = loaded['decode'](codes=codes, seed=seed)['images']
-  law = model.likelihood(codes)
-  expected = law.sample(seed=random.stream_seed(_SEED, 'sample', 1))
+  expected = model.likelihood(codes).sample(
+    seed=random.stream_seed(_SEED, 'sample', 1)
+  )
   np.testing.assert_array_equal(drawn, expected)
   estimate = likelihood.estimate_in_groups(model, x, tf.range(3), 1, _SEED)
   found = loaded['elbo'](images=x, seed=seed)
@@ -163,13 +164,13 @@ def test_signatures_that_are_not_there_are_refused(paper, tmp_path):
 
 
 def test_kernels_are_computed_once_and_for_all(paper, loaded):
-  """No weights are normalised, nor masks applied, when it is asked."""
+  """A call neither normalises weights nor applies masks."""
   graph = loaded['encode'].graph.as_graph_def()
   functions = graph.library.function
   nodes = [*graph.node, *(n for f in functions for n in f.node_def)]
   assert not {n.name for n in nodes if n.op == 'Rsqrt'}
   assert {n.op for n in nodes} >= {'MatMul', 'Conv2D'}
-  # What made the kernels is left out.
+  # The parameters of the kernels are left out.
   path = paper.directory / 'variables' / 'variables'
   shapes = tf.train.load_checkpoint(str(path)).get_variable_to_shape_map()
   stored = sum(int(np.prod(s)) for k, s in shapes.items() if 'weights' in k)

@@ -1,4 +1,4 @@
-"""What is lowered computes what the model does, with weights for constants."""
+"""Lowered computations give the results of the model."""
 
 import json
 
