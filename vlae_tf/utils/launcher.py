@@ -11,7 +11,6 @@ import io
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -31,28 +30,24 @@ def import_tensorflow() -> None:
   )
   # While it is imported, TensorFlow prints to standard error whatever its log
   # level.
-  with _holding_stderr():
+  with _without_stderr():
     importlib.import_module('tensorflow')
     importlib.import_module('tensorflow_probability')
 
 
 @contextlib.contextmanager
-def _holding_stderr() -> Iterator[None]:
-  """Discards output to file descriptor 2; prints it if something fails."""
+def _without_stderr() -> Iterator[None]:
+  """Discards output to file descriptor 2, such as that of C++ code."""
   sys.stderr.flush()
-  stderr = os.dup(2)
-  with tempfile.TemporaryFile() as held:
-    os.dup2(held.fileno(), 2)
-    try:
-      yield
-    except Exception:
-      held.seek(0)
-      os.write(stderr, held.read())
-      raise
-    finally:
-      sys.stderr.flush()
-      os.dup2(stderr, 2)
-      os.close(stderr)
+  stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+  os.dup2(null, 2)
+  try:
+    yield
+  finally:
+    sys.stderr.flush()
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    os.close(null)
 
 
 def launch(name: str) -> NoReturn:

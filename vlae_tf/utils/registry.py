@@ -63,7 +63,7 @@ class Registry(dict[str, Callable[..., Any]]):
   def __missing__(self, name: str) -> NoReturn:
     self._refuse(name, self.kind)
 
-  def _refuse(self, name, argument):
+  def _refuse(self, name: Any, argument: str) -> NoReturn:
     raise ValueError(
       f'`{argument}` must be one of {", ".join(self)}, got {name!r}.'
       f'{suggestion(str(name), self)}'

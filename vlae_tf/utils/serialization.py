@@ -94,7 +94,7 @@ def _record_arguments(cls):
     construct(self, *args, **kwargs)
 
   # Keras does not look behind wrappers.
-  init.__signature__ = inspect.signature(construct)
+  init.__signature__ = inspect.signature(construct)  # type: ignore[attr-defined]
   cls.__init__ = init
 
 
