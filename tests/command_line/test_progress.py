@@ -179,6 +179,6 @@ def test_every_command_with_progress_can_be_quiet():
   files = [f for f in source_tree.files('vlae_tf') if source_tree.is_command(f)]
   texts = {f.removeprefix('vlae_tf/'): source_tree.text(f) for f in files}
   can = {c for c, text in texts.items() if 'define_quiet()' in text}
-  shows = re.compile(r'\b[Mm]eter\(|\bprogress\.Progress\(')
+  shows = re.compile(r'\b[Mm]eter\(|\bProgress\(')
   assert can == {c for c, text in texts.items() if shows.search(text)}
   assert can == {*_ARGS, *_OTHERS}
