@@ -86,12 +86,6 @@ class AutoregressiveImage(tfd.Distribution):
   def _parameter_properties(cls, dtype, num_classes=None):
     return dict(features=tfp.util.ParameterProperties(event_ndims=3))
 
-  def _batch_shape(self):
-    return self._features.shape[:-3]
-
-  def _batch_shape_tensor(self):
-    return tf.shape(self._features)[:-3]
-
   def _event_shape(self):
     return self._features.shape[-3:-1].concatenate(self._channels)
 

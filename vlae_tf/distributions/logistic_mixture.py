@@ -147,17 +147,8 @@ class _LogisticMixture(tfd.Distribution):
   def _parameter_properties(cls, dtype, num_classes=None):
     return dict(params=tfp.util.ParameterProperties(event_ndims=1))
 
-  def _batch_shape(self):
-    return self._params.shape[:-1]
-
-  def _batch_shape_tensor(self):
-    return tf.shape(self._params)[:-1]
-
   def _event_shape(self):
     return tf.TensorShape([self._channels])
-
-  def _event_shape_tensor(self):
-    return tf.constant([self._channels])
 
   def _log_prob(self, pixels):
     levels, possible = self._levels(pixels)
