@@ -1,4 +1,4 @@
-"""The law of images against enumeration."""
+"""The distribution of images against enumeration."""
 
 import dataclasses
 import itertools
@@ -13,8 +13,8 @@ from vlae_tf.distributions import autoregressive_image, pixel_distributions
 eagerly = pytest.mark.usefixtures('eagerly')
 
 
-def make_law(name, *shape, channels=1, incremental=True, maps=2):
-  """A law of batch shape `shape[:-2]` over images of size `shape[-2:]`."""
+def make_distribution(name, *shape, channels=1, incremental=True, maps=2):
+  """Images of batch shape `shape[:-2]` and size `shape[-2:]`."""
   network = toys.make_network(name, channels, maps=maps)
   return autoregressive_image.AutoregressiveImage(
     network,
@@ -33,14 +33,14 @@ def all_images(height, width, channels=1):
 
 
 def test_probabilities_sum_to_one_with_channels():
-  law = make_law('gated', 2, 2, channels=2)
-  total = tf.reduce_sum(tf.exp(law.log_prob(all_images(2, 2, 2))))
+  dist = make_distribution('gated', 2, 2, channels=2)
+  total = tf.reduce_sum(tf.exp(dist.log_prob(all_images(2, 2, 2))))
   np.testing.assert_allclose(total, 1.0, rtol=1e-5)
 
 
 @eagerly
-def test_without_features_it_is_a_law_too():
-  batch = make_law('gated', 2, 3, 3, maps=0)
+def test_without_features_it_is_a_distribution_too():
+  batch = make_distribution('gated', 2, 3, 3, maps=0)
   x = batch.sample(2, seed=(0, 1))
   assert x.shape == [2, 2, 3, 3, 1]
   np.testing.assert_array_equal(x, batch.sample(2, seed=(0, 1), method='naive'))
@@ -60,18 +60,18 @@ class ProductOfUniforms:
 
 @eagerly
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
-def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
+def test_the_pixel_distribution_says_how_many_uniforms_it_takes(method):
   network = toys.make_network('pixelcnn')
-  law = autoregressive_image.AutoregressiveImage(
+  dist = autoregressive_image.AutoregressiveImage(
     network, toys.features(2, 3, 4), 1, ProductOfUniforms()
   )
-  assert law.sample(3, seed=(0, 1), method=method).shape == [3, 2, 3, 4, 1]
+  assert dist.sample(3, seed=(0, 1), method=method).shape == [3, 2, 3, 4, 1]
   uniforms = toys.uniforms(2, 3, 4, 2)
-  x = law.sample_from_uniforms(uniforms, method)
-  expected = ProductOfUniforms().quantile(law.params(x), uniforms)
+  x = dist.sample_from_uniforms(uniforms, method)
+  expected = ProductOfUniforms().quantile(dist.params(x), uniforms)
   np.testing.assert_array_equal(x, expected)
   with pytest.raises(ValueError, match=r'`uniforms` must have shape .* 4, 2\]'):
-    law.sample_from_uniforms(uniforms[..., :1])
+    dist.sample_from_uniforms(uniforms[..., :1])
 
 
 @pytest.mark.parametrize(
@@ -84,37 +84,37 @@ def test_the_pixel_law_says_how_many_uniforms_it_takes(method):
 def test_incremental_samples_equal_naive_ones(way, request):
   if way == 'eagerly':
     request.getfixturevalue('eagerly')
-  law = make_law('gated', 2, 3, 3, 4)
+  dist = make_distribution('gated', 2, 3, 3, 4)
   uniforms = toys.uniforms(4, 2, 3, 3, 4, 1, seed=8)
-  fast = law.sample_from_uniforms(uniforms)
+  fast = dist.sample_from_uniforms(uniforms)
   assert fast.shape == uniforms.shape
-  slow = law.sample_from_uniforms(uniforms, method='naive')
+  slow = dist.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
-  without = make_law('gated', 2, 3, 3, 4, incremental=False)
+  without = make_distribution('gated', 2, 3, 3, 4, incremental=False)
   np.testing.assert_array_equal(without.sample_from_uniforms(uniforms), slow)
 
 
 @eagerly
 def test_shapes_are_those_of_the_features():
-  law = make_law('pixelcnn', 2, 3, 5, 6)
-  assert law.batch_shape == [2, 3]
-  assert law.event_shape == [5, 6, 1]
-  x = law.sample([2, 2], seed=(0, 1))
+  dist = make_distribution('pixelcnn', 2, 3, 5, 6)
+  assert dist.batch_shape == [2, 3]
+  assert dist.event_shape == [5, 6, 1]
+  x = dist.sample([2, 2], seed=(0, 1))
   assert x.shape == [2, 2, 2, 3, 5, 6, 1]
-  assert law.log_prob(x).shape == [2, 2, 2, 3]
-  assert law.params(x).shape == [2, 2, 2, 3, 5, 6, 1]
-  assert law.conditionals(x).batch_shape == [2, 2, 2, 3, 5, 6]
-  assert law.log_prob(x[0, 0, 0, 0]).shape == [2, 3]
+  assert dist.log_prob(x).shape == [2, 2, 2, 3]
+  assert dist.params(x).shape == [2, 2, 2, 3, 5, 6, 1]
+  assert dist.conditionals(x).batch_shape == [2, 2, 2, 3, 5, 6]
+  assert dist.log_prob(x[0, 0, 0, 0]).shape == [2, 3]
 
 
 @eagerly
 def test_seeds_reproduce():
-  law = make_law('pixelcnn', 3, 5, 6)
-  first, again = (law.sample(4, seed=(1, 2)) for _ in range(2))
+  dist = make_distribution('pixelcnn', 3, 5, 6)
+  first, again = (dist.sample(4, seed=(1, 2)) for _ in range(2))
   np.testing.assert_array_equal(first, again)
-  naive = law.sample(4, seed=(1, 2), method='naive')
+  naive = dist.sample(4, seed=(1, 2), method='naive')
   np.testing.assert_array_equal(first, naive)
-  assert (law.sample(4, seed=(1, 3)) != first).numpy().any()
+  assert (dist.sample(4, seed=(1, 3)) != first).numpy().any()
 
 
 def frequencies(images):
@@ -133,38 +133,38 @@ def check_frequencies(images, probabilities):
 
 @eagerly
 def test_frequencies_of_samples_are_the_probabilities():
-  law = make_law('gated', 2, 3)
-  probabilities = np.exp(law.log_prob(all_images(2, 3)))
+  dist = make_distribution('gated', 2, 3)
+  probabilities = np.exp(dist.log_prob(all_images(2, 3)))
   assert probabilities.max() < 0.9
-  check_frequencies(law.sample(20000, seed=(3, 4)), probabilities)
+  check_frequencies(dist.sample(20000, seed=(3, 4)), probabilities)
 
 
 @eagerly
-def test_completion_has_the_conditional_law():
-  law = make_law('gated', 2, 3)
+def test_completion_has_the_conditional_distribution():
+  dist = make_distribution('gated', 2, 3)
   images = all_images(2, 3)
   given_mask = np.array([[True, True, True], [True, False, False]])
   given = np.array([[1, 0, 1], [0, 1, 1]], 'float32')[..., None]
   fits = ((images == given).all(-1) | ~given_mask).all((1, 2))
-  probabilities = np.where(fits, np.exp(law.log_prob(images)), 0.0)
-  drawn = law.complete(given, given_mask, 20000, seed=5)
+  probabilities = np.where(fits, np.exp(dist.log_prob(images)), 0.0)
+  drawn = dist.complete(given, given_mask, 20000, seed=5)
   check_frequencies(drawn, probabilities / probabilities.sum())
 
 
 @eagerly
 @pytest.mark.parametrize('method', ['incremental', 'naive'])
 def test_completion_keeps_what_is_given(method):
-  law = make_law('pixelcnn', 3, 5, 6)
+  dist = make_distribution('pixelcnn', 3, 5, 6)
   given = tf.round(toys.uniforms(3, 5, 6, 1))
   mask = toys.uniforms(5, 6, seed=9) < 0.5
   uniforms = toys.uniforms(2, 3, 5, 6, 1, seed=10)
-  x = law.sample_from_uniforms(uniforms, method, given, mask)
+  x = dist.sample_from_uniforms(uniforms, method, given, mask)
   mask = mask.numpy()
   np.testing.assert_array_equal(
     x.numpy()[:, :, mask], np.tile(given.numpy()[:, mask], [2, 1, 1, 1])
   )
   # The rest obeys the conditionals, in the context of the pixels given.
-  drawn = tf.cast(uniforms < tf.sigmoid(law.params(x)), tf.float32)
+  drawn = tf.cast(uniforms < tf.sigmoid(dist.params(x)), tf.float32)
   np.testing.assert_array_equal(
     x.numpy()[:, :, ~mask], drawn.numpy()[:, :, ~mask]
   )
@@ -172,16 +172,16 @@ def test_completion_keeps_what_is_given(method):
 
 @eagerly
 def test_bad_arguments_are_errors():
-  law = make_law('pixelcnn', 2, 5, 6)
+  dist = make_distribution('pixelcnn', 2, 5, 6)
   image, mask = tf.zeros([2, 5, 6, 1]), np.ones([5, 6], bool)
   with pytest.raises(ValueError, match=r'`value` must have shape .*5, 6, 1'):
-    law.log_prob(tf.zeros([2, 6, 6, 1]))
+    dist.log_prob(tf.zeros([2, 6, 6, 1]))
   with pytest.raises(ValueError, match='`uniforms` must have shape'):
-    law.sample_from_uniforms(tf.zeros([2, 5, 5, 1]))
+    dist.sample_from_uniforms(tf.zeros([2, 5, 5, 1]))
   with pytest.raises(ValueError, match="`method` must be 'incremental' or"):
-    law.sample(seed=(0, 1), method='fast')
+    dist.sample(seed=(0, 1), method='fast')
   with pytest.raises(ValueError, match='`given` must have shape'):
-    law.complete(tf.zeros([5, 7, 1]), mask, seed=1)
+    dist.complete(tf.zeros([5, 7, 1]), mask, seed=1)
   for bad in (mask[:4], mask.astype('float32')):
     with pytest.raises(ValueError, match='`given_mask` must be boolean'):
-      law.complete(image, bad, seed=1)
+      dist.complete(image, bad, seed=1)

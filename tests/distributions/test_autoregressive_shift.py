@@ -50,7 +50,7 @@ def test_volume_is_one_by_autodiff():
 def test_density_in_a_chain_is_that_of_the_noise():
   chain = tfb.Chain([_bijector(), tfb.Permute([5, 4, 3, 2, 1, 0])])
   normal = tfp.distributions.MultivariateNormalDiag(tf.zeros([6]))
-  law = tfp.distributions.TransformedDistribution(normal, chain)
+  dist = tfp.distributions.TransformedDistribution(normal, chain)
   eps = tf.random.stateless_normal([3, 6], [0, 1])
   z = tf.identity(chain.forward(eps))
-  np.testing.assert_allclose(law.log_prob(z), normal.log_prob(eps), rtol=1e-5)
+  np.testing.assert_allclose(dist.log_prob(z), normal.log_prob(eps), rtol=1e-5)

@@ -63,8 +63,8 @@ def masses(mean, scale):
   """SciPy's masses of all levels, `[..., num, 256]`."""
   ends = (2 * np.arange(255) + 1) / 255 - 1
   ends = np.r_[-np.inf, ends, np.inf]
-  law = scipy.stats.logistic(mean[..., None], scale[..., None])
-  lower, upper = np.diff(law.cdf(ends)), -np.diff(law.sf(ends))
+  dist = scipy.stats.logistic(mean[..., None], scale[..., None])
+  lower, upper = np.diff(dist.cdf(ends)), -np.diff(dist.sf(ends))
   # Of what is small, so that there are digits left of the difference.
   return np.where(ends[1:] < mean[..., None], lower, upper)
 
@@ -98,10 +98,10 @@ def log_prob(params, levels, channels, num):
 
 @each_channels
 def test_each_channel_sums_to_one_whatever_is_before(channels):
-  law = LogisticMixturePixel()
-  params = tf.constant(random(40, law.num_params(channels), scale=4.0))
+  pixel = LogisticMixturePixel()
+  params = tf.constant(random(40, pixel.num_params(channels), scale=4.0))
   levels = random_levels(40, channels)
-  table = np.exp(law.conditionals(params, levels / 255))
+  table = np.exp(pixel.conditionals(params, levels / 255))
   assert table.shape == (40, channels, 256)
   np.testing.assert_allclose(table.sum(-1), 1.0, rtol=1e-12)
 
@@ -110,8 +110,8 @@ def test_pixels_of_a_first_channel_sum_to_its_probability():
   """Over all of the second and third; the first channel is SciPy's."""
   params = random(1, 30)
   grid = np.stack(np.meshgrid([90], range(256), range(256)), -1).reshape(-1, 3)
-  law = LogisticMixturePixel(components=3).distribution(tf.constant(params[0]))
-  total = np.exp(law.log_prob(grid / 255)).sum()
+  dist = LogisticMixturePixel(components=3).distribution(tf.constant(params[0]))
+  total = np.exp(dist.log_prob(grid / 255)).sum()
   expected = tables(params, grid[:1], 3, 3)[0][0, 90]
   np.testing.assert_allclose(total, expected, rtol=1e-10)
 
@@ -119,23 +119,23 @@ def test_pixels_of_a_first_channel_sum_to_its_probability():
 @each_channels
 @pytest.mark.parametrize('num', [1, 4])
 def test_log_prob_is_the_formula_of_the_paper(channels, num):
-  law = LogisticMixturePixel(num)
-  params = random(200, law.num_params(channels))
+  pixel = LogisticMixturePixel(num)
+  params = random(200, pixel.num_params(channels))
   levels = random_levels(200, channels)
   expected = log_prob(params, levels, channels, num)
-  found = law.distribution(tf.constant(params)).log_prob(levels / 255)
+  found = pixel.distribution(tf.constant(params)).log_prob(levels / 255)
   np.testing.assert_allclose(found, expected, rtol=1e-8)
-  single = law.distribution(tf.constant(params, tf.float32))
+  single = pixel.distribution(tf.constant(params, tf.float32))
   found = single.log_prob(VALUES[levels])
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 @each_channels
 def test_conditionals_are_the_factors_of_the_formula(channels):
-  law = LogisticMixturePixel(2)
-  params = random(20, law.num_params(channels))
+  pixel = LogisticMixturePixel(2)
+  params = random(20, pixel.num_params(channels))
   levels = random_levels(20, channels)
-  found = np.exp(law.conditionals(tf.constant(params), levels / 255))
+  found = np.exp(pixel.conditionals(tf.constant(params), levels / 255))
   expected = np.stack(tables(params, levels, channels, 2), 1)
   np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-14)
 
@@ -168,8 +168,8 @@ def test_log_prob_is_right_in_the_tails(dtype):
     decimal_log_mass(mean, np.clip(s - 1, -7, 7), level)
     for _, mean, s, level in grid
   ]
-  law = LogisticMixturePixel(1).distribution(tf.constant(grid[:, :3], dtype))
-  found = law.log_prob((grid[:, 3:] / 255).astype(dtype))
+  dist = LogisticMixturePixel(1).distribution(tf.constant(grid[:, :3], dtype))
+  found = dist.log_prob((grid[:, 3:] / 255).astype(dtype))
   # A place in [-1, 1] times the inverse of a scale of e**-7 is off by 2**-14.
   rtol, atol = (2e-6, 5e-4) if dtype == 'float32' else (1e-12, 1e-12)
   np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
@@ -179,8 +179,8 @@ def gradient(params, levels, num, dtype):
   """The gradient of the sum of log-probabilities."""
   variable = tf.Variable(params, dtype=dtype)
   with tf.GradientTape() as tape:
-    law = LogisticMixturePixel(num).distribution(variable + 0)
-    loss = tf.reduce_sum(law.log_prob((levels / 255).astype(dtype)))
+    dist = LogisticMixturePixel(num).distribution(variable + 0)
+    loss = tf.reduce_sum(dist.log_prob((levels / 255).astype(dtype)))
   return tape.gradient(loss, variable).numpy()
 
 
@@ -211,8 +211,8 @@ def extremes():
 
 def test_extremes_have_finite_values_and_gradients():
   params, levels = extremes()
-  law = LogisticMixturePixel(1).distribution(tf.constant(params, tf.float32))
-  found = law.log_prob(VALUES[levels])
+  dist = LogisticMixturePixel(1).distribution(tf.constant(params, tf.float32))
+  found = dist.log_prob(VALUES[levels])
   assert np.isfinite(found).all()
   # Half a range beyond by the narrowest scale: nothing has been bounded.
   assert np.min(found) < -(100 * np.e**7)
@@ -231,13 +231,13 @@ def test_extreme_logits_have_finite_gradients():
 
 @functools.cache
 def quantile_function(num, jit_compile=False):
-  """The method of a law, compiled once or not at all."""
+  """The method of a distribution, compiled once or not at all."""
   fn = LogisticMixturePixel(num).quantile
   return tf.function(fn, jit_compile=True) if jit_compile else fn
 
 
 def quantile(params, uniforms, num, **kwargs):
-  """Levels that the law draws, integers."""
+  """Levels that the distribution draws, integers."""
   fn = quantile_function(num, **kwargs)
   drawn = fn(tf.constant(params), tf.constant(uniforms)).numpy()
   assert drawn.dtype == params.dtype
@@ -262,7 +262,7 @@ def test_quantile_is_the_search_of_a_sum(channels):
   assert {0, 255} < set(levels.ravel())
 
 
-def test_quantiles_on_a_grid_are_as_frequent_as_the_law_says():
+def test_quantiles_on_a_grid_are_as_frequent_as_the_distribution_says():
   n, params = 4096, random(1, 30, seed=3).astype('float32')
   uniforms = ((np.arange(n) + 0.5) / n).astype('float32')[:, None]
   levels = quantile(np.tile(params, [n, 1]), uniforms, 10)[:, 0]
@@ -284,7 +284,7 @@ def test_quantile_is_the_same_compiled():
 @pytest.mark.parametrize('jit_compile', [False, True])
 @pytest.mark.parametrize('uniform', [0.0, BELOW_ONE, 1.0])
 def test_draws_end_where_the_probability_ends(uniform, jit_compile):
-  """Of narrow laws, which leave most levels without any in float32."""
+  """Of narrow distributions, which leave most levels without any in float32."""
   params = random(400, 30, scale=0.3, seed=4).astype('float32')
   params[:, 20:] -= 4
   uniforms = np.full((400, 1), uniform, 'float32')
@@ -301,11 +301,11 @@ def test_draws_end_where_the_probability_ends(uniform, jit_compile):
     assert np.take_along_axis(above, levels + 1, 1).max() < 1e-6
 
 
-def test_samples_are_as_frequent_as_the_law_says():
+def test_samples_are_as_frequent_as_the_distribution_says():
   """In halves of a channel, for each half of those drawn before it."""
   n, half, params = 4000, 110, random(30, seed=5)
-  law = LogisticMixturePixel(3).distribution(tf.constant(params))
-  levels = np.rint(law.sample(n, seed=6).numpy() * 255).astype(int)
+  dist = LogisticMixturePixel(3).distribution(tf.constant(params))
+  levels = np.rint(dist.sample(n, seed=6).numpy() * 255).astype(int)
   is_low = levels < half
   for c, table in enumerate(tables(np.tile(params, [n, 1]), levels, 3, 3)):
     expected = table[:, :half].sum(-1)
@@ -318,16 +318,16 @@ def test_samples_are_as_frequent_as_the_law_says():
 
 
 def test_one_channel_is_the_first_of_three():
-  num, law = 5, LogisticMixturePixel(5)
+  num, pixel = 5, LogisticMixturePixel(5)
   params, levels = random(20, 10 * num), random_levels(20, 3)
   first = np.concatenate(
     [params[:, k * num : (k + 1) * num] for k in (0, 1, 4)], -1
   )
   np.testing.assert_array_equal(
-    law.conditionals(first, levels[:, :1] / 255)[:, 0],
-    law.conditionals(params, levels / 255)[:, 0],
+    pixel.conditionals(first, levels[:, :1] / 255)[:, 0],
+    pixel.conditionals(params, levels / 255)[:, 0],
   )
-  one, three = (law.distribution(tf.constant(p)) for p in (first, params))
+  one, three = (pixel.distribution(tf.constant(p)) for p in (first, params))
   np.testing.assert_array_equal(one.mean()[:, 0], three.mean()[:, 0])
   np.testing.assert_array_equal(one.mode()[:, 0], three.mode()[:, 0])
   uniforms = np.random.default_rng(0).random((20, 3))
@@ -384,15 +384,15 @@ def test_mode_is_the_likeliest_of_each_channel_given_those_before(dtype):
 
 @pytest.mark.parametrize('x', [0.5, -1 / 255, 256 / 255, 1e-3, np.nan, np.inf])
 def test_nothing_is_between_and_beyond_the_levels(x):
-  law = LogisticMixturePixel(2).distribution(tf.zeros([20]))
+  dist = LogisticMixturePixel(2).distribution(tf.zeros([20]))
   for c in range(3):
     pixel = np.where(np.arange(3) == c, np.float32(x), VALUES[[3, 0, 255]])
-    assert law.log_prob(pixel) == -np.inf
+    assert dist.log_prob(pixel) == -np.inf
   # Computed otherwise, values may be off by a rounding.
   near = np.arange(256, dtype='float32') * np.float32(1 / 255)
   assert (near != VALUES).any()
   near, exact = (np.stack([v, v, v], -1) for v in (near, VALUES))
-  np.testing.assert_array_equal(law.log_prob(near), law.log_prob(exact))
+  np.testing.assert_array_equal(dist.log_prob(near), dist.log_prob(exact))
 
 
 def test_gradients_are_finite_at_a_value_that_is_no_level():
@@ -417,7 +417,7 @@ def test_bad_arguments_are_errors():
 def test_colour_image_is_drawn_incrementally_as_naively():
   pixel_law = LogisticMixturePixel()
   network = toys.MAKERS['window_1x1'](pixel_law.num_params(3))
-  law = autoregressive_image.AutoregressiveImage(
+  dist = autoregressive_image.AutoregressiveImage(
     toys.build_network(network, 3),
     toys.features(3, 4, 3, seed=7),
     3,
@@ -425,9 +425,9 @@ def test_colour_image_is_drawn_incrementally_as_naively():
     unroll=network.unroll,
   )
   uniforms = toys.uniforms(3, 4, 3, 3, seed=8)
-  fast = law.sample_from_uniforms(uniforms)
-  slow = law.sample_from_uniforms(uniforms, method='naive')
+  fast = dist.sample_from_uniforms(uniforms)
+  slow = dist.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
-  drawn = pixel_law.quantile(law.params(fast), uniforms)
+  drawn = pixel_law.quantile(dist.params(fast), uniforms)
   np.testing.assert_array_equal(fast, drawn)
   assert len(np.unique(fast)) > 10

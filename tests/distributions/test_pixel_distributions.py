@@ -1,4 +1,4 @@
-"""Laws of a pixel against NumPy, alone and as the law of an image."""
+"""Pixel distributions against NumPy, alone and within images."""
 
 import itertools
 
@@ -15,7 +15,7 @@ CATEGORICAL = pixel_distributions.CategoricalPixel()
 VALUES = (np.arange(256) / 255).astype('float32')
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
-each_law = pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
+each_name = pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
 
 
 def random(*shape, scale=3.0, seed=0):
@@ -23,44 +23,44 @@ def random(*shape, scale=3.0, seed=0):
   return scale * np.random.default_rng(seed).standard_normal(shape)
 
 
-@each_law
+@each_name
 def test_each_keeps_the_protocol(name):
-  law, other = (pixel_distributions.PIXEL_LAWS[name]() for _ in range(2))
-  assert isinstance(law, pixel_distributions.PixelLaw)
-  assert law == other and hash(law) == hash(other)
-  assert law.kinds and set(law.kinds) <= set(data.PIXEL_KINDS)
+  pixel, other = (pixel_distributions.PIXEL_LAWS[name]() for _ in range(2))
+  assert isinstance(pixel, pixel_distributions.PixelLaw)
+  assert pixel == other and hash(pixel) == hash(other)
+  assert pixel.kinds and set(pixel.kinds) <= set(data.PIXEL_KINDS)
   assert pixel_distributions.PIXEL_LAWS.description(name)
 
 
-@each_law
+@each_name
 @pytest.mark.parametrize('channels', [1, 3])
 def test_shapes_are_those_of_the_protocol(name, channels):
-  law = pixel_distributions.PIXEL_LAWS[name]()
-  params = tf.constant(random(2, 4, law.num_params(channels)), tf.float32)
-  uniforms = toys.uniforms(2, 4, law.num_uniforms(channels))
-  pixels = law.quantile(params, uniforms)
+  pixel = pixel_distributions.PIXEL_LAWS[name]()
+  params = tf.constant(random(2, 4, pixel.num_params(channels)), tf.float32)
+  uniforms = toys.uniforms(2, 4, pixel.num_uniforms(channels))
+  pixels = pixel.quantile(params, uniforms)
   assert pixels.shape == [2, 4, channels]
   assert pixels.dtype == tf.float32
-  distribution = law.distribution(params)
+  distribution = pixel.distribution(params)
   assert distribution.event_shape == [channels]
   assert distribution.log_prob(pixels).shape == [2, 4]
   assert np.isfinite(distribution.log_prob(pixels)).all()
 
 
-@each_law
-def test_kinds_that_a_law_accepts_are_checked(name):
-  law = pixel_distributions.PIXEL_LAWS[name]()
+@each_name
+def test_kinds_that_a_distribution_accepts_are_checked(name):
+  pixel = pixel_distributions.PIXEL_LAWS[name]()
   for kind in data.PIXEL_KINDS:
-    if kind in law.kinds:
-      pixel_distributions.check_kind(law, kind)
+    if kind in pixel.kinds:
+      pixel_distributions.check_kind(pixel, kind)
     else:
       message = f'`pixel_law` must accept images of kind {kind!r}, as .* got '
       with pytest.raises(ValueError, match=message) as info:
-        pixel_distributions.check_kind(law, kind)
-      assert all(repr(accepted) in str(info.value) for accepted in law.kinds)
+        pixel_distributions.check_kind(pixel, kind)
+      assert all(repr(accepted) in str(info.value) for accepted in pixel.kinds)
 
 
-def test_a_law_that_would_do_is_named():
+def test_a_distribution_that_would_do_is_named():
   message = 'as categorical and logistic_mixture would, got Bernoulli'
   with pytest.raises(ValueError, match=message):
     pixel_distributions.check_kind(
@@ -68,7 +68,7 @@ def test_a_law_that_would_do_is_named():
     )
 
 
-def test_laws_that_compute_otherwise_differ():
+def test_distributions_that_compute_otherwise_differ():
   assert CATEGORICAL != pixel_distributions.CategoricalPixel(levels=4)
   assert CATEGORICAL != pixel_distributions.BernoulliPixel()
 
@@ -85,8 +85,8 @@ def test_bernoulli_draws_one_as_often_as_the_mean():
 
 def test_categorical_sums_to_one_in_double_precision():
   params = tf.constant(random(7, 256))
-  law = CATEGORICAL.distribution(params)
-  probabilities = np.exp(law.log_prob(VALUES.astype('float64')[:, None, None]))
+  dist = CATEGORICAL.distribution(params)
+  probabilities = np.exp(dist.log_prob(VALUES.astype('float64')[:, None, None]))
   assert probabilities.shape == (256, 7)
   np.testing.assert_allclose(probabilities.sum(0), 1.0, rtol=1e-13)
 
@@ -96,20 +96,20 @@ def test_categorical_log_prob_is_the_softmax_of_each_channel():
   levels = np.random.default_rng(1).integers(0, 256, (5, 3))
   log_probs = scipy.special.log_softmax(params.reshape(5, 3, 256), -1)
   expected = np.take_along_axis(log_probs, levels[..., None], -1)[..., 0].sum(1)
-  law = CATEGORICAL.distribution(tf.constant(params, tf.float32))
-  np.testing.assert_allclose(law.log_prob(VALUES[levels]), expected, rtol=1e-5)
+  dist = CATEGORICAL.distribution(tf.constant(params, tf.float32))
+  np.testing.assert_allclose(dist.log_prob(VALUES[levels]), expected, rtol=1e-5)
   # Computed otherwise, the values may be off by a rounding.
   near = levels.astype('float32') * np.float32(1 / 255)
   assert (near != VALUES[levels]).any()
   np.testing.assert_array_equal(
-    law.log_prob(near), law.log_prob(VALUES[levels])
+    dist.log_prob(near), dist.log_prob(VALUES[levels])
   )
 
 
 @pytest.mark.parametrize('x', [0.5, -1 / 255, 256 / 255, 1.001, 1e-3, np.nan])
 def test_categorical_gives_nothing_between_and_beyond_the_levels(x):
-  law = CATEGORICAL.distribution(tf.zeros([512]))
-  assert law.log_prob(tf.constant([x, 1.0], tf.float32)) == -np.inf
+  dist = CATEGORICAL.distribution(tf.zeros([512]))
+  assert dist.log_prob(tf.constant([x, 1.0], tf.float32)) == -np.inf
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
@@ -158,7 +158,7 @@ def test_categorical_frequencies_on_a_grid_are_the_probabilities():
 def test_categorical_draws_end_where_the_probability_ends(
   first, last, jit_compile
 ):
-  """Of 300 laws, whose sums are rounded in as many ways."""
+  """Of 300 distributions, whose sums are rounded in as many ways."""
   logits = np.full([300, 256], -np.inf, 'float32')
   logits[:, first : last + 1] = random(300, last + 1 - first)
   quantile = tf.function(CATEGORICAL.quantile, jit_compile=jit_compile)
@@ -180,8 +180,8 @@ def test_categorical_gradient_is_indicator_less_softmax():
   levels = np.array([9, 9, 0, 255])
   variable = tf.Variable(params, dtype=tf.float32)
   with tf.GradientTape() as tape:
-    law = CATEGORICAL.distribution(variable + 0.0)
-    loss = tf.reduce_sum(law.log_prob(VALUES[levels][:, None]))
+    dist = CATEGORICAL.distribution(variable + 0.0)
+    loss = tf.reduce_sum(dist.log_prob(VALUES[levels][:, None]))
   expected = np.eye(256)[levels] - scipy.special.softmax(params, -1)
   gradient = tape.gradient(loss, variable)
   np.testing.assert_allclose(gradient, expected, atol=1e-6)
@@ -190,8 +190,8 @@ def test_categorical_gradient_is_indicator_less_softmax():
 def test_categorical_gradient_is_finite_at_a_value_that_is_no_level():
   variable = tf.Variable(tf.zeros([1, 256]))
   with tf.GradientTape() as tape:
-    law = CATEGORICAL.distribution(variable + 0.0)
-    loss = tf.reduce_sum(law.log_prob([[0.5]]))
+    dist = CATEGORICAL.distribution(variable + 0.0)
+    loss = tf.reduce_sum(dist.log_prob([[0.5]]))
   assert np.isfinite(tape.gradient(loss, variable)).all()
 
 
@@ -207,8 +207,8 @@ def test_bad_arguments_are_errors():
     pixel_distributions.PIXEL_LAWS['categoric']
 
 
-def image_law(pixel_law, *shape, channels):
-  """The law of images of a small network, batch shape `shape[:-2]`."""
+def image_distribution(pixel_law, *shape, channels):
+  """Images of a small network, batch shape `shape[:-2]`."""
   make = toys.MAKERS['window_1x1']
   network = make(pixel_law.num_params(channels))
   return autoregressive_image.AutoregressiveImage(
@@ -221,32 +221,34 @@ def image_law(pixel_law, *shape, channels):
 
 
 def test_images_of_three_levels_sum_to_one():
-  law = image_law(pixel_distributions.CategoricalPixel(3), 2, 2, channels=1)
+  dist = image_distribution(
+    pixel_distributions.CategoricalPixel(3), 2, 2, channels=1
+  )
   images = list(itertools.product([0.0, 0.5, 1.0], repeat=4))
   images = np.array(images, 'float32').reshape(-1, 2, 2, 1)
-  total = tf.reduce_sum(tf.exp(law.log_prob(images)))
+  total = tf.reduce_sum(tf.exp(dist.log_prob(images)))
   np.testing.assert_allclose(total, 1.0, rtol=1e-5)
 
 
 def test_image_of_levels_is_the_product_of_its_conditionals():
-  law = image_law(CATEGORICAL, 2, 3, 4, channels=2)
+  dist = image_distribution(CATEGORICAL, 2, 3, 4, channels=2)
   levels = np.random.default_rng(3).integers(0, 256, (2, 3, 4, 2))
-  params = law.params(VALUES[levels]).numpy().astype('float64')
+  params = dist.params(VALUES[levels]).numpy().astype('float64')
   expected = np.zeros(2)
   for b, i, j, c in itertools.product(*map(range, levels.shape)):
     logits = params[b, i, j, 256 * c : 256 * (c + 1)]
     expected[b] += scipy.special.log_softmax(logits)[levels[b, i, j, c]]
-  np.testing.assert_allclose(law.log_prob(VALUES[levels]), expected, rtol=1e-5)
+  np.testing.assert_allclose(dist.log_prob(VALUES[levels]), expected, rtol=1e-5)
 
 
 def test_image_of_levels_is_drawn_incrementally_as_naively():
-  law = image_law(CATEGORICAL, 3, 4, 3, channels=2)
+  dist = image_distribution(CATEGORICAL, 3, 4, 3, channels=2)
   uniforms = toys.uniforms(3, 4, 3, 2, seed=8)
-  fast = law.sample_from_uniforms(uniforms)
-  slow = law.sample_from_uniforms(uniforms, method='naive')
+  fast = dist.sample_from_uniforms(uniforms)
+  slow = dist.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
   # A fixed point: what is drawn from the parameters that it leads to.
-  drawn = CATEGORICAL.quantile(law.params(fast), uniforms)
+  drawn = CATEGORICAL.quantile(dist.params(fast), uniforms)
   np.testing.assert_array_equal(fast, drawn)
   assert len(np.unique(fast)) > 10
   assert np.isin(fast, VALUES).all()

@@ -1,4 +1,4 @@
-"""Draws from given noise have the law that their density says."""
+"""Draws from given noise have the distribution that their density says."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def _flow():
   return tfd.TransformedDistribution(base, scaled)
 
 
-LAWS = {
+DISTRIBUTIONS = {
   'diagonal': lambda: reparameterized.diagonal_gaussian(_LOC, _SCALE),
   'independent': lambda: tfd.Independent(tfd.Normal(_LOC, _SCALE), 1),
   'full': lambda: tfd.MultivariateNormalTriL(
@@ -40,27 +40,27 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize('name', LAWS)
+@pytest.mark.parametrize('name', DISTRIBUTIONS)
 def test_density_is_that_of_the_noise_over_the_volume(name):
-  law = LAWS[name]()
+  dist = DISTRIBUTIONS[name]()
   noise = tf.random.stateless_normal([6, 3], [0, 1])
   with tf.GradientTape() as tape:
     tape.watch(noise)
-    code = reparameterized.draw(law, noise)
+    code = reparameterized.draw(dist, noise)
   volume = np.linalg.slogdet(tape.batch_jacobian(code.value, noise))[1]
   of_noise = tf.reduce_sum(tfd.Normal(0.0, 1.0).log_prob(noise), -1)
   np.testing.assert_allclose(code.log_prob, of_noise - volume, atol=2e-4)
-  fresh = law.log_prob(tf.identity(code.value))
+  fresh = dist.log_prob(tf.identity(code.value))
   np.testing.assert_allclose(code.log_prob, fresh, atol=1e-4)
 
 
-@pytest.mark.parametrize('law', [tfd.Normal, tfd.Laplace])
-def test_draws_have_the_laws_quantiles(law):
-  law = law(np.float64(0.3), np.float64(2.0))
+@pytest.mark.parametrize('dist', [tfd.Normal, tfd.Laplace])
+def test_draws_have_the_distributions_quantiles(dist):
+  dist = dist(np.float64(0.3), np.float64(2.0))
   noise = tf.constant([-5.0, -1.0, -0.01, 0.4, 3.0], tf.float64)
-  value = reparameterized.draw(law, noise).value
+  value = reparameterized.draw(dist, noise).value
   expected = stats.norm.cdf(noise)
-  np.testing.assert_allclose(law.cdf(value), expected, rtol=1e-9)
+  np.testing.assert_allclose(dist.cdf(value), expected, rtol=1e-9)
 
 
 def test_laplace_has_its_digits_far_out():
@@ -70,37 +70,37 @@ def test_laplace_has_its_digits_far_out():
   np.testing.assert_allclose(value, tail - np.log(2), rtol=1e-5)
 
 
-def test_a_law_that_cannot_is_refused():
-  law = tfd.StudentT(3.0, tf.zeros([4]), 1.0)
+def test_a_distribution_that_cannot_is_refused():
+  dist = tfd.StudentT(3.0, tf.zeros([4]), 1.0)
   with pytest.raises(ValueError, match=r'`posterior` must be .* got StudentT'):
-    reparameterized.draw(law, tf.zeros([4]))
-  inside = tfd.Independent(law, 1)
+    reparameterized.draw(dist, tf.zeros([4]))
+  inside = tfd.Independent(dist, 1)
   with pytest.raises(ValueError, match='got StudentT'):
     reparameterized.draw(inside, tf.zeros([4]))
 
 
-@pytest.mark.parametrize('name', LAWS)
+@pytest.mark.parametrize('name', DISTRIBUTIONS)
 def test_log_probs_of_dimensions_sum_to_the_whole_or_are_none(name):
-  law = LAWS[name]()
+  dist = DISTRIBUTIONS[name]()
   z = tf.random.stateless_normal([5, 3], [0, 2])
-  parts = reparameterized.log_prob_of_dimensions(law, z)
+  parts = reparameterized.log_prob_of_dimensions(dist, z)
   if name in ('full', 'flow'):
     assert parts is None
   else:
     np.testing.assert_allclose(
-      tf.reduce_sum(parts, -1), law.log_prob(z), rtol=1e-5
+      tf.reduce_sum(parts, -1), dist.log_prob(z), rtol=1e-5
     )
 
 
 @pytest.mark.parametrize('shape', [(3,), (2, 2, 3), (0,)])
 def test_gaussians_of_any_shape(shape):
-  law = reparameterized.standard_gaussian(shape)
-  assert law.event_shape == shape and law.batch_shape == []
-  z = law.sample(5, seed=(0, 0))
+  dist = reparameterized.standard_gaussian(shape)
+  assert dist.event_shape == shape and dist.batch_shape == []
+  z = dist.sample(5, seed=(0, 0))
   assert z.shape == (5, *shape)
   flat = z.numpy().reshape(5, -1)
   expected = -0.5 * (flat**2 + np.log(2 * np.pi)).sum(1)
-  np.testing.assert_allclose(law.log_prob(z), expected, rtol=1e-5)
+  np.testing.assert_allclose(dist.log_prob(z), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize('bad', [(), (2, -1), 1.5, (2.0,)])

@@ -108,7 +108,7 @@ _OTHERS = pytest.mark.exhaustive('other networks')
     *(pytest.param(n, marks=_OTHERS) for n in ('gated', 'factorised')),
   ],
 )
-def test_a_coder_in_the_loop_needs_as_many_bits_as_the_law_says(name):
+def test_a_coder_in_the_loop_needs_as_many_bits_as_the_distribution_says(name):
   network = toys.make_network(name)
   features = toys.features(*_SIZE)
   image = tf.round(toys.uniforms(*_SIZE, 1))
