@@ -76,6 +76,7 @@ setuptools.setup(
   python_requires='>=3.10',
   install_requires=[
     'absl-py>=2.1',
+    'filelock>=3.15.4',
     'importlib_resources',  # TFDS needs it, and does not install it.
     'jinja2>=3.1',
     'keras>=3.10,<4',
@@ -100,7 +101,6 @@ setuptools.setup(
     'notebooks': ['ipykernel', 'notebook'],
     'test': [
       *_DOCS,
-      'filelock',
       'h5py',
       'import-linter>=2.9',
       'ipykernel',

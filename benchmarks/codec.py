@@ -29,8 +29,7 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.compression import baselines, exact_model, files
 from vlae_tf.evaluation import sampling
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line
 from vlae_tf.utils import files as files_lib
 
@@ -132,8 +131,8 @@ def main():
       f'{100 * busy:.0f}% of the processors are busy: what is timed now is '
       'not worth keeping. --allow_busy times all the same.'
     )
-  run = workdirs.restore(FLAGS.workdir)
-  data = images_lib.load(run, FLAGS.data_dir)
+  run = loading.restore(FLAGS.workdir)
+  data = run.images(FLAGS.data_dir)
   jobs = os.cpu_count() or 1
   num = FLAGS.images_per_chunk
   batches = data_lib.evaluation_batches(

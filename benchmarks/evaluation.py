@@ -29,8 +29,7 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import likelihood
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.training import strategies
 from vlae_tf.utils import command_line, files, random
 
@@ -95,8 +94,8 @@ def serve(side):
   """A turn for each line of standard input: seconds, and what was found."""
   if side == 'ours':
     strategies.set_threads(strategies.num_cores(), strategies.num_cores())
-  run = workdirs.restore(FLAGS.workdir)
-  images = images_lib.load(run, FLAGS.data_dir).test[: FLAGS.max_images]
+  run = loading.restore(FLAGS.workdir)
+  images = run.images(FLAGS.data_dir).test[: FLAGS.max_images]
   score = (_ours if side == 'ours' else Plain)(run.model, FLAGS.num_samples)
   score(images[:4])  # Traced once.
   print('ready', flush=True)

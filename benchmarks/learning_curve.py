@@ -20,8 +20,7 @@ import numpy as np
 from absl import flags
 
 from vlae_tf.evaluation import figures
-from vlae_tf.runs import history, workdirs
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
@@ -40,7 +39,7 @@ def facts(lines, batch_size, num_train, num_dims):
   """What the log of a run says of it.
 
   Args:
-    lines: From `history.read`.
+    lines: From `records.read_log`.
     batch_size: Images in a step.
     num_train: Images of an epoch.
     num_dims: Numbers in an image.
@@ -57,12 +56,12 @@ def facts(lines, batch_size, num_train, num_dims):
   unit = math.log(2) * num_dims
   train, validation = (
     [(p.step / per_epoch, -p.elbo / unit, p.rate) for p in curve]
-    for curve in (history.curve(lines, s) for s in ('train', 'validation'))
+    for curve in (records.curve(lines, s) for s in ('train', 'validation'))
   )
   return dict(
     steps=lines[-1]['step'],
     epochs=lines[-1]['step'] / per_epoch,
-    minutes=history.minutes(lines),
+    minutes=records.minutes(lines),
     batch_size=batch_size,
     train=_thinned(train),
     validation=[list(row) for row in validation],
@@ -80,11 +79,11 @@ def _thinned(rows):
 def main():
   found, series = {}, {}
   for workdir in FLAGS.workdir:
-    run = workdirs.restore(workdir)
-    data = images_lib.load(run)
-    config, name = run.config, images_lib.name_of(workdir)
+    run = loading.restore(workdir)
+    data = run.images()
+    config, name = run.config, loading.name_of(workdir)
     found[name] = facts(
-      history.read(workdir),
+      records.read_log(workdir),
       config.batch_size,
       len(data.split(config.train_on)),
       math.prod(data.image_shape),

@@ -21,8 +21,7 @@ import numpy as np
 from absl import flags
 
 from vlae_tf.models import config as config_lib
-from vlae_tf.runs import config_files, history, workdirs
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, files
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / 'results/recipes.json'
@@ -44,7 +43,7 @@ def entry(name, config, lines, remark):
   Args:
     name: Name of the run.
     config: Its `Config`.
-    lines: From `history.read`.
+    lines: From `records.read_log`.
     remark: Words.
 
   Returns:
@@ -55,7 +54,7 @@ def entry(name, config, lines, remark):
   Raises:
     ValueError: The run did not validate on images it is not trained on.
   """
-  points = history.curve(lines, 'validation')
+  points = records.curve(lines, 'validation')
   if not points:
     raise ValueError('`workdir` must be of a run that validates, got none.')
   changes = {
@@ -64,14 +63,14 @@ def entry(name, config, lines, remark):
     if getattr(config, f.name) != f.default and f.name not in _LEFT_OUT
   }
   since = points[-2].step if len(points) > 1 else 0
-  recent = [p.elbo for p in history.curve(lines, 'train') if p.step > since]
+  recent = [p.elbo for p in records.curve(lines, 'train') if p.step > since]
   return {
     'name': name,
     'dataset': config.dataset,
     'train_on': config.train_on,
     'changes': changes,
     'steps': lines[-1]['step'],
-    'minutes': history.minutes(lines),
+    'minutes': records.minutes(lines),
     'best': _point(max(points, key=lambda p: p.elbo)),
     'last': _point(points[-1]),
     'training': -float(np.mean(recent)) if recent else None,
@@ -86,9 +85,9 @@ def _point(point):
 def main():
   command_line.check_workdir(FLAGS.workdir)
   workdir = pathlib.Path(FLAGS.workdir)
-  config = config_files.load(workdir / workdirs.CONFIG)
-  name = images_lib.name_of(workdir)
-  new = entry(name, config, history.read(workdir), FLAGS.remark)
+  config = records.read_config(workdir)
+  name = loading.name_of(workdir)
+  new = entry(name, config, records.read_log(workdir), FLAGS.remark)
   found = json.loads(PATH.read_text()) if PATH.exists() else []
   found = [line for line in found if line['name'] != name] + [new]
   files.write_text(PATH, json.dumps(found, indent=1) + '\n')

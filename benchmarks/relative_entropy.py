@@ -33,8 +33,7 @@ from absl import flags
 
 from vlae_tf.compression import codecs, rate_distortion
 from vlae_tf.evaluation import latents
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, files, random
 
 FLAGS = flags.FLAGS
@@ -223,10 +222,10 @@ def measure(model, data, num_images, num_samples, seed):
 
 
 def main():
-  run = workdirs.restore(FLAGS.workdir)
+  run = loading.restore(FLAGS.workdir)
   latents.check_code(run.model, 'workdir')
-  data = images_lib.load(run, FLAGS.data_dir)
-  num = len(images_lib.first(data.test, FLAGS.max_images, data.name))
+  data = run.images(FLAGS.data_dir)
+  num = len(loading.first(data.test, FLAGS.max_images, data.name))
   result = measure(run.model, data, num, FLAGS.num_samples, FLAGS.seed)
   text = json.dumps(result | {'num_images': num}, indent=2)
   print(text)

@@ -17,7 +17,7 @@ from vlae_tf.data import sources
 from vlae_tf.evaluation import anomaly
 from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import experiments, records, tables
-from vlae_tf.runs import scores
+from vlae_tf.runs import records as run_records
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'results'
@@ -132,7 +132,7 @@ def _quantities(record):
 def _colour_scores(name):
   """-ELBO, rate in nats and bits/dim, and NLL of a run on CIFAR-10."""
   folder = RESULTS / 'cifar10' / name
-  found = scores.read(folder) if folder.is_dir() else []
+  found = run_records.read_scores(folder) if folder.is_dir() else []
   if not found:
     return 'not measured', '', '', ''
   full = max(found, key=lambda score: score['num_images'])

@@ -31,7 +31,7 @@ from absl import flags
 
 from vlae_tf.evaluation import latents, sampling
 from vlae_tf.exporting import saved_model
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, files
 
 # `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
@@ -61,9 +61,8 @@ import time; start = time.perf_counter()
 import sys, numpy as np, tensorflow as tf
 import vlae_tf
 from vlae_tf.evaluation import encoding, sampling
-from vlae_tf.runs import workdirs
 imported = time.perf_counter()
-model = workdirs.restore(sys.argv[1]).model
+model = loading.restore(sys.argv[1]).model
 loaded = time.perf_counter()
 encoding.encode(model, tf.zeros([1, *model.image_shape])).mean.numpy()
 encoded = time.perf_counter()
@@ -160,7 +159,7 @@ def main():
       f'{100 * busy:.0f}% of the processors are busy: what is timed now is '
       'not worth keeping. --allow_busy times all the same.'
     )
-  run = workdirs.restore(FLAGS.workdir)
+  run = loading.restore(FLAGS.workdir)
   with tempfile.TemporaryDirectory() as folder:
     export = pathlib.Path(folder) / 'export'
     start = time.perf_counter()

@@ -21,8 +21,7 @@ import pathlib
 from absl import flags
 
 from vlae_tf.evaluation import likelihood
-from vlae_tf.runs import about, pretrained, workdirs
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import loading, pretrained
 from vlae_tf.utils import command_line, files
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,18 +38,18 @@ flags.DEFINE_integer('num_samples', 64, 'Codes of each.', lower_bound=1)
 def ship(name):
   """Writes the folder of a run; what half of the digits cost it."""
   workdir = pathlib.Path(FLAGS.runs) / name
-  run = workdirs.restore(workdir)
+  run = loading.restore(workdir)
   folder = _ROOT / 'vlae_tf/pretrained_models' / name
   run.model.save_pretrained(
     folder,
-    about={'run': images_lib.label(workdir, run)} | about.of_run(workdir, run),
+    about={'run': run.label} | run.about(),
     dtype='float16',
     keras_weights=False,
     overwrite=folder.exists(),
   )
   models = {'float32': run.model, 'float16': pretrained.from_pretrained(folder)}
-  data = images_lib.load(run, FLAGS.data_dir)
-  numbers = images_lib.some(len(data.test), FLAGS.num_images, name, True)
+  data = run.images(FLAGS.data_dir)
+  numbers = loading.some(len(data.test), FLAGS.num_images, name, True)
   nll = {}
   for dtype, model in models.items():
     evaluator = likelihood.Evaluator(model, FLAGS.num_samples)

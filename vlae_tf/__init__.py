@@ -19,8 +19,8 @@ if TYPE_CHECKING:
   from vlae_tf.models.config import Config
   from vlae_tf.models.objectives import Terms
   from vlae_tf.models.vlae import VLAE
+  from vlae_tf.runs.loading import restore, Run
   from vlae_tf.runs.pretrained import from_preset, from_pretrained
-  from vlae_tf.runs.workdirs import restore, Run
   from vlae_tf.training.trainer import Trainer
 
 __version__ = '0.1.0'
@@ -28,7 +28,7 @@ __version__ = '0.1.0'
 # Where the public names are defined.
 _HOMES = {
   'Config': 'models.config:Config',
-  'Run': 'runs.workdirs:Run',
+  'Run': 'runs.loading:Run',
   'Terms': 'models.objectives:Terms',
   'Trainer': 'training.trainer:Trainer',
   'VLAE': 'models.vlae:VLAE',
@@ -36,7 +36,7 @@ _HOMES = {
   'from_preset': 'runs.pretrained:from_preset',
   'from_pretrained': 'runs.pretrained:from_pretrained',
   'receptive_field': 'evaluation.receptive_field:find',
-  'restore': 'runs.workdirs:restore',
+  'restore': 'runs.loading:restore',
 }
 __all__ = [
   'VLAE',

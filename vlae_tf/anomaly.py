@@ -15,8 +15,7 @@ import json
 from absl import flags
 
 from vlae_tf.evaluation import anomaly
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -64,21 +63,21 @@ def main():
   command_line.check_workdir(FLAGS.workdir)
   if FLAGS.out is not None:
     files.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   background = None
   if FLAGS.background is not None:
     command_line.check_workdir(FLAGS.background, 'background')
-    background = workdirs.restore(FLAGS.background)
+    background = loading.restore(FLAGS.background)
   scorer = anomaly.Scorer(
     run.model, FLAGS.num_samples, FLAGS.seed, background and background.model
   )
-  own = images_lib.load(run, FLAGS.data_dir)
-  other = images_lib.load_other(FLAGS.against, run, FLAGS.data_dir, 'against')
+  own = run.images(FLAGS.data_dir)
+  other = loading.load_other(FLAGS.against, run, FLAGS.data_dir, 'against')
   anomaly.check_shape(run.model, other, 'against')
   images = []
   for data in (own, other):
     scorer.check(data.test, data.kind)
-    images.append(images_lib.first(data.test, FLAGS.max_images, data.name))
+    images.append(loading.first(data.test, FLAGS.max_images, data.name))
   result = {
     'step': run.step,
     'checkpoint': run.checkpoint,
@@ -87,11 +86,11 @@ def main():
     'num_images': len(images[0]),
     'num_others': len(images[1]),
     'num_samples': FLAGS.num_samples,
-    'background': images_lib.name_of(FLAGS.background),
+    'background': loading.name_of(FLAGS.background),
     'background_step': background and background.step,
     'seed': FLAGS.seed,
   }
-  path = scores.anomaly_path(FLAGS.workdir, result)
+  path = records.anomaly_path(FLAGS.workdir, result)
   files.check_writable(path)
   total = scorer.num_models * sum(map(len, images))
   with console.Meter(total, 'image') as meter:
@@ -100,11 +99,11 @@ def main():
       for x, data in zip(images, (own, other))
     ]
   rows = anomaly.separations(*found)
-  print(images_lib.label(FLAGS.workdir, run))
+  print(run.label)
   print(anomaly.table(rows, own.name, other.name))
   if FLAGS.out is not None:
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
     files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
-  scores.write_to(path, result | {'scores': anomaly.as_json(rows)})
+  records.write_json(path, result | {'scores': anomaly.as_json(rows)})
   print(f'wrote {path}')

@@ -16,7 +16,7 @@ from absl import flags
 from vlae_tf.compression import exact_model, files, lattice, size_report
 from vlae_tf.data import collections
 from vlae_tf.formats import container, layout
-from vlae_tf.runs import models, scores
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
 
@@ -86,7 +86,7 @@ def main():
   """Writes the file or appends to it, and prints its size."""
   _check_flags()
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
-  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
+  loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
   coder = files.Coder(exact, _settings(), FLAGS.jobs)
   with _meter(len(given.images)) as meter:
@@ -112,7 +112,7 @@ def main():
   )
   print(size_report.text(fields))
   if FLAGS.report is not None:
-    scores.write_to(FLAGS.report, fields)
+    records.write_json(FLAGS.report, fields)
     print(f'wrote {FLAGS.report}')
 
 

@@ -14,7 +14,7 @@ from absl import flags
 from vlae_tf.compression import exact_model, files
 from vlae_tf.data import collections
 from vlae_tf.formats import container, salvage
-from vlae_tf.runs import models
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
 
@@ -96,7 +96,7 @@ def _decompress(header, payload, chunks, wanted):
     raise ValueError(
       f'{given[0]} applies to lossy files only; {path} is lossless.'
     )
-  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
+  loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
   coder.check_header(header, path)
   found = container.Picked(header, chunks, wanted)

@@ -16,8 +16,7 @@ import numpy as np
 from absl import flags
 
 from vlae_tf.evaluation import latents
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -40,9 +39,9 @@ def main():
   """Encodes the images of a split; writes their latents."""
   command_line.check_workdir(FLAGS.workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   latents.check_code(run.model, 'workdir')
-  data = images_lib.load(run, FLAGS.data_dir)
+  data = run.images(FLAGS.data_dir)
   images = data.split(FLAGS.split)
   with console.Meter(len(images), 'image') as meter:
     found = latents.encode_all(
@@ -51,7 +50,7 @@ def main():
   arrays = found._asdict() | {'index': np.arange(len(images))}
   if data.labels is not None:
     arrays['labels'] = data.labels[FLAGS.split]
-  name = images_lib.label(FLAGS.workdir, run)
+  name = run.label
   about = {
     'run': name,
     'step': run.step,

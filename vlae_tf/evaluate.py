@@ -11,8 +11,7 @@ if __name__ == '__main__':
 from absl import flags
 
 from vlae_tf.evaluation import likelihood
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.training import strategies
 from vlae_tf.utils import command_line, console
 
@@ -62,10 +61,10 @@ def main():
   streams = _streams()  # First: it sets the threads of TensorFlow.
   strategy = strategies.create(FLAGS.strategy)
   with strategy.scope():
-    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  data = images_lib.load(run, FLAGS.data_dir)
+    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+  data = run.images(FLAGS.data_dir)
   images = data.split(FLAGS.split)
-  numbers = images_lib.some(
+  numbers = loading.some(
     len(images), FLAGS.max_images, f'--split={FLAGS.split}', FLAGS.spread
   )
   evaluator = likelihood.Evaluator(
@@ -82,7 +81,7 @@ def main():
     'seed': FLAGS.seed,
     **({'spread': True} if FLAGS.spread else {}),
   }
-  path = scores.path(FLAGS.workdir, settings)
+  path = records.score_path(FLAGS.workdir, settings)
   digests = {
     'weights': likelihood.digest(run.model),
     'data_sha256': run.fingerprint,
@@ -96,8 +95,8 @@ def main():
       partial.add(part)
       meter.advance(len(part.log_prob))
   summary = partial.finish().summary(run.image_shape, evaluator.num_samples)
-  scores.write_to(path, summary | settings)
-  print(images_lib.label(FLAGS.workdir, run))
+  records.write_json(path, summary | settings)
+  print(run.label)
   print(f'{likelihood.table(summary)}\nwrote {path}')
 
 

@@ -14,8 +14,7 @@ from absl import flags
 
 from vlae_tf.exporting import saved_model, stablehlo
 from vlae_tf.formats import folder
-from vlae_tf.runs import about, workdirs
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
@@ -60,12 +59,12 @@ def main():
   else:
     kind = saved_model.KIND if form == 'saved_model' else stablehlo.KIND
     files.check_new_directory(target, kind, overwrite)
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-  label = images_lib.label(FLAGS.workdir, run)
+  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+  label = run.label
   if form == 'stablehlo':
     stablehlo.write(run.model, target, FLAGS.batch_size, overwrite)
   else:
-    facts = {'run': label} | about.of_run(FLAGS.workdir, run)
+    facts = {'run': label} | run.about()
     if form == 'saved_model':
       saved_model.write(run.model, target, facts, overwrite)
     else:

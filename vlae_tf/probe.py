@@ -14,8 +14,7 @@ if __name__ == '__main__':
 from absl import flags
 
 from vlae_tf.evaluation import latents, probing
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -85,15 +84,15 @@ def main():
   if FLAGS.out is not None:
     files.check_new_file(FLAGS.out, FLAGS.overwrite, '.json')
   command_line.integers('num_labels', {'all': 0})  # Checks them early.
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   latents.check_code(run.model, 'workdir')
-  data = images_lib.load(run, FLAGS.data_dir)
+  data = run.images(FLAGS.data_dir)
   baseline = None
   if FLAGS.baseline is not None:
-    baseline = workdirs.restore(FLAGS.baseline)
+    baseline = loading.restore(FLAGS.baseline)
     latents.check_code(baseline.model, 'baseline')
-    images_lib.check_same(baseline, data, FLAGS.data_dir, 'baseline')
-  data = images_lib.trimmed(data, FLAGS.max_images)
+    loading.check_same(baseline, data, FLAGS.data_dir, 'baseline')
+  data = loading.trimmed(data, FLAGS.max_images)
   prober = probing.Prober(data, FLAGS.repeats, FLAGS.num_neighbors, FLAGS.seed)
   every = {'all': prober.num_train}
   numbers = command_line.integers('num_labels', every) or prober.usual()
@@ -102,7 +101,7 @@ def main():
     'step': run.step,
     'checkpoint': run.checkpoint,
     'dataset': data.name,
-    'baseline': images_lib.name_of(FLAGS.baseline),
+    'baseline': loading.name_of(FLAGS.baseline),
     'baseline_step': baseline and baseline.step,
     'num_train': len(data.train),
     'num_test': len(data.test),
@@ -111,12 +110,12 @@ def main():
     'num_neighbors': FLAGS.num_neighbors,
     'seed': FLAGS.seed,
   }
-  out = FLAGS.out or scores.probe_path(FLAGS.workdir, settings)
+  out = FLAGS.out or records.probe_path(FLAGS.workdir, settings)
   files.check_writable(out)
   found = _probed(run, baseline, data, prober, numbers)
-  print(images_lib.label(FLAGS.workdir, run))
+  print(run.label)
   print(probing.text(found, data, _CLASSES.get(data.name, 'classes')))
-  scores.write_to(out, settings | probing.as_json(found))
+  records.write_json(out, settings | probing.as_json(found))
   print(f'wrote {out}')
 
 

@@ -17,8 +17,7 @@ from absl import flags
 
 from vlae_tf.compression import lattice, rate_distortion
 from vlae_tf.evaluation import figures, latents
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -52,20 +51,20 @@ def main():
   steps, numbers = _steps(), os.path.splitext(FLAGS.out)[0] + '.json'
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.png')
   files.check_new_file(numbers, FLAGS.overwrite, '.json')
-  run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
+  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   latents.check_code(run.model, 'workdir')
-  data = images_lib.load(run, FLAGS.data_dir)
-  most = len(images_lib.first(data.test, FLAGS.max_images, data.name))
+  data = run.images(FLAGS.data_dir)
+  most = len(loading.first(data.test, FLAGS.max_images, data.name))
   measurer = rate_distortion.Measurer(run.model, data, most, FLAGS.seed)
   with console.Meter(rate_distortion.num_rows(steps), 'row') as meter:
     report = measurer(steps, meter.advance)
-  name = images_lib.label(FLAGS.workdir, run)
+  name = run.label
   print(f'{name}: {most:,} test images of {data.name}')
   print(rate_distortion.as_table(report))
   picture = rate_distortion.picture(report, measurer.images, name)
   figures.save_png(FLAGS.out, picture, scale=1, text=name)
   settings = _settings(run, data, most, steps)
-  scores.write_to(numbers, settings | rate_distortion.as_json(report))
+  records.write_json(numbers, settings | rate_distortion.as_json(report))
   print(f'wrote {FLAGS.out} and {numbers}')
 
 

@@ -15,8 +15,7 @@ from absl import flags
 from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import decoders
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
@@ -46,8 +45,8 @@ def main():
   """Finds what the decoder sees, and writes a picture of it."""
   _check_flags()
   if FLAGS.workdir is not None:
-    run = workdirs.restore(FLAGS.workdir, FLAGS.checkpoint)
-    name = images_lib.label(FLAGS.workdir, run)
+    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+    name = run.label
     network = run.model.likelihood.network
   else:
     name, network = FLAGS.decoder, _network()

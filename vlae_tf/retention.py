@@ -18,8 +18,7 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, latents, retention, sampling
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -57,8 +56,8 @@ def main():
   files.check_new_file(numbers, FLAGS.overwrite, '.json')
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
-  runs = [workdirs.restore(w, FLAGS.checkpoint) for w in FLAGS.workdir]
-  labels = [images_lib.label(*pair) for pair in zip(FLAGS.workdir, runs)]
+  runs = [loading.restore(w, FLAGS.checkpoint) for w in FLAGS.workdir]
+  labels = [run.label for run in runs]
   if len(set(labels)) < len(labels):
     raise ValueError(f'`workdir` must be runs of other names, got {labels}.')
   images, name = _images(runs)
@@ -77,16 +76,16 @@ def main():
   figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
   found = {label: retention.as_json(r) for label, r in rows.items()}
   about = {'dataset': name, 'num_images': len(images), 'seed': FLAGS.seed}
-  scores.write_to(numbers, about | {'runs': found})
+  records.write_json(numbers, about | {'runs': found})
   print(f'wrote {FLAGS.out} and {numbers}')
 
 
 def _images(runs):
   """Binarised test images of all runs, and the name of their data set."""
-  data = images_lib.load(runs[0], FLAGS.data_dir)
+  data = runs[0].images(FLAGS.data_dir)
   for workdir, run in zip(FLAGS.workdir, runs):
     latents.check_code(run.model, 'workdir')
-    images_lib.check_same(run, data, FLAGS.data_dir, workdir)
-  images = images_lib.first(data.test, FLAGS.max_images, data.name)
+    loading.check_same(run, data, FLAGS.data_dir, workdir)
+  images = loading.first(data.test, FLAGS.max_images, data.name)
   seen = data_lib.fixed_binarization(images, 'test', kind=data.kind)
   return seen, data.name

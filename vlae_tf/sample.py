@@ -15,7 +15,7 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, interpolation
-from vlae_tf.runs import models
+from vlae_tf.runs import loading
 from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
@@ -101,7 +101,7 @@ def define_flags():
 def main():
   """Draws images by --mode, and writes the picture."""
   _check_flags()
-  loaded = models.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
+  loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   picture, what = _figure(loaded)
   text = f'{loaded.name}: {what}, seed {FLAGS.seed}'
   figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)

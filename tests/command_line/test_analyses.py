@@ -10,7 +10,7 @@ from scipy import stats
 
 from vlae_tf import data
 from vlae_tf.evaluation import likelihood
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading, records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -73,13 +73,13 @@ def test_anomaly_prints_and_writes_the_same_figures(
     assert found['ratio'].shape == (30,)
   wins = stats.mannwhitneyu(nll[other], nll[~other]).statistic
   assert written['scores']['nll']['auroc'] == pytest.approx(wins / 15**2)
-  restored = workdirs.restore(run)
+  restored = loading.restore(run)
   images = data.load('digits').test[:15]
   exact = likelihood.Evaluator(restored.model, 2)(images).log_prob
   bits = -exact / np.log(2) / 28**2
   np.testing.assert_allclose(nll[:15], bits, rtol=1e-5)
   # Nor is it taken for a score of `evaluate`.
-  assert scores.read(run / 'eval') == []
+  assert records.read_scores(run / 'eval') == []
   _fails(commands.run('anomaly', *args), '--out must be a new file')
 
 

@@ -10,7 +10,7 @@ import pytest
 import toys
 from PIL import Image
 
-from vlae_tf.runs import scores
+from vlae_tf.runs import records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -98,7 +98,7 @@ def test_evaluate_prints_and_writes_the_same_figures(small_run, tmp_path):
   stems = {path.stem, 'test_2_images_4_codes_seed_1_best'}
   assert names == {f'{s}.{kind}' for s in stems for kind in ('json', 'npz')}
   assert path.read_bytes() == before
-  assert scores.fullest(run)['num_images'] == 4
+  assert max(map(records.fullness, records.read_scores(run / 'eval')))[0] == 4
 
 
 def test_a_killed_evaluation_goes_on(small_run, tmp_path):
@@ -134,7 +134,7 @@ def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
     expected = file['log_prob'][[0, 2]]
   with np.load(some.with_suffix('.npz')) as file:
     np.testing.assert_allclose(file['log_prob'], expected, rtol=1e-6)
-  assert scores.fullest(run)['num_images'] == 4
+  assert max(map(records.fullness, records.read_scores(run / 'eval')))[0] == 4
 
 
 @pytest.mark.exhaustive('two processes')

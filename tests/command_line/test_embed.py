@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlae_tf.data import fixed_binarization
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -26,8 +26,8 @@ def test_it_writes_codes_of_the_images_of_a_split(small_run, tmp_path):
     'run, step 2 (last): codes of --split=validation, [4, 4], without labels\n'
     f'wrote {out}\n'
   )
-  run = workdirs.restore(small_run)
-  images = workdirs.load_data(run).validation
+  run = loading.restore(small_run)
+  images = run.images().validation
   q = run.model.posterior(fixed_binarization(images, 'validation'))
   with np.load(out) as found:
     assert {*found} == {'mean', 'stddev', 'eps', 'index', 'metadata'}

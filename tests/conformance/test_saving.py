@@ -10,7 +10,7 @@ from conformance import cases
 from vlae_tf import data
 from vlae_tf.models import objectives, schedules
 from vlae_tf.nn import weight_norm
-from vlae_tf.runs import pretrained, workdirs
+from vlae_tf.runs import loading, pretrained
 from vlae_tf.training import trainer as trainer_lib
 
 
@@ -62,7 +62,7 @@ def test_a_model_comes_back_from_the_directory_of_its_run(case, tmp_path):
   for average in trainer.averages.trainable_variables:
     average.assign(average + 0.1)
   trainer.run()
-  run = workdirs.restore(tmp_path)
+  run = loading.restore(tmp_path)
   assert (run.config, run.step) == (case, 0)
   check_same(trainer.averages, run.model, case)
 

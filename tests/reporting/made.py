@@ -9,7 +9,7 @@ from vlae_tf import data as data_lib
 from vlae_tf.evaluation import latents, likelihood, receptive_field
 from vlae_tf.models import config as config_lib
 from vlae_tf.reporting import subjects
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 
 _SHAPE, _CODE = (28, 28, 1), 8
 
@@ -58,7 +58,7 @@ def _subject(name, has_latent, rng, outputs):
   data = data_lib.ImageData('omniglot', test, test, test)
   model = types.SimpleNamespace(event_shape=(_CODE * has_latent,))
   config = config_lib.Config(latent_size=_CODE * has_latent)
-  run = workdirs.Run(config, model, 300, _SHAPE, None, 'f' * 64, 'last')
+  run = loading.Run(config, model, 300, _SHAPE, None, 'f' * 64, 'last')
   log = [
     dict(step=step, time=step, split=split, elbo=-90.0 - rng.random(), rate=9.0)
     for step in range(1, 301)

@@ -11,7 +11,7 @@ import pytest
 
 from vlae_tf.models import config as config_lib
 from vlae_tf.reporting import page, sections, subjects, summaries
-from vlae_tf.runs import config_files
+from vlae_tf.runs import records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -148,7 +148,7 @@ def test_the_commands_make_the_run(read, runs):
   train, evaluate = subjects.commands(read['with'])
   args = shlex.split(train)
   assert args[:3] == ['python', '-m', 'vlae_tf.train']
-  there = config_files.load(runs['with'] / 'config.json')
+  there = records.read_config(runs['with'])
   assert config_lib.from_args(args[3:]) == there
   assert f'--workdir={runs["with"]}' in args
   assert re.search('--split=test --num_samples=4$', evaluate)

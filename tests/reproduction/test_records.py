@@ -11,15 +11,8 @@ import toys
 
 from reproduction import made
 from vlae_tf.reproduction import experiments, records, runner
-from vlae_tf.runs import (
-  checkpoints,
-  config_files,
-  environment,
-  facts,
-  scores,
-  start_files,
-  workdirs,
-)
+from vlae_tf.runs import checkpoints
+from vlae_tf.runs import records as run_records
 
 _EXPERIMENT = experiments.Experiment('one', 'quickstart', ('--batch_size=8',))
 
@@ -30,23 +23,24 @@ def run(tmp_path):
   workdir, model = tmp_path / 'one', toys.small_model()
   config = toys.small_config(max_epochs=3.0)
   checkpoints.Checkpoints(
-    workdir / workdirs.LAST, {'averages': model.variables}
+    workdir / checkpoints.LAST, {'averages': model.variables}
   ).save(12)
-  config_files.save(config, workdir / workdirs.CONFIG)
-  facts.write(workdir, facts.Facts((28, 28, 1), 'abc'))
+  run_records.write_config(workdir, config)
+  run_records.write_facts(workdir, run_records.Facts((28, 28, 1), 'abc'))
   lines = [
     dict(step=n, time=60.0 * n, split='train', elbo=-100.0 + n, rate=2.0 * n)
     for n in (2, 4, 6, 8, 10, 12)
   ]
   lines.append(lines[-1] | dict(split='validation', active_units=3.0))
   text = '\n'.join(map(json.dumps, lines))
-  (workdir / workdirs.METRICS).write_text(text)
+  (workdir / run_records.METRICS).write_text(text)
   reached = records.Progress(config, 12, records.Images(40, 4, 'grey'))
   return workdir, model, reached
 
 
 def _score(workdir, **changes):
-  scores.write(workdir, made.score(step=12, images=4, **changes))
+  score = made.score(**(dict(step=12, images=4) | changes))
+  run_records.write_json(run_records.score_path(workdir, score), score)
 
 
 def test_it_says_how_far_a_run_is(run):
@@ -76,7 +70,7 @@ def test_what_a_run_started_from_is_told(run):
   workdir, _, reached = run
   assert records.of_run(_EXPERIMENT, workdir, reached).started_from is None
   told = dict(name='first', sha256='b80e', about=dict(steps=5, batch_size=8))
-  start_files.write(workdir, told)
+  run_records.write_start(workdir, told)
   record = records.of_run(_EXPERIMENT, workdir, reached)
   assert record.started_from == told
 
@@ -96,7 +90,7 @@ def test_epochs_before_are_those_of_the_same_images():
 
 def test_what_is_not_known_is_null(run):
   workdir, _, reached = run
-  (workdir / workdirs.METRICS).unlink()
+  (workdir / run_records.METRICS).unlink()
   found = records.of_run(_EXPERIMENT, workdir, reached)
   assert (found.minutes, found.images_per_s, found.active_units) == (None,) * 3
   assert found.environment == dict(git_commit=None, cpu=None)
@@ -105,7 +99,7 @@ def test_what_is_not_known_is_null(run):
 
 def test_the_environment_is_that_of_the_training(run):
   workdir, _, reached = run
-  environment.note(workdir, dict(git_commit='abc', cores=64))
+  run_records.write_environment(workdir, dict(git_commit='abc', cores=64))
   found = records.of_run(_EXPERIMENT, workdir, reached).environment
   assert found == dict(git_commit='abc', cpu=None, cores=64)
 
@@ -113,7 +107,7 @@ def test_the_environment_is_that_of_the_training(run):
 def test_scores_of_other_weights_do_not_count(run):
   workdir, _, reached = run
   _score(workdir, nll=70.0, codes=16)
-  scores.write(workdir, made.score(nll=1.0, step=11, images=4, codes=512))
+  _score(workdir, nll=1.0, step=11, codes=512)
   _score(workdir, nll=2.0, codes=512, seed=3)
   _score(workdir, nll=3.0, codes=512, checkpoint='best')
   found = records.of_run(_EXPERIMENT, workdir, reached)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.runs import about, start_files, warm_start, workdirs
+from vlae_tf.runs import loading, records, warm_start
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -41,12 +41,12 @@ def _check_same_weights(model, other):
 
 
 def test_it_starts_from_the_averages_of_a_run(trained, tmp_path):
-  averages = workdirs.restore(trained).model
+  averages = loading.restore(trained).model
   trainer = _trainer(tmp_path / 'second', trained, seed=1)
   assert (trainer.resumed_from, trainer.step) == (None, 0)
   _check_same_weights(trainer.model, averages)
   _check_same_weights(trainer.averages, averages)
-  told = start_files.read(tmp_path / 'second')
+  told = records.read_start(tmp_path / 'second')
   assert (told['name'], told['sha256']) == (
     'first',
     warm_start.fingerprint(averages),
@@ -56,12 +56,12 @@ def test_it_starts_from_the_averages_of_a_run(trained, tmp_path):
 
 
 def test_it_starts_from_a_shared_model(trained, tmp_path):
-  run = workdirs.restore(trained)
-  known = about.of_run(trained, run)
+  run = loading.restore(trained)
+  known = run.about()
   run.model.save_pretrained(tmp_path / 'shared', about=known)
   trainer = _trainer(tmp_path / 'second', tmp_path / 'shared')
   _check_same_weights(trainer.model, run.model)
-  told = start_files.read(tmp_path / 'second')
+  told = records.read_start(tmp_path / 'second')
   assert (told['name'], told['about']) == ('shared', known)
   assert told['sha256'] == warm_start.fingerprint(run.model)
 
@@ -74,14 +74,14 @@ def test_a_run_that_goes_on_does_not_need_its_start(trained, tmp_path):
   again = _trainer(tmp_path / 'run', start, max_steps=4)
   assert again.resumed_from == 2
   _check_same_weights(again.averages, first.averages)
-  assert start_files.read(tmp_path / 'run')['name'] == 'start'
+  assert records.read_start(tmp_path / 'run')['name'] == 'start'
 
 
 def test_a_chain_of_runs_tells_each(trained, tmp_path):
   # No step is traced, which takes long: a run is saved without one as well.
   _trainer(tmp_path / 'second', trained).run()
   _trainer(tmp_path / 'third', tmp_path / 'second').run()
-  known = about.of_run(tmp_path / 'third', workdirs.restore(tmp_path / 'third'))
+  known = loading.restore(tmp_path / 'third').about()
   second = known['started_from']
   first = second['about']['started_from']
   assert [known['steps'], second['name'], second['about']['steps']] == [
@@ -96,10 +96,10 @@ def test_a_chain_of_runs_tells_each(trained, tmp_path):
 def test_fresh_weights_have_no_start(trained, tmp_path):
   # Stopped before its first checkpoint, and then started otherwise.
   _trainer(tmp_path, trained)
-  assert start_files.read(tmp_path)
+  assert records.read_start(tmp_path)
   _trainer(tmp_path)
-  assert start_files.read(tmp_path) is None
-  assert 'started_from' not in about.of_run(trained, workdirs.restore(trained))
+  assert records.read_start(tmp_path) is None
+  assert 'started_from' not in loading.restore(trained).about()
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_what_is_no_model_is_refused(source, words, tmp_path):
 
 
 def test_a_damaged_start_is_named(tmp_path):
-  (tmp_path / start_files.NAME).write_text('{"name": 1}')
+  (tmp_path / records.STARTED_FROM).write_text('{"name": 1}')
   with pytest.raises(ValueError, match=r'Cannot read .*started_from\.json'):
-    start_files.read(tmp_path)
+    records.read_start(tmp_path)
 
 
 @pytest.mark.parametrize('train_on', ['train', 'train+validation'])
@@ -154,7 +154,7 @@ def test_validation_that_was_trained_on_is_said(train_on, tmp_path, capsys):
 
 
 def test_a_fingerprint_is_of_every_weight(trained):
-  model = workdirs.restore(trained).model
+  model = loading.restore(trained).model
   first = warm_start.fingerprint(model)
   for weight in model.weights:
     before = np.array(weight)
@@ -168,4 +168,4 @@ def test_it_is_kept_as_json(trained, tmp_path):
   trainer = _trainer(tmp_path, trained)
   text = (tmp_path / 'started_from.json').read_text()
   start = warm_start.load(trained, trainer.model, trainer.config)
-  assert json.loads(text) == start.told
+  assert json.loads(text) == start.record

@@ -12,7 +12,7 @@ from vlae_tf.models import decoders, posteriors, priors
 from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import residual
 from vlae_tf.nn.pixel import pixel_cnn
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -76,7 +76,7 @@ def test_resumes_and_restores(trained):
   trainer, folder = trained
   again = _trainer(folder, 2)
   assert again.resumed_from == 2
-  restored = workdirs.restore(folder, build=spatial_model)
+  restored = loading.restore(folder, build=spatial_model)
   for a, b, c in zip(
     trainer.averages.weights, restored.model.weights, again.averages.weights
   ):
@@ -86,7 +86,7 @@ def test_resumes_and_restores(trained):
 
 def test_is_not_restored_as_the_configs_model(trained):
   with pytest.raises(ValueError, match='Cannot use checkpoint'):
-    workdirs.restore(trained[1])
+    loading.restore(trained[1])
 
 
 def test_parts_and_microbatches_give_the_same_step(tmp_path, trained):

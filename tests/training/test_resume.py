@@ -12,7 +12,7 @@ import tensorflow as tf
 import toys
 
 from training import processes
-from vlae_tf.runs import config_files
+from vlae_tf.runs import records
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -157,7 +157,7 @@ def test_configs_of_earlier_versions_are_read(small_run, tmp_path):
   for name in ('objective', 'precision', 'beta', 'kl_warmup_steps'):
     del fields[name]
   (tmp_path / 'config.json').write_text(json.dumps(fields), encoding='utf-8')
-  config = config_files.load(tmp_path / 'config.json')
+  config = records.read_config(tmp_path)
   assert (config.objective, config.precision) == ('free_bits', 'float32')
 
 

@@ -11,7 +11,7 @@ import toys
 
 from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import latents
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.training import callbacks
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
@@ -54,7 +54,7 @@ def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
   weight.assign(weight.value * np.nan)
   with pytest.raises(ValueError, match='updates in a row were not finite'):
     again.run()
-  restored = workdirs.restore(tmp_path)
+  restored = loading.restore(tmp_path)
   assert restored.step == 1
   for a, b in zip(restored.model.weights, trainer.averages.weights):
     np.testing.assert_array_equal(a, b)
@@ -92,9 +92,9 @@ def validated(tmp_path_factory):
 
 def test_the_best_checkpoint_can_be_restored(validated):
   folder, _ = validated
-  best = workdirs.restore(folder, 'best')
+  best = loading.restore(folder, 'best')
   assert best.step in (3, 6)
-  assert (best.checkpoint, workdirs.restore(folder).checkpoint) == (
+  assert (best.checkpoint, loading.restore(folder).checkpoint) == (
     'best',
     'last',
   )

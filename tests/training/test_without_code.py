@@ -9,7 +9,7 @@ import toys
 
 from vlae_tf.evaluation import latents, likelihood, sampling
 from vlae_tf.models import config
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import loading
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -42,7 +42,7 @@ def test_bound_is_the_likelihood_and_no_rate_is_paid(trained):
 
 def test_scored_with_one_code_whatever_is_asked_for(trained):
   images = toys.image_data().test
-  vlae = workdirs.restore(trained[1]).model
+  vlae = loading.restore(trained[1]).model
   estimates = likelihood.Evaluator(vlae, 100)(images)
   assert estimates.num_samples == 1
   np.testing.assert_array_equal(estimates.log_prob, estimates.elbo)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.data.image_data import check_dtype, pixel_kind
-from vlae_tf.utils import devices, random
+from vlae_tf.utils import checks, devices, random
 
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
@@ -89,8 +89,8 @@ def training_batches(  # noqa: PLR0913
       the kind does not fit.
   """
   replicas = range(num_replicas) if replicas is None else replicas
-  _check_at_least('batch_size', batch_size, 1)
-  _check_at_least('start_step', start_step, 0)
+  checks.integer('batch_size', batch_size, 1)
+  checks.integer('start_step', start_step)
   _check_replicas(batch_size, num_replicas, replicas)
   images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
@@ -145,7 +145,7 @@ def evaluation_batches(
     ValueError: If `batch_size` is not positive, `split` is unknown or the
       kind does not fit.
   """
-  _check_at_least('batch_size', batch_size, 1)
+  checks.integer('batch_size', batch_size, 1)
   if split not in _EVALUATION_STREAMS:
     raise ValueError(
       f'`split` must be one of {tuple(_EVALUATION_STREAMS)}, got {split!r}.'
@@ -239,7 +239,7 @@ def _training_batch(images, kind, step, index, slots, seed):
 
 
 def _check_replicas(batch_size, num_replicas, replicas):
-  _check_at_least('num_replicas', num_replicas, 1)
+  checks.integer('num_replicas', num_replicas, 1)
   if batch_size % num_replicas:
     raise ValueError(
       '`batch_size` must be divisible by `num_replicas`, got '
@@ -249,11 +249,6 @@ def _check_replicas(batch_size, num_replicas, replicas):
     raise ValueError(
       f'`replicas` must be some of range({num_replicas}), got {replicas}.'
     )
-
-
-def _check_at_least(name, value, least):
-  if value < least:
-    raise ValueError(f'`{name}` must be at least {least}, got {value}.')
 
 
 def _tuned(dataset):

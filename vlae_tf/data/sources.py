@@ -98,6 +98,13 @@ def load(
   return loader(storage.resolve_data_dir(data_dir))
 
 
+def _image_data(name, images, labels=None, kind=None):
+  """An `ImageData` of lists by split."""
+  train, validation, test = images
+  by_split = labels and dict(zip(SPLITS, labels, strict=True))
+  return ImageData(name, train, validation, test, by_split, kind)
+
+
 # Data sets of scikit-learn and of the TFDS catalogue.
 
 
@@ -111,15 +118,14 @@ def _load_digits(root):
   del root
   small, labels = datasets.load_digits(return_X_y=True)
   small = np.rint(small * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
-  images = np.stack(
-    [
-      Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)
-      for image in small
-    ]
-  )
+  large = [
+    Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)
+    for image in small
+  ]
+  images = np.stack([np.asarray(image)[..., np.newaxis] for image in large])
   sizes = (1_297, 200, 300)
-  parts = split_by_sizes(images[..., np.newaxis], sizes)
-  return ImageData('digits', *parts, _by_split(split_by_sizes(labels, sizes)))
+  parts = split_by_sizes(images, sizes)
+  return _image_data('digits', parts, split_by_sizes(labels, sizes))
 
 
 @_register(
@@ -131,7 +137,7 @@ def _load_static_mnist(root):
   builder = storage.catalogue_builder('binarized_mnist', root)
   # The catalogue stores 0 and 1, not 0 and 255.
   parts = [split['image'] == 1 for split in storage.read_splits(builder)]
-  return ImageData('static_mnist', *parts)
+  return _image_data('static_mnist', parts)
 
 
 @_register(
@@ -140,11 +146,12 @@ def _load_static_mnist(root):
   functools.partial(storage.place_of_catalogue, 'mnist'),
 )
 def _load_dynamic_mnist(root):
-  return ImageData('dynamic_mnist', *_with_held_out('mnist', root, 50_000))
+  images, labels = _with_held_out('mnist', root, 50_000)
+  return _image_data('dynamic_mnist', images, labels)
 
 
 def _with_held_out(name, root, num_train):
-  """Splits and labels of a set of the catalogue without validation images.
+  """Images and labels of a set of the catalogue, without validation images.
 
   The training images after the first `num_train`, in the order of TFDS, are the
   validation set.
@@ -155,17 +162,15 @@ def _with_held_out(name, root, num_train):
     (known[key][:num_train], known[key][num_train:], unseen[key])
     for key in ('image', 'label')
   )
-  return *images, _by_split(labels)
-
-
-def _by_split(parts):
-  return dict(zip(SPLITS, parts, strict=True))
+  return images, labels
 
 
 # Data sets made of an original file.
 
 
-class _FromMatlab(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _FromMatlab(  # type: ignore[call-arg]
+  tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
   """TFDS builder of a data set that is published as a MATLAB file."""
 
   VERSION = tfds.core.Version('1.0.0')
@@ -203,7 +208,7 @@ class _FromMatlab(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     path = self._original or dl_manager.download(self.ORIGINAL.url)
     return {
       split: self._generate_examples(examples)
-      for split, examples in _by_split(self._read(path)).items()
+      for split, examples in zip(SPLITS, self._read(path), strict=True)
     }
 
   def _generate_examples(self, examples):
@@ -240,12 +245,12 @@ def _images_from_columns(rows):
 
 
 def _read_original(builder_class, root):
-  """Splits of images and dictionary of labels."""
+  """Images and labels by split."""
   splits = storage.read_splits(
     storage.original_builder(builder_class, builder_class.ORIGINAL, root)
   )
   images, labels = ([s[key] for s in splits] for key in ('image', 'label'))
-  return images, _by_split(labels)
+  return images, labels
 
 
 class OmniglotBurda(_FromMatlab):
@@ -310,7 +315,7 @@ class OmniglotBurda(_FromMatlab):
 )
 def _load_omniglot(root):
   images, labels = _read_original(OmniglotBurda, root)
-  return ImageData('omniglot', *_as_uint8_if_exact(images), labels)
+  return _image_data('omniglot', _as_uint8_if_exact(images), labels)
 
 
 def _as_uint8_if_exact(parts):
@@ -378,7 +383,7 @@ class Caltech101Silhouettes(_FromMatlab):
 )
 def _load_caltech101(root):
   images, labels = _read_original(Caltech101Silhouettes, root)
-  return ImageData('caltech101', *(part == 1 for part in images), labels)
+  return _image_data('caltech101', [part == 1 for part in images], labels)
 
 
 @_register(
@@ -388,5 +393,5 @@ def _load_caltech101(root):
   image_shape=(32, 32, 3),
 )
 def _load_cifar10(root):
-  splits = _with_held_out('cifar10', root, 45_000)
-  return ImageData('cifar10', *splits, 'levels')
+  images, labels = _with_held_out('cifar10', root, 45_000)
+  return _image_data('cifar10', images, labels, 'levels')

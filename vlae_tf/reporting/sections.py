@@ -8,7 +8,7 @@ import numpy as np
 from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.reporting import charts, page, summaries
 from vlae_tf.reporting.subjects import Chosen, commands, Subject
-from vlae_tf.runs import history
+from vlae_tf.runs import records
 
 _SPLITS = {
   'train': 'training',
@@ -113,7 +113,7 @@ def _series(subject, term, colour):
   splits = dict.fromkeys(line.get('split') for line in subject.log)
   for k, split in enumerate(s for s in splits if s in _SPLITS):
     points = []
-    for point in history.curve(subject.log, split):
+    for point in records.curve(subject.log, split):
       value = point.rate
       if term != 'rate':
         value = -point.elbo - (term == 'distortion') * point.rate

@@ -15,7 +15,7 @@ from vlae_tf.evaluation import latents, likelihood, receptive_field, sampling
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.runs import about, history, images, scores, workdirs
+from vlae_tf.runs import loading, records
 from vlae_tf.utils import console, presets
 
 # Keys of the files of `probe` and of `compress --report`.
@@ -67,10 +67,10 @@ class Subject(NamedTuple):
 
   workdir: str  # As the user wrote it.
   name: str  # Unique on the page.
-  run: workdirs.Run
+  run: loading.Run
   data: data_lib.ImageData  # That it was trained on.
-  facts: Mapping[str, Any]  # Of `about.of_run`.
-  log: list[dict[str, Any]]  # Of `history.read`.
+  facts: Mapping[str, Any]  # Of `Run.about`.
+  log: list[dict[str, Any]]  # Of `records.read_log`.
   probes: list[dict[str, Any]]  # Written by `probe`, of these weights.
   codecs: list[dict[str, Any]]  # Written by `compress --report`.
   outputs: Outputs
@@ -113,7 +113,7 @@ class Subject(NamedTuple):
   def _test_scores(self):
     every = self.facts.get('scores') or []
     found = [s for s in every if s.get('split', 'test') == 'test']
-    return sorted(found, key=scores.fullness, reverse=True)
+    return sorted(found, key=records.fullness, reverse=True)
 
 
 def read(
@@ -130,14 +130,14 @@ def read(
     raise ValueError(
       f'`workdir` must name each run once, got {", ".join(workdirs_)}.'
     )
-  names = [str(images.name_of(w)) for w in workdirs_]
+  names = [str(loading.name_of(w)) for w in workdirs_]
   if len(set(names)) < len(names):
     names = list(workdirs_)
   found = []
   for workdir, name in zip(workdirs_, names):
-    run = workdirs.restore(workdir, checkpoint)
-    data = images.load(run, data_dir)
-    folder = pathlib.Path(workdir) / scores.FOLDER
+    run = loading.restore(workdir, checkpoint)
+    data = run.images(data_dir)
+    folder = pathlib.Path(workdir) / records.SCORES
     probes = _files(folder, 'probe*.json', _PROBE)
     found.append(
       Subject(
@@ -145,8 +145,8 @@ def read(
         name,
         run,
         data,
-        about.of_run(workdir, run),
-        history.read(workdir),
+        run.about(),
+        records.read_log(workdir),
         [p for p in probes if p['step'] == run.step],
         _files(folder, '*.json', _CODEC),
         compute(run.model, data, num_scored, seed, progress),

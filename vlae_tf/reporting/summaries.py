@@ -10,7 +10,7 @@ from vlae_tf.reporting import page
 from vlae_tf.reporting.subjects import origin, Subject
 from vlae_tf.reproduction import paper
 from vlae_tf.reproduction import tables as tables_lib
-from vlae_tf.runs import history
+from vlae_tf.runs import records
 
 _SCORES = (
   ('NLL, nats', 'nll', 1),
@@ -118,7 +118,7 @@ def _generalisation(subject):
   first = subject.run.step - subject.steps_per_epoch
   last = [
     point.elbo
-    for point in history.curve(subject.log, 'train')
+    for point in records.curve(subject.log, 'train')
     if first < point.step <= subject.run.step
   ]
   if not last:

@@ -29,17 +29,8 @@ from vlae_tf import data as data_lib
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import experiments
-from vlae_tf.runs import (
-  checkpoints,
-  config_files,
-  environment,
-  facts,
-  history,
-  scores,
-  start_files,
-  workdirs,
-)
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import records as run_records
 from vlae_tf.utils import console, files
 
 FOLDER = 'results/tables'
@@ -98,10 +89,10 @@ def config_there(
   workdir: pathlib.Path, experiment: experiments.Experiment
 ) -> config_lib.Config | None:
   """The config of a run directory, which must be of the experiment."""
-  if not (workdir / workdirs.CONFIG).exists():
+  if not (workdir / run_records.CONFIG).exists():
     return None
-  there = config_files.load(workdir / workdirs.CONFIG)
-  lines = config_files.differences(there, experiment.config, FREE)
+  there = run_records.read_config(workdir)
+  lines = run_records.config_differences(there, experiment.config, FREE)
   if lines:
     raise ValueError(
       f'{workdir} is the directory of another experiment than '
@@ -112,7 +103,7 @@ def config_there(
 
 def last_step(workdir: pathlib.Path) -> int | None:
   """Step of the last checkpoint of a run directory."""
-  steps = checkpoints.Checkpoints(workdir / workdirs.LAST, {}).steps
+  steps = checkpoints.Checkpoints(workdir / checkpoints.LAST, {}).steps
   return steps[-1] if steps else None
 
 
@@ -123,7 +114,7 @@ class Record:
   name: str
   preset: str
   flags: list[str]  # Further flags of `train`.
-  # As `start_files` reads it; null for random initial weights.
+  # See `runs.records.write_start`; null for random initial weights.
   started_from: dict[str, Any] | None
   config: dict[str, Any]  # All fields of its `Config`.
   differences: dict[str, Any]  # The fields that differ from the defaults.
@@ -204,7 +195,7 @@ class Record:
   @property
   def bound(self) -> dict[str, Any] | None:
     """The score of -ELBO and rate: most images, then most samples."""
-    return max(self.scores, key=scores.fullness, default=None)
+    return max(self.scores, key=run_records.fullness, default=None)
 
 
 def of_run(
@@ -214,8 +205,8 @@ def of_run(
 ) -> Record:
   """The record of a run."""
   config, images = reached.config, reached.images
-  lines = history.read(workdir)
-  minutes = history.minutes(lines) if lines else None
+  lines = run_records.read_log(workdir)
+  minutes = run_records.minutes(lines) if lines else None
   found = scores_at(workdir, reached.step)
   speed = None
   if minutes:
@@ -226,7 +217,7 @@ def of_run(
     name=experiment.name,
     preset=experiment.preset,
     flags=list(experiment.flags),
-    started_from=start_files.read(workdir),
+    started_from=run_records.read_start(workdir),
     config=dataclasses.asdict(config),
     differences={
       f.name: getattr(config, f.name)
@@ -237,7 +228,7 @@ def of_run(
       'training_images': images.training,
       'test_images': images.test,
       'kind': images.kind,
-      'sha256': facts.read(workdir).sha256,
+      'sha256': run_records.read_facts(workdir).sha256,
     },
     finished=reached.is_finished,
     steps=reached.step,
@@ -249,13 +240,13 @@ def of_run(
     environment={
       'git_commit': None,
       'cpu': None,
-      **environment.read(workdir),
+      **run_records.read_environment(workdir),
     },
     weights=_num_weights(workdir, reached.step),
     active_units=int(active[-1]) if active and active[-1] is not None else None,
     curve={
       split: _thinned(
-        history.curve(lines, split), images.training / config.batch_size
+        run_records.curve(lines, split), images.training / config.batch_size
       )
       for split in dict.fromkeys(str(line.get('split')) for line in lines)
     },
@@ -266,7 +257,7 @@ def of_run(
 
 def _num_weights(workdir: pathlib.Path, step: int) -> int | None:
   """Size of the averages; states of random streams are integers."""
-  prefix = str(workdir / workdirs.LAST / f'ckpt-{step}')
+  prefix = str(workdir / checkpoints.LAST / f'ckpt-{step}')
   try:
     reader = tf.train.load_checkpoint(prefix)
   except Exception as error:  # TensorFlow raises errors of many kinds.
@@ -280,7 +271,7 @@ def _num_weights(workdir: pathlib.Path, step: int) -> int | None:
   )
 
 
-def _thinned(points: Sequence[history.Point], steps_per_epoch: float):
+def _thinned(points: Sequence[run_records.Point], steps_per_epoch: float):
   """Means over the epochs."""
   parts: dict[int, list[tuple[float, ...]]] = {}
   for step, elbo, rate in points:
@@ -298,7 +289,7 @@ def scores_at(workdir: pathlib.Path, step: int) -> list[dict[str, Any]]:
 
   return [
     {name: finite(value) for name, value in score.items()}
-    for score in scores.read(workdir / scores.FOLDER)
+    for score in run_records.read_scores(workdir / run_records.SCORES)
     if score.get('step') == step
     and score.get('seed') == SEED
     and score.get('checkpoint') == CHECKPOINT
@@ -337,7 +328,7 @@ def _scored(found, has_latent):
     for s in found
     if not s.get('spread') and (s['num_samples'] > 1 or not has_latent)
   ]
-  return max(enough, key=scores.fullness, default=None)
+  return max(enough, key=run_records.fullness, default=None)
 
 
 def _more(found, base):
@@ -360,7 +351,7 @@ def _better(workdir, found, base) -> dict[str, np.ndarray]:
   arrays = _per_image(workdir, more)
   if arrays is None:
     return {}
-  numbers = images_lib.some(
+  numbers = loading.some(
     base['num_images'], more['num_images'], 'a score', is_spread=True
   )
   return {'better_numbers': numbers, 'better_log_prob': arrays['log_prob']}
@@ -369,7 +360,7 @@ def _better(workdir, found, base) -> dict[str, np.ndarray]:
 def _per_image(workdir, score) -> dict[str, np.ndarray] | None:
   """The estimates of each image behind a score, where they are kept."""
   settings = {'split': 'test', 'seed': SEED, 'checkpoint': CHECKPOINT}
-  path = scores.path(workdir, settings | dict(score))
+  path = run_records.score_path(workdir, settings | dict(score))
   file = pathlib.Path(path).with_suffix('.npz')
   if not file.exists():
     return None
@@ -417,7 +408,7 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
       raise ValueError(f'it is of {found.name}')
     assert found.images
     for score in found.scores:
-      scores.fullness(score), score['nll'], score['elbo'], score['rate']
+      run_records.fullness(score), score['nll'], score['elbo'], score['rate']
     return found
   except FileNotFoundError:
     return None

@@ -15,8 +15,8 @@ import numpy as np
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, latents
 from vlae_tf.reproduction import experiments, processes, records
-from vlae_tf.runs import facts, workdirs
-from vlae_tf.runs import images as images_lib
+from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import records as run_records
 from vlae_tf.utils import console
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
@@ -162,7 +162,7 @@ def _recorded_images(experiment, settings):
   except ValueError as error:
     console.warn(f'{error}; it is written anew')
     return None
-  there = facts.read(settings.workdir(experiment)).sha256
+  there = run_records.read_facts(settings.workdir(experiment)).sha256
   return record.images if record and record.data['sha256'] == there else None
 
 
@@ -233,16 +233,18 @@ def draw(
   names = [name for name in (figure.experiment, figure.beside) if name]
   folders = [settings.workdir(plan.experiments[name]) for name in names]
   # The second one may not have been run.
-  there = folders[:1] + [f for f in folders[1:] if (f / workdirs.LAST).exists()]
+  there = folders[:1] + [
+    f for f in folders[1:] if (f / checkpoints.LAST).exists()
+  ]
   parts, images = [], None
   for folder in there:
-    run = workdirs.restore(folder, 'last')
+    run = loading.restore(folder, 'last')
     latents.check_code(run.model, 'experiment')
     if images is None:
-      data = images_lib.load(run, settings.data_dir)
+      data = run.images(settings.data_dir)
       first = data.test[:_IMAGES]
       images = data_lib.fixed_binarization(first, 'test', kind=data.kind)
-    label = images_lib.label(folder, run)
+    label = run.label
     made = figures.decompressions(run.model, images, _DRAWS, _SEED)
     parts.append((label, *made))
     if figure.samples and folder == there[0]:

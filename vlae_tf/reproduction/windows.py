@@ -24,8 +24,8 @@ from vlae_tf.data import fixed_binarization, sources
 from vlae_tf.evaluation import figures, sampling
 from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
-from vlae_tf.runs import images as images_lib
-from vlae_tf.runs import scores, workdirs
+from vlae_tf.runs import loading
+from vlae_tf.runs import records as run_records
 from vlae_tf.utils import files
 
 FACTORISED, FULL = 'factorised', 'full'
@@ -146,7 +146,7 @@ def measure(
   if not num_labels:
     return Row(window, pixels, record, [], None)
   workdir = settings.workdir(experiment)
-  path = workdir / scores.FOLDER / f'probe_{num_labels}.json'
+  path = workdir / run_records.SCORES / f'probe_{num_labels}.json'
   found = _probed(path, record.steps)
   if found is None:
     args = ['vlae_tf.probe', f'--num_labels={num_labels}', '--features=mean']
@@ -183,9 +183,9 @@ def draw(found: Sequence[Row], settings: runner.Settings) -> Drawn:
   """Decompresses and completes test images with the model of each window."""
   images, decompressions, completions = None, {}, {}
   for row in found:
-    run = workdirs.restore(settings.runs / row.record.name, 'last')
+    run = loading.restore(settings.runs / row.record.name, 'last')
     if images is None:
-      data = images_lib.load(run, settings.data_dir)
+      data = run.images(settings.data_dir)
       test = fixed_binarization(data.test, 'test', kind=data.kind)
       # From all over: data sets are sorted.
       images = test[np.linspace(0, len(test) - 1, _SHOWN).astype(int)]
@@ -207,7 +207,7 @@ def write(
   paths = [folder / f'{preset}{name}' for name in names]
   files.write_text(paths[0], table(found) + '\n')
   content = {'preset': preset, 'rows': [row.as_json() for row in found]}
-  scores.write_to(paths[1], content)
+  run_records.write_json(paths[1], content)
   text = f'{preset}: results by the window of the decoder'
   figures.save_png(paths[2], picture(found), 1, text)
   text = 'originals, framed, and decompressions by windows '

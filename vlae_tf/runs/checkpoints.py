@@ -1,30 +1,53 @@
-"""A directory of checkpoints, of which a crash costs one at most.
+"""Checkpoints: groups of variables in a pair of files each.
 
-A checkpoint is a pair of files, `ckpt-STEP.data-00000-of-00001` and
-`ckpt-STEP.index`. Both are written and synced under another name and renamed,
-the index last: with the index there, the checkpoint is whole. TensorFlow checks
-a sum of every tensor's bytes when it reads one. What the files hold is said in
-`checkpoint_files`.
+A checkpoint is `ckpt-STEP.data-00000-of-00001` and `ckpt-STEP.index`. Both are
+written and synced under another name and renamed, the index last: a checkpoint
+with an index is complete. TensorFlow verifies a checksum of every tensor when
+it reads one.
+
+| tensor | value |
+|---|---|
+| `format_version` | `FORMAT_VERSION`, int64 |
+| `GROUP/PATH` | the variable of that path |
+
+Files of the first format have no version. They name a variable by its position
+in its group, `GROUP/values/POSITION/...`: the order of `model.variables`, and
+of the other groups, must stay as it was when they were written.
 """
 
 import os
 import pathlib
 import shutil
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
+import keras
 import tensorflow as tf
 
-from vlae_tf.runs import checkpoint_files
-from vlae_tf.utils import console, serialization
+from vlae_tf.utils import checks, console, serialization
+
+# Folders of a run's directory, and the values of --checkpoint for them: the
+# last checkpoints of all state, and the averages of the best validation.
+LAST, BEST = 'checkpoints', 'best'
+FOLDERS = {'last': LAST, 'best': BEST}
+
+FORMAT_VERSION = 2
+
+Groups: TypeAlias = Mapping[str, Sequence[keras.Variable]]
+
+_VERSION = 'format_version'
+_FIRST_FORMAT = '{}/values/{}/.ATTRIBUTES/VARIABLE_VALUE'
+
+
+class MismatchError(ValueError):
+  """An intact checkpoint of another model or of a later version."""
 
 
 class Checkpoints:
   """The checkpoints of a directory."""
 
   def __init__(
-    self,
-    directory: str | os.PathLike,
-    groups: checkpoint_files.Groups,
-    keep: int = 2,
+    self, directory: str | os.PathLike, groups: Groups, keep: int = 2
   ):
     if keep < 1:
       raise ValueError(f'`keep` must be at least 1, got {keep}.')
@@ -43,14 +66,14 @@ class Checkpoints:
     return sorted(int(n) for n in numbers if n.isdecimal())
 
   def save(self, step: int) -> None:
-    """Writes a checkpoint, then removes those that are not kept."""
+    """Writes a checkpoint, then removes the oldest ones."""
     if step == self._good:
       return
-    # Its name tells apart two runs that were started by mistake.
+    # Two processes, if started by mistake, use different names.
     temporary = self._directory / f'.writing-{os.getpid()}'
     try:
       temporary.mkdir(parents=True, exist_ok=True)
-      checkpoint_files.write(str(temporary / f'ckpt-{step}'), self._groups)
+      write(str(temporary / f'ckpt-{step}'), self._groups)
       _move_synced(temporary, self._directory)
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
@@ -64,15 +87,15 @@ class Checkpoints:
     self._prune(step)
 
   def restore(self) -> int | None:
-    """Reads the newest checkpoint that can be read."""
+    """Reads the newest checkpoint that can be read; its step, if any."""
     failures = []
     for step in reversed(self.steps):
       try:
-        checkpoint_files.read(self._path(step), self._groups)
-      except checkpoint_files.MismatchError as error:
+        read(self._path(step), self._groups)
+      except MismatchError as error:
         path = self._path(step)
         raise ValueError(f'Cannot use checkpoint {path}: {error}.') from error
-      # Of all kinds: a file cut short gives an IndexError, for example.
+      # Of all kinds: a truncated file gives an IndexError, for example.
       except Exception as error:
         failures.append(f'{self._path(step)}: {console.brief(error)}')
         continue
@@ -88,7 +111,7 @@ class Checkpoints:
     return str(self._directory / f'ckpt-{step}')
 
   def _prune(self, step):
-    """Keeps the newest up to `step`: any beyond it were passed over."""
+    """Keeps the newest up to `step`: later ones were passed over as broken."""
     past = [s for s in self.steps if s <= step]
     for old in set(self.steps) - set(past[-self._keep :]):
       # The index first: without it the data are no checkpoint.
@@ -97,8 +120,95 @@ class Checkpoints:
 
 
 def _move_synced(source, target):
-  """Moves checkpoint files, the index last, each safe on the disk before."""
+  """Moves checkpoint files, the index last, each synced before."""
   for path in sorted(source.glob('ckpt-*')):
     with open(path, 'rb') as file:
       os.fsync(file.fileno())
     os.replace(path, target / path.name)
+
+
+def check_same_paths(
+  variables: Sequence[keras.Variable], others: Sequence[keras.Variable]
+) -> None:
+  """Checks that two builds of a model have variables of the same paths."""
+  ours, theirs = serialization.by_path(variables), serialization.by_path(others)
+  if ours.keys() != theirs.keys():
+    raise ValueError(
+      'A model must give its variables the same paths whenever it is built, as '
+      f'checkpoints go by them; got {checks.few(ours.keys() - theirs.keys())} '
+      f'from one build and {checks.few(theirs.keys() - ours.keys())} from the '
+      "next. Give every layer a name: Dense(8, name='hidden')."
+    )
+
+
+def write(path: str, groups: Groups) -> None:
+  """Writes `PATH.index` and `PATH.data-00000-of-00001`."""
+  tensors = {_VERSION: tf.constant(FORMAT_VERSION, tf.int64)}
+  for group, variables in groups.items():
+    for key, variable in serialization.by_path(variables).items():
+      tensors[f'{group}/{key}'] = tf.convert_to_tensor(variable.value)
+  tf.raw_ops.SaveV2(
+    prefix=path,
+    tensor_names=list(tensors),
+    shape_and_slices=[''] * len(tensors),
+    tensors=list(tensors.values()),
+  )
+
+
+def read(path: str, groups: Groups) -> None:
+  """Sets variables to the values of a checkpoint, all of them or none."""
+  reader = tf.train.load_checkpoint(path)
+  there = reader.get_variable_to_shape_map()
+  version = int(reader.get_tensor(_VERSION)) if _VERSION in there else 1
+  if version > FORMAT_VERSION:
+    raise MismatchError(
+      f'it is of format {version}, and this version of vlae_tf reads formats '
+      f'up to {FORMAT_VERSION}: install a later one'
+    )
+  names: dict[str, keras.Variable] = {}
+  for group, variables in groups.items():
+    named = _by_position if version == 1 else _by_path
+    names |= named(group, variables, there)
+  _check_types(reader, names)
+  # All are read before the first is assigned.
+  values = {name: reader.get_tensor(name) for name in names}
+  for name, variable in names.items():
+    variable.assign(values[name])
+
+
+def _by_path(group, variables, there):
+  """Variables of a group by the names of their tensors."""
+  named = serialization.by_path(variables)
+  here = {f'{group}/{key}': variable for key, variable in named.items()}
+  of_group = {name for name in there if name.startswith(f'{group}/')}
+  if here.keys() != of_group:
+    raise MismatchError(
+      f'it is of another model: {checks.few(here.keys() - of_group)} not in '
+      f'it, {checks.few(of_group - here.keys())} in it alone'
+    )
+  return here
+
+
+def _by_position(group, variables, there):
+  """The same in the first format."""
+  here = {_FIRST_FORMAT.format(group, k): v for k, v in enumerate(variables)}
+  count = sum(name.startswith(f'{group}/values/') for name in there)
+  if count != len(here):
+    raise MismatchError(
+      f'it is of another model: {count} variables of {group!r} in it, '
+      f'{len(here)} here'
+    )
+  return here
+
+
+def _check_types(reader, names):
+  """Checks shapes and dtypes, which position alone would not distinguish."""
+  shapes = reader.get_variable_to_shape_map()
+  dtypes = reader.get_variable_to_dtype_map()
+  for name, variable in names.items():
+    there = f'{dtypes[name].name} {list(shapes[name])}'
+    here = f'{tf.as_dtype(variable.dtype).name} {list(variable.shape)}'
+    if there != here:
+      raise MismatchError(
+        f'it is of another model: {name} is {there} in it, {here} here'
+      )

@@ -1,4 +1,4 @@
-"""Models that come with the package, in a folder, or untrained by a preset."""
+"""Models of the package, of a folder, or untrained of a preset."""
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
@@ -19,7 +19,7 @@ _SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
 
 
 class Pretrained(NamedTuple):
-  """A model that comes with the package, and what is known of it."""
+  """A model that comes with the package."""
 
   name: str
   directory: pathlib.Path
@@ -27,13 +27,13 @@ class Pretrained(NamedTuple):
 
   @property
   def score(self) -> dict[str, Any] | None:
-    """Its fullest score, as `evaluate` writes it; `None` without one."""
+    """Its fullest score, as `evaluate` writes it, if any."""
     scores = self.description.about.get('scores') or [None]
     return scores[0]
 
   @property
   def expected(self) -> str:
-    """The same in words."""
+    """The fullest score in words."""
     return card.expected(self.description.about)
 
 
@@ -47,49 +47,18 @@ def available() -> list[Pretrained]:
 
   >>> {model.name: model.score['num_images'] for model in available()}['digits']
   300
-
-  Returns:
-    A list of `Pretrained` in the order of their names.
-
-  Raises:
-    ValueError: One of them is damaged.
   """
   return [find(name) for name in names()]
 
 
 def find(name: str) -> Pretrained:
-  """What is known of a model that comes with the package.
-
-  Args:
-    name: One of `names()`.
-
-  Returns:
-    A `Pretrained`; its weights have not been looked at.
-
-  Raises:
-    ValueError: There is none of that name, or it is damaged.
-  """
+  """A model that comes with the package; does not read its weights."""
   directory = _directory(name)
   return Pretrained(name, directory, folder.read(directory))
 
 
-def describe(name_or_directory: str | os.PathLike) -> Description:
-  """What is known of a model, of which the weights are not looked at.
-
-  Args:
-    name_or_directory: As in `from_pretrained`.
-
-  Returns:
-    A `Description`.
-
-  Raises:
-    ValueError: There is no such folder, or its description is damaged.
-  """
-  return folder.read(_directory(name_or_directory))
-
-
 def check(name: str) -> Pretrained:
-  """As `find`, and checks the sums of the weights as well."""
+  """As `find`, and verifies the checksums of the weights."""
   found = find(name)
   folder.load(found.directory, found.description)
   return found
@@ -99,18 +68,17 @@ def from_pretrained(
   name_or_directory: str | os.PathLike,
   build: builder.ModelBuilder | None = None,
 ) -> model_lib.VLAE:
-  """A trained model from a folder, without running anything that is in it.
+  """Loads a trained model from a folder; runs no code of the folder.
 
   >>> model = from_pretrained('digits')
   >>> model.image_shape, model.config.dataset
   ((28, 28, 1), 'digits')
 
   Args:
-    name_or_directory: Name of a model that comes with the package, which wins,
-      or path of a folder that `save_pretrained` wrote.
-    build: What made the model, if `build_model` did not: a callable of the
-      folder's `Config` (the default one, where it has none) and the shape of
-      an image.
+    name_or_directory: Name of a model that comes with the package, which takes
+      precedence, or path of a folder that `save_pretrained` wrote.
+    build: Builder of a model that `build_model` did not make: a callable of the
+      folder's `Config` (the default one, if it has none) and the image shape.
 
   Returns:
     A built `VLAE`.
@@ -120,17 +88,30 @@ def from_pretrained(
       file that can run code; a file of weights is damaged or missing; or its
       weights are those of another model.
   """
-  directory = _directory(name_or_directory)
+  return load(name_or_directory, build)[0]
+
+
+def load(
+  source: str | os.PathLike,
+  build: builder.ModelBuilder | None = None,
+  argument: str = 'name_or_directory',
+) -> tuple[model_lib.VLAE, Description]:
+  """As `from_pretrained`, called `argument` in messages; with description."""
+  directory = _directory(source, argument)
   described = folder.read(directory)
   weights = folder.load(directory, described)
   model = _built(directory, described, build)
   try:
-    _assign(model, weights)
-  # Keras and HDF5 raise errors of all kinds for a file of another model.
+    if weights.tensors is None:
+      model.load_weights(str(weights.path))
+    else:
+      by_path = serialization.by_path(model.variables)
+      folder.assign_weights(weights.tensors, by_path)
+  # For a file of another model, Keras and HDF5 raise various errors.
   except Exception as error:
     why = str(error).rstrip('.')
     raise ValueError(f'Cannot use {weights.path}: {why}.') from error
-  return model
+  return model, described
 
 
 def from_preset(
@@ -158,30 +139,26 @@ def from_preset(
   return builder.build_model(config, image_shape)
 
 
-def _directory(name_or_directory):
-  """The folder that is meant."""
-  if not isinstance(name_or_directory, str | os.PathLike):
-    raise ValueError(
-      f'`name_or_directory` must be a name or a path, got '
-      f'{name_or_directory!r}.'
-    )
-  given = os.fspath(name_or_directory)
+def _directory(source, argument='name'):
+  if not isinstance(source, str | os.PathLike):
+    raise ValueError(f'`{argument}` must be a name or a path, got {source!r}.')
+  given = os.fspath(source)
   if given in names():
     return _SHIPPED / given
   # `pathlib` raises for names that are too long.
   if given and os.path.isdir(given):
     return pathlib.Path(given)
   raise ValueError(
-    f'`name_or_directory` must be one of {", ".join(names())}, or a folder, '
+    f'`{argument}` must be one of {", ".join(names())}, or a folder, '
     f'got {given!r}.{registry.suggestion(given, names())}'
   )
 
 
 def _built(directory, described, build):
-  """The model whose weights they are, untrained."""
+  """The model that a folder describes, untrained."""
   if described.config is None and build is None:
     raise ValueError(
-      f'`build` must be given for {directory}, a model of parts of its own.'
+      f'`build` must be given for {directory}, a model without a config.'
     )
   path = directory / folder.CONFIG
   try:
@@ -199,11 +176,3 @@ def _built(directory, described, build):
       f'{shapes} there, {found} built.'
     )
   return model
-
-
-def _assign(model, weights):
-  if weights.tensors is None:
-    model.load_weights(str(weights.path))
-  else:
-    by_path = serialization.by_path(model.variables)
-    folder.assign_weights(weights.tensors, by_path)

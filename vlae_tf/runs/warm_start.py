@@ -1,4 +1,4 @@
-"""Trained models that a run starts from, instead of from fresh weights."""
+"""Start of a run from a trained model."""
 
 import hashlib
 import os
@@ -11,15 +11,15 @@ import numpy as np
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.runs import about, images, pretrained, workdirs
+from vlae_tf.runs import checkpoints, loading, pretrained
 from vlae_tf.utils import checks, console, serialization
 
 
 class Start(NamedTuple):
-  """A trained model that another run starts from, and what is told of it."""
+  """A trained model that another run starts from."""
 
-  model: model_lib.VLAE  # Built `VLAE`.
-  told: Mapping[str, Any]  # As `start_files` keeps it.
+  model: model_lib.VLAE
+  record: Mapping[str, Any]  # See `records.write_start`.
 
 
 def load(
@@ -28,14 +28,14 @@ def load(
   config: config_lib.Config,
   build: builder.ModelBuilder = builder.build_model,
 ) -> Start:
-  """Loads a model to start from; warns where validation will tell nothing.
+  """Loads a model to start from: the last averages of a run, or a shared one.
 
   Args:
-    source: Directory of a run, of which the last averages are taken; folder of
-      a shared model; or name of a model that comes with the package.
+    source: Directory of a run, folder of a shared model, or name of a model
+      that comes with the package.
     model: Built `VLAE` that is to start from it, which is not changed.
     config: `Config` of its run.
-    build: What both were made by, see `Trainer`.
+    build: Builder of both, see `Trainer`.
 
   Returns:
     A `Start`.
@@ -45,29 +45,21 @@ def load(
   """
   if not os.fspath(source):
     raise ValueError('`start_from` must not be empty.')
-  if (pathlib.Path(source) / workdirs.LAST).is_dir():
-    run = workdirs.restore(source, 'last', build)
-    found, known = run.model, about.of_run(source, run)
+  if (pathlib.Path(source) / checkpoints.LAST).is_dir():
+    run = loading.restore(source, 'last', build)
+    found, about = run.model, run.about()
   else:
-    found = _shared(source, build)
-    known = dict(pretrained.describe(source).about)
-  name = str(images.name_of(source))
+    found, described = pretrained.load(source, build, 'start_from')
+    about = dict(described.about)
+  name = str(loading.name_of(source))
   _check_parts(found, model, name)
-  _warn_of_leak(name, known, config)
-  told = dict(name=name, sha256=fingerprint(found), about=known)
-  return Start(found, told)
-
-
-def _shared(source, build):
-  try:
-    return pretrained.from_pretrained(source, build)
-  except ValueError as error:
-    told = str(error).replace('`name_or_directory`', '`start_from`')
-    raise ValueError(told) from error
+  _warn_of_leak(name, about, config)
+  record = dict(name=name, sha256=fingerprint(found), about=about)
+  return Start(found, record)
 
 
 def _check_parts(found, model, name):
-  """Checks that two models have the same weights but for their values."""
+  """Checks that two models have weights of the same paths and shapes."""
   theirs, ours = (
     {
       path: tuple(w.shape)
@@ -83,14 +75,14 @@ def _check_parts(found, model, name):
     )
 
 
-def _warn_of_leak(name, known, config):
-  """Warns where images that a run is validated on have been trained on."""
-  same = known.get('dataset') == config.dataset
-  seen = known.get('train_on') == 'train+validation'
+def _warn_of_leak(name, about, config):
+  """Warns if the start was trained on the validation images."""
+  same = about.get('dataset') == config.dataset
+  seen = about.get('train_on') == 'train+validation'
   if same and seen and not config.trains_on_validation:
     console.warn(
       f'{name} was trained on the validation images of {config.dataset}: '
-      'validation does not tell how new images go.'
+      'validation is no estimate for new images.'
     )
 
 
@@ -104,7 +96,7 @@ def fingerprint(model: model_lib.VLAE) -> str:
 
 
 def assign(start: Start, model: model_lib.VLAE) -> None:
-  """Sets a model's weights to those that it starts from."""
+  """Sets a model's weights to those of its start."""
   theirs = serialization.by_path(start.model.weights)
   for path, weight in serialization.by_path(model.weights).items():
     weight.assign(theirs[path].value)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from vlae_tf.evaluation import figures, latents, sampling
-from vlae_tf.runs import workdirs
+from vlae_tf.runs import records
 from vlae_tf.training.trainer import Trainer
 from vlae_tf.utils import console, files
 
@@ -156,7 +156,7 @@ class MetricsLog(_Writer):
   """
 
   def __init__(self, workdir: str | os.PathLike):
-    super().__init__(pathlib.Path(workdir) / workdirs.METRICS)
+    super().__init__(pathlib.Path(workdir) / records.METRICS)
 
   def begin(self) -> None:
     first = self.params['initial']

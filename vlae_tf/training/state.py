@@ -10,7 +10,7 @@ from vlae_tf.models import builder, schedules
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
 from vlae_tf.nn import made, weight_norm
-from vlae_tf.runs import checkpoint_files, warm_start
+from vlae_tf.runs import checkpoints, warm_start
 from vlae_tf.training import gradients
 
 
@@ -60,9 +60,7 @@ class TrainingState:
     self._config = config
     self.model = build(config, image_shape)
     self.averages = build(config, image_shape)
-    checkpoint_files.check_same_paths(
-      self.model.variables, self.averages.variables
-    )
+    checkpoints.check_same_paths(self.model.variables, self.averages.variables)
     apply_precision(self.model, config.precision)
     self.schedule = schedules.create(config, total_steps)
     rate = schedules.warmed_up(self.schedule, config.learning_rate_warmup_steps)

@@ -20,7 +20,8 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, run_lock, warm_start, workdirs
+from vlae_tf.runs import checkpoints, warm_start
+from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import strategies
@@ -87,7 +88,7 @@ class Trainer:
     Args:
       config: `Config`.
       data: `ImageData`.
-      workdir: Directory of the run, see `workdirs`.
+      workdir: Directory of the run, see `workdir`.
       data_dir: Root of the data sets, recorded for other commands.
       strategy: `tf.distribute.Strategy`; by default `strategies.create()`.
       limits: `Limits`.
@@ -114,7 +115,7 @@ class Trainer:
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
     # Checked first and claimed last: a failing start leaves no trace.
-    self._tenure = run_lock.Tenure(
+    self._workdir = workdir_lib.Workdir(
       workdir, config, data, data_dir, self.is_chief
     )
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
@@ -124,11 +125,11 @@ class Trainer:
     start = None
     if start_from is not None and self.is_chief and not self._last.steps:
       start = warm_start.load(start_from, self.model, config, build)
-    self._tenure.begin()
+    self._workdir.lock()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
-    self._tenure.claim(is_fresh, described, start and start.told)
+    self._workdir.claim(is_fresh, described, start and start.record)
     if config.batch_size > len(self._images):
       console.warn(
         f'--batch_size={config.batch_size} is more than the '
@@ -156,10 +157,10 @@ class Trainer:
   def _open_checkpoints(self, workdir):
     groups = self.state.groups()
     self._last = checkpoints.Checkpoints(
-      workdir / workdirs.LAST, groups, self.limits.keep
+      workdir / checkpoints.LAST, groups, self.limits.keep
     )
     self._best = checkpoints.Checkpoints(
-      workdir / workdirs.BEST, {'averages': groups['averages']}, keep=1
+      workdir / checkpoints.BEST, {'averages': groups['averages']}, keep=1
     )
 
   def _restore_or_initialize(self, start):
@@ -247,7 +248,7 @@ class Trainer:
     )
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
-    with self._tenure.held():
+    with self._workdir.locked():
       listeners.on_train_begin()
       try:
         with self._interruption.watched(), self._workers.explained():

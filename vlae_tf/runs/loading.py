@@ -1,0 +1,333 @@
+"""Trained models of runs or shared folders, and the images of them."""
+
+import dataclasses
+import functools
+import math
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vlae_tf import data as data_lib
+from vlae_tf.data import image_data, sources, storage
+from vlae_tf.formats import description
+from vlae_tf.models import builder
+from vlae_tf.models import config as config_lib
+from vlae_tf.models import vlae as model_lib
+from vlae_tf.runs import checkpoints, records
+from vlae_tf.runs import pretrained as pretrained_lib
+from vlae_tf.utils import console
+
+_SPLITS = ('test', 'validation', 'train')
+
+
+class Run(NamedTuple):
+  """A trained model and its origin."""
+
+  config: config_lib.Config
+  model: model_lib.VLAE  # With the averaged weights.
+  step: int
+  image_shape: tuple[int, ...]  # Height, width, channels.
+  data_dir: str | None  # Root of the data sets when it was trained.
+  fingerprint: str  # SHA-256 of the images it was trained on.
+  checkpoint: str  # 'last' or 'best'.
+  workdir: str | os.PathLike = ''
+
+  @property
+  def label(self) -> str:
+    """Name and checkpoint: 'omniglot, step 14,607 (last)'."""
+    return f'{name_of(self.workdir)}, step {self.step:,} ({self.checkpoint})'
+
+  def images(
+    self, data_dir: str | os.PathLike | None = None
+  ) -> data_lib.ImageData:
+    """Loads the images that the run was trained on.
+
+    Args:
+      data_dir: Root of the data sets; by default that of the training if it
+        still exists, else the default.
+
+    Returns:
+      An `ImageData`.
+
+    Raises:
+      ValueError: `data_dir` does not exist, or the images are missing or not
+        those of the training.
+    """
+    root = _root(self.config.dataset, data_dir, self.data_dir)
+    return _images(self.config, self.fingerprint, root)
+
+  def about(self) -> dict[str, Any]:
+    """The facts of a run for a model card, without unknown ones.
+
+    | key | value |
+    |---|---|
+    | `dataset`, `train_on` | as in its config, without a directory's path |
+    | `dataset_words` | registered description of the data set |
+    | `data_sha256` | of the images that were trained on |
+    | `steps`, `batch_size` | of the training |
+    | `planned_epochs` | `max_epochs` of its config |
+    | `checkpoint` | 'last' or 'best' |
+    | `minutes` | of training without pauses |
+    | `environment`, `started_from` | see `records` |
+    | `scores` | of these weights, the fullest of the test images first |
+    """
+    name = self.config.dataset
+    log = records.read_log(self.workdir)
+    found = {
+      'dataset': description.without_place(name),
+      'dataset_words': (
+        data_lib.DATASETS.description(name)
+        if name in data_lib.DATASETS
+        else None
+      ),
+      'train_on': self.config.train_on,
+      'data_sha256': self.fingerprint,
+      'steps': self.step,
+      'planned_epochs': self.config.max_epochs,
+      'batch_size': self.config.batch_size,
+      'checkpoint': self.checkpoint,
+      'minutes': round(records.minutes(log), 1) if log else None,
+      'environment': records.read_environment(self.workdir) or None,
+      'started_from': records.read_start(self.workdir),
+      'scores': self._scores(),
+    }
+    return {name: v for name, v in found.items() if v is not None}
+
+  def _scores(self):
+    """Scores of these weights, non-finite numbers as `None` for JSON."""
+    own, others = [], 0
+    for split in _SPLITS:
+      found = records.read_scores(
+        os.path.join(self.workdir, records.SCORES), split
+      )
+      mine = [
+        score
+        for score in found
+        if score.get('checkpoint', self.checkpoint) == self.checkpoint
+        and score.get('step') == self.step
+      ]
+      others += len(found) - len(mine)
+      own += sorted(mine, key=records.fullness, reverse=True)
+    if others:
+      console.warn(
+        f'{others} scores in {self.workdir} are of other weights than those of '
+        f'step {self.step} ({self.checkpoint}) and are left out.'
+      )
+    # The data set is named once, and without its path.
+    return [
+      {k: _finite(v) for k, v in score.items() if k != 'dataset'}
+      for score in own
+    ]
+
+
+def _finite(value):
+  bad = isinstance(value, float) and not math.isfinite(value)
+  return None if bad else value
+
+
+def restore(
+  workdir: str | os.PathLike,
+  which: str | None = None,
+  build: builder.ModelBuilder = builder.build_model,
+) -> Run:
+  """Reads the averaged weights of a run's newest or best checkpoint.
+
+  Args:
+    workdir: Path of a directory that `train` wrote.
+    which: 'last', or 'best' by validation; by default 'best' of runs with
+      early stopping, 'last' of others.
+    build: The function that built the model for training, see `Trainer`.
+
+  Returns:
+    A `Run`.
+
+  Raises:
+    ValueError: There is no config or no such checkpoint, or it cannot be read.
+  """
+  if not isinstance(workdir, str | os.PathLike):
+    raise ValueError(f'`workdir` must be a path, got {workdir!r}.')
+  config = records.read_config(workdir)
+  facts = records.read_facts(workdir)
+  if which is None:
+    which = 'best' if config.early_stopping_patience else 'last'
+  if which not in checkpoints.FOLDERS:
+    raise ValueError(
+      f'`checkpoint` must be one of {tuple(checkpoints.FOLDERS)}, got '
+      f'{which!r}.'
+    )
+  model = build(config, facts.image_shape)
+  step = checkpoints.Checkpoints(
+    pathlib.Path(workdir) / checkpoints.FOLDERS[which],
+    {'averages': model.variables},
+  ).restore()
+  if step is None:
+    raise ValueError(_without_checkpoint(pathlib.Path(workdir), which))
+  return Run(
+    config,
+    model,
+    step,
+    facts.image_shape,
+    facts.data_dir,
+    facts.sha256,
+    which,
+    workdir,
+  )
+
+
+def _without_checkpoint(workdir, which):
+  """Message for a run without a checkpoint of a kind."""
+  if which == 'best' and any((workdir / checkpoints.LAST).glob('*.index')):
+    return (
+      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
+      'best/, which validation fills, on images that are not trained on.'
+    )
+  return (
+    f'`workdir` {workdir} must hold a checkpoint, found none in '
+    f'{checkpoints.FOLDERS[which]}/. Train longer.'
+  )
+
+
+class Loaded(NamedTuple):
+  """A trained model of a run or of a shared folder."""
+
+  model: model_lib.VLAE
+  name: str
+  # Loads the images of the training from a root of data sets.
+  images: Callable[[str | os.PathLike | None], data_lib.ImageData]
+
+
+def load(
+  workdir: str | os.PathLike | None,
+  checkpoint: str | None = None,
+  pretrained: str | os.PathLike | None = None,
+) -> Loaded:
+  """Loads the model of a run, or a shared one if `pretrained` is given."""
+  if pretrained is None:
+    assert workdir is not None
+    run = restore(workdir, checkpoint)
+    return Loaded(run.model, run.label, run.images)
+  model, described = pretrained_lib.load(pretrained, argument='pretrained')
+  name = str(name_of(pretrained))
+  sha256 = described.about.get('data_sha256')
+  images = functools.partial(_images_of_shared, name, model.config, sha256)
+  return Loaded(model, name, images)
+
+
+def _images_of_shared(name, config, sha256, data_dir):
+  if config is None:
+    raise ValueError(f'`pretrained` {name} does not name its data set.')
+  return _images(config, sha256, _root(config.dataset, data_dir, None))
+
+
+def name_of(path: str | os.PathLike | None) -> str | None:
+  """Name of a run or of a shared model: the last part of its path."""
+  if path is None:
+    return None
+  return os.path.basename(os.path.abspath(path))
+
+
+def _images(config, sha256, root):
+  """Loads images and compares their fingerprint, if it is known."""
+  data = data_lib.load(config.dataset, root)
+  found = records.fingerprint(data, config)
+  if sha256 not in (None, found):
+    raise ValueError(
+      f'`dataset` {config.dataset} must be the images that the run was trained '
+      f'on, of SHA-256 {sha256}, got others, of {found}.'
+    )
+  return data
+
+
+def _root(
+  dataset: str, given: str | os.PathLike | None, remembered: str | None
+) -> pathlib.Path | None:
+  """Root of a data set: the given one, that of the training or the default."""
+  if given is not None:
+    root = pathlib.Path(given).expanduser()
+    if not root.is_dir():
+      what = 'the file' if root.exists() else 'nothing at'
+      raise ValueError(f'`data_dir` must be a directory, got {what} {root}.')
+    return root
+  if dataset not in data_lib.DATASETS or sources.is_embedded(dataset):
+    return None
+  if remembered and os.path.isdir(remembered):
+    return pathlib.Path(remembered)
+  if remembered:
+    console.warn(
+      f'the data of this run was in {remembered}, which is gone: looking in '
+      f'{storage.default_data_dir()}'
+    )
+  return storage.resolve_data_dir()
+
+
+def load_other(
+  name: str,
+  run: Run,
+  data_dir: str | os.PathLike | None = None,
+  argument: str = 'dataset',
+) -> data_lib.ImageData:
+  """Loads images that a run was not trained on."""
+  try:
+    return data_lib.load(name, _root(name, data_dir, run.data_dir))
+  except ValueError as error:
+    message = str(error).replace('`dataset`', f'`{argument}`')
+    raise ValueError(message) from error
+
+
+def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:
+  """The first images; warns if there are fewer than `most`."""
+  if (most or 0) > len(images):
+    console.warn(
+      f'--max_images={most} is more than the {len(images)} of {of}: all are '
+      'taken'
+    )
+  return images[:most]
+
+
+def some(
+  num: int, most: int | None, of: str, is_spread: bool = False
+) -> np.ndarray:
+  """Indices of the first images, or of evenly spaced ones.
+
+  >>> some(10, 3, 'a set').tolist(), some(10, 3, 'a set', True).tolist()
+  ([0, 1, 2], [0, 3, 6])
+  """
+  numbers = np.arange(num)
+  taken = len(first(numbers, most, of))
+  return (
+    np.arange(taken) * num // max(taken, 1) if is_spread else numbers[:taken]
+  )
+
+
+def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
+  """The first images of each split, with their labels."""
+  first(data.train, most, 'the training images')
+  labels = data.labels and {s: y[:most] for s, y in data.labels.items()}
+  return dataclasses.replace(
+    data,
+    train=data.train[:most],
+    validation=data.validation[:most],
+    test=data.test[:most],
+    labels=labels,
+  )
+
+
+def check_same(
+  run: Run,
+  data: data_lib.ImageData,
+  data_dir: str | os.PathLike | None = None,
+  argument: str = 'run',
+) -> None:
+  """Checks that another run is of the same images."""
+  other = run.images(data_dir)
+  if not all(
+    np.array_equal(data.split(split), other.split(split))
+    for split in image_data.SPLITS
+  ):
+    raise ValueError(
+      f'`{argument}` must be a run on the same images, those of {data.name}, '
+      f'got one on others, {other.name}.'
+    )

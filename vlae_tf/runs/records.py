@@ -1,0 +1,385 @@
+"""The JSON files of a run's directory.
+
+| file | contents |
+|---|---|
+| `config.json` | the experiment, a `Config` |
+| `data.json` | shape and fingerprint of the training images, see `Facts` |
+| `environment.json` | versions and devices of the last training process |
+| `started_from.json` | the trained model that the run started from, if any |
+| `metrics.jsonl` | scalars of training and validation, one line each time |
+| `eval/SETTINGS.json` | scores |
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from vlae_tf import data as data_lib
+from vlae_tf.models import config as config_lib
+from vlae_tf.utils import console, files
+
+CONFIG, FACTS, METRICS = 'config.json', 'data.json', 'metrics.jsonl'
+ENVIRONMENT, STARTED_FROM = 'environment.json', 'started_from.json'
+SCORES = 'eval'
+_PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
+# A gap between two lines of a log is a pause if it is longer than both.
+_PAUSE_S, _PAUSE_OF_MEDIAN = 300.0, 10.0
+
+
+def write_json(path: str | os.PathLike, value: Mapping[str, Any]) -> None:
+  """Writes a JSON file, atomically."""
+  files.write_text(path, json.dumps(value, indent=2) + '\n')
+
+
+def _read_object(path, *needed):
+  fields = json.loads(path.read_text(encoding='utf-8'))
+  if not isinstance(fields, dict) or not fields.keys() >= {*needed}:
+    keys = f' of {", ".join(needed)}' if needed else ''
+    raise ValueError(f'it must be a JSON object{keys}, got {fields!r}')
+  return fields
+
+
+# The experiment.
+
+
+def write_config(workdir: str | os.PathLike, config: config_lib.Config) -> None:
+  """Writes `config.json`."""
+  write_json(pathlib.Path(workdir) / CONFIG, dataclasses.asdict(config))
+
+
+def read_config(workdir: str | os.PathLike) -> config_lib.Config:
+  """Reads `config.json`."""
+  path = pathlib.Path(workdir) / CONFIG
+  try:
+    return config_lib.Config(**_read_object(path))
+  except FileNotFoundError:
+    raise ValueError(
+      f'`workdir` must hold a trained model: there is no {path}. '
+      'Train one with python -m vlae_tf.train.'
+    ) from None
+  except (OSError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'{path} is not a config of this version: {error}'
+    ) from error
+
+
+def config_differences(
+  old: config_lib.Config, new: config_lib.Config, free: Iterable[str] = ()
+) -> list[str]:
+  """Differences of two configs but for `free` fields, one line a field."""
+  # Where the learning rate does not depend on the length of a run, nothing
+  # before its end does: there `max_epochs` may differ.
+  free = set(free)
+  if new.learning_rate_schedule in ('constant', 'plateau'):
+    free.add('max_epochs')
+  return [
+    f'{f.name}: {getattr(old, f.name)!r} there, {getattr(new, f.name)!r} here'
+    for f in dataclasses.fields(config_lib.Config)
+    if f.name not in free and getattr(old, f.name) != getattr(new, f.name)
+  ]
+
+
+# The images.
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+  """Shape, fingerprint and place of the images of a run."""
+
+  image_shape: tuple[int, ...]  # `(height, width, channels)`.
+  sha256: str  # Of the bytes of all training images.
+  data_dir: str | None = None  # Root of all data, an absolute path.
+
+  def __post_init__(self):
+    shape: Any = self.image_shape
+    if not isinstance(shape, list | tuple) or len(shape) != 3:
+      raise ValueError(f'`image_shape` must be three integers, got {shape!r}.')
+    if not all(type(n) is int and n > 0 for n in shape):
+      raise ValueError(f'`image_shape` must be positive, got {shape!r}.')
+    if not isinstance(self.sha256, str):
+      raise ValueError(f'`sha256` must be a string, got {self.sha256!r}.')
+    if not isinstance(self.data_dir, str | None):
+      raise ValueError(f'`data_dir` must be a path, got {self.data_dir!r}.')
+    object.__setattr__(self, 'image_shape', tuple(shape))
+
+
+def facts_of(
+  config: config_lib.Config,
+  data: data_lib.ImageData,
+  data_dir: str | os.PathLike | None = None,
+) -> Facts:
+  """The facts of an experiment's images."""
+  root = None if data_dir is None else os.path.abspath(data_dir)
+  return Facts(data.image_shape, fingerprint(data, config), root)
+
+
+def fingerprint(data: data_lib.ImageData, config: config_lib.Config) -> str:
+  """SHA-256 of the training images of an experiment, in hexadecimal."""
+  return hashlib.sha256(data.split(config.train_on).tobytes()).hexdigest()
+
+
+def read_facts(workdir: str | os.PathLike) -> Facts:
+  """Reads `data.json`."""
+  path = pathlib.Path(workdir) / FACTS
+  try:
+    return Facts(**_read_object(path, 'image_shape', 'sha256'))
+  except (OSError, ValueError, TypeError) as error:
+    why = str(error).rstrip('.')
+    raise ValueError(
+      f'Cannot read {path}: {why}. Remove it; the train command of this run '
+      'writes it again.'
+    ) from error
+
+
+def write_facts(workdir: str | os.PathLike, facts: Facts) -> None:
+  """Writes `data.json`."""
+  fields = {k: v for k, v in dataclasses.asdict(facts).items() if v is not None}
+  write_json(pathlib.Path(workdir) / FACTS, fields)
+
+
+# The environment.
+
+
+def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
+  """Versions and devices of this process."""
+  gpus = tf.config.list_physical_devices('GPU')
+  details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+  found = {
+    'python': platform.python_version(),
+    **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    'git_commit': _git_commit(),
+    'processor': platform.machine(),
+    'cpu': _cpu(),
+    'gpus': [d.get('device_name', 'unknown') for d in details],
+    **execution,
+  }
+  return {name: value for name, value in found.items() if value is not None}
+
+
+def write_environment(
+  workdir: str | os.PathLike, here: Mapping[str, Any]
+) -> None:
+  """Writes `environment.json`, and warns if it has changed."""
+  there = read_environment(workdir)
+  changes = [
+    f'{name} was {there[name]}, is {here[name]}'
+    for name in here
+    if name in there and there[name] != here[name]
+    # Most commits compute the same.
+    if name != 'git_commit'
+  ]
+  if changes:
+    console.warn(
+      f'{workdir} was trained in another environment before '
+      f'({"; ".join(changes)}): results are the same up to rounding, not to '
+      'the bit.'
+    )
+  if there != here:
+    write_json(pathlib.Path(workdir) / ENVIRONMENT, here)
+
+
+def read_environment(workdir: str | os.PathLike) -> dict[str, Any]:
+  """Reads `environment.json`; empty if there is none."""
+  try:
+    return _read_object(pathlib.Path(workdir) / ENVIRONMENT)
+  except (OSError, ValueError):
+    return {}
+
+
+def _cpu():
+  """Name of the processor, if Linux knows it."""
+  try:
+    lines = pathlib.Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+  except (OSError, ValueError):
+    return None
+  for line in lines:
+    if line.startswith('model name'):
+      return line.partition(':')[2].strip()
+  return None
+
+
+def _git_commit():
+  """The commit of a checkout, with '-dirty' if files differ."""
+  file = pathlib.Path(__file__)
+  try:
+    # An environment may lie in another repository, which does not track it.
+    subprocess.run(
+      ['git', 'ls-files', '--error-unmatch', file.name],
+      cwd=file.parent,
+      check=True,
+      capture_output=True,
+    )
+    return subprocess.check_output(
+      ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+      cwd=file.parent,
+      text=True,
+      stderr=subprocess.DEVNULL,
+    ).strip()
+  except (OSError, subprocess.SubprocessError):
+    return None
+
+
+# The start.
+
+
+def write_start(
+  workdir: str | os.PathLike, start: Mapping[str, Any] | None
+) -> None:
+  """Writes `started_from.json`, or removes it for fresh weights.
+
+  | key | value |
+  |---|---|
+  | `name` | of the run or of the shared model |
+  | `sha256` | of its weights, see `warm_start.fingerprint` |
+  | `about` | facts, see `loading.Run.about`; nested for a chain of runs |
+  """
+  path = pathlib.Path(workdir) / STARTED_FROM
+  if start is None:
+    path.unlink(missing_ok=True)
+  else:
+    write_json(path, start)
+
+
+def read_start(workdir: str | os.PathLike) -> dict[str, Any] | None:
+  """Reads `started_from.json`, `None` if there is none."""
+  path = pathlib.Path(workdir) / STARTED_FROM
+  try:
+    return _read_object(path, 'about', 'name', 'sha256')
+  except FileNotFoundError:
+    return None
+  except (OSError, ValueError) as error:
+    raise ValueError(f'Cannot read {path}: {error}.') from error
+
+
+# The log.
+
+
+class Point(NamedTuple):
+  """A point of a learning curve: step, and means in nats per image."""
+
+  step: int
+  elbo: float
+  rate: float
+
+
+def read_log(workdir: str | os.PathLike) -> list[dict[str, Any]]:
+  """Lines of `metrics.jsonl`, without incomplete ones."""
+  try:
+    text = (pathlib.Path(workdir) / METRICS).read_text(encoding='utf-8')
+  except (OSError, ValueError):
+    return []
+  return [line for line in map(_parsed, text.splitlines()) if line]
+
+
+def _parsed(text):
+  try:
+    line = json.loads(text)
+    float(line['time']), int(line['step'])
+    return line
+  except (ValueError, LookupError, TypeError):
+    return None
+
+
+def minutes(log: list[dict[str, Any]]) -> float:
+  """Duration of the training without pauses."""
+  times = [line['time'] for line in log]
+  gaps = [after - before for before, after in itertools.pairwise(times)]
+  if not gaps:
+    return 0.0
+  longest = max(_PAUSE_S, _PAUSE_OF_MEDIAN * statistics.median(gaps))
+  return sum(gap for gap in gaps if gap <= longest) / 60
+
+
+def curve(log: list[dict[str, Any]], split: str) -> list[Point]:
+  """The bound and its rate over the steps."""
+  return [
+    Point(line['step'], line['elbo'], line['rate'])
+    for line in log
+    if line.get('split') == split
+    and None not in (line.get('elbo'), line.get('rate'))
+  ]
+
+
+# Scores.
+
+
+def score_path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
+  """Path of a score, the same for the same settings."""
+  name = (
+    f'{settings["split"]}_{settings["num_images"]}_images_'
+    f'{settings["num_samples"]}_codes'
+  )
+  if settings.get('spread'):
+    name += '_spread'
+  return _path(workdir, name, settings)
+
+
+def anomaly_path(
+  workdir: str | os.PathLike, settings: Mapping[str, Any]
+) -> str:
+  """Path of the scores of anomaly detection."""
+  name = (
+    f'anomaly_{settings["against"]}_{settings["num_images"]}_and_'
+    f'{settings["num_others"]}_images_{settings["num_samples"]}_codes'
+  )
+  if settings['background']:
+    name += f'_over_{settings["background"]}'
+  return _path(workdir, name, settings)
+
+
+def probe_path(workdir: str | os.PathLike, settings: Mapping[str, Any]) -> str:
+  """Path of the scores of a probe."""
+  numbers = '_'.join(map(str, settings['num_labels']))
+  name = (
+    f'probe_{settings["num_train"]}_images_{numbers}_labels_'
+    f'{settings["repeats"]}_draws'
+  )
+  if settings['baseline']:
+    name += f'_beside_{settings["baseline"]}'
+  return _path(workdir, name, settings)
+
+
+def _path(workdir, name, settings):
+  if settings['seed']:
+    name += f'_seed_{settings["seed"]}'
+  if settings['checkpoint'] != 'last':
+    name += f'_{settings["checkpoint"]}'
+  return os.path.join(workdir, SCORES, f'{name}.json')
+
+
+def fullness(score: Mapping[str, Any]) -> tuple[int, int, int]:
+  """Sort key of scores: images, importance samples, steps."""
+  return score['num_images'], score['num_samples'], score.get('step', 0)
+
+
+def read_scores(
+  folder: str | os.PathLike, split: str = 'test'
+) -> list[dict[str, Any]]:
+  """All scores of a split in a folder; warns of files that are no scores."""
+  found = []
+  folder = pathlib.Path(folder)
+  for file in sorted(
+    [*folder.glob(f'{split}.json'), *folder.glob(f'{split}_*.json')]
+  ):
+    try:
+      score = _read_object(file, 'num_images', 'num_samples')
+      counts = score['num_images'], score['num_samples']
+      if not all(isinstance(count, int) for count in counts):
+        raise ValueError(
+          f'`num_images` and `num_samples` must be integers, got {counts}'
+        )
+      found.append(score)
+    except (OSError, ValueError) as error:
+      console.warn(f'{file} is not a score and is passed over: {error}.')
+  return found
