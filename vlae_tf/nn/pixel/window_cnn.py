@@ -104,7 +104,7 @@ class _BlockWindow(PointwiseCNN):
   def build(self, image_shape, features_shape):
     height, width = image_shape[1:3]
     window_width, window_height = (self._factor * n for n in self._window)
-    # Some pixel has to have all of the window within the image's reach.
+    # All of the window has to be within the image for some pixel.
     if (width and window_width > 2 * width - 1) or (
       height and window_height > height
     ):
