@@ -31,8 +31,8 @@ import time
 from unittest import mock
 
 import numpy as np
-import sampling
 import tensorflow as tf
+import timing
 from absl import flags
 
 from vlae_tf import data as data_lib
@@ -40,7 +40,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.nn.causal import convolution
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
-from vlae_tf.utils import command_line, files, presets
+from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
 _SHAPE = (32, 32, 3)
@@ -50,7 +50,7 @@ _WARM_STEPS = 2
 
 def define_flags():
   """Defines the flags of this program."""
-  # `sampling` has defined --out, --rounds, --allow_busy and --busy_limit.
+  timing.define_flags()
   names = [name for name in presets.names() if name.startswith('cifar10')]
   flags.DEFINE_list('presets', names, 'Presets to time.')
   flags.DEFINE_integer('batch', 16, 'Images in a step and of a draw.')
@@ -151,9 +151,9 @@ class Sampling:
 
   def seconds(self):
     """Seconds of the engine, and of the naive loop, extrapolated."""
-    ours = sampling.seconds(self._engine)
+    ours = timing.seconds(self._engine)
     few, more = (
-      sampling.seconds(lambda num=n: self._naive(tf.constant(num)))
+      timing.seconds(lambda num=n: self._naive(tf.constant(num)))
       for n in (_FEW, _MORE)
     )
     # The code's draw and its generator are in both: once is what they cost.
@@ -221,11 +221,7 @@ def main():
   if FLAGS.one:
     print(json.dumps(time_preset(FLAGS.one)))
     return
-  busy = sampling.busy_fraction()
-  if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
-    raise ValueError(
-      f'the machine must be quiet, got {busy:.0%} busy: see --allow_busy.'
-    )
+  busy = timing.check_quiet()
   found = {}
   for preset in FLAGS.presets:
     args = [f'--one={preset}', f'--rounds={FLAGS.rounds}']
@@ -239,7 +235,7 @@ def main():
     )
     found[preset] = json.loads(made.stdout.splitlines()[-1])
     print(preset, json.dumps(found[preset]))
-  told = dict(
+  found = dict(
     batch=FLAGS.batch,
     rounds=FLAGS.rounds,
     steps=FLAGS.steps,
@@ -250,8 +246,7 @@ def main():
     sustained_tflops=FLAGS.sustained_tflops,
     presets=found,
   )
-  if FLAGS.out:
-    files.write_text(FLAGS.out, json.dumps(told, indent=2) + '\n')
+  timing.write(found)
 
 
 if __name__ == '__main__':

@@ -22,8 +22,8 @@ import tempfile
 import time
 
 import numpy as np
-import sampling as sampling_benchmark
 import tensorflow as tf
+import timing
 from absl import flags
 
 from vlae_tf import data as data_lib
@@ -31,17 +31,20 @@ from vlae_tf.compression import baselines, exact_model, files
 from vlae_tf.evaluation import sampling
 from vlae_tf.runs import loading
 from vlae_tf.utils import command_line
-from vlae_tf.utils import files as files_lib
 
-# `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
 FLAGS = flags.FLAGS
-flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
-flags.DEFINE_string('data_dir', None, 'Root of data sets.')
-flags.DEFINE_integer('images_per_chunk', 1024, 'Images.', lower_bound=1)
-flags.DEFINE_multi_integer('lanes', [16, 32], 'Images side by side.')
-flags.DEFINE_integer(
-  'single_images', 100, 'Images that get a file each.', lower_bound=1
-)
+
+
+def define_flags():
+  """Defines the flags of this program."""
+  timing.define_flags()
+  flags.DEFINE_string('workdir', None, 'Run directory.', required=True)
+  flags.DEFINE_string('data_dir', None, 'Root of data sets.')
+  flags.DEFINE_integer('images_per_chunk', 1024, 'Images.', lower_bound=1)
+  flags.DEFINE_multi_integer('lanes', [16, 32], 'Interleaved images.')
+  flags.DEFINE_integer(
+    'single_images', 100, 'Images compressed to a file each.', lower_bound=1
+  )
 
 
 def contenders(model, images, lanes, jobs):
@@ -81,12 +84,6 @@ def speed(fn):
   return fn() / (time.perf_counter() - start)
 
 
-def summary(values):
-  """Median over rounds, with its range."""
-  values = sorted(values)
-  return dict(median=statistics.median(values), range=[values[0], values[-1]])
-
-
 def measure(model, images, lanes, jobs):
   """Speeds and their ratios to the sampler's, in turns."""
   fns = contenders(model, images, lanes, jobs)
@@ -101,7 +98,7 @@ def measure(model, images, lanes, jobs):
   }
   for name in ('encode', 'decode'):
     ratios = [r[name] / r['sample'] for r in rounds]
-    found[f'{name}_over_sample'] = summary(ratios)
+    found[f'{name}_over_sample'] = timing.spread(ratios)
   return found
 
 
@@ -125,12 +122,7 @@ def measure_single(model, images):
 
 
 def main():
-  busy = sampling_benchmark.busy_fraction()
-  if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
-    raise ValueError(
-      f'{100 * busy:.0f}% of the processors are busy: what is timed now is '
-      'not worth keeping. --allow_busy times all the same.'
-    )
+  busy = timing.check_quiet()
   run = loading.restore(FLAGS.workdir)
   data = run.images(FLAGS.data_dir)
   jobs = os.cpu_count() or 1
@@ -155,9 +147,8 @@ def main():
       part = images[: num * chunks]
       results[name] = measure(run.model, part, lanes, chunks)
       print(name, json.dumps(results[name]), flush=True)
-  if FLAGS.out:
-    files_lib.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
+  timing.write(results)
 
 
 if __name__ == '__main__':
-  command_line.run(main)
+  command_line.run(main, define_flags)

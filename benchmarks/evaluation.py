@@ -24,6 +24,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+import timing
 from absl import flags
 
 from vlae_tf import data as data_lib
@@ -31,7 +32,7 @@ from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import loading
 from vlae_tf.training import strategies
-from vlae_tf.utils import command_line, files, random
+from vlae_tf.utils import command_line, random
 
 FLAGS = flags.FLAGS
 _CODES_AT_ONCE = 256
@@ -40,10 +41,9 @@ _SIDES = ('ours', 'plain')
 
 def define_flags():
   """Defines the flags of this program."""
-  flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
+  timing.define_flags()
+  flags.DEFINE_string('workdir', None, 'Run directory.', required=True)
   flags.DEFINE_string('data_dir', None, 'Root of data sets.')
-  flags.DEFINE_string('out', None, 'JSON file to write.')
-  flags.DEFINE_integer('rounds', 5, 'Turns of each.', lower_bound=1)
   flags.DEFINE_integer('num_samples', 512, 'Codes.', lower_bound=1)
   flags.DEFINE_integer('max_images', 40, 'Images of a turn.', lower_bound=2)
   flags.DEFINE_enum('side', None, _SIDES, 'What a process of this one does.')
@@ -141,6 +141,7 @@ def main():
   if FLAGS.side:
     serve(FLAGS.side)
     return
+  timing.check_quiet()
   sides = {name: _Side(name) for name in _SIDES}
   turns = [
     {name: side.turn() for name, side in sides.items()}
@@ -168,8 +169,7 @@ def main():
     'tensorflow': tf.__version__,
   }
   print(json.dumps(result, indent=2))
-  if FLAGS.out:
-    files.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
+  timing.write(result)
 
 
 if __name__ == '__main__':

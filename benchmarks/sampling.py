@@ -14,51 +14,33 @@ from vlae_tf.utils import launcher  # isort: skip (first: it quiets TensorFlow)
 if __name__ == '__main__':
   launcher.import_tensorflow()
 
-import json
 import os
 import platform
 import statistics
-import time
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+import timing
 from absl import flags
 
 from vlae_tf.distributions import autoregressive_image, pixel_distributions
 from vlae_tf.models import priors
 from vlae_tf.nn.causal import convolution
 from vlae_tf.nn.pixel import pixel_cnn
-from vlae_tf.utils import command_line, files
+from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
-
-flags.DEFINE_string('out', None, 'JSON file to write.')
-flags.DEFINE_integer('rounds', 5, 'Turns of each.', lower_bound=1)
-flags.DEFINE_bool('allow_busy', False, 'Time on a busy machine, too.')
-flags.DEFINE_list('only', '', 'Names of the comparisons to run; all if empty.')
-flags.DEFINE_float(
-  'busy_limit', 0.1, 'Busy part of all processors from which not to time.'
-)
-
 _SIZE = (28, 28)
 _FEATURES = 4
 # A pass costs the same for every pixel: of slow loops, so many are timed.
 _GATED_PASSES = 8
 
 
-def busy_fraction(seconds=1.0):
-  """Part of all processors' time that others use now."""
-
-  def counts():
-    with open('/proc/stat', encoding='ascii') as file:
-      ticks = list(map(int, file.readline().split()[1:9]))
-    return sum(ticks), ticks[3] + ticks[4]
-
-  total, idle = counts()
-  time.sleep(seconds)
-  total_after, idle_after = counts()
-  return 1 - (idle_after - idle) / max(1, total_after - total)
+def define_flags():
+  """Defines the flags of this program."""
+  timing.define_flags()
+  flags.DEFINE_list('only', '', 'Comparisons to run; all if empty.')
 
 
 def randomised(network):
@@ -84,11 +66,13 @@ def law_of(network, batch):
   )
 
 
-def seconds(fn):
-  """Wall time of a call, its result read."""
-  start = time.perf_counter()
-  tf.nest.map_structure(lambda x: x.numpy(), fn())
-  return time.perf_counter() - start
+def _turn(other, ours, scale=1.0, times=1):
+  """Times both in turns: the ratio, and seconds of each."""
+  pairs = [
+    (scale * timing.seconds(other), timing.seconds(ours)) for _ in range(times)
+  ]
+  other, ours = (statistics.median(side) for side in zip(*pairs))
+  return dict(ratio=other / ours, ours=ours, other=other)
 
 
 class Sampling:
@@ -133,8 +117,7 @@ class Sampling:
 
   def turn(self):
     """Times both once: ratio, and seconds of each."""
-    slow, fast = seconds(self._slow) * self._scale, seconds(self._fast)
-    return dict(ratio=slow / fast, ours=fast, other=slow)
+    return _turn(self._slow, self._fast, self._scale)
 
 
 class TfdPixelCNN:
@@ -160,8 +143,7 @@ class TfdPixelCNN:
 
   def turn(self):
     """Times both once."""
-    slow, fast = seconds(self._slow), seconds(self._fast)
-    return dict(ratio=slow / fast, ours=fast, other=slow)
+    return _turn(self._slow, self._fast)
 
 
 class LogProb:
@@ -200,9 +182,7 @@ class LogProb:
 
   def turn(self):
     """Times both, several times each, in turns."""
-    pairs = [(seconds(self._plain), seconds(self._ours)) for _ in range(10)]
-    plain, ours = (statistics.median(side) for side in zip(*pairs))
-    return dict(ratio=plain / ours, ours=ours, other=plain)
+    return _turn(self._plain, self._ours, times=10)
 
 
 class PriorSampling:
@@ -221,11 +201,8 @@ class PriorSampling:
 
   def turn(self):
     """Times both, several times each, in turns."""
-    pairs = [
-      (seconds(self._sample), seconds(self._log_prob)) for _ in range(10)
-    ]
-    sample, log_prob = (statistics.median(side) for side in zip(*pairs))
-    return dict(ratio=sample / log_prob, ours=sample, other=log_prob)
+    turn = _turn(self._sample, self._log_prob, times=10)
+    return turn | dict(ours=turn['other'], other=turn['ours'])
 
 
 def _paper():
@@ -268,18 +245,9 @@ def _print_table(details):
     )
 
 
-def _check_quiet(busy):
-  if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
-    raise ValueError(
-      f'{busy:.0%} of the processors is in use, more than --busy_limit='
-      f'{FLAGS.busy_limit}: times would mean little. Wait, or --allow_busy.'
-    )
-
-
 def main():
   names = [n for n in COMPARISONS if not FLAGS.only or n in FLAGS.only]
-  busy = busy_fraction()
-  _check_quiet(busy)
+  busy = timing.check_quiet()
   contenders = {name: COMPARISONS[name]() for name in names}
   turns = {name: [] for name in names}
   for _ in range(FLAGS.rounds):
@@ -302,9 +270,8 @@ def main():
   )
   _print_table(details)
   print(f'mismatched pixels: {result["mismatched_pixels"]}')
-  if FLAGS.out:
-    files.write_text(FLAGS.out, json.dumps(result, indent=2) + '\n')
+  timing.write(result)
 
 
 if __name__ == '__main__':
-  command_line.run(main)
+  command_line.run(main, define_flags)

@@ -25,20 +25,16 @@ import tempfile
 import time
 
 import numpy as np
-import sampling as sampling_benchmark
 import tensorflow as tf
+import timing
 from absl import flags
 
 from vlae_tf.evaluation import latents, sampling
 from vlae_tf.exporting import saved_model
 from vlae_tf.runs import loading
-from vlae_tf.utils import command_line, files
+from vlae_tf.utils import command_line
 
-# `--out`, `--rounds`, `--allow_busy` and `--busy_limit` are of `sampling`.
 FLAGS = flags.FLAGS
-flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
-flags.DEFINE_integer('cold_rounds', 3, 'Turns of cold starts.', lower_bound=1)
-
 _BATCHES = (1, 16, 100)
 _SECONDS = 0.5  # At least so long a contender is timed in a round.
 
@@ -71,6 +67,13 @@ print(imported - start, loaded - imported, encoded - loaded,
       time.perf_counter() - encoded)
 """
 _PHASES = ('import', 'load', 'first_encode', 'first_sample')
+
+
+def define_flags():
+  """Defines the flags of this program."""
+  timing.define_flags()
+  flags.DEFINE_string('workdir', None, 'Run directory.', required=True)
+  flags.DEFINE_integer('cold_rounds', 3, 'Turns of cold starts.', lower_bound=1)
 
 
 def cold_start(script, path):
@@ -115,12 +118,6 @@ def contenders(model, loaded):
   return pairs
 
 
-def summary(times, scale=1.0):
-  """Median over rounds, with its range."""
-  values = sorted(scale * t for t in times)
-  return dict(median=statistics.median(values), range=[values[0], values[-1]])
-
-
 def measure_steady(model, loaded, rounds):
   """Times of all contenders, in turns."""
   results = {}
@@ -129,7 +126,7 @@ def measure_steady(model, loaded, rounds):
     difference = np.abs(np.asarray(of_python()) - np.asarray(of_export())).max()
     times = [(steady(of_python), steady(of_export)) for _ in range(rounds)]
     results[name] = {
-      'ratio': summary([a / b for a, b in times]),
+      'ratio': timing.spread([a / b for a, b in times]),
       'python_images_per_s': n / statistics.median(a for a, _ in times),
       'export_images_per_s': n / statistics.median(b for _, b in times),
       'largest_difference': float(difference),
@@ -145,7 +142,7 @@ def measure_cold(workdir, export, rounds):
     found['python'].append(cold_start(_COLD_PYTHON, workdir))
     found['export'].append(cold_start(_COLD_EXPORT, export))
   results = {
-    who: {phase: summary([s[phase] for s in starts]) for phase in _PHASES}
+    who: {phase: timing.spread([s[phase] for s in starts]) for phase in _PHASES}
     for who, starts in found.items()
   }
   print('cold starts', json.dumps(results), flush=True)
@@ -153,12 +150,7 @@ def measure_cold(workdir, export, rounds):
 
 
 def main():
-  busy = sampling_benchmark.busy_fraction()
-  if busy > FLAGS.busy_limit and not FLAGS.allow_busy:
-    raise ValueError(
-      f'{100 * busy:.0f}% of the processors are busy: what is timed now is '
-      'not worth keeping. --allow_busy times all the same.'
-    )
+  busy = timing.check_quiet()
   run = loading.restore(FLAGS.workdir)
   with tempfile.TemporaryDirectory() as folder:
     export = pathlib.Path(folder) / 'export'
@@ -178,8 +170,7 @@ def main():
     results['steady'] = measure_steady(
       run.model, loaded.signatures, FLAGS.rounds
     )
-  if FLAGS.out:
-    files.write_text(FLAGS.out, json.dumps(results, indent=2) + '\n')
+  timing.write(results)
 
 
 def _sizes(export):
@@ -192,4 +183,4 @@ def _sizes(export):
 
 
 if __name__ == '__main__':
-  command_line.run(main)
+  command_line.run(main, define_flags)

@@ -31,6 +31,7 @@ from unittest import mock
 import keras
 import numpy as np
 import tensorflow as tf
+import timing
 from absl import flags
 
 from vlae_tf import data as data_lib
@@ -40,7 +41,7 @@ from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
-from vlae_tf.utils import command_line, files
+from vlae_tf.utils import command_line
 
 FLAGS = flags.FLAGS
 
@@ -49,9 +50,7 @@ flags.DEFINE_string(
   os.path.join(os.path.dirname(os.path.abspath(__file__)), 'plain_step.py'),
   'Program to compare with; empty to skip.',
 )
-flags.DEFINE_string('out', None, 'JSON file to write.')
 flags.DEFINE_integer('batch', 100, 'Images in a step.', lower_bound=1)
-flags.DEFINE_integer('rounds', 5, 'Turns of each.', lower_bound=1)
 flags.DEFINE_integer('steps', 30, 'Our steps in a turn.', lower_bound=10)
 flags.DEFINE_enum('xla', 'auto', train_step.XLA_CHOICES, 'See train.')
 flags.DEFINE_integer('parts', 0, 'See train.', lower_bound=0)
@@ -220,17 +219,16 @@ def _measure(execution):
 
 
 def main():
+  timing.check_quiet()
   load = os.getloadavg()[0]
   cores = strategies.num_cores()
   parts = FLAGS.parts or strategies.parts_of(FLAGS.batch, cores)
   strategies.set_threads(parts, cores)
   result = _measure(train_step.Execution(xla=FLAGS.xla, parts=parts))
   result.update(parts=parts, cores=cores, load_before=load)
-  text = json.dumps(result, indent=2)
-  print(text)
-  if FLAGS.out:
-    files.write_text(FLAGS.out, text + '\n')
+  print(json.dumps(result, indent=2))
+  timing.write(result)
 
 
 if __name__ == '__main__':
-  command_line.run(main)
+  command_line.run(main, timing.define_flags)

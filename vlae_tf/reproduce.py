@@ -13,12 +13,11 @@ if __name__ == '__main__':
 
 import contextlib
 import dataclasses
-import pathlib
 
 from absl import flags
 
 from vlae_tf.reproduction import experiments, paper, runner, tables
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import console, files
 
 FLAGS = flags.FLAGS
 _SAMPLES, _SAMPLES_SMOKE = 128, 8
@@ -44,18 +43,10 @@ def define_flags():
     None,
     'Experiment to run, by its name in --list; may be repeated.',
   )
-  flags.DEFINE_string('runs', 'runs', 'Folder of the run directories.')
   flags.DEFINE_string(
     'out',
     None,
     'Folder for results/ and RESULTS.md; by default the current one.',
-  )
-  flags.DEFINE_float(
-    'minutes_per_model',
-    None,
-    'Training time of each model in this call, in minutes; the next call '
-    'resumes.',
-    lower_bound=0.01,
   )
   flags.DEFINE_integer(
     'num_samples',
@@ -73,21 +64,14 @@ def define_flags():
     lower_bound=1,
   )
   flags.DEFINE_bool(
-    'train', True, 'Train; else evaluate the last checkpoints only.'
-  )
-  flags.DEFINE_bool(
     'smoke',
     False,
     'Run everything with tiny models on handwritten digits, in minutes.',
   )
   flags.DEFINE_bool(
-    'list', False, 'Print a shell command for each experiment, and exit.'
-  )
-  flags.DEFINE_bool(
     'render', False, 'Rewrite RESULTS.md from the records, and exit.'
   )
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  runner.define_flags()
 
 
 def main():
@@ -99,16 +83,8 @@ def main():
     raise ValueError(
       '`out` must be given with --smoke, which overwrites there.'
     )
-  settings = runner.Settings(
-    runs=pathlib.Path(FLAGS.runs),
-    out=pathlib.Path(FLAGS.out or '.'),
-    num_samples=FLAGS.num_samples
-    or (_SAMPLES_SMOKE if FLAGS.smoke else _SAMPLES),
-    max_images=FLAGS.max_images,
-    minutes=FLAGS.minutes_per_model,
-    train=FLAGS.train,
-    data_dir=FLAGS.data_dir,
-  )
+  usual = _SAMPLES_SMOKE if FLAGS.smoke else _SAMPLES
+  settings = runner.settings_of(FLAGS, FLAGS.num_samples or usual)
   if FLAGS.list:
     print(*runner.shell_lines(work, settings), sep='\n')
     return

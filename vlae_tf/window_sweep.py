@@ -13,13 +13,12 @@ if __name__ == '__main__':
   launcher.window_sweep()
 
 import dataclasses
-import pathlib
 
 from absl import flags
 
 from vlae_tf.reporting import explorer
 from vlae_tf.reproduction import runner, windows
-from vlae_tf.utils import command_line, presets
+from vlae_tf.utils import presets
 
 FLAGS = flags.FLAGS
 
@@ -43,7 +42,6 @@ def define_flags():
     [],
     'Further flag of train, as --train_flag=--seed=1; may be repeated.',
   )
-  flags.DEFINE_string('runs', 'runs', 'Folder of the run directories.')
   flags.DEFINE_string('out', '.', 'Folder for results/windows/.')
   flags.DEFINE_integer(
     'num_samples', 128, 'Importance samples per image for NLL.', lower_bound=2
@@ -60,36 +58,14 @@ def define_flags():
     'Labelled images for the linear probe; 0 for none.',
     lower_bound=0,
   )
-  flags.DEFINE_float(
-    'minutes_per_model',
-    None,
-    'Training time of each model in this call, in minutes; the next call '
-    'resumes.',
-    lower_bound=0.01,
-  )
-  flags.DEFINE_bool(
-    'train', True, 'Train; else evaluate the last checkpoints only.'
-  )
-  flags.DEFINE_bool(
-    'list', False, 'Print a shell command for each run, and exit.'
-  )
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  runner.define_flags()
 
 
 def main():
   """Trains and scores a model for each window, and writes results."""
   own = [f'--max_epochs={FLAGS.max_epochs:g}', *FLAGS.train_flag]
   experiments = windows.experiments(FLAGS.base_preset, FLAGS.windows, own)
-  settings = runner.Settings(
-    runs=pathlib.Path(FLAGS.runs),
-    out=pathlib.Path(FLAGS.out),
-    num_samples=FLAGS.num_samples,
-    max_images=FLAGS.max_images,
-    minutes=FLAGS.minutes_per_model,
-    train=FLAGS.train,
-    data_dir=FLAGS.data_dir,
-  )
+  settings = runner.settings_of(FLAGS, FLAGS.num_samples)
   if FLAGS.list:
     print(*runner.shell_lines(experiments.values(), settings), sep='\n')
     return

@@ -39,7 +39,10 @@ def test_a_preset_that_comes_with_the_package_is_drawn(tmp_path, mode):
   [
     (['--preset=digit'], '--pretrained must be one of * digits'),
     (['--preset=digits', '--workdir=.'], '--workdir*--pretrained* got both'),
-    (['--preset=digits', '--checkpoint=last'], '--checkpoint applies to --workdir'),
+    (
+      ['--preset=digits', '--checkpoint=last'],
+      '--checkpoint applies to --workdir',
+    ),
     ([], 'one of --workdir, * and --pretrained must be given, got none'),
   ],
 )

@@ -11,13 +11,14 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, latents
 from vlae_tf.reproduction import experiments, processes, records
 from vlae_tf.runs import checkpoints, loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import console
+from vlae_tf.utils import command_line, console
 
 _SECONDS_BETWEEN_LINES = 60.0  # Each experiment has a log with more of them.
 _SAMPLES_OF_ALL = 32  # At most, of all images where `max_images` have more.
@@ -54,6 +55,39 @@ class Settings:
   def workdir(self, experiment: experiments.Experiment) -> pathlib.Path:
     """Run directory of an experiment."""
     return self.runs / experiment.name
+
+
+def define_flags() -> None:
+  """Defines the flags that commands with experiments share."""
+  flags.DEFINE_string('runs', 'runs', 'Folder of the run directories.')
+  flags.DEFINE_float(
+    'minutes_per_model',
+    None,
+    'Training time of each model in this call, in minutes; the next call '
+    'resumes.',
+    lower_bound=0.01,
+  )
+  flags.DEFINE_bool(
+    'train', True, 'Train; else evaluate the last checkpoints only.'
+  )
+  flags.DEFINE_bool(
+    'list', False, 'Print a shell command for each run, and exit.'
+  )
+  command_line.define_data_dir()
+  command_line.define_quiet()
+
+
+def settings_of(values: flags.FlagValues, num_samples: int) -> Settings:
+  """The `Settings` of parsed flags."""
+  return Settings(
+    runs=pathlib.Path(values.runs),
+    out=pathlib.Path(values.out or '.'),
+    num_samples=num_samples,
+    max_images=values.max_images,
+    minutes=values.minutes_per_model,
+    train=values.train,
+    data_dir=values.data_dir,
+  )
 
 
 def meter(num: int) -> console.Meter:

@@ -287,52 +287,41 @@ def difference(
   # n^0.5` of the differences, which is smaller than those of the two means.
   # More samples of some images, `better_log_prob`, correct the mean.
   ours, theirs = _read_log_prob(path), _read_log_prob(reference)
-  if ours.of_all.shape != theirs.of_all.shape:
+  sizes = [len(side['log_prob']) for side in (ours, theirs)]
+  if sizes[0] != sizes[1]:
     raise ValueError(
       '`path` and `reference` must be of the same images, got '
-      f'{len(ours.of_all)} in {path} and {len(theirs.of_all)} in '
-      f'{reference}.'
+      f'{sizes[0]} in {path} and {sizes[1]} in {reference}.'
     )
-  values = theirs.of_all - ours.of_all
-  sides = [side for side in (ours, theirs) if side.numbers is not None]
-  if not sides:
+  values = theirs['log_prob'] - ours['log_prob']
+  name = 'better_numbers'
+  found = [side[name] for side in (ours, theirs) if name in side]
+  if not found:
     error = likelihood.standard_error(values)
     return Difference(float(values.mean()), error, len(values))
-  numbers = sides[0].numbers
-  if not all(np.array_equal(side.numbers, numbers) for side in sides):
+  if not all(np.array_equal(numbers, found[0]) for numbers in found):
     raise ValueError(
       '`path` and `reference` must have more samples of the same images, got '
       f'{path} and {reference}.'
     )
-  better = theirs.best(numbers) - ours.best(numbers)
-  mean, error = likelihood.corrected_mean(values, numbers, better)
+  best, of_reference = (
+    side.get('better_log_prob', side['log_prob'][found[0]])
+    for side in (ours, theirs)
+  )
+  mean, error = likelihood.corrected_mean(values, found[0], of_reference - best)
   return Difference(mean, error, len(values))
 
 
-class _LogProb(NamedTuple):
-  """Log-likelihoods of all images, and better ones of some."""
-
-  of_all: np.ndarray
-  numbers: np.ndarray | None
-  of_some: np.ndarray | None
-
-  def best(self, numbers):
-    """The best estimates of some images."""
-    return self.of_all[numbers] if self.of_some is None else self.of_some
-
-
 def _read_log_prob(path):
+  """The arrays of a file of `records.write`."""
   try:
-    with np.load(pathlib.Path(path)) as stored:
-      found = _LogProb(
-        np.float64(stored['log_prob']),
-        stored.get('better_numbers'),
-        stored.get('better_log_prob'),
-      )
+    with np.load(path) as stored:
+      found = dict(stored)
+    found['log_prob'] = np.float64(found['log_prob'])
   except (OSError, ValueError, KeyError) as error:
     raise ValueError(f'{path} holds no log_prob of images: {error}') from error
-  shape = found.of_all.shape
-  if len(shape) != 1 or not found.of_all.size:
+  shape = found['log_prob'].shape
+  if len(shape) != 1 or not shape[0]:
     raise ValueError(f'{path} must hold a log_prob per image, got {shape}')
   return found
 
