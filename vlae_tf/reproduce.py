@@ -97,7 +97,8 @@ def main():
 
 def _run(work, chosen, whole, settings):
   """Experiments, then figures; the names of those that failed."""
-  done, failed = [], []
+  done: list[str] = []
+  failed: list[str] = []
   with runner.meter(len(work)) as meter:
     settings = dataclasses.replace(settings, tell=meter.tell)
     for experiment in work:

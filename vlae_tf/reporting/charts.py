@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +15,7 @@ from vlae_tf.reporting import page
 # Of series on white; the page inverts charts where it is dark.
 COLOURS = ('#0b5cad', '#b34700', '#1f7a4d', '#8a2a6b', '#6b5900', '#4b5563')
 INK = '#5a636e'
-_STYLE = {
+_STYLE: dict[Any, Any] = {
   'axes.edgecolor': INK,
   'axes.labelcolor': INK,
   'axes.spines.right': False,

@@ -74,7 +74,9 @@ def _section(
 
 
 def _summary(subjects):
-  texts = [[page.Text(summaries.summary(s))] for s in subjects]
+  texts: list[list[page.Block]] = [
+    [page.Text(summaries.summary(s))] for s in subjects
+  ]
   table = summaries.scores(subjects)
   before = []
   if len(subjects) == 1:
@@ -101,7 +103,7 @@ def _curves(subjects):
       title = f'{term}, nats'
       chart = charts.lines(series, title, 'epoch', caption, robust=True)
       columns.append((chart,))
-  found = page.Columns((), tuple(columns))
+  found: page.Block = page.Columns((), tuple(columns))
   if not columns:
     found = page.Text(('The run directory has no training log.',))
   return page.Section('curves', 'Learning curves', (found,))
@@ -183,7 +185,7 @@ def _slider(name, subjects, what, drawn):
       parts.append([page.picture(pixels, alt, scale=_LARGE)])
     panels.append(tuple(page.side_by_side([s.name for s in subjects], parts)))
   options = tuple(f'{k + 1} of {len(panels)}' for k in range(len(panels)))
-  return page.Chooser(name, 'Draw', options, tuple(panels), True)
+  return page.Chooser(name, 'Sample', options, tuple(panels), True)
 
 
 def _window(subjects):
@@ -303,7 +305,7 @@ def _end(chosen: Chosen, what):
 
 def _origin(subjects, command):
   """Configs, environments, and the commands that repeat all this."""
-  parts = [
+  parts: list[list[page.Block]] = [
     [
       summaries.config(s),
       summaries.whole_config(s),

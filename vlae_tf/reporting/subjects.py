@@ -223,9 +223,9 @@ def compute(
   progress(1)
 
   shown = np.concatenate([originals, images_[read_]])
-  nats = sampling.pixel_nats(model, shown, seed)
-  if nats is not None:
-    of_shown, others = np.split(nats, [len(originals)])
+  of_pixels, nats = sampling.pixel_nats(model, shown, seed), None
+  if of_pixels is not None:
+    of_shown, others = np.split(of_pixels, [len(originals)])
     nats = Nats(others.mean(0), of_shown)
   progress(1)
 

@@ -37,17 +37,6 @@ _HEADS = (
   'parameters',
   'data',
 )
-_RUN_HEADS = (
-  'run',
-  'flags of `train`',
-  'state',
-  'steps',
-  'images/s',
-  'active units',
-  'hardware',
-  'versions',
-  'commit',
-)
 _OPENING = """\
 # Results
 
@@ -73,10 +62,11 @@ _RUNS = """\
 
 Complete configs, learning curves and all scores are in `results/tables/`. \
 Hardware, versions and commit are those of the last training process.
+
 """
 
 
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
   """A table in Markdown."""
   lines = [heads, ['---'] * len(heads), *rows]
   return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
@@ -108,8 +98,8 @@ def render(plan: experiments.Plan, out: str | os.PathLike) -> str:
     if pathlib.Path(out, path).exists():
       parts += [f'## Figure {figure.name}: {figure.title}', f'![]({path})']
   if done:
-    runs = (_run(done[e.name]) for e in needed if e.name in done)
-    parts.append(f'{_RUNS}\n{markdown(_RUN_HEADS, runs)}')
+    runs = [_run(done[e.name]) for e in needed if e.name in done]
+    parts.append(_RUNS + markdown([*runs[0]], (r.values() for r in runs)))
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 
@@ -410,7 +400,7 @@ def _protocol(record):
 
 
 def _run(record):
-  """A row of the table of runs, by `_RUN_HEADS`."""
+  """A row of the table of runs, by its heads."""
   flags = [f'--preset={record.preset}', *record.flags, *changed_flags(record)]
   after, start = '', record.started_from
   if start is not None:
@@ -421,19 +411,22 @@ def _run(record):
   units = record.active_units
   speed = record.images_per_s
   found = record.environment
-  # Whether files were changed is behind a dash.
+  versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
+  # Behind a dash: whether files were changed.
   digits, dash, rest = (found.get('git_commit') or '').partition('-')
-  return [
-    f'`{record.name}`',
-    f'`{" ".join(flags)}`{after}',
-    'finished' if record.finished else 'not finished',
-    f'{record.steps:,} of {record.steps_planned:,}',
-    '' if speed is None else f'{speed:,.0f}',
-    '' if units is None else f'{units} of {record.config["latent_size"]}',
-    _hardware(found),
-    ', '.join(f'{name} {found[name]}' for name in _PACKAGES if name in found),
-    digits[:12] + dash + rest,
-  ]
+  return {
+    'run': f'`{record.name}`',
+    'flags of `train`': f'`{" ".join(flags)}`{after}',
+    'state': 'finished' if record.finished else 'not finished',
+    'steps': f'{record.steps:,} of {record.steps_planned:,}',
+    'images/s': '' if speed is None else f'{speed:,.0f}',
+    'active units': ''
+    if units is None
+    else f'{units} of {record.config["latent_size"]}',
+    'hardware': _hardware(found),
+    'versions': ', '.join(versions),
+    'commit': digits[:12] + dash + rest,
+  }
 
 
 def _hardware(found):

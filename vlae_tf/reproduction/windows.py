@@ -31,16 +31,6 @@ from vlae_tf.utils import files
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
 FOLDER = 'results/windows'
-_HEADS = (
-  'window',
-  'pixels',
-  'rate, bits',
-  'NLL, nats',
-  '-ELBO, nats',
-  'linear probe, %',
-  'epochs',
-  'minutes',
-)
 _SHOWN, _DRAWS, _SEED, _DRAWS_OF_LABELS = 16, 3, 0, 5
 
 
@@ -227,22 +217,24 @@ def cells(
   found: Sequence[Row],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
   """The rows as texts, below their heads."""
-  return _HEADS, [_cells(row) for row in found]
+  rows = [_cells(row) for row in found]
+  return tuple(rows[0]), [tuple(row.values()) for row in rows]
 
 
 def _cells(row):
-  nll = row.record.nll
-  minutes = row.record.minutes
-  return (
-    row.window,
-    str(row.pixels),
-    f'{row.bits:.1f}',
-    tables.with_error(nll['nll'], nll['nll_stderr']) if nll else 'not measured',
-    f'{row.bound:.2f}',
-    tables.percent(row.accuracies) or 'no labels',
-    f'{row.record.epochs:.1f}',
-    '?' if minutes is None else f'{minutes:.0f}',
-  )
+  nll, minutes = row.record.nll, row.record.minutes
+  return {
+    'window': row.window,
+    'pixels': str(row.pixels),
+    'rate, bits': f'{row.bits:.1f}',
+    'NLL, nats': tables.with_error(nll['nll'], nll['nll_stderr'])
+    if nll
+    else 'not measured',
+    '-ELBO, nats': f'{row.bound:.2f}',
+    'linear probe, %': tables.percent(row.accuracies) or 'no labels',
+    'epochs': f'{row.record.epochs:.1f}',
+    'minutes': '?' if minutes is None else f'{minutes:.0f}',
+  }
 
 
 def curves(found: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
