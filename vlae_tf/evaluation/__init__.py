@@ -1,1 +1,1 @@
-"""What is done with a model: scores, samples, codes, pictures."""
+"""Evaluation of trained models: likelihoods, latents, samples, figures."""

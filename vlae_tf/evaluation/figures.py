@@ -42,10 +42,10 @@ def beside(
   groups = groups or max(1, round(math.sqrt(len(originals) / (1 + len(draws)))))
   cells = []
   for original, *drawn in zip(originals, *draws):
-    row = [_tile(original, framed=True), *map(_tile, drawn)]
+    tiles = [_tile(original, framed=True), *map(_tile, drawn)]
     margin = ((0, 0), (0, 4), (0, 0))
-    row = np.pad(np.concatenate(row, 1), margin, constant_values=_BACKGROUND)
-    cells.append(row)
+    row = np.concatenate(tiles, 1)
+    cells.append(np.pad(row, margin, constant_values=_BACKGROUND))
   return _in_rows(cells, groups)
 
 
@@ -58,9 +58,8 @@ def rows(images: np.ndarray, framed: tuple[int, ...] = ()) -> np.ndarray:
 
 
 def _in_rows(tiles, columns):
-  tiles = tiles + [np.full_like(tiles[0], _BACKGROUND)] * (
-    -len(tiles) % columns
-  )
+  blank = np.full_like(tiles[0], _BACKGROUND)
+  tiles = [*tiles, *[blank] * (-len(tiles) % columns)]
   starts = range(0, len(tiles), columns)
   return np.concatenate(
     [np.concatenate(tiles[i : i + columns], axis=1) for i in starts]

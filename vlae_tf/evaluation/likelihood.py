@@ -341,7 +341,7 @@ class Evaluator:
     for found in devices.threaded_map(
       lambda batch: self.estimate(**batch), batches, self._streams
     ):
-      yield Estimates(*(column.numpy() for column in found))
+      yield Estimates(*map(np.asarray, found))
 
   def estimate(self, image: tf.Tensor, index: tf.Tensor) -> Estimates:
     """Estimates for a batch; `index` `[batch]` decides the samples."""

@@ -34,7 +34,6 @@ def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
   ((3, 4, 4, 1), True)
   """
   checks.integer('num', num, 1)
-  checks.integer('seed', seed, 0, random.MAX_SEED)
   return samples(model, num, seed).numpy()
 
 
@@ -44,7 +43,6 @@ def decompress(
   """Lossy reconstructions, `[draws, num, height, width, channels]`."""
   checks.integer('draws', draws, 1)
   latents.check_pixels(model, images)
-  checks.integer('seed', seed, 0, random.MAX_SEED)
   images = tf.convert_to_tensor(images)
   return decompressions(model, images, draws, seed).numpy()
 
@@ -63,7 +61,6 @@ def complete(
   checks.integer('num_given', num_given, 0, height * width)
   checks.integer('draws', draws, 1)
   checks.integer('proposals', proposals, 2)
-  checks.integer('seed', seed, 0, random.MAX_SEED)
   given = np.arange(height * width).reshape(height, width) < num_given
   images = tf.convert_to_tensor(images)
   return completions(model, images, given, draws, seed, proposals).numpy()
@@ -78,7 +75,6 @@ def pixel_nats(
   likelihood without conditionals.
   """
   latents.check_pixels(model, images)
-  checks.integer('seed', seed, 0, random.MAX_SEED)
   found = []
   for start in range(0, len(images), _SCORED_AT_ONCE):
     image = tf.convert_to_tensor(images[start : start + _SCORED_AT_ONCE])

@@ -56,7 +56,7 @@ class Field:
 
   def spec(self, name: str, model: model_lib.VLAE) -> tf.TensorSpec:
     """The `tf.TensorSpec` of the field for a model."""
-    sizes = {
+    sizes: dict[Any, Any] = {
       _IMAGE: model.image_shape,
       _GRID: model.image_shape[:2],
       _CODE: model.event_shape,
