@@ -49,15 +49,14 @@ class Config:
     ValueError: A field is out of its bounds, or two fields contradict.
   """
 
+  # field(default, help, lower bound, upper bound, choices)
   dataset: str = field(
     'digits', 'Name of a data set, or path of a directory or .npz of images.'
   )
   train_on: str = field(
     'train', 'Images to train on.', choices=('train', 'train+validation')
   )
-  seed: int = field(
-    0, 'Seed of everything random.', lower=0, upper=random.MAX_SEED
-  )
+  seed: int = field(0, 'Seed of everything random.', 0, random.MAX_SEED)
   encoder: str = field(
     'vector',
     'Encoder, its mirror image in the decoder, and the shape of the latent.',
@@ -67,8 +66,8 @@ class Config:
     64,
     'Latent dimensions, or channels of a spatial latent; 0 for a decoder '
     'without a latent.',
-    lower=0,
-    upper=LARGE,
+    0,
+    LARGE,
   )
   encoder_widths: str = field(
     '16,32,32',
@@ -78,24 +77,19 @@ class Config:
   encoder_blocks: str = field(
     '2,2,3', 'Residual blocks of a spatial encoder at each resolution.'
   )
-  encoder_units: int = field(
-    450, 'Units of the dense layers.', lower=1, upper=LARGE
-  )
+  encoder_units: int = field(450, 'Units of the dense layers.', 1, LARGE)
   posterior: str = field(
     'gaussian', 'Approximate posterior q(z|x).', choices=POSTERIORS
   )
   prior: str = field('flow', 'Prior p(z).', choices=PRIORS)
   flow_steps: int = field(
-    4,
-    'Autoregressive flows of the prior, and of --posterior=iaf.',
-    lower=1,
-    upper=DEEP,
+    4, 'Autoregressive flows of the prior, and of --posterior=iaf.', 1, DEEP
   )
   flow_units: int = field(
     640,
     'Hidden units of each MADE layer, or channels of each PixelCNN layer.',
-    lower=1,
-    upper=LARGE,
+    1,
+    LARGE,
   )
   decoder: str = field(
     'pixelcnn',
@@ -103,48 +97,34 @@ class Config:
     choices=NETWORKS,
   )
   decoder_features: int = field(
-    4,
-    'Feature maps that the decoder gets from the latent.',
-    lower=1,
-    upper=WIDE,
+    4, 'Feature maps that the decoder gets from the latent.', 1, WIDE
   )
   learned_maps: bool = field(
     False,
     'Without a latent: learn the feature maps, from which the decoder knows '
     'the position of a pixel.',
   )
-  decoder_units: int = field(
-    12, 'Channels of the decoder.', lower=1, upper=WIDE
-  )
+  decoder_units: int = field(12, 'Channels of the decoder.', 1, WIDE)
   decoder_depth: int = field(
     6,
     'Masked convolutions, gated layers, or residual or gated blocks.',
-    lower=2,
-    upper=DEEP,
+    2,
+    DEEP,
   )
   decoder_tied: bool = field(
     False, 'Tie the masked convolutions, or the residual blocks.'
   )
   vertical_filter: int = field(
-    3,
-    'Size of the vertical filters of gated_pixelcnn, odd.',
-    lower=3,
-    upper=DEEP,
+    3, 'Size of the vertical filters of gated_pixelcnn, odd.', 3, DEEP
   )
   horizontal_filter: int = field(
-    3,
-    'Width of the horizontal filters of gated_pixelcnn, odd.',
-    lower=3,
-    upper=DEEP,
+    3, 'Width of the horizontal filters of gated_pixelcnn, odd.', 3, DEEP
   )
   window: str = field(
     '4x2', 'Width x height of the window, in pixels or, downsampled, in blocks.'
   )
   downsampling: int = field(
-    2,
-    'Height and width of the blocks of downsampled_window.',
-    lower=2,
-    upper=DEEP,
+    2, 'Height and width of the blocks of downsampled_window.', 2, DEEP
   )
   pixel_law: str = field(
     'bernoulli',
@@ -156,69 +136,51 @@ class Config:
     0.01,
     'Floor (soft: target) of the mean rate, in nats per data dimension; 0 for '
     'none.',
-    lower=0.0,
+    0.0,
   )
-  beta: float = field(
-    1.0, 'Weight of the rate with --objective=beta.', lower=0.0
-  )
+  beta: float = field(1.0, 'Weight of the rate with --objective=beta.', 0.0)
   importance_samples: int = field(
-    8,
-    'Importance samples per image with --objective=iwae.',
-    lower=1,
-    upper=LARGE,
+    8, 'Importance samples per image with --objective=iwae.', 1, LARGE
   )
   kl_warmup_steps: int = field(
     0,
     'Steps in which KL warm-up raises the weight of the rate from 0; 0 for '
     'none.',
-    lower=0,
+    0,
   )
   horizontal_flips: bool = field(
     False, 'Mirror half of the training images, chosen at random.'
   )
-  batch_size: int = field(
-    100, 'Images in a global batch.', lower=1, upper=LARGE
-  )
+  batch_size: int = field(100, 'Images in a global batch.', 1, LARGE)
   max_epochs: float = field(
-    60.0, 'Epochs to train; the learning-rate schedule spans them.', lower=0.0
+    60.0, 'Epochs to train; the learning-rate schedule spans them.', 0.0
   )
   validate_every_epochs: float = field(
     1.0,
     'Epochs between validations, on which the best weights, plateau and early '
     'stopping depend; 0 for none.',
-    lower=0.0,
+    0.0,
   )
-  learning_rate: float = field(0.002, 'Learning rate of Adamax.', lower=0.0)
+  learning_rate: float = field(0.002, 'Learning rate of Adamax.', 0.0)
   learning_rate_schedule: str = field(
     'linear', 'Schedule of the learning rate.', choices=SCHEDULES
   )
   learning_rate_warmup_steps: int = field(
-    0, 'Steps of linear growth of the learning rate; 0 for none.', lower=0
+    0, 'Steps of linear growth of the learning rate; 0 for none.', 0
   )
   learning_rate_hold: float = field(
-    0.5,
-    'Fraction of the run before the learning rate decreases.',
-    lower=0.0,
-    upper=1.0,
+    0.5, 'Fraction of the run before the learning rate decreases.', 0.0, 1.0
   )
   plateau_patience: int = field(
-    5,
-    'Validations without progress before the learning rate is halved.',
-    lower=1,
+    5, 'Validations without progress before the learning rate is halved.', 1
   )
   early_stopping_patience: int = field(
-    0,
-    'Validations without progress before training ends; 0 for no limit.',
-    lower=0,
+    0, 'Validations without progress before training ends; 0 for no limit.', 0
   )
   gradient_clip_norm: float = field(
-    100.0,
-    'Upper bound of the norm of the mean gradient; 0 for none.',
-    lower=0.0,
+    100.0, 'Upper bound of the norm of the mean gradient; 0 for none.', 0.0
   )
-  polyak_decay: float = field(
-    0.998, 'Decay of the averaged weights.', lower=0.0, upper=1.0
-  )
+  polyak_decay: float = field(0.998, 'Decay of the averaged weights.', 0.0, 1.0)
   precision: str = field(
     'float32',
     'Arithmetic of the networks; distributions and flows stay in float32.',

@@ -253,9 +253,8 @@ def _gaussian(config, event_shape):
 @POSTERIORS.register('iaf', 'inverse autoregressive flows that see the image')
 def _iaf(config, event_shape):
   encoder = architectures.create(config).encoder(config)
-  hidden = (config.flow_units, config.flow_units)
   return InverseAutoregressiveFlowPosterior(
-    event_shape, encoder, config.flow_steps, hidden
+    event_shape, encoder, *priors.flow_sizes(config)
   )
 
 

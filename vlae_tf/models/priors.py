@@ -181,10 +181,14 @@ class ChannelwisePixelCNNFlowPrior(PixelCNNFlowPrior):
   _REVERSED = (-3, -2, -1)
 
 
+def flow_sizes(config: Config) -> tuple[int, tuple[int, int]]:
+  """Number of flows, and hidden units of each."""
+  return config.flow_steps, (config.flow_units, config.flow_units)
+
+
 @PRIORS.register('flow', 'autoregressive flows, the paper')
 def _flow(config, event_shape):
-  hidden = (config.flow_units, config.flow_units)
-  return AutoregressiveFlowPrior(event_shape, config.flow_steps, hidden)
+  return AutoregressiveFlowPrior(event_shape, *flow_sizes(config))
 
 
 @PRIORS.register('gaussian', 'a standard normal')
@@ -200,16 +204,14 @@ def _gaussian(config, event_shape):
   'pixelcnn_flow', 'PixelCNN flows over places, and over the maps of each'
 )
 def _pixel_cnn_flow(config, event_shape):
-  hidden = (config.flow_units, config.flow_units)
-  return ChannelwisePixelCNNFlowPrior(event_shape, config.flow_steps, hidden)
+  return ChannelwisePixelCNNFlowPrior(event_shape, *flow_sizes(config))
 
 
 @PRIORS.register(
   'placewise_pixelcnn_flow', 'the same, the maps of a place shifted together'
 )
 def _placewise_pixel_cnn_flow(config, event_shape):
-  hidden = (config.flow_units, config.flow_units)
-  return PixelCNNFlowPrior(event_shape, config.flow_steps, hidden)
+  return PixelCNNFlowPrior(event_shape, *flow_sizes(config))
 
 
 @check

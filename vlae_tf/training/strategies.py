@@ -73,10 +73,8 @@ def _auto(batch_size):
   if os.environ.get('TF_CONFIG'):
     return _multi_worker(batch_size)
   gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
-  if len(gpus) < 2:
-    return _one_device(batch_size)
   count = len(gpus)
-  if batch_size is not None:
+  if gpus and batch_size is not None:
     count = _largest_divisor(batch_size, len(gpus))
   if count < len(gpus):
     console.warn(
@@ -85,13 +83,8 @@ def _auto(batch_size):
       'all.'
     )
   if count < 2:
-    return _one_device(batch_size)
+    return tf.distribute.get_strategy()
   return tf.distribute.MirroredStrategy(gpus[:count])
-
-
-def _one_device(batch_size):
-  del batch_size
-  return tf.distribute.get_strategy()
 
 
 def _mirrored(batch_size):
@@ -109,7 +102,7 @@ def _multi_worker(batch_size):
 
 STRATEGIES = {
   'auto': _auto,
-  'one_device': _one_device,
+  'one_device': lambda batch_size: tf.distribute.get_strategy(),
   'mirrored': _mirrored,
   'multi_worker': _multi_worker,
 }
