@@ -189,6 +189,15 @@ def test_bad_executions_are_refused(execution, replicas, message):
     train_step.Execution(**execution).check(toys.small_config(), replicas)
 
 
+def test_balanced_groups_hold_everything_once_and_are_of_about_one_size():
+  sizes = [410, 7, 300, 41, 409, 64, 2, 30]
+  groups = gradients.balanced(sizes, 2)
+  assert sorted([*groups[0], *groups[1]]) == list(range(len(sizes)))
+  heavy, light = (sum(sizes[k] for k in group) for group in groups)
+  assert abs(heavy - light) <= max(sizes)
+  assert gradients.balanced([3, 2], 4) == [[0], [1]]  # None is empty.
+
+
 @pytest.mark.usefixtures('compiled')
 @pytest.mark.exhaustive('tests/test_fit.py fits too')
 def test_plain_keras_fit_works():

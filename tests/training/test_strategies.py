@@ -146,6 +146,14 @@ def test_auto_takes_as_many_gpus_as_divide_the_batch(
     assert made is tf.distribute.get_strategy()
 
 
+@pytest.mark.parametrize(
+  'batch_size, cores, parts',
+  [(100, 1, 1), (100, 2, 2), (100, 3, 2), (100, 64, 4), (9, 2, 1), (7, 8, 1)],
+)
+def test_parts_are_equal_and_no_more_than_cores(batch_size, cores, parts):
+  assert strategies.parts_of(batch_size, cores) == parts
+
+
 def test_unknown_strategies_are_refused():
   with pytest.raises(ValueError, match='`strategy` must be one of'):
     strategies.create('fast')

@@ -46,7 +46,7 @@ class Architecture(Protocol):
 
 
 @ENCODERS.register(
-  'vector', 'a code without places, by dense layers on a residual network'
+  'vector', 'a latent vector, by dense layers on a residual network'
 )
 class _Vector:
   """The networks of 28x28 images [1, Appendix A]."""
@@ -67,7 +67,7 @@ class _Vector:
 
 
 @ENCODERS.register(
-  'spatial_resnet', 'maps of `--latent_size`, by residual blocks'
+  'spatial_resnet', 'spatial, of `--latent_size` channels, by residual blocks'
 )
 class _SpatialResNet:
   """The networks of colour images, residual [1, Appendix B]."""

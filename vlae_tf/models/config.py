@@ -206,7 +206,7 @@ class Config:
       if self.trains_on_validation:
         raise ValueError(
           f"`train_on` must be 'train' with {flag}, got {self.train_on!r}: "
-          'validation images that are trained on do not tell when to stop.'
+          'validation images that are trained on do not show overfitting.'
         )
       if not self.validate_every_epochs:
         raise ValueError(

@@ -229,7 +229,7 @@ def _pixel_cnn_pp(config, outputs):
 
 
 @NETWORKS.register(
-  'grey_pixelcnn_pp', 'the same, of colour images the luminance alone'
+  'grey_pixelcnn_pp', 'the same, on the luminance of colour images only'
 )
 def _grey_pixel_cnn_pp(config, outputs):
   sizes = _pixel_cnn_pp_sizes(config)

@@ -372,13 +372,15 @@ def _free_bits(config, floor):
   return FreeBits(floor) if floor else NegativeELBO()
 
 
-@OBJECTIVES.register('soft_free_bits', 'a price that steers the mean rate')
+@OBJECTIVES.register(
+  'soft_free_bits', 'a weight of the rate that is adapted to a target rate'
+)
 def _soft_free_bits(config, floor):
   del config
   return SoftFreeBits(floor)
 
 
-@OBJECTIVES.register('beta', 'a fixed price of the rate')
+@OBJECTIVES.register('beta', 'a fixed weight of the rate')
 def _beta(config, floor):
   del floor
   return Beta(config.beta)

@@ -43,7 +43,7 @@ class GaussianPrior(parts.Prior):
 class AutoregressiveFlowPrior(GaussianPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 
-  Each flow is a mean-only MADE over the latent dimensions, whose order is
+  Each flow is a mean-only MADE over the latent dimensions; their order is
   reversed between flows. The density takes one parallel pass; sampling is
   sequential ([1], Eqs 12-14).
 
@@ -201,14 +201,16 @@ def _gaussian(config, event_shape):
 # codes of photographs (blocks of CIFAR-10 on their first 16 principal
 # components), channelwise flows had 7 nats less of 2169 (one seed).
 @PRIORS.register(
-  'pixelcnn_flow', 'PixelCNN flows over places, and over the maps of each'
+  'pixelcnn_flow',
+  'PixelCNN flows over positions, and over the channels of each',
 )
 def _pixel_cnn_flow(config, event_shape):
   return ChannelwisePixelCNNFlowPrior(event_shape, *flow_sizes(config))
 
 
 @PRIORS.register(
-  'placewise_pixelcnn_flow', 'the same, the maps of a place shifted together'
+  'placewise_pixelcnn_flow',
+  'the same, the channels of a position shifted together',
 )
 def _placewise_pixel_cnn_flow(config, event_shape):
   return PixelCNNFlowPrior(event_shape, *flow_sizes(config))

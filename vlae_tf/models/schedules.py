@@ -109,7 +109,7 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
     return rate * tf.minimum(part, 1.0)
 
 
-@SCHEDULES.register('constant', 'the same at all steps')
+@SCHEDULES.register('constant', 'constant')
 def _constant(config, total_steps):
   del total_steps
   return config.learning_rate
@@ -123,17 +123,17 @@ def _descent(schedule, config, total_steps):
   return schedule(config.learning_rate, hold, total_steps)
 
 
-@SCHEDULES.register('linear', 'held, then linearly down to zero')
+@SCHEDULES.register('linear', 'constant, then linear decay to zero')
 def _linear(config, total_steps):
   return _descent(HoldThenLinear, config, total_steps)
 
 
-@SCHEDULES.register('cosine', 'held, then down to zero along a cosine')
+@SCHEDULES.register('cosine', 'constant, then cosine decay to zero')
 def _cosine(config, total_steps):
   return _descent(HoldThenCosine, config, total_steps)
 
 
-@SCHEDULES.register('plateau', 'halved when validation stops getting better')
+@SCHEDULES.register('plateau', 'halved when validation stops improving')
 def _plateau(config, total_steps):
   del total_steps
   return HalveOnPlateau(config.learning_rate)
