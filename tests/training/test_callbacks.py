@@ -81,16 +81,17 @@ def test_a_full_disk_costs_metrics_and_one_warning(
   assert 'No space left' in _warning(capsys)
 
 
-def test_errors_of_tensorflow_cost_logs_and_one_warning(tmp_path, capsys):
+def test_errors_of_tensorflow_cost_logs_and_one_warning(
+  tmp_path, capsys, monkeypatch
+):
   class Full:
     def as_default(self, step):
       raise tf.errors.ResourceExhaustedError(None, None, 'disk\nfull')
 
     close = as_default
 
-  log = _tensorboard(tmp_path)
-  log.begin = lambda: setattr(log, '_writer', Full())
-  _told(log)
+  monkeypatch.setattr(tf.summary, 'create_file_writer', lambda path: Full())
+  _told(_tensorboard(tmp_path))
   assert _warning(capsys).endswith('logs: disk. Training goes on.')
 
 

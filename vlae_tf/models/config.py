@@ -7,7 +7,7 @@ imports these modules, so that whoever has a `Config` has all of them.
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
 from absl import flags
 
@@ -244,21 +244,21 @@ def define_flags(
     meta, kind = each.metadata, each.type
     if names is not None and each.name not in names:
       continue
-    args: list[Any] = [each.name, each.default]
+    name, default = each.name, cast(Any, each.default)
     bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
     text, choices = meta['help'], meta['choices']
     if isinstance(choices, registry.Registry):
       text = f'{text} {choices.help()}.'
     if choices:
-      flags.DEFINE_enum(*args, list(choices), text, **where)
+      flags.DEFINE_enum(name, default, list(choices), text, **where)
     elif kind is bool:
-      flags.DEFINE_bool(*args, text, **where)
+      flags.DEFINE_bool(name, default, text, **where)
     elif kind is int:
-      flags.DEFINE_integer(*args, text, **bounds, **where)
+      flags.DEFINE_integer(name, default, text, **bounds, **where)
     elif kind is float:
-      flags.DEFINE_float(*args, text, **bounds, **where)
+      flags.DEFINE_float(name, default, text, **bounds, **where)
     else:
-      flags.DEFINE_string(*args, text, **where)
+      flags.DEFINE_string(name, default, text, **where)
 
 
 def from_flags(values: flags.FlagValues) -> Config:

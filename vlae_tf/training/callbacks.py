@@ -1,12 +1,12 @@
 """Keras callbacks of `train`: progress, metrics, TensorBoard, warnings."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
 import pathlib
 import time
-from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import keras
@@ -90,42 +90,32 @@ def _without_prefix(logs):
   return {name.removeprefix('val_'): value for name, value in logs.items()}
 
 
-class _Writer(keras.callbacks.Callback):
-  """Writes to `path` in the methods below; warns once where one fails."""
-
+def _may_fail(method):
+  """Makes a method of a `_Writer` warn, once, where it would fail."""
   # A full disk, or a file where a directory should be, must not end a run of
   # days. A method that failed is called again at the next report.
+
+  @functools.wraps(method)
+  def attempt(self, *args, **kwargs):
+    try:
+      method(self, *args, **kwargs)
+    # TensorFlow raises errors of many kinds, and none is worth the run.
+    except Exception as error:
+      if not self._warned:
+        why = console.brief(error)
+        console.warn(f'Cannot write {self.path}: {why}. Training goes on.')
+      self._warned = True
+
+  return attempt
+
+
+class _Writer(keras.callbacks.Callback):
+  """A callback that writes to `path`."""
 
   def __init__(self, path: str | os.PathLike):
     super().__init__()
     self.path = pathlib.Path(path)
     self._warned = False
-
-  def begin(self) -> None:
-    """Called when training begins."""
-
-  def trained(self, step: int, values: Mapping[str, float]) -> None:
-    """Called with the metrics of a training step."""
-
-  def validated(self, step: int, values: Mapping[str, float]) -> None:
-    """Called with the metrics of a validation."""
-
-  def end(self) -> None:
-    """Called when training ends or fails."""
-
-  def on_train_begin(self, logs=None):
-    del logs
-    self._try(self.begin)
-
-  def on_train_batch_end(self, batch, logs=None):
-    self._try(self.trained, batch, logs)
-
-  def on_epoch_end(self, epoch, logs=None):
-    self._try(self.validated, epoch, _without_prefix(logs))
-
-  def on_train_end(self, logs=None):
-    del logs
-    self._try(self.end)
 
   @property
   def curve(self) -> str:
@@ -136,16 +126,6 @@ class _Writer(keras.callbacks.Callback):
     """Renames a file or directory at `path` that training did not write."""
     moved = files.set_aside(self.path)
     console.warn(f'{self.path} was not written by training; it is now {moved}.')
-
-  def _try(self, work: Callable[..., None], *args):
-    try:
-      work(*args)
-    # TensorFlow raises errors of many kinds, and none is worth the run.
-    except Exception as error:
-      if not self._warned:
-        why = console.brief(error)
-        console.warn(f'Cannot write {self.path}: {why}. Training goes on.')
-      self._warned = True
 
 
 class MetricsLog(_Writer):
@@ -158,7 +138,8 @@ class MetricsLog(_Writer):
   def __init__(self, workdir: str | os.PathLike):
     super().__init__(pathlib.Path(workdir) / records.METRICS)
 
-  def begin(self) -> None:
+  @_may_fail
+  def on_train_begin(self, logs=None):
     first = self.params['initial']
     if not self.path.exists():
       return
@@ -171,11 +152,13 @@ class MetricsLog(_Writer):
     if len(kept) < len(lines):
       files.write_text(self.path, ''.join(f'{line}\n' for line in kept))
 
-  def trained(self, step: int, values: Mapping[str, float]) -> None:
-    self._append('train', step, values)
+  @_may_fail
+  def on_train_batch_end(self, batch, logs=None):
+    self._append('train', batch, logs)
 
-  def validated(self, step: int, values: Mapping[str, float]) -> None:
-    self._append(self.curve, step, values)
+  @_may_fail
+  def on_epoch_end(self, epoch, logs=None):
+    self._append(self.curve, epoch, _without_prefix(logs))
 
   def _append(self, split, step, values):
     record = {'step': step, 'time': round(time.time(), 3), 'split': split}
@@ -210,26 +193,30 @@ class TensorBoardLog(_Writer):
     self._images = images
     self._next_images = time.monotonic() + _SECONDS_BEFORE_IMAGES
 
-  def begin(self) -> None:
+  @_may_fail
+  def on_train_begin(self, logs=None):
     if self.path.exists() and not self.path.is_dir():
       self.set_aside()
     self._writer = tf.summary.create_file_writer(str(self.path))
     with self._writer.as_default(self.params['initial']):
       hparams.hparams(dataclasses.asdict(self._trainer.config))
 
-  def trained(self, step: int, values: Mapping[str, float]) -> None:
-    self._scalars('train', step, values)
+  @_may_fail
+  def on_train_batch_end(self, batch, logs=None):
+    self._scalars('train', batch, logs)
 
-  def validated(self, step: int, values: Mapping[str, float]) -> None:
-    self._scalars(self.curve, step, values)
-    self._histograms(step)
+  @_may_fail
+  def on_epoch_end(self, epoch, logs=None):
+    self._scalars(self.curve, epoch, _without_prefix(logs))
+    self._histograms(epoch)
     start = time.monotonic()
     if start >= self._next_images:
-      self._pictures(step)
+      self._pictures(epoch)
       end = time.monotonic()
       self._next_images = end + (end - start) / _SHARE_OF_IMAGES
 
-  def end(self) -> None:
+  @_may_fail
+  def on_train_end(self, logs=None):
     if self._writer is not None:
       self._writer.close()
 

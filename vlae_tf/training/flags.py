@@ -1,6 +1,7 @@
 """Flags of `train` that do not change the experiment."""
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
@@ -63,7 +64,8 @@ def define() -> None:
 def limits(values: flags.FlagValues) -> Limits:
   """The `Limits` of parsed flags."""
   names = [f.name for f in dataclasses.fields(Limits)]
-  return Limits(**{name: values[name].value for name in names})
+  given: dict[str, Any] = {name: values[name].value for name in names}
+  return Limits(**given)
 
 
 def execution(
