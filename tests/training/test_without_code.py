@@ -43,8 +43,9 @@ def test_bound_is_the_likelihood_and_no_rate_is_paid(trained):
 def test_scored_with_one_code_whatever_is_asked_for(trained):
   images = toys.image_data().test
   vlae = loading.restore(trained[1]).model
-  estimates = likelihood.Evaluator(vlae, 100)(images)
-  assert estimates.num_samples == 1
+  evaluator = likelihood.Evaluator(vlae, 100)
+  assert evaluator.num_samples == 1
+  estimates = evaluator(images)
   np.testing.assert_array_equal(estimates.log_prob, estimates.elbo)
   np.testing.assert_array_equal(estimates.rate, 0)
   use = latents.CodeProbe(vlae)(images)

@@ -97,7 +97,8 @@ class Incremental:
         for fn in (self._begin, self._advance)
       ]
     layout = schedule_lib.Layout(self.schedule, spec)
-    return Session(layout, *self._sessions[spec, jit_compile], features)
+    begin, advance = self._sessions[spec, jit_compile]
+    return Session(layout, begin, advance, features)
 
   def _begin(self, spec, features):
     """The constants of a session, and empty rings of all that is stored."""

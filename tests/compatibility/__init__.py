@@ -1,0 +1,1 @@
+"""Files of earlier versions, and what they must still give."""
