@@ -99,22 +99,20 @@ def test_an_unknown_name_is_an_attribute_error():
     _ = vlae_tf.nonsense
 
 
-@pytest.mark.parametrize(
-  ('old', 'new'),
-  [
-    ('components', 'models'),
-    ('model', 'models.vlae'),
-    ('coding.lattice', 'compression.lattice'),
-  ],
-)
-def test_earlier_names_import_the_same_modules(old, new):
-  code = f"""
+def test_earlier_names_import_the_same_modules():
+  code = """
 import importlib, warnings
-with warnings.catch_warnings(record=True) as caught:
-  warnings.simplefilter('always')
-  old = importlib.import_module('vlae_tf.{old}')
-assert old is importlib.import_module('vlae_tf.{new}')
-assert any('has been renamed to vlae_tf' in str(w.message) for w in caught)
+pairs = [
+  ('components', 'models'),
+  ('model', 'models.vlae'),
+  ('coding.lattice', 'compression.lattice'),
+]
+for old, new in pairs:
+  with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always')
+    module = importlib.import_module(f'vlae_tf.{old}')
+  assert module is importlib.import_module(f'vlae_tf.{new}')
+  assert any('has been renamed to vlae_tf' in str(w.message) for w in caught)
 """
   subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
 

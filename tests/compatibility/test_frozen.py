@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from compatibility import frozen
 from conformance import cases
 
 import vlae_tf
+from compatibility import frozen
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -24,7 +24,11 @@ each_kind = pytest.mark.parametrize('kind', frozen.KINDS)
 def _having(name):
   """The kinds with a file of a name."""
   found = [k for k in frozen.KINDS if (frozen.FILES / k / name).exists()]
-  return pytest.mark.parametrize('kind', found)
+  slow = pytest.mark.exhaustive('logistic mixtures of colours take 20 s each')
+  is_slow = {'colour'} if name.endswith('.vlae') else set()
+  return pytest.mark.parametrize(
+    'kind', [pytest.param(k, marks=[slow] * (k in is_slow)) for k in found]
+  )
 
 
 def _numbers(name):
@@ -129,6 +133,7 @@ def test_runs_go_on_as_they_did(of_each_format):
     _assert_all_near(found[step], scalars)
 
 
+@pytest.mark.exhaustive('traces every signature')
 def test_runs_answer_as_they_did_when_exported(workdir, tmp_path):
   found = frozen.exported(workdir, tmp_path / 'exported')
   _assert_all_near(found, _numbers('run')['exported'])

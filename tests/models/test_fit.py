@@ -51,7 +51,7 @@ def _objectives_and_ways():
     'name, eagerly',
     [
       ('floor', True),
-      ('soft', True),
+      pytest.param('soft', True, marks=mark),
       *(pytest.param(name, False, marks=mark) for name in OBJECTIVES),
     ],
   )
