@@ -17,10 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import numpy as np
 import tensorflow as tf
 import toys
-from compatibility import frozen
 from conformance import cases
 
 import vlae_tf
+from compatibility import frozen
 from vlae_tf import data
 
 _SAVED = ('flow-pixelcnn', 'iaf-pixelcnn', 'colour')  # As `.keras` as well.

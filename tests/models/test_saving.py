@@ -202,7 +202,7 @@ def test_a_model_with_a_layer_without_a_name_is_not_trained():
     )
 
 
-_REPOSITORY = pathlib.Path(__file__).parents[1]
+_REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -329,7 +329,7 @@ def test_half_precision_scores_as_the_record_of_the_run(name, real_data_dir):
   known = pretrained.find(name)
   config = known.description.config
   images = data.load(config['dataset'], real_data_dir)
-  root = pathlib.Path(__file__).resolve().parent.parent
+  root = pathlib.Path(__file__).resolve().parents[2]
   with np.load(root / f'results/tables/{name}.npz') as record:
     expected = record['log_prob'][:32]
   model = vlae_tf.from_pretrained(name)
