@@ -29,6 +29,7 @@ def check_fixed_point(network, size, channels=1, jit_compile=True):
   return image
 
 
+@pytest.mark.exhaustive('the size of the paper; small ones are in both tiers')
 def test_equals_the_parallel_network_at_the_papers_size():
   network = pixel_cnn.PixelCNN(1)
   image = check_fixed_point(toys.build_network(network), (2, 28, 28))
