@@ -1,9 +1,9 @@
-"""Notes what a run of other flags came to: a line of the log of experiments.
+"""Adds a run to the log of hyperparameter experiments.
 
-`python benchmarks/recipes.py --workdir=W --remark='Half the steps do.'`
+`python benchmarks/recipes.py --workdir=W --remark='Half the steps suffice.'`
 
 Reads the run's config and log and puts a line into `results/recipes.json`, in
-place of one of the same name; `docs/recipes.md` shows it
+place of an entry of the same name; `docs/recipes.md` shows it
 (`benchmarks/report.py`). The choice is by validation: no test image is looked
 at.
 """
@@ -34,7 +34,7 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this program."""
   flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
-  flags.DEFINE_string('remark', None, 'What it tells, in words.', required=True)
+  flags.DEFINE_string('remark', None, 'Conclusion of the experiment.', required=True)
 
 
 def entry(name, config, lines, remark):
@@ -44,7 +44,7 @@ def entry(name, config, lines, remark):
     name: Name of the run.
     config: Its `Config`.
     lines: From `records.read_log`.
-    remark: Words.
+    remark: Conclusion.
 
   Returns:
     A dictionary of JSON's types; `best` and `last` are points of the
