@@ -19,6 +19,7 @@ import tensorflow as tf
 from vlae_tf.compression import codecs, lattice, rans
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.compression.rans import Message, WORD_BITS
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import fixed_point
 
 Progress: TypeAlias = Callable[[int], Any] | None
@@ -197,7 +198,7 @@ class Chunks:
   def _push_batch(self, message, values, batch):
     """Pushes a batch; again with more capacity, if it did not fit."""
     numbers = self._to_numbers(values[batch.start : batch.start + batch.size])
-    padded = self._padded(numbers)
+    padded = _padded(numbers, self.lanes)
     message = self._with_live(message, batch.size)
     while True:
       pushed = self._push_in_graph[batch.bits_back](tuple(message), padded)
@@ -214,11 +215,6 @@ class Chunks:
     if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
       raise ValueError('it holds fewer or more bits than its values take')
     return message, self._from_numbers(numbers.numpy()[: batch.size])
-
-  def _padded(self, numbers):
-    padded = np.zeros([self.lanes, *numbers.shape[1:]])
-    padded[: len(numbers)] = numbers
-    return padded
 
   def _with_live(self, message, num):
     return message._replace(live=tf.range(self.lanes) < num)
@@ -238,10 +234,33 @@ class Chunks:
     return function
 
 
+def _padded(numbers, size):
+  padded = np.zeros([size, *numbers.shape[1:]])
+  padded[: len(numbers)] = numbers
+  return padded
+
+
 def checksum(values: np.ndarray) -> int:
   """CRC-32 of bool values packed eight a byte, of others as they are."""
   data = np.packbits(values) if values.dtype == bool else values
   return zlib.crc32(np.ascontiguousarray(data).tobytes())
+
+
+def has_levels(model: model_lib.VLAE) -> bool:
+  """Whether pixels have 256 levels; else they are bool."""
+  return 'levels' in model.likelihood.pixel_law.kinds
+
+
+def as_numbers(images: np.ndarray, dtype: Any) -> np.ndarray:
+  """Pixels, bool or uint8, as numbers in [0, 1]."""
+  return images.astype(dtype) / (1 if images.dtype == bool else 255)
+
+
+def as_images(model: model_lib.VLAE, numbers: np.ndarray) -> np.ndarray:
+  """Undoes `as_numbers` for images of a model."""
+  if has_levels(model):
+    return np.rint(numbers * 255).astype(np.uint8)
+  return numbers > 0
 
 
 class LosslessChunks(Chunks):
@@ -289,18 +308,16 @@ class LosslessChunks(Chunks):
 
   def direct_bits(self, images: np.ndarray) -> float:
     """Mean bits of at most `lanes` images that are coded without bits back."""
-    batch = self._padded(self._to_numbers(images))
+    batch = _padded(self._to_numbers(images), self.lanes)
     with self.exact.scope():
       bits = self._direct_codec().bits((batch, self._direct_z(batch)))
     return float(tf.reduce_mean(bits[: len(images)]))
 
   def _to_numbers(self, values):
-    return values.astype(np.float64) / (1 if values.dtype == bool else 255)
+    return as_numbers(values, np.float64)
 
   def _from_numbers(self, numbers):
-    if 'levels' in self.exact.model.likelihood.pixel_law.kinds:
-      return np.rint(numbers * 255).astype(np.uint8)
-    return numbers > 0
+    return as_images(self.exact.model, numbers)
 
   def _direct_z(self, batch):
     posterior = self.exact.model.posterior(fixed_point.rounded(batch))
@@ -410,7 +427,6 @@ class LossyChunks(Chunks):
     found = []
     for start in range(0, len(numbers), _FLOW_BATCH):
       part = numbers[start : start + _FLOW_BATCH]
-      full = np.zeros([_FLOW_BATCH, *numbers.shape[1:]])
-      full[: len(part)] = part
-      found.append(function()(tf.constant(full)).numpy()[: len(part)])
+      full = tf.constant(_padded(part, _FLOW_BATCH))
+      found.append(function()(full).numpy()[: len(part)])
     return self._from_numbers(np.concatenate(found))

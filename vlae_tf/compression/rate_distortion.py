@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf.compression import chunks, files, lattice_search
+from vlae_tf.compression import chunks, lossy
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.evaluation import figures, probing
 from vlae_tf.models import vlae as model_lib
@@ -112,7 +112,7 @@ class Measurer:
 
   def _lattice(self, step, moves):
     """Points of a lattice, encoded and decoded."""
-    points = lattice_search.find_points(self._model, self.images, step, moves)
+    points = lossy.find_points(self._model, self.images, step, moves)
     codec = chunks.LossyChunks(self._exact, step)
     net = gross = 0.0
     decoded = []
@@ -157,8 +157,8 @@ class Measurer:
     z: np.ndarray,
   ) -> tuple[Row, np.ndarray, np.ndarray]:
     """A row, a draw from each latent, and the likeliest image of each."""
-    draws = files.draw(self._model, z, seed=self._seed)[0]
-    likeliest = files.likeliest(self._model, z)
+    draws = lossy.draw(self._model, z, seed=self._seed)[0]
+    likeliest = lossy.likeliest(self._model, z)
     distortion = [
       self._distortion(z[i : i + _AT_ONCE], self.images[i : i + _AT_ONCE])
       for i in range(0, len(z), _AT_ONCE)
