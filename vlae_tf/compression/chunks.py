@@ -97,13 +97,15 @@ class Chunks:
     self._push_in_graph = {b: self._in_graph(self._push, b) for b in both}
     self._pop_in_graph = {b: self._in_graph(self._pop, b) for b in both}
 
-  def _push(self, message, batch, bits_back):
-    """Pushes a batch, float64 `[lanes, ...]`, perhaps with bits back."""
+  def _codec(self, bits_back):
+    """The codec of a batch, float64 `[lanes, ...]`, perhaps with bits back."""
     raise NotImplementedError
 
+  def _push(self, message, batch, bits_back):
+    return self._codec(bits_back).push(message, batch)
+
   def _pop(self, message, bits_back):
-    """Undoes `_push`."""
-    raise NotImplementedError
+    return self._codec(bits_back).pop(message)
 
   def _to_numbers(self, values):
     """Values as float64."""
@@ -122,14 +124,9 @@ class Chunks:
     return transformed
 
   def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
-    """Encodes values `[num, ...]`, at least one.
+    """Encodes values `[num, ...]`, `num` at least 1.
 
-    Args:
-      values: Array of shape `[num, ...]`, `num` at least 1.
-      progress: Called with the number of values of each batch.
-
-    Returns:
-      `Encoded`.
+    `progress` is called with the number of values of each batch.
     """
     num_initial = 2 * self._max_popped
     message = rans.initial(
@@ -155,15 +152,7 @@ class Chunks:
   def decode(
     self, data: bytes, num: int, progress: Progress = None
   ) -> np.ndarray:
-    """Decodes a chunk.
-
-    Args:
-      data: Bytes of `encode`.
-      num: Number of values.
-      progress: Called with the number of values of each batch.
-
-    Returns:
-      The array that was encoded.
+    """Undoes `encode` of `num` values.
 
     Raises:
       ValueError: These are not the bytes of such a chunk, or not of this model.
@@ -296,21 +285,19 @@ class LosslessChunks(Chunks):
     super().__init__(exact, lanes)
 
   def _push(self, message, batch, bits_back):
-    if bits_back:
-      return self._bits_back_codec().push(message, batch)
-    return self._direct_codec().push(message, (batch, self._direct_z(batch)))
+    if not bits_back:
+      batch = batch, self._direct_z(batch)
+    return super()._push(message, batch, bits_back)
 
   def _pop(self, message, bits_back):
-    if bits_back:
-      return self._bits_back_codec().pop(message)
-    message, (images, _) = self._direct_codec().pop(message)
-    return message, images
+    message, value = super()._pop(message, bits_back)
+    return message, value if bits_back else value[0]
 
   def direct_bits(self, images: np.ndarray) -> float:
     """Mean bits of at most `lanes` images that are coded without bits back."""
     batch = _padded(self._to_numbers(images), self.lanes)
     with self.exact.scope():
-      bits = self._direct_codec().bits((batch, self._direct_z(batch)))
+      bits = self._codec(False).bits((batch, self._direct_z(batch)))
     return float(tf.reduce_mean(bits[: len(images)]))
 
   def _to_numbers(self, values):
@@ -324,25 +311,23 @@ class LosslessChunks(Chunks):
     mean, _ = codecs.gaussian_parameters(posterior)
     return lattice.nearest(mean, self.direct_step)
 
-  def _bits_back_codec(self):
-    prior, likelihood = self._generative_codecs(self.step)
+  def _codec(self, bits_back):
+    model = self.exact.model
+    step = self.step if bits_back else self.direct_step
+
+    def prior():
+      return codecs.codec_of(model.prior(), step, self.lanes)
+
+    def likelihood(z):
+      return codecs.codec_of(model.likelihood(z), step, self.lanes)
 
     def posterior(images):
-      q = self.exact.model.posterior(fixed_point.rounded(images))
-      return codecs.codec_of(q, self.step, self.lanes)
+      q = model.posterior(fixed_point.rounded(images))
+      return codecs.codec_of(q, step, self.lanes)
 
-    return codecs.BitsBack(prior, likelihood, posterior)
-
-  def _direct_codec(self):
-    return codecs.WithCode(*self._generative_codecs(self.direct_step))
-
-  def _generative_codecs(self, step):
-    """Functions that return codecs of the prior and of the likelihood."""
-    model = self.exact.model
-    return (
-      lambda: codecs.codec_of(model.prior(), step, self.lanes),
-      lambda z: codecs.codec_of(model.likelihood(z), step, self.lanes),
-    )
+    if bits_back:
+      return codecs.BitsBack(prior, likelihood, posterior)
+    return codecs.WithCode(prior, likelihood)
 
 
 class LossyChunks(Chunks):
@@ -370,13 +355,9 @@ class LossyChunks(Chunks):
     self._to_noise = self._of_flow(lambda flow, z: flow.inverse(z))
     self._to_latents = self._of_flow(lambda flow, z: flow.forward(z))
 
-  def _push(self, message, batch, bits_back):
+  def _codec(self, bits_back):
     del bits_back
-    return self._noise_and_flow()[0].push(message, batch)
-
-  def _pop(self, message, bits_back):
-    del bits_back
-    return self._noise_and_flow()[0].pop(message)
+    return self._noise_and_flow()[0]
 
   def _to_numbers(self, values):
     return values.astype(np.float64) * self.step

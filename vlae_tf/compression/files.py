@@ -227,19 +227,9 @@ class Coder:
     verify: bool = True,
     progress: chunks.Progress = None,
   ) -> Iterator[chunks.Encoded]:
-    """Encodes the chunks of a file.
+    """Encodes the chunks of a file in order, and decodes them to verify them.
 
-    Args:
-      header: Its header.
-      values: All images, or lattice points in their place.
-      verify: Whether to decode each chunk as well.
-      progress: Called with numbers of images that are done.
-
-    Yields:
-      A `chunks.Encoded` of each, in order.
-
-    Raises:
-      ValueError: A chunk is not recovered.
+    Values are images, or lattice points in their place.
     """
     coder, progress = self._chunks_of(header), devices.locked(progress)
 
