@@ -271,9 +271,9 @@ class LosslessChunks(Chunks):
     """Creates the codec.
 
     Args:
-      exact: `ExactModel`.
+      exact: The model.
       lanes: Images that are coded side by side.
-      step: Step of the lattice of latents, see `lattice`.
+      step: Step of the lattice of latents.
       direct_step: Step for images that are coded without bits back.
 
     Raises:
@@ -340,15 +340,7 @@ class LossyChunks(Chunks):
   """
 
   def __init__(self, exact: ExactModel, step: float = 4.0):
-    """Creates the codec.
-
-    Args:
-      exact: `ExactModel`.
-      step: Step of the lattice of latents, see `lattice`.
-
-    Raises:
-      ValueError: The step is none of `lattice.STEPS`.
-    """
+    """Raises a `ValueError` if the step is none of `lattice.STEPS`."""
     lattice.check_step('step', step)
     self.step = step
     super().__init__(exact, lanes=1)

@@ -67,8 +67,8 @@ class Coder:
     """Creates the coder.
 
     Args:
-      exact: `ExactModel`.
-      settings: `Settings` of files to write; files to read have their own.
+      exact: The model.
+      settings: Of files to write; files to read have their own.
       jobs: Chunks that are coded at a time; by default the number of
         processors.
 
@@ -117,15 +117,12 @@ class Coder:
     """Writes a file of images.
 
     Args:
-      images: Array of shape `[num, height, width, channels]`: bool, or uint8
-        for a model of 256 levels.
+      images: `[num, height, width, channels]`: bool, or uint8 for a model of
+        256 levels.
       out: Path of the file.
       verify: Whether to decode every chunk before it is written.
       progress: Called with numbers of images that are done.
       overwrite: Whether an existing file may be replaced.
-
-    Returns:
-      `Sizes`.
 
     Raises:
       ValueError: The images are not of the model, or the file exists or cannot
@@ -191,12 +188,9 @@ class Coder:
     payloads: Iterable[tuple[int, bytes]],
     progress: chunks.Progress = None,
   ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decodes chunks.
+    """Decodes chunks of a file whose header passed `check_header`.
 
-    Args:
-      header: Header of their file, see `check_header`.
-      payloads: Pairs of a chunk's number and its bytes.
-      progress: Called with numbers of images that are done.
+    `payloads` are pairs of a chunk's number and its bytes.
 
     Yields:
       Pairs of a chunk's number and its images, in the same order; of a lossy

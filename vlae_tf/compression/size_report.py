@@ -245,15 +245,16 @@ def text(fields: Mapping[str, Any]) -> str:
     error = fields['negative_elbo_bits_stderr'] / num
     words = f'+- {error:.2f} bits/image'
     rows.append(('-ELBO', fields['negative_elbo_bits'], words))
-  for way in WAYS if fields['baselines'] else ():
-    for name, of_codec in fields['baselines'].items():
+  for way in WAYS:
+    for name, of_codec in (fields['baselines'] or {}).items():
       size = of_codec[f'{way}_bytes']
-      if size is not None:
-        is_best = name == fields[f'best_{way}']
+      if size is None:
+        continue
+      words = ''
+      if name == fields[f'best_{way}']:
         smaller = fields[f'smaller_than_best_{way}']
-        words = f'best; the file is {smaller:.1%} smaller' if is_best else ''
-        name = f'{_NAMES.get(name, name)}, {WAYS[way]}'
-        rows.append((name, 8 * size, words))
+        words = f'best; the file is {smaller:.1%} smaller'
+      rows.append((f'{_NAMES.get(name, name)}, {WAYS[way]}', 8 * size, words))
   dims = num * math.prod(fields['image_shape'])
   lines = [f'{num:,} images{"":12}{"bytes":>11}{"bits/image":>12} bits/dim']
   for name, bits, words in rows:
