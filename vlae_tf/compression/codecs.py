@@ -176,7 +176,7 @@ def _compiled_pop(symbols: Any):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Transformed:
-  """Values that a bijector makes of noise, which is coded.
+  """Values of a transformed distribution, by coding their base noise.
 
   Attributes:
     base: `Codec` of noise, `[lanes, *event_shape]`.
@@ -284,7 +284,7 @@ class _PopPixels:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BitsBack:
-  """Images at -ELBO: `-log p(x|z) - log p(z) + log q(z|x)` [1], [2].
+  """Bits-back coding at -ELBO: `-log p(x|z) - log p(z) + log q(z|x)` [1], [2].
 
   The sender pops `z` off the message under `q(z|x)`; the receiver, who then
   knows the image, pushes it again.
@@ -312,7 +312,7 @@ class BitsBack:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WithCode:
-  """Pairs of images and latents, which the sender chooses.
+  """Pairs of images and latents; the sender chooses the latents.
 
   The cost is `-log p(x|z) - log p(z)`: more than that of `BitsBack`, but
   nothing is popped off the message. See `BitsBack` for arguments.

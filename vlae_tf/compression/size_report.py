@@ -42,13 +42,6 @@ class _Codec(NamedTuple):
   of_levels: bool = True  # Whether it has pixels of 256 levels.
   longest_side: float = math.inf  # Number of pixels.
 
-  def supports(self, image: np.ndarray) -> bool:
-    if self.of_bytes:
-      return True
-    fits = max(image.shape[:2]) <= self.longest_side
-    known_channels = image.shape[-1] in _PILLOW_CHANNELS[image.dtype.name]
-    return fits and known_channels and (self.of_levels or image.dtype == bool)
-
 
 def _gzip(data):
   return gzip.compress(data, 9, mtime=0)
@@ -144,10 +137,14 @@ def best(
 def encode(codec: str, image: np.ndarray) -> bytes | None:
   """A file of an image `[height, width, channels]`; `None` if unsupported."""
   found = _CODECS[codec]
-  if not found.supports(image):
-    return None
   if found.of_bytes:
     return found.encode(packed(image))
+  if (
+    max(image.shape[:2]) > found.longest_side
+    or image.shape[-1] not in _PILLOW_CHANNELS[image.dtype.name]
+    or (image.dtype != bool and not found.of_levels)
+  ):
+    return None
   return found.encode(image[..., 0] if image.shape[-1] == 1 else image)
 
 
