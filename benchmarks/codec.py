@@ -27,7 +27,7 @@ import timing
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.compression import baselines, exact_model, files
+from vlae_tf.compression import exact_model, files, size_report
 from vlae_tf.evaluation import sampling
 from vlae_tf.runs import loading
 from vlae_tf.utils import command_line
@@ -111,7 +111,7 @@ def measure_single(model, images):
     for k in range(len(images)):
       coder.compress(images[k : k + 1], path, overwrite=True)
       sizes.append(os.path.getsize(path))
-  name, size = baselines.best(baselines.measure(images), 'one_by_one')
+  name, size = size_report.best(size_report.measure(images), 'one_by_one')
   return {
     'images': len(images),
     'mean_bytes': statistics.mean(sizes),

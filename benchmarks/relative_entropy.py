@@ -122,16 +122,10 @@ def arrival_times(num_samples, generator):
 
 
 def gaussian_log_weights(z, log_prior, mean, stddev):
-  """Log-weights `[num, num_samples]` of samples for diagonal Gaussians.
+  """Log-weights of samples for diagonal Gaussians.
 
-  Args:
-    z: Samples, `[num_samples, d]`.
-    log_prior: Their log-probabilities, `[num_samples]`.
-    mean: Means of the Gaussians, `[num, d]`.
-    stddev: Their standard deviations, `[num, d]`.
-
-  Returns:
-    float32 `[num, num_samples]`.
+  `z` is `[num_samples, d]`, `mean` and `stddev` are `[num, d]`. Returns float32
+  `[num, num_samples]`.
   """
   # A quadratic form of each sample, so that all are a matrix product; in
   # float64, as large squares cancel, for a block of samples at a time.

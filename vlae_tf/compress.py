@@ -88,8 +88,11 @@ def main():
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
-  coder = files.Coder(exact, _settings(), FLAGS.jobs)
-  with _meter(len(given.images)) as meter:
+  step = None if FLAGS.step is None else float(FLAGS.step)
+  lanes = int(FLAGS.lanes)
+  settings = files.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
+  coder = files.Coder(exact, settings, FLAGS.jobs)
+  with console.Meter(len(given.images), 'image') as meter:
     args = given.images, FLAGS.out, FLAGS.verify, meter.advance
     if FLAGS.append:
       sizes = coder.append(*args)
@@ -99,7 +102,7 @@ def main():
   if FLAGS.append:
     print(f'{sizes.gross_bits // 8:,} bytes in total')
     return
-  fields = {'model': loaded.name, 'in': given.name} | _settings()._asdict()
+  fields = {'model': loaded.name, 'in': given.name} | settings._asdict()
   # The size of a lossy file is not comparable with lossless ones.
   is_lossless = FLAGS.mode == 'lossless'
   fields |= size_report.report(
@@ -108,7 +111,6 @@ def main():
     sizes,
     is_lossless * FLAGS.elbo_samples,
     is_lossless and FLAGS.baselines,
-    _meter,
   )
   print(size_report.text(fields))
   if FLAGS.report is not None:
@@ -129,13 +131,3 @@ def _check_flags():
     files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
   if FLAGS.report is not None:
     files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')
-
-
-def _settings():
-  step = None if FLAGS.step is None else float(FLAGS.step)
-  lanes = int(FLAGS.lanes)
-  return files.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
-
-
-def _meter(num):
-  return console.Meter(num, 'image')

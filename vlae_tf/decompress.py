@@ -11,9 +11,9 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.compression import exact_model, files
+from vlae_tf.compression import exact_model, files, lossy
 from vlae_tf.data import collections
-from vlae_tf.formats import container, salvage
+from vlae_tf.formats import container
 from vlae_tf.runs import loading
 from vlae_tf.utils import command_line, console
 from vlae_tf.utils import files as files_lib
@@ -67,16 +67,19 @@ def main():
   path = command_line.text('in')
   wanted = command_line.integers('images')
   if FLAGS.salvage:
-    left = salvage.salvage(path)
+    left = container.salvage(path)
     for message in left.messages:
       console.warn(f'{path}: {message}')
     _decompress(left.header, left.payloads.get, sorted(left.payloads), [])
     return
   with container.Archive(path) as archive:
-    chunks = container.chunks_with(archive.header, wanted)
-    if len(chunks) == archive.header.num_chunks:
+    header = archive.header
+    chunks = list(range(header.num_chunks))
+    if wanted:
+      chunks = sorted({header.chunk_of(image) for image in wanted})
+    if len(chunks) == header.num_chunks:
       archive.check()
-    _decompress(archive.header, archive.payload, chunks, wanted)
+    _decompress(header, archive.payload, chunks, wanted)
 
 
 def _check_flags():
@@ -99,16 +102,30 @@ def _decompress(header, payload, chunks, wanted):
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   coder = files.Coder(exact_model.ExactModel(loaded.model), jobs=FLAGS.jobs)
   coder.check_header(header, path)
-  found = container.Picked(header, chunks, wanted)
-  with console.Meter(found.num_decoded, 'image') as meter:
+  num_decoded = sum(len(header.images_of(k)) for k in chunks)
+  with console.Meter(num_decoded, 'image') as meter:
     pairs = ((k, payload(k)) for k in chunks)
-    parts = found.pick(coder.decode(header, pairs, meter.advance))
+    parts = _picked(header, coder.decode(header, pairs, meter.advance), wanted)
     draws = None if FLAGS.most_probable else FLAGS.draws or 1
     if header.mode == 'lossy':
-      parts = files.reconstructions(
+      parts = lossy.reconstructions(
         loaded.model, parts, header.step, draws, FLAGS.seed
       )
-    total = (draws or 1) * found.num_wanted
+    total = (draws or 1) * (len(wanted) or num_decoded)
     collections.write(FLAGS.out, parts, total, FLAGS.overwrite)
   print(f'{loaded.name}: {total:,} images of {header.count:,} in the file')
   print(f'wrote {FLAGS.out}')
+
+
+def _picked(header, parts, wanted):
+  """The images of each chunk in order, or the wanted ones one by one."""
+  found = {}
+  for chunk, images in parts:
+    if not wanted:
+      yield images
+      continue
+    for number, image in zip(header.images_of(chunk), images):
+      if number in wanted:
+        found[number] = image
+  for number in wanted:
+    yield found[number][None]

@@ -9,7 +9,6 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import compression
-from vlae_tf.compression import logistic_mixture_symbols as mixtures
 from vlae_tf.compression import symbols as symbols_lib
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 
@@ -199,7 +198,7 @@ def test_tables_are_of_integers_that_no_library_rounds_otherwise(
   """Oracle: 40 digits. An error of an `exp` is 1e-7 of these at the most."""
   with decimal.localcontext(prec=40):
     half = decimal.Decimal('0.5')
-    for n, integer in enumerate(getattr(mixtures, name).tolist()):
+    for n, integer in enumerate(getattr(symbols_lib, name).tolist()):
       value = scale * exact(decimal.Decimal(n)) + half
       floor = value.to_integral_value(decimal.ROUND_FLOOR)
       assert integer == int(floor)

@@ -12,9 +12,8 @@ from scipy import stats
 from vlae_tf import compression, data
 from vlae_tf.compression import (
   exact_model,
-  files,
   lattice,
-  lattice_search,
+  lossy,
   rate_distortion,
 )
 
@@ -99,29 +98,29 @@ def _cost(model, points, images, step):
 
 def test_the_search_ends_where_no_neighbour_is_better(gaussian_model):
   step, images = 1.5, toys.binary_images(24, _SHAPE)
-  first = lattice_search.find_points(gaussian_model, images, step, moves=0)
+  first = lossy.find_points(gaussian_model, images, step, moves=0)
   mean = gaussian_model.posterior(images).mean().numpy()
   np.testing.assert_array_equal(first, np.rint(mean / step))
-  found = lattice_search.find_points(gaussian_model, images, step, moves=8)
+  found = lossy.find_points(gaussian_model, images, step, moves=8)
   cost = _cost(gaussian_model, found, images, step)
   assert (cost < _cost(gaussian_model, first, images, step) - 0.01).any()
   for move in np.concatenate([np.eye(4), -np.eye(4)]).astype(int):
     other = _cost(gaussian_model, found + move, images, step)
     assert (other > cost - 0.01).all()
   # Few trials find most of it, as they are ranked.
-  few = lattice_search.find_points(gaussian_model, images, step, moves=2)
+  few = lossy.find_points(gaussian_model, images, step, moves=2)
   gain = _cost(gaussian_model, first, images, step).mean() - cost.mean()
   lost = _cost(gaussian_model, few, images, step).mean() - cost.mean()
   assert lost < 0.3 * gain
   with pytest.raises(ValueError, match='`step` must be one of'):
-    lattice_search.find_points(gaussian_model, images, 1.25)
+    lossy.find_points(gaussian_model, images, 1.25)
 
 
 def test_noise_is_matched_with_the_numbers_it_makes(flow_model):
   """Oracle: the flow itself, with shifts of zero."""
   bijector = flow_model.prior().bijector
   z = tf.constant([[1.0, 2.0, 3.0, 4.0]])
-  order = lattice_search._order(bijector, (4,))
+  order = lossy._order(bijector, (4,))
   weights = [w.numpy() for w in flow_model.prior.trainable_variables]
   try:
     for weight in flow_model.prior.trainable_variables:
@@ -145,23 +144,23 @@ def test_the_likeliest_image_is_that_of_a_naive_loop(flow_model):
       at = law.conditionals(wanted)
       p = [at.log_prob(x)[:, row, column].numpy() for x in (wanted, ones)]
       wanted[:, row, column, 0] = p[1] > p[0]
-  found = files.likeliest(flow_model, z)
+  found = lossy.likeliest(flow_model, z)
   np.testing.assert_array_equal(found, wanted)
   assert 0 < found.mean() < 1
 
 
 def test_draws_are_a_function_of_codes_and_a_seed(flow_model):
   z = np.random.default_rng(2).standard_normal([3, 4]).astype(np.float32)
-  one = files.draw(flow_model, z, 400, seed=3)
-  np.testing.assert_array_equal(one, files.draw(flow_model, z, 400, seed=3))
-  assert (one != files.draw(flow_model, z, 400, seed=4)).any()
+  one = lossy.draw(flow_model, z, 400, seed=3)
+  np.testing.assert_array_equal(one, lossy.draw(flow_model, z, 400, seed=3))
+  assert (one != lossy.draw(flow_model, z, 400, seed=4)).any()
   # The first pixel depends on the code alone.
   law = flow_model.likelihood(z).conditionals(np.zeros([3, *_SHAPE], 'float32'))
   np.testing.assert_allclose(
     one[:, :, 0, 0, 0].mean(0), law.mean()[:, 0, 0, 0], atol=0.1
   )
   with pytest.raises(ValueError, match='`z` must'):
-    files.draw(flow_model, z[:, :2])
+    lossy.draw(flow_model, z[:, :2])
 
 
 def test_rows_are_what_the_codes_cost_and_leave(gaussian_model):
@@ -181,9 +180,7 @@ def test_rows_are_what_the_codes_cost_and_leave(gaussian_model):
   assert [r.way for r in (nearest, search)] == ['nearest', 'search']
   x = images[34:42]
   for row, moves in ((nearest, 0), (search, 8)):
-    points = lattice_search.find_points(
-      gaussian_model, np.float32(x), 4.0, moves
-    )
+    points = lossy.find_points(gaussian_model, np.float32(x), 4.0, moves)
     bits = _bits_of_gaussian(points * 4.0, 4.0).mean()
     assert row.bits == pytest.approx(bits, abs=0.01) and row.step == 4.0
     assert row.bits < row.gross_bits < row.bits + 9

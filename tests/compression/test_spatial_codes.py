@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from vlae_tf import compression, distributions, models, nn
 from vlae_tf.compression import chunks as chunks_lib
-from vlae_tf.compression import lattice, lattice_search
+from vlae_tf.compression import lattice, lossy
 from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import fixed_point, weight_norm
 
@@ -194,7 +194,7 @@ def test_each_number_of_noise_is_of_a_number_of_a_code(cls):
   prior = _silent(_model(cls)).prior
   flow, code = compression.on_lattice(prior.bijector(), 1.0), _codes(2, 1 / 16)
   noise = tf.reshape(flow.inverse(tf.cast(code, tf.float32)), [2, -1])
-  order = lattice_search._order(flow, _EVENT)
+  order = lossy._order(flow, _EVENT)
   found = tf.gather(tf.reshape(code, [2, -1]), order, axis=1)
   np.testing.assert_array_equal(found, noise)
   assert sorted(order.numpy()) == list(range(12)) != list(order.numpy())
@@ -214,7 +214,7 @@ def test_searched_points_say_as_much_for_fewer_bits(cls):
   """Than the nearest ones: bits of the code, and of the image given it."""
   vlae, images = _model(cls), _images(6).astype('float32')
   with_search, nearest = (
-    _total(vlae, images, lattice_search.find_points(vlae, images, 1.0, moves))
+    _total(vlae, images, lossy.find_points(vlae, images, 1.0, moves))
     for moves in (8, 0)
   )
   assert with_search.shape == (6,)

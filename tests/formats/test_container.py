@@ -15,7 +15,7 @@ import tracemalloc
 import pytest
 
 from vlae_tf.formats import container, layout
-from vlae_tf.formats.salvage import salvage
+from vlae_tf.formats.container import salvage
 
 _SPECIFICATION = pathlib.Path(__file__).parents[2] / 'docs' / 'format.md'
 
@@ -235,8 +235,7 @@ def test_every_image_is_in_one_chunk_in_order(count, size):
   assert header.full_chunks == sum(len(c) == size for c in chunks)
   assert [list(header.images_of(k)) for k in range(len(chunks))] == chunks
   for i in images:
-    chunk, place = header.chunk_of(i)
-    assert chunks[chunk][place] == i
+    assert i in chunks[header.chunk_of(i)]
 
 
 _BAD = {

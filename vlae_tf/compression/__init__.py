@@ -24,11 +24,11 @@ from vlae_tf.compression.lattice import (
   on_lattice,
   StandardGaussianSymbols,
 )
-from vlae_tf.compression.logistic_mixture_symbols import LogisticMixtureSymbols
 from vlae_tf.compression.rans import Interval, Message
 from vlae_tf.compression.symbols import (
   BernoulliSymbols,
   CategoricalSymbols,
+  LogisticMixtureSymbols,
   PixelSymbols,
   SYMBOLS,
   Symbols,

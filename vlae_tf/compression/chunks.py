@@ -19,6 +19,7 @@ import tensorflow as tf
 from vlae_tf.compression import codecs, lattice, rans
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.compression.rans import Message, WORD_BITS
+from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import fixed_point
 
 Progress: TypeAlias = Callable[[int], Any] | None
@@ -96,13 +97,15 @@ class Chunks:
     self._push_in_graph = {b: self._in_graph(self._push, b) for b in both}
     self._pop_in_graph = {b: self._in_graph(self._pop, b) for b in both}
 
-  def _push(self, message, batch, bits_back):
-    """Pushes a batch, float64 `[lanes, ...]`, perhaps with bits back."""
+  def _codec(self, bits_back):
+    """The codec of a batch, float64 `[lanes, ...]`, perhaps with bits back."""
     raise NotImplementedError
 
+  def _push(self, message, batch, bits_back):
+    return self._codec(bits_back).push(message, batch)
+
   def _pop(self, message, bits_back):
-    """Undoes `_push`."""
-    raise NotImplementedError
+    return self._codec(bits_back).pop(message)
 
   def _to_numbers(self, values):
     """Values as float64."""
@@ -121,14 +124,9 @@ class Chunks:
     return transformed
 
   def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
-    """Encodes values `[num, ...]`, at least one.
+    """Encodes values `[num, ...]`, `num` at least 1.
 
-    Args:
-      values: Array of shape `[num, ...]`, `num` at least 1.
-      progress: Called with the number of values of each batch.
-
-    Returns:
-      `Encoded`.
+    `progress` is called with the number of values of each batch.
     """
     num_initial = 2 * self._max_popped
     message = rans.initial(
@@ -154,15 +152,7 @@ class Chunks:
   def decode(
     self, data: bytes, num: int, progress: Progress = None
   ) -> np.ndarray:
-    """Decodes a chunk.
-
-    Args:
-      data: Bytes of `encode`.
-      num: Number of values.
-      progress: Called with the number of values of each batch.
-
-    Returns:
-      The array that was encoded.
+    """Undoes `encode` of `num` values.
 
     Raises:
       ValueError: These are not the bytes of such a chunk, or not of this model.
@@ -197,7 +187,7 @@ class Chunks:
   def _push_batch(self, message, values, batch):
     """Pushes a batch; again with more capacity, if it did not fit."""
     numbers = self._to_numbers(values[batch.start : batch.start + batch.size])
-    padded = self._padded(numbers)
+    padded = _padded(numbers, self.lanes)
     message = self._with_live(message, batch.size)
     while True:
       pushed = self._push_in_graph[batch.bits_back](tuple(message), padded)
@@ -214,11 +204,6 @@ class Chunks:
     if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
       raise ValueError('it holds fewer or more bits than its values take')
     return message, self._from_numbers(numbers.numpy()[: batch.size])
-
-  def _padded(self, numbers):
-    padded = np.zeros([self.lanes, *numbers.shape[1:]])
-    padded[: len(numbers)] = numbers
-    return padded
 
   def _with_live(self, message, num):
     return message._replace(live=tf.range(self.lanes) < num)
@@ -238,10 +223,33 @@ class Chunks:
     return function
 
 
+def _padded(numbers, size):
+  padded = np.zeros([size, *numbers.shape[1:]])
+  padded[: len(numbers)] = numbers
+  return padded
+
+
 def checksum(values: np.ndarray) -> int:
   """CRC-32 of bool values packed eight a byte, of others as they are."""
   data = np.packbits(values) if values.dtype == bool else values
   return zlib.crc32(np.ascontiguousarray(data).tobytes())
+
+
+def has_levels(model: model_lib.VLAE) -> bool:
+  """Whether pixels have 256 levels; else they are bool."""
+  return 'levels' in model.likelihood.pixel_law.kinds
+
+
+def as_numbers(images: np.ndarray, dtype: Any) -> np.ndarray:
+  """Pixels, bool or uint8, as numbers in [0, 1]."""
+  return images.astype(dtype) / (1 if images.dtype == bool else 255)
+
+
+def as_images(model: model_lib.VLAE, numbers: np.ndarray) -> np.ndarray:
+  """Undoes `as_numbers` for images of a model."""
+  if has_levels(model):
+    return np.rint(numbers * 255).astype(np.uint8)
+  return numbers > 0
 
 
 class LosslessChunks(Chunks):
@@ -263,9 +271,9 @@ class LosslessChunks(Chunks):
     """Creates the codec.
 
     Args:
-      exact: `ExactModel`.
+      exact: The model.
       lanes: Images that are coded side by side.
-      step: Step of the lattice of latents, see `lattice`.
+      step: Step of the lattice of latents.
       direct_step: Step for images that are coded without bits back.
 
     Raises:
@@ -277,55 +285,49 @@ class LosslessChunks(Chunks):
     super().__init__(exact, lanes)
 
   def _push(self, message, batch, bits_back):
-    if bits_back:
-      return self._bits_back_codec().push(message, batch)
-    return self._direct_codec().push(message, (batch, self._direct_z(batch)))
+    if not bits_back:
+      batch = batch, self._direct_z(batch)
+    return super()._push(message, batch, bits_back)
 
   def _pop(self, message, bits_back):
-    if bits_back:
-      return self._bits_back_codec().pop(message)
-    message, (images, _) = self._direct_codec().pop(message)
-    return message, images
+    message, value = super()._pop(message, bits_back)
+    return message, value if bits_back else value[0]
 
   def direct_bits(self, images: np.ndarray) -> float:
     """Mean bits of at most `lanes` images that are coded without bits back."""
-    batch = self._padded(self._to_numbers(images))
+    batch = _padded(self._to_numbers(images), self.lanes)
     with self.exact.scope():
-      bits = self._direct_codec().bits((batch, self._direct_z(batch)))
+      bits = self._codec(False).bits((batch, self._direct_z(batch)))
     return float(tf.reduce_mean(bits[: len(images)]))
 
   def _to_numbers(self, values):
-    return values.astype(np.float64) / (1 if values.dtype == bool else 255)
+    return as_numbers(values, np.float64)
 
   def _from_numbers(self, numbers):
-    if 'levels' in self.exact.model.likelihood.pixel_law.kinds:
-      return np.rint(numbers * 255).astype(np.uint8)
-    return numbers > 0
+    return as_images(self.exact.model, numbers)
 
   def _direct_z(self, batch):
     posterior = self.exact.model.posterior(fixed_point.rounded(batch))
     mean, _ = codecs.gaussian_parameters(posterior)
     return lattice.nearest(mean, self.direct_step)
 
-  def _bits_back_codec(self):
-    prior, likelihood = self._generative_codecs(self.step)
+  def _codec(self, bits_back):
+    model = self.exact.model
+    step = self.step if bits_back else self.direct_step
+
+    def prior():
+      return codecs.codec_of(model.prior(), step, self.lanes)
+
+    def likelihood(z):
+      return codecs.codec_of(model.likelihood(z), step, self.lanes)
 
     def posterior(images):
-      q = self.exact.model.posterior(fixed_point.rounded(images))
-      return codecs.codec_of(q, self.step, self.lanes)
+      q = model.posterior(fixed_point.rounded(images))
+      return codecs.codec_of(q, step, self.lanes)
 
-    return codecs.BitsBack(prior, likelihood, posterior)
-
-  def _direct_codec(self):
-    return codecs.WithCode(*self._generative_codecs(self.direct_step))
-
-  def _generative_codecs(self, step):
-    """Functions that return codecs of the prior and of the likelihood."""
-    model = self.exact.model
-    return (
-      lambda: codecs.codec_of(model.prior(), step, self.lanes),
-      lambda z: codecs.codec_of(model.likelihood(z), step, self.lanes),
-    )
+    if bits_back:
+      return codecs.BitsBack(prior, likelihood, posterior)
+    return codecs.WithCode(prior, likelihood)
 
 
 class LossyChunks(Chunks):
@@ -338,28 +340,16 @@ class LossyChunks(Chunks):
   """
 
   def __init__(self, exact: ExactModel, step: float = 4.0):
-    """Creates the codec.
-
-    Args:
-      exact: `ExactModel`.
-      step: Step of the lattice of latents, see `lattice`.
-
-    Raises:
-      ValueError: The step is none of `lattice.STEPS`.
-    """
+    """Raises a `ValueError` if the step is none of `lattice.STEPS`."""
     lattice.check_step('step', step)
     self.step = step
     super().__init__(exact, lanes=1)
     self._to_noise = self._of_flow(lambda flow, z: flow.inverse(z))
     self._to_latents = self._of_flow(lambda flow, z: flow.forward(z))
 
-  def _push(self, message, batch, bits_back):
+  def _codec(self, bits_back):
     del bits_back
-    return self._noise_and_flow()[0].push(message, batch)
-
-  def _pop(self, message, bits_back):
-    del bits_back
-    return self._noise_and_flow()[0].pop(message)
+    return self._noise_and_flow()[0]
 
   def _to_numbers(self, values):
     return values.astype(np.float64) * self.step
@@ -410,7 +400,6 @@ class LossyChunks(Chunks):
     found = []
     for start in range(0, len(numbers), _FLOW_BATCH):
       part = numbers[start : start + _FLOW_BATCH]
-      full = np.zeros([_FLOW_BATCH, *numbers.shape[1:]])
-      full[: len(part)] = part
-      found.append(function()(tf.constant(full)).numpy()[: len(part)])
+      full = tf.constant(_padded(part, _FLOW_BATCH))
+      found.append(function()(full).numpy()[: len(part)])
     return self._from_numbers(np.concatenate(found))

@@ -3,8 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -48,7 +47,13 @@ class ExactModel:
     """
     fixed_point.check_device()
     model.image_shape  # noqa: B018  # Raises if the model is not built.
-    config = _config(model)
+    try:
+      config = model.get_config()
+    except NotImplementedError as error:
+      raise ValueError(
+        '`model` must be of parts that can be saved, got one that cannot: '
+        f'{error}'
+      ) from error
     with _float64_layers():
       copy = type(model).from_config(_mapped(_with_float64, config))
       copy.build((None, *model.image_shape))
@@ -68,16 +73,6 @@ class ExactModel:
       yield
 
 
-def _config(model):
-  try:
-    return model.get_config()
-  except NotImplementedError as error:
-    raise ValueError(
-      f'`model` must be of parts that can be saved, got one that cannot: '
-      f'{error}'
-    ) from error
-
-
 @contextlib.contextmanager
 def _float64_layers():
   """Makes float64 the default dtype of layers."""
@@ -89,7 +84,7 @@ def _float64_layers():
     keras.config.set_dtype_policy(before)
 
 
-def _mapped(fn: Callable[[dict], dict], config: Any) -> Any:
+def _mapped(fn, config):
   """A nested config with a function applied to each dictionary."""
   if isinstance(config, list | tuple):
     return [_mapped(fn, c) for c in config]
@@ -102,11 +97,6 @@ def _with_float64(config):
   if config.get('class_name') == 'DTypePolicy':
     return config | {'config': {'name': 'float64'}}
   return config | {'dtype': 'float64'} if config.get('dtype') else config
-
-
-def _computed(config):
-  """The fields that affect what is computed."""
-  return {k: v for k, v in config.items() if k not in _IGNORED}
 
 
 def _quantized_kernel(layer):
@@ -127,8 +117,11 @@ def _quantized_kernel(layer):
 
 
 def _fingerprint(config, layers, kernels, model):
+  def computed(fields):
+    return {k: v for k, v in fields.items() if k not in _IGNORED}
+
   digest = hashlib.sha256()
-  text = json.dumps(_mapped(_computed, config), sort_keys=True, default=str)
+  text = json.dumps(_mapped(computed, config), sort_keys=True, default=str)
   digest.update(f'{ARITHMETIC} {model.image_shape} {text}'.encode())
   steps = 2.0**fixed_point.KERNEL_BITS
   for layer, kernel in zip(layers, kernels):

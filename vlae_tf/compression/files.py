@@ -1,4 +1,4 @@
-"""Compressed files of images: encoding, decoding, and images of lossy files."""
+"""Compressed files of images: encoding, appending and decoding."""
 
 import dataclasses
 import os
@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from vlae_tf.compression import chunks, lattice_search
+from vlae_tf.compression import chunks, lossy
 from vlae_tf.compression.exact_model import ARITHMETIC, ExactModel
-from vlae_tf.evaluation import sampling
 from vlae_tf.formats import container, layout
-from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, devices, random
+from vlae_tf.utils import checks, devices
 
 CHUNK_SIZE = 2048
 LANES = 16
@@ -70,8 +67,8 @@ class Coder:
     """Creates the coder.
 
     Args:
-      exact: `ExactModel`.
-      settings: `Settings` of files to write; files to read have their own.
+      exact: The model.
+      settings: Of files to write; files to read have their own.
       jobs: Chunks that are coded at a time; by default the number of
         processors.
 
@@ -120,15 +117,12 @@ class Coder:
     """Writes a file of images.
 
     Args:
-      images: Array of shape `[num, height, width, channels]`: bool, or uint8
-        for a model of 256 levels.
+      images: `[num, height, width, channels]`: bool, or uint8 for a model of
+        256 levels.
       out: Path of the file.
       verify: Whether to decode every chunk before it is written.
       progress: Called with numbers of images that are done.
       overwrite: Whether an existing file may be replaced.
-
-    Returns:
-      `Sizes`.
 
     Raises:
       ValueError: The images are not of the model, or the file exists or cannot
@@ -194,12 +188,9 @@ class Coder:
     payloads: Iterable[tuple[int, bytes]],
     progress: chunks.Progress = None,
   ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decodes chunks.
+    """Decodes chunks of a file whose header passed `check_header`.
 
-    Args:
-      header: Header of their file, see `check_header`.
-      payloads: Pairs of a chunk's number and its bytes.
-      progress: Called with numbers of images that are done.
+    `payloads` are pairs of a chunk's number and its bytes.
 
     Yields:
       Pairs of a chunk's number and its images, in the same order; of a lossy
@@ -230,19 +221,9 @@ class Coder:
     verify: bool = True,
     progress: chunks.Progress = None,
   ) -> Iterator[chunks.Encoded]:
-    """Encodes the chunks of a file.
+    """Encodes the chunks of a file in order, and decodes them to verify them.
 
-    Args:
-      header: Its header.
-      values: All images, or lattice points in their place.
-      verify: Whether to decode each chunk as well.
-      progress: Called with numbers of images that are done.
-
-    Yields:
-      A `chunks.Encoded` of each, in order.
-
-    Raises:
-      ValueError: A chunk is not recovered.
+    Values are images, or lattice points in their place.
     """
     coder, progress = self._chunks_of(header), devices.locked(progress)
 
@@ -283,27 +264,22 @@ class Coder:
     """The codec of a file's chunks, compiled once for all alike."""
     key = header.mode, header.lanes, header.step, header.direct_step
     if key not in self._chunks:
-      mode, *options = key
-      if mode == 'lossy':
-        made: Any = chunks.LossyChunks(self._exact, header.step)
+      if header.mode == 'lossy':
+        self._chunks[key] = chunks.LossyChunks(self._exact, header.step)
       else:
-        made = chunks.LosslessChunks(self._exact, *options)
-      self._chunks[key] = made
+        self._chunks[key] = chunks.LosslessChunks(self._exact, *key[1:])
     return self._chunks[key]
 
   def _values(self, header, images):
     """The images, or their lattice points if the file is lossy."""
     if header.mode == 'lossless':
       return images
-    numbers = images.astype(np.float32) / (1 if images.dtype == bool else 255)
-    model = self._exact.original
-    return lattice_search.find_points(model, numbers, header.step)
+    numbers = chunks.as_numbers(images, np.float32)
+    return lossy.find_points(self._exact.original, numbers, header.step)
 
   def _check_images(self, images):
-    model = self._exact.model
-    levels = 'levels' in model.likelihood.pixel_law.kinds
-    dtype = np.dtype(np.uint8 if levels else bool)
-    shape = tuple(model.image_shape)
+    dtype = np.dtype(np.uint8 if chunks.has_levels(self._exact.model) else bool)
+    shape = tuple(self._exact.model.image_shape)
     if (
       not isinstance(images, np.ndarray)
       or images.dtype != dtype
@@ -316,57 +292,3 @@ class Coder:
         f'{getattr(images, "dtype", type(images).__name__)} of shape '
         f'{list(np.shape(images))}.'
       )
-
-
-# Reconstructions from lossy files. Networks compute in floats here, and another
-# device may choose another value of a pixel whose probability is near a half.
-
-
-def reconstructions(
-  model: model_lib.VLAE,
-  points: Iterable[np.ndarray],
-  step: float,
-  draws: int | None = 1,
-  seed: int = 0,
-) -> Iterator[np.ndarray]:
-  """Images of parts of a lossy file: some draws of each, or the likeliest."""
-  levels = 'levels' in model.likelihood.pixel_law.kinds
-  for k, part in enumerate(points):
-    z = np.float32(part * step)
-    if draws is None:
-      found = likeliest(model, z)
-    else:
-      part_seed = (seed + k * 7_919) % random.MAX_SEED
-      found = np.swapaxes(draw(model, z, draws, part_seed), 0, 1)
-      found = found.reshape(-1, *found.shape[2:])
-    yield np.rint(found * 255).astype(np.uint8) if levels else found > 0
-
-
-def draw(
-  model: model_lib.VLAE, z: np.ndarray, num: int = 1, seed: int = 0
-) -> np.ndarray:
-  """Draws `x ~ p(x|z)`, `[num, num_latents, height, width, channels]`."""
-  checks.integer('num', num, 1)
-  checks.integer('seed', seed, 0, random.MAX_SEED)
-  return sampling.from_codes(model, _checked(model, z), num, seed).numpy()
-
-
-def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:
-  """The likeliest value of each pixel given those before it, greedily."""
-  z, size = _checked(model, z), sampling.AT_ONCE
-  parts = [z[start : start + size] for start in range(0, len(z), size)]
-  return np.concatenate([_likeliest(model, part).numpy() for part in parts])
-
-
-def _likeliest(model, z):
-  law = model.likelihood(z)
-  if not hasattr(law, 'likeliest'):
-    return law.mode()  # Pixels are independent.
-  return law.likeliest()
-
-
-def _checked(model, z):
-  checks.ends_in('z', z, model.event_shape)
-  if not len(z):
-    raise ValueError('`z` must not be empty, got none.')
-  return tf.convert_to_tensor(z, tf.float32)

@@ -20,6 +20,7 @@ import tensorflow_probability as tfp
 from vlae_tf.compression.rans import Interval, PRECISION
 from vlae_tf.distributions import autoregressive_shift
 from vlae_tf.nn import fixed_point
+from vlae_tf.utils.fields import check
 
 tfb = tfp.bijectors
 
@@ -51,10 +52,7 @@ _MOVES = (tfb.Permute, tfb.Reshape, tfb.Identity)
 
 def check_step(name: str, step: float) -> None:
   """Checks the distance of a lattice's points."""
-  if step not in STEPS:
-    raise ValueError(
-      f'`{name}` must be one of {", ".join(map(repr, STEPS))}, got {step!r}.'
-    )
+  check(name, step, step in STEPS, f'one of {", ".join(map(repr, STEPS))}')
 
 
 class _Rows(NamedTuple):
@@ -212,7 +210,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
     return tfb.Chain([on_lattice(b, step) for b in bijector.bijectors])
   if isinstance(bijector, _MOVES):
     return bijector
-  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
+  if _is_shift(bijector):
     return bijector.with_shift(_OnPoints(step))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
@@ -223,22 +221,23 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
 
 def max_noise(bijector: tfb.Bijector) -> float:
   """Bound of the noise that a flow of `on_lattice` makes latents of."""
-  return MAX_LATENT + MAX_SHIFT * _num_shifts(bijector)
+  return MAX_LATENT + MAX_SHIFT * sum(map(_is_shift, _parts(bijector)))
 
 
-def _num_shifts(bijector):
-  if isinstance(bijector, _CHAIN):
-    return sum(map(_num_shifts, bijector.bijectors))
-  return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
+def _parts(bijector):
+  """The bijectors of a chain, and of the chains in it."""
+  if not isinstance(bijector, _CHAIN):
+    return [bijector]
+  return [part for b in bijector.bijectors for part in _parts(b)]
+
+
+def _is_shift(bijector):
+  return isinstance(bijector, autoregressive_shift.AutoregressiveShift)
 
 
 def without_shifts(bijector: tfb.Bijector) -> tfb.Bijector:
   """The permutations and reshapings of a flow."""
-  if isinstance(bijector, _CHAIN):
-    return tfb.Chain([without_shifts(b) for b in bijector.bijectors])
-  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
-    return tfb.Identity()
-  return bijector
+  return tfb.Chain([b for b in _parts(bijector) if not _is_shift(b)])
 
 
 def nearest(z: tf.Tensor, step: float) -> tf.Tensor:

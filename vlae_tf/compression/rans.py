@@ -15,7 +15,7 @@ pixels can carry a message along.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -71,13 +71,6 @@ class Interval(NamedTuple):
     """-log2 of the probabilities, float64."""
     nats = tf.math.log(tf.cast(self.width, tf.float64))
     return PRECISION - nats * (1 / math.log(2))
-
-
-# From the number of a symbol, a scalar, and slots `[lanes]` in [0, 2**24) to
-# the symbols whose intervals these are in, and the intervals.
-InverseCDF: TypeAlias = Callable[
-  [tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]
-]
 
 
 def push(
@@ -173,9 +166,16 @@ def _push_all(message, intervals):
 
 
 def pop_all(
-  message: Message, num: int, inverse_cdf: InverseCDF, dtype: tf.DType
+  message: Message,
+  num: int,
+  inverse_cdf: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]],
+  dtype: tf.DType,
 ) -> tuple[Message, tf.Tensor]:
-  """Pops symbols `[num, lanes]`, the first one first."""
+  """Pops symbols `[num, lanes]`, the first one first.
+
+  `inverse_cdf` maps the number of a symbol, and slots `[lanes]` in [0, 2**24),
+  to the symbols whose intervals these are in, and the intervals.
+  """
   symbols = tf.TensorArray(dtype, num, element_shape=[message.lanes])
 
   def step(i, message, symbols):

@@ -7,7 +7,6 @@
      https://arxiv.org/abs/1611.02731 (section 4.1)
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
-from vlae_tf.compression import chunks, files, lattice_search
+from vlae_tf.compression import chunks, lossy
 from vlae_tf.compression.exact_model import ExactModel
 from vlae_tf.evaluation import figures, probing
 from vlae_tf.models import vlae as model_lib
@@ -97,22 +96,28 @@ class Measurer:
     progress: Callable[[int], Any] | None = None,
   ) -> Report:
     """Measures `num_rows(steps)` ways to choose latents."""
-    ways: list[Callable[[], tuple]] = [
-      functools.partial(self._lattice, step, moves)
-      for step in steps
-      for moves in (0, _MOVES)
-    ]
     found = []
-    for way in [*ways, self._posterior, self._prior]:
-      found.append(self.measure(*way()))
+    for way in self._ways(steps):
+      found.append(self.measure(*way))
       if progress is not None:
         progress(1)
     rows, draws, likeliest = zip(*found)
     return self.report(list(rows), np.stack(draws), np.stack(likeliest))
 
+  def _ways(self, steps):
+    """Arguments of `measure`, one after the other."""
+    for step in steps:
+      for moves in (0, _MOVES):
+        yield self._lattice(step, moves)
+    z, kl = self.posterior_draws()
+    yield 'posterior', None, kl.mean(), None, z
+    seed = random.stream_seed(self._seed, 'sample')
+    z = self._model.prior().sample(len(self.images), seed=seed).numpy()
+    yield 'prior', None, 0.0, None, z
+
   def _lattice(self, step, moves):
     """Points of a lattice, encoded and decoded."""
-    points = lattice_search.find_points(self._model, self.images, step, moves)
+    points = lossy.find_points(self._model, self.images, step, moves)
     codec = chunks.LossyChunks(self._exact, step)
     net = gross = 0.0
     decoded = []
@@ -124,10 +129,6 @@ class Measurer:
     z = np.float32(np.concatenate(decoded) * step)
     way = 'search' if moves else 'nearest'
     return way, step, net / len(points), gross / len(points), z
-
-  def _posterior(self):
-    z, kl = self.posterior_draws()
-    return 'posterior', None, kl.mean(), None, z
 
   def posterior_draws(self) -> tuple[np.ndarray, np.ndarray]:
     """A latent of each image, and an estimate of KL(q || p) in bits."""
@@ -143,11 +144,6 @@ class Measurer:
       draws.append(z[0])
     return np.concatenate(draws), np.concatenate(rates)
 
-  def _prior(self):
-    seed = random.stream_seed(self._seed, 'sample')
-    z = self._model.prior().sample(len(self.images), seed=seed).numpy()
-    return 'prior', None, 0.0, None, z
-
   def measure(
     self,
     way: str,
@@ -157,8 +153,8 @@ class Measurer:
     z: np.ndarray,
   ) -> tuple[Row, np.ndarray, np.ndarray]:
     """A row, a draw from each latent, and the likeliest image of each."""
-    draws = files.draw(self._model, z, seed=self._seed)[0]
-    likeliest = files.likeliest(self._model, z)
+    draws = lossy.draw(self._model, z, seed=self._seed)[0]
+    likeliest = lossy.likeliest(self._model, z)
     distortion = [
       self._distortion(z[i : i + _AT_ONCE], self.images[i : i + _AT_ONCE])
       for i in range(0, len(z), _AT_ONCE)
@@ -248,21 +244,18 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
   """Charts above originals beside their reconstructions."""
+  rows = report.rows
   shown = [
-    k
-    for k, row in enumerate(report.rows)
-    if row.way not in ('nearest', 'prior')
+    k for k in range(len(rows)) if rows[k].way in ('search', 'posterior')
   ]
-  shown.sort(key=lambda k: -report.rows[k].bits)
+  shown.sort(key=lambda k: -rows[k].bits)
   # Data sets may be sorted by label: originals from all over.
   chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).astype(int)
   columns = [images[chosen]]
   columns += [report.draws[k, chosen] for k in shown]
   columns += [report.likeliest[k, chosen] for k in shown]
   tiles = figures.rows(np.stack(columns, 1), framed=(0,))
-  names = '; '.join(
-    f'{_name(report.rows[k])}: {report.rows[k].bits:.1f} bits' for k in shown
-  )
+  names = '; '.join(f'{_name(rows[k])}: {rows[k].bits:.1f} bits' for k in shown)
   text = (
     f'{caption}. Test images (framed), then a draw from each of these latents, '
     f'then the likeliest image of each, pixel by pixel: {names}.'
@@ -271,10 +264,15 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
   if report.accuracy is not None:
     title = f'labels found (originals {report.accuracy:.2f})'
     above.append(_chart(report, 'accuracy', title))
-  below = figures.captioned(tiles, text, 2)
-  width = max(below.shape[1], sum(part.shape[1] for part in above))
-  parts = [_widened(np.concatenate(above, 1), width), _widened(below, width)]
-  return np.concatenate(parts)
+  parts = [np.concatenate(above, 1), figures.captioned(tiles, text, 2)]
+  width = max(part.shape[1] for part in parts)
+  margins = [((0, 0), (0, width - part.shape[1]), (0, 0)) for part in parts]
+  return np.concatenate(
+    [
+      np.pad(part, margin, constant_values=figures.PAPER)
+      for part, margin in zip(parts, margins)
+    ]
+  )
 
 
 def _chart(report, field, title):
@@ -287,11 +285,3 @@ def _chart(report, field, title):
         for row in sorted(rows, key=lambda row: row.bits)
       ]
   return figures.chart(series, title, 'bits per latent')
-
-
-def _widened(picture, width):
-  """A picture with a margin on its right."""
-  missing = width - picture.shape[1]
-  return np.pad(
-    picture, ((0, 0), (0, missing), (0, 0)), constant_values=figures.PAPER
-  )

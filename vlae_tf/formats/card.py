@@ -46,7 +46,9 @@ def text(name: str, described: description.Description) -> str:
     name=name,
     model=described,
     dataset=about.get('dataset'),
-    scores=[_cells(score) for score in scores],
+    scores=scores,
+    number=_number,
+    with_error=_with_error,
     index=[_indexed(about, score) for score in scores],
     protocol=list(_protocol(about)),
     keras_file=description.KERAS,
@@ -66,31 +68,15 @@ def expected(about: Mapping[str, Any]) -> str:
   )
 
 
-def _cells(score):
-  """A score as the table shows it."""
-  negated = score | {'elbo': -score['elbo']} if 'elbo' in score else score
-  return {
-    'num_images': score['num_images'],
-    'num_samples': score['num_samples'],
-    'split': score.get('split', 'test'),
-    'nll': _with_error(score, 'nll', 2),
-    'negative_elbo': _with_error(negated, 'elbo', 2),
-    'gap': _with_error(score, 'gap', 3),
-    'rate': _with_error(score, 'rate', 2),
-    'rate_bits': _number(score, 'rate_bits', 2),
-    'bits_per_dim': _number(score, 'bits_per_dim', 4),
-  }
-
-
-def _number(score, key, digits):
+def _number(score, key, digits, sign=1):
   value = score.get(key)
-  return NOT_MEASURED if value is None else f'{value:.{digits}f}'
+  return NOT_MEASURED if value is None else f'{sign * value:.{digits}f}'
 
 
-def _with_error(score, key, digits):
+def _with_error(score, key, digits, sign=1):
   error = score.get(f'{key}_stderr')
   spread = '' if error is None else f' +- {error:.{digits}f}'
-  return f'{_number(score, key, digits)}{spread}'
+  return f'{_number(score, key, digits, sign)}{spread}'
 
 
 def _indexed(about, score):

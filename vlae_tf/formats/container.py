@@ -1,4 +1,4 @@
-"""Reading and writing `.vlae` files chunk by chunk, see `docs/format.md`.
+"""Reading, writing and salvaging `.vlae` files by chunk, see `docs/format.md`.
 
 The bytes of a chunk's payload are not interpreted here.
 """
@@ -9,10 +9,8 @@ import itertools
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
-
-import numpy as np
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from vlae_tf.formats import layout
 from vlae_tf.formats.layout import Header
@@ -29,7 +27,7 @@ class Archive:
     self.path = path
     self.file, size = layout.open_file(path)
     try:
-      with self._errors():
+      with _errors(path):
         self.parsed = layout.read(self.file, 0, size)
         _check_size(self.parsed, size)
     except BaseException:
@@ -43,26 +41,16 @@ class Archive:
   def __exit__(self, *exception) -> None:
     self.file.close()
 
-  @contextlib.contextmanager
-  def _errors(self):
-    """Completes error messages by the path."""
-    try:
-      yield
-    except ValueError as error:
-      raise ValueError(f'{self.path} {error}.') from error
-    except OSError as error:
-      raise ValueError(f'Cannot read {self.path}: {error}.') from error
-
   def payload(self, chunk: int) -> bytes:
     """The bytes of a chunk, as they were written."""
     self.header.images_of(chunk)  # Checks the number.
     start, length, crc = self.parsed.index.chunk(chunk)
-    with self._errors():
+    with _errors(self.path):
       self.file.seek(self.parsed.length + start)
       found = self.file.read(length)
       if layout.crc_of(self.header, chunk, found) != crc:
         raise ValueError(
-          f'has a damaged chunk: {places(self.header, chunk, chunk)} is lost'
+          f'has a damaged chunk: {_places(self.header, chunk, chunk)} is lost'
         )
     return found
 
@@ -70,27 +58,38 @@ class Archive:
     """Reads the whole file and checks all sums."""
     for chunk in range(self.header.num_chunks):
       self.payload(chunk)
-    with self._errors():
-      check_trailer(self.file, self.parsed)
+    with _errors(self.path):
+      _check_trailer(self.file, self.parsed)
 
 
-def check_trailer(file: BinaryIO, parsed: layout.Parsed) -> None:
+@contextlib.contextmanager
+def _errors(path):
+  """Completes error messages by the path."""
+  try:
+    yield
+  except ValueError as error:
+    raise ValueError(f'{path} {error}.') from error
+  except OSError as error:
+    raise ValueError(f'Cannot read {path}: {error}.') from error
+
+
+def _check_trailer(file, parsed):
   """Compares the trailer, if any, with the header that it copies."""
   if len(parsed.index) == 1:
     return
   length = parsed.length
   start = length + parsed.index.total
-  copies = blocks(file, 0, length), blocks(file, start, length)
+  copies = _blocks(file, 0, length), _blocks(file, start, length)
   same = all(a == b for a, b in zip(*copies))
   file.seek(start + length)
-  end = layout.trailer_end(length)
+  end = length.to_bytes(layout.LENGTH_BYTES, 'little')
   if not same or file.read(layout.LENGTH_BYTES) != end:
     raise ValueError(
       'has a damaged trailer, which is needed only where the header is damaged'
     )
 
 
-def places(header: Header, first: int, last: int) -> str:
+def _places(header, first, last):
   """Names a range of chunks and their images, for messages."""
   start, end = header.images_of(first)[0], header.images_of(last)[-1]
   chunks = f'chunk {first}' if first == last else f'chunks {first} to {last}'
@@ -111,7 +110,7 @@ def _check_size(parsed, size):
     raise ValueError(f'has trailing bytes: it must have {expected}, got {size}')
 
 
-def blocks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+def _blocks(file, start, length):
   """The bytes of a part of a file, `_BLOCK` at a time."""
   while length:
     file.seek(start)
@@ -121,39 +120,6 @@ def blocks(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
     yield block
     start += len(block)
     length -= len(block)
-
-
-def chunks_with(header: Header, images: Sequence[int]) -> list[int]:
-  """Numbers of the chunks of some images, or of all if none is given."""
-  if not images:
-    return list(range(header.num_chunks))
-  return sorted({header.chunk_of(image)[0] for image in images})
-
-
-class Picked:
-  """Selection of images from chunks, by number, or of all their images."""
-
-  def __init__(
-    self, header: Header, chunks: Sequence[int], images: Sequence[int]
-  ):
-    self._header, self._images = header, images
-    self.num_decoded = sum(len(header.images_of(chunk)) for chunk in chunks)
-    self.num_wanted = len(images) or self.num_decoded
-
-  def pick(
-    self, parts: Iterable[tuple[int, np.ndarray]]
-  ) -> Iterator[np.ndarray]:
-    """The images of each chunk in order, or the selected ones one by one."""
-    found = {}
-    for chunk, images in parts:
-      if not self._images:
-        yield images
-        continue
-      for number, image in zip(self._header.images_of(chunk), images):
-        if number in self._images:
-          found[number] = image
-    for number in self._images:
-      yield found[number][None]
 
 
 def write(
@@ -170,7 +136,7 @@ def write(
   with _spool(out) as spool:
     _fill(spool, out, header, index, payloads)
     files.check_new_file(out, overwrite, SUFFIX)  # It may have come meanwhile.
-    _assemble(out, header, index, [blocks(spool, 0, index.total)])
+    _assemble(out, header, index, [_blocks(spool, 0, index.total)])
 
 
 def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
@@ -192,8 +158,8 @@ def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
   with _spool(path) as spool:
     _fill(spool, path, after, index, payloads)
     _check_unchanged(archive, path)
-    old = blocks(archive.file, start, kept)
-    new = blocks(spool, 0, index.total - kept)
+    old = _blocks(archive.file, start, kept)
+    new = _blocks(spool, 0, index.total - kept)
     _assemble(path, after, index, [old, new])
   return after
 
@@ -263,4 +229,96 @@ def _assemble(path, header, index, parts):
     for block in itertools.chain(*parts):
       file.write(block)
     if len(index) > 1:
-      file.write(packed + layout.trailer_end(len(packed)))
+      file.write(packed + len(packed).to_bytes(layout.LENGTH_BYTES, 'little'))
+
+
+class Salvaged(NamedTuple):
+  """Contents of a file that could be read."""
+
+  header: Header
+  payloads: dict[int, bytes]  # Of intact chunks, by number.
+  messages: list[str]  # Damage and lost images; none for an intact file.
+
+
+def salvage(path: str | os.PathLike) -> Salvaged:
+  """Reads all intact chunks, wherever the file is damaged."""
+  # If the header is damaged, the trailer has a copy. Each chunk is looked for
+  # at its distance from the start and at that from the end, and recognised by
+  # its CRC-32: missing or added bytes cost only the chunk that they are in.
+  file, size = layout.open_file(path)
+  with file, _errors(path):
+    parsed, messages = _find_header(file, size)
+    shift = size - parsed.file_size
+    if shift:
+      messages.append(
+        f'{abs(shift)} bytes are {"missing" if shift < 0 else "too many"}'
+      )
+    elif not messages:
+      try:
+        _check_trailer(file, parsed)
+      except ValueError as error:
+        messages.append(f'the file {error}')
+    payloads, lost = _find_chunks(file, size, parsed)
+  return Salvaged(parsed.header, payloads, messages + lost)
+
+
+def _find_header(file, size):
+  """The header, from the start or else the trailer, and messages."""
+  try:
+    return layout.read(file, 0, size), []
+  except ValueError as error:
+    why = str(error)
+  try:
+    return _read_trailer(file, size), [f'the file {why}; its trailer is used']
+  except ValueError as error:
+    raise ValueError(
+      f'{why}; and at its end is no header, either: the file read from there '
+      f'{error}'
+    ) from error
+
+
+def _read_trailer(file, size):
+  end = size - layout.LENGTH_BYTES
+  if end < 0:
+    raise ValueError('is cut short')
+  file.seek(end)
+  length = int.from_bytes(file.read(layout.LENGTH_BYTES), 'little')
+  if length > end:
+    raise ValueError(f'has no {length} bytes of a header')
+  return layout.read(file, end - length, end)
+
+
+def _find_chunks(file, size, parsed):
+  """Payloads by number, and messages about lost chunks."""
+  payloads = {}
+  lost: list[list[tuple[int, str]]] = []  # Runs of chunks of one reason.
+  for chunk in range(len(parsed.index)):
+    found, why = _find_chunk(file, size, parsed, chunk)
+    if found is not None:
+      payloads[chunk] = found
+    elif lost and lost[-1][-1] == (chunk - 1, why):
+      lost[-1].append((chunk, why))
+    else:
+      lost.append([(chunk, why)])
+  messages = []
+  for run in lost:
+    (first, why), (last, _) = run[0], run[-1]
+    is_lost = 'is lost' if first == last else 'are lost'
+    places = _places(parsed.header, first, last)
+    messages.append(f'{places} {is_lost}: {why}')
+  return payloads, messages
+
+
+def _find_chunk(file, size, parsed, chunk):
+  """A payload or None, and why it is None."""
+  start, length, crc = parsed.index.chunk(chunk)
+  start += parsed.length
+  beyond = start + length > size
+  from_end = start + size - parsed.file_size
+  for place in dict.fromkeys((start, from_end)):
+    if 0 <= place <= size - length:
+      file.seek(place)
+      found = file.read(length)
+      if layout.crc_of(parsed.header, chunk, found) == crc:
+        return found, ''
+  return None, 'beyond the end of the file' if beyond else 'damaged'

@@ -21,6 +21,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from vlae_tf.utils.fields import check
+
 FORMAT, VERSION = 'vlae_tf', 1
 # Floats are written as they are, or rounded to half of the bytes.
 DTYPES = ('float32', 'float16')
@@ -50,41 +52,33 @@ class Description:
   about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
-    for name, sizes in (
-      ('image_shape', self.image_shape),
-      ('code_shape', self.code_shape),
-    ):
+    for name in ('image_shape', 'code_shape'):
+      sizes = getattr(self, name)
       fits = isinstance(sizes, list | tuple) and all(map(_is_size, sizes))
-      if name == 'image_shape':
-        fits = fits and len(sizes) == 3
-      _check(name, sizes, fits, 'a list of integers')
+      fits = fits and (name == 'code_shape' or len(sizes) == 3)
+      check(name, sizes, fits, 'a list of integers')
       object.__setattr__(self, name, tuple(sizes))
     fits = _is_size(self.num_weights)
-    _check('num_weights', self.num_weights, fits, 'an integer')
+    check('num_weights', self.num_weights, fits, 'an integer')
     for name in ('parts', 'files', 'about', 'config'):
       value = getattr(self, name)
       fits = isinstance(value, Mapping) or (name == 'config' and value is None)
-      _check(name, value, fits, 'a JSON object')
+      check(name, value, fits, 'a JSON object')
     fits = self.weights_dtype in DTYPES
-    _check('weights_dtype', self.weights_dtype, fits, f'one of {DTYPES}')
+    check('weights_dtype', self.weights_dtype, fits, f'one of {DTYPES}')
     for name, entry in self.files.items():
       fits = name in (TENSORS, KERAS) and _is_sums(entry)
       needs = f'bytes and sha256 of {TENSORS} and {KERAS}'
-      _check('files', {name: entry}, fits, needs)
+      check('files', {name: entry}, fits, needs)
     for name, kind, needs in (
       ('dataset', str, 'a string'),
       ('environment', Mapping, 'a JSON object'),
     ):
       value = self.about.get(name)
-      _check(f'about.{name}', value, isinstance(value, kind | None), needs)
+      check(f'about.{name}', value, isinstance(value, kind | None), needs)
     scores = self.about.get('scores', [])
     fits = isinstance(scores, list) and all(map(_is_score, scores))
-    _check('about.scores', scores, fits, 'a list of scores as of `evaluate`')
-
-
-def _check(name, value, fits, needs):
-  if not fits:
-    raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
+    check('about.scores', scores, fits, 'a list of scores as of `evaluate`')
 
 
 def _is_size(value):

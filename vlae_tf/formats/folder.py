@@ -27,6 +27,7 @@ from vlae_tf.formats import card, description
 from vlae_tf.formats.description import KERAS, TENSORS
 from vlae_tf.utils import checks
 from vlae_tf.utils import files as files_lib
+from vlae_tf.utils.fields import check
 
 CONFIG, CARD = 'config.json', 'README.md'
 _KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
@@ -167,10 +168,8 @@ def _read_checked(path, sums):
 
 def check_dtype(dtype: str) -> None:
   """Checks the float type of weights in a file."""
-  if dtype not in description.DTYPES:
-    raise ValueError(
-      f'`dtype` must be one of {description.DTYPES}, got {dtype!r}.'
-    )
+  fits = dtype in description.DTYPES
+  check('dtype', dtype, fits, f'one of {description.DTYPES}')
 
 
 def encode_weights(

@@ -13,6 +13,8 @@ import stat
 import zlib
 from typing import BinaryIO
 
+from vlae_tf.utils.fields import check
+
 # The top bit of the V is set and the end of a line follows, so that a transfer
 # as text, in seven bits or with another encoding, is detected by its result.
 MAGIC = b'\xd6\r\n'
@@ -66,27 +68,18 @@ class Header:
     ):
       value = getattr(self, name)
       fits = value in choices and not isinstance(value, bool)
-      _check(name, value, fits, f'one of {choices}')
+      check(name, value, fits, f'one of {choices}')
     _check_integer('count', self.count, 1, MAX_COUNT)
     _check_integer('chunk_size', self.chunk_size, 1, MAX_CHUNK_VALUES)
     _check_integer('arithmetic', self.arithmetic, 1, MAX_ARITHMETIC)
-    _check(
-      'fingerprint',
-      self.fingerprint,
-      isinstance(self.fingerprint, bytes)
-      and len(self.fingerprint) == FINGERPRINT_BYTES,
-      f'{FINGERPRINT_BYTES} bytes',
-    )
-    _check(
-      'image_shape',
-      self.image_shape,
-      isinstance(self.image_shape, tuple)
-      and len(self.image_shape) == 3
-      and all(type(n) is int and 1 <= n <= MAX_SIDE for n in self.image_shape),
-      'a tuple of height, width and channels, each an integer from 1 to '
-      f'{MAX_SIDE}',
-    )
-    values = self.chunk_size * math.prod(self.image_shape)
+    given, shape = self.fingerprint, self.image_shape
+    fits = isinstance(given, bytes) and len(given) == FINGERPRINT_BYTES
+    check('fingerprint', given, fits, f'{FINGERPRINT_BYTES} bytes')
+    fits = isinstance(shape, tuple) and len(shape) == 3
+    fits = fits and all(type(n) is int and 1 <= n <= MAX_SIDE for n in shape)
+    needs = 'a tuple of height, width and channels, each an integer from 1 to '
+    check('image_shape', shape, fits, f'{needs}{MAX_SIDE}')
+    values = self.chunk_size * math.prod(shape)
     if values > MAX_CHUNK_VALUES:
       raise ValueError(
         f'`chunk_size` must keep a chunk to {MAX_CHUNK_VALUES} values, got '
@@ -114,20 +107,15 @@ class Header:
     first = chunk * self.chunk_size
     return range(first, min(first + self.chunk_size, self.count))
 
-  def chunk_of(self, image: int) -> tuple[int, int]:
-    """The chunk of an image, and its place there."""
+  def chunk_of(self, image: int) -> int:
+    """Number of the chunk of an image."""
     _check_integer('image', image, 0, self.count - 1)
-    return divmod(image, self.chunk_size)
-
-
-def _check(name, value, fits, needs):
-  if not fits:
-    raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
+    return image // self.chunk_size
 
 
 def _check_integer(name, value, least, most):
   fits = type(value) is int and least <= value <= most
-  _check(name, value, fits, f'an integer from {least} to {most}')
+  check(name, value, fits, f'an integer from {least} to {most}')
 
 
 def encode_varint(value: int) -> bytes:
@@ -198,11 +186,6 @@ def pack(header: Header, index: Index) -> bytes:
     packed += encode_varint(length) + crc.to_bytes(_SUM_BYTES, 'little')
   packed += binascii.crc_hqx(packed, 0xFFFF).to_bytes(_CHECK_BYTES, 'little')
   return bytes(packed)
-
-
-def trailer_end(length: int) -> bytes:
-  """The last bytes of a trailer: length of the header before them."""
-  return length.to_bytes(LENGTH_BYTES, 'little')
 
 
 def _settings(header):

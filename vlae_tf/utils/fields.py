@@ -22,6 +22,12 @@ def field(
   return dataclasses.field(default=default, metadata=metadata)
 
 
+def check(name: str, value: Any, fits: bool, needs: str) -> None:
+  """Raises a `ValueError` with a requirement, in words, that is not met."""
+  if not fits:
+    raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
+
+
 def checked(field: dataclasses.Field, value: Any) -> Any:
   """A value of a field, checked and converted to its Python type."""
   kind: Any = field.type

@@ -1,17 +1,18 @@
-"""Search for the lattice points that code images lossily at the least cost."""
+"""Lossy coding: lattice points of images, and images of lattice points."""
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.compression import codecs, lattice
+from vlae_tf.compression import chunks, codecs, lattice
 from vlae_tf.compression.rans import PRECISION
-from vlae_tf.evaluation import latents
+from vlae_tf.evaluation import latents, sampling
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, random
 
 tfb = tfp.bijectors
 
@@ -139,3 +140,53 @@ def _order(bijector, event_shape):
     tf.reshape(numbers, [1, *event_shape])
   )
   return tf.cast(tf.round(tf.reshape(moved, [-1])), tf.int32)
+
+
+# Reconstructions from lossy files. Networks compute in floats here, and another
+# device may choose another value of a pixel whose probability is near a half.
+
+
+def reconstructions(
+  model: model_lib.VLAE,
+  points: Iterable[np.ndarray],
+  step: float,
+  draws: int | None = 1,
+  seed: int = 0,
+) -> Iterator[np.ndarray]:
+  """Images of parts of a lossy file: some draws of each, or the likeliest."""
+  for k, part in enumerate(points):
+    z = np.float32(part * step)
+    if draws is None:
+      found = likeliest(model, z)
+    else:
+      part_seed = (seed + k * 7_919) % random.MAX_SEED
+      found = np.swapaxes(draw(model, z, draws, part_seed), 0, 1)
+      found = found.reshape(-1, *found.shape[2:])
+    yield chunks.as_images(model, found)
+
+
+def draw(
+  model: model_lib.VLAE, z: np.ndarray, num: int = 1, seed: int = 0
+) -> np.ndarray:
+  """Draws `x ~ p(x|z)`, `[num, num_latents, height, width, channels]`."""
+  checks.integer('num', num, 1)
+  checks.integer('seed', seed, 0, random.MAX_SEED)
+  return sampling.from_codes(model, _checked(model, z), num, seed).numpy()
+
+
+def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:
+  """The likeliest value of each pixel given those before it, greedily."""
+  z, size = _checked(model, z), sampling.AT_ONCE
+  found = []
+  for start in range(0, len(z), size):
+    law = model.likelihood(z[start : start + size])
+    # Without this method, pixels are independent.
+    found.append(getattr(law, 'likeliest', law.mode)().numpy())
+  return np.concatenate(found)
+
+
+def _checked(model, z):
+  checks.ends_in('z', z, model.event_shape)
+  if not len(z):
+    raise ValueError('`z` must not be empty, got none.')
+  return tf.convert_to_tensor(z, tf.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlae_tf.compression import baselines
+from vlae_tf.compression import size_report
 
 _DECODERS = {
   'gzip': gzip.decompress,
@@ -51,9 +51,9 @@ each_kind = pytest.mark.parametrize('images', _CASES.values(), ids=_CASES)
 @each_kind
 @pytest.mark.parametrize('codec', ['png', 'webp', 'tiff'])
 def test_pillow_reads_the_images_back(images, codec):
-  sheets = baselines.sheets(images)
+  sheets = size_report.sheets(images)
   for image in [*images, *sheets]:
-    encoded = baselines.encode(codec, image)
+    encoded = size_report.encode(codec, image)
     if codec == 'tiff' and images.dtype == np.uint8:
       assert encoded is None
     else:
@@ -64,7 +64,7 @@ def test_pillow_reads_the_images_back(images, codec):
 @pytest.mark.parametrize('codec', _DECODERS)
 def test_standard_library_reads_the_images_back(images, codec):
   for image in images:
-    data = _DECODERS[codec](baselines.encode(codec, image))
+    data = _DECODERS[codec](size_report.encode(codec, image))
     read = np.frombuffer(data, np.uint8)
     if image.dtype == bool:
       assert len(data) == -(-image.size // 8)
@@ -84,7 +84,7 @@ def test_sizes_are_those_of_the_libraries(images):
     return bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))
 
   rows = [in_bytes(image) for image in images]
-  measured = baselines.measure(images)
+  measured = size_report.measure(images)
   for codec, encode in {
     'gzip': lambda data: gzip.compress(data, compresslevel=9, mtime=0),
     'bz2': lambda data: bz2.compress(data, 9),
@@ -98,7 +98,7 @@ def test_sizes_are_those_of_the_libraries(images):
 
 def test_xz_of_much_is_that_of_the_largest_dictionary():
   image = _noise([1, 700, 400, 1])[0]
-  encoded = baselines.encode('xz', np.concatenate([image, image]))
+  encoded = size_report.encode('xz', np.concatenate([image, image]))
   # The second half is a copy, further back than the smallest one reaches.
   assert image.size < len(encoded) < 1.1 * image.size
 
@@ -108,8 +108,8 @@ def test_eight_black_pixels_in_gzip_are_counted_by_hand():
   # A byte 255 takes 9 bits, after 3 of the block and before 7 of its end; there
   # are 10 bytes before the block and 8 behind it.
   lone = 10 + (3 + 9 + 7 + 5) // 8 + 8
-  assert baselines.packed(images[0]) == b'\xff'
-  measured = baselines.measure(images)
+  assert size_report.packed(images[0]) == b'\xff'
+  measured = size_report.measure(images)
   assert measured['gzip'] == {
     'one_by_one': 3 * lone,
     'together': 10 + (3 + 3 * 9 + 7 + 3) // 8 + 8,
@@ -118,7 +118,7 @@ def test_eight_black_pixels_in_gzip_are_counted_by_hand():
 
 def test_sheets_hold_every_image_in_its_place():
   images = _noise([7, 3, 5, 3])
-  column, grid = baselines.sheets(images)
+  column, grid = size_report.sheets(images)
   assert column.shape == (7 * 3, 5, 3)
   # Three columns of width 5, three rows of height 3.
   assert grid.shape == (9, 15, 3)
@@ -131,20 +131,20 @@ def test_sheets_hold_every_image_in_its_place():
 
 @pytest.mark.parametrize('shape', [(2, 9), (9, 2), (5, 5)])
 def test_grid_is_nearly_square(shape):
-  _, grid = baselines.sheets(np.zeros([200, *shape, 1], bool))
+  _, grid = size_report.sheets(np.zeros([200, *shape, 1], bool))
   height, width, _ = grid.shape
   assert 0.7 < height / width < 1.4
 
 
 @each_kind
 def test_together_is_the_smaller_sheet(images):
-  measured = baselines.measure(images)
+  measured = size_report.measure(images)
   for codec, options in {
     'png': {'optimize': True},
     'webp': {'lossless': True, 'quality': 100, 'method': 6, 'exact': True},
   }.items():
     sizes = []
-    for sheet in baselines.sheets(images):
+    for sheet in size_report.sheets(images):
       file = io.BytesIO()
       pixels = sheet if sheet.shape[-1] == 3 else sheet[..., 0]
       Image.fromarray(pixels).save(file, format=codec.upper(), **options)
@@ -155,30 +155,30 @@ def test_together_is_the_smaller_sheet(images):
 def test_webp_has_no_sheet_that_is_too_long():
   # The column is too long, the grid is not.
   images = np.zeros([20, 1000, 1, 1], bool)
-  measured = baselines.measure(images)
-  grid = baselines.encode('webp', baselines.sheets(images)[1])
+  measured = size_report.measure(images)
+  grid = size_report.encode('webp', size_report.sheets(images)[1])
   assert measured['webp']['together'] == len(grid)
   wide = np.zeros([1, 1, 16384, 1], bool)
-  assert baselines.measure(wide)['webp'] == {
+  assert size_report.measure(wide)['webp'] == {
     'one_by_one': None,
     'together': None,
   }
-  assert baselines.encode('webp', wide[0, :, 1:]) is not None
+  assert size_report.encode('webp', wide[0, :, 1:]) is not None
 
 
 def test_pictures_of_other_channels_have_codecs_of_bytes_alone():
-  measured = baselines.measure(np.zeros([2, 4, 4, 2], np.uint8))
+  measured = size_report.measure(np.zeros([2, 4, 4, 2], np.uint8))
   assert measured['png'] == {'one_by_one': None, 'together': None}
   assert None not in measured['gzip'].values()
 
 
 def test_gzip_says_no_time():
-  assert baselines.encode('gzip', _CASES['binary'][0])[4:8] == bytes(4)
+  assert size_report.encode('gzip', _CASES['binary'][0])[4:8] == bytes(4)
 
 
 @pytest.mark.parametrize('codec', ['png', 'tiff', 'webp'])
 def test_files_hold_no_words(codec):
-  encoded = baselines.encode(codec, _CASES['binary'][0])
+  encoded = size_report.encode(codec, _CASES['binary'][0])
   for words in (b'tEXt', b'iTXt', b'tIME', b'pHYs', b'EXIF', b'XMP', b'ICCP'):
     assert words not in encoded
   if codec == 'tiff':
@@ -194,13 +194,13 @@ def test_best_is_the_smallest_that_there_is():
     'b': {'one_by_one': 7, 'together': 5},
     'c': {'one_by_one': 8, 'together': 4},
   }
-  assert baselines.best(measured, 'one_by_one') == ('b', 7)
-  assert baselines.best(measured, 'together') == ('c', 4)
+  assert size_report.best(measured, 'one_by_one') == ('b', 7)
+  assert size_report.best(measured, 'together') == ('c', 4)
 
 
 def test_progress_adds_up_to_the_images():
   told = []
-  baselines.measure(_CASES['binary'], told.append)
+  size_report.measure(_CASES['binary'], told.append)
   assert sum(told) == 5
 
 
@@ -214,4 +214,4 @@ def test_progress_adds_up_to_the_images():
 )
 def test_what_is_no_images_is_refused(images, message):
   with pytest.raises(ValueError, match=message):
-    baselines.measure(images)
+    size_report.measure(images)
