@@ -100,7 +100,11 @@ class AutoregressiveFlowPrior(_FlowPrior):
       autoregressive_shift.AutoregressiveShift(network, network.unroll)
       for network in self._networks
     ]
-    return autoregressive_shift.chain(steps, self.event_shape)
+    flow = autoregressive_shift.chain(steps, (self._size,))
+    if len(self.event_shape) == 1:
+      return flow
+    reshape = tfb.Reshape(self.event_shape, [self._size])
+    return tfb.Chain([reshape, *flow.bijectors], name='flow')
 
 
 @serialization.register
@@ -156,18 +160,13 @@ class PixelCNNFlowPrior(_FlowPrior):
   def bijector(self) -> tfb.Bijector:
     """The flow `f` from noise to latents, both of shape `event_shape`."""
     self.build_once()
-    reverse = [
-      tfb.Permute(list(reversed(range(self.event_shape[axis]))), axis=axis)
-      for axis in self._REVERSED
-    ]
-    steps = []
-    for network in self._networks:
-      shift = autoregressive_shift.AutoregressiveShift(
+    steps = [
+      autoregressive_shift.AutoregressiveShift(
         network.shift, network.unroll_shift, event_ndims=3
       )
-      steps += [shift, *reverse]
-    # TFP would name it after all of its steps, in every operation.
-    return tfb.Chain(steps[: -len(reverse)], name='flow')
+      for network in self._networks
+    ]
+    return autoregressive_shift.chain(steps, self.event_shape, self._REVERSED)
 
 
 @serialization.register
