@@ -67,12 +67,9 @@ class AutoregressiveImage(tfd.Distribution):
   ):
     parameters = dict(locals())
     with tf.name_scope(name) as name:
-      self._network = network
+      self._network, self._unroll, self._order = network, unroll, order
       self._features = tf.convert_to_tensor(features)
-      self._channels = channels
-      self._pixel_law = pixel_law
-      self._unroll = unroll
-      self._order = order
+      self._channels, self._pixel_law = channels, pixel_law
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -110,15 +107,11 @@ class AutoregressiveImage(tfd.Distribution):
     return np.arange(math.prod(self.event_shape[:2]))
 
   def decide(self, update: Update, state: Any = ()) -> tuple[tf.Tensor, Any]:
-    """Lets every pixel be decided from its parameters, as by a decoder.
+    """Decides every pixel from its parameters, as an entropy decoder does.
 
-    Args:
-      update: Decides the pixels of a wavefront; its noise is an empty tuple.
-      state: Nest of tensors that it carries from wavefront to wavefront.
-
-    Returns:
-      Images `batch_shape + event_shape`, the batch of one axis, and the last
-      state.
+    The noise of `update` is an empty tuple; `state` is a nest of tensors that
+    it carries along. Returns images `batch_shape + event_shape`, the batch of
+    one axis, and the last state.
     """
     return self._method('incremental')(self._features, (), update, state)
 
@@ -158,10 +151,10 @@ class AutoregressiveImage(tfd.Distribution):
     return tf.ensure_shape(params, static.concatenate(params_shape))
 
   def conditionals(self, image: tf.Tensor) -> tfd.Distribution:
-    """The distributions of the pixels given those before them.
+    """Distributions of the pixels of an image, each given those before it.
 
-    Of an image `[..., height, width, channels]` they have batch shape `[...,
-    height, width]` and event shape `[channels]`.
+    An image `[..., height, width, channels]` gives batch shape `[..., height,
+    width]` and event shape `[channels]`.
     """
     return self._pixel_law.distribution(self.params(image))
 
@@ -207,9 +200,7 @@ class AutoregressiveImage(tfd.Distribution):
 
     Returns:
       Images of shape `sample_shape + batch_shape + [height, width, channels]`.
-
-    Raises:
-      ValueError: `image` or `given_mask` is not of the features' size.
+      An `image` or a mask of another size raises `ValueError`.
     """
     sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
     uniforms = self._uniforms(sample_shape, seed)
@@ -331,7 +322,6 @@ class _Draw:
   pixel_law: pixel_distributions.PixelLaw
 
   def __call__(self, uniforms, params, state, front):
-    del front
     return self.pixel_law.quantile(params, uniforms), state
 
 
@@ -342,7 +332,6 @@ class _Mode:
   pixel_law: pixel_distributions.PixelLaw
 
   def __call__(self, noise, params, state, front):
-    del noise, front
     return self.pixel_law.distribution(params).mode(), state
 
 

@@ -11,7 +11,6 @@
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -103,17 +102,18 @@ class AutoregressiveShift(tfb.Bijector):
 
 
 def chain(
-  steps: Sequence[tfb.Bijector], event_shape: Sequence[int]
-) -> tfb.Bijector:
-  """Flows over a latent's elements; their order is reversed in between [2]."""
-  size = math.prod(event_shape)
-  reverse = list(reversed(range(size)))
-  parts = [part for step in steps for part in (step, tfb.Permute(reverse))]
-  parts = parts[:-1]
-  if len(event_shape) > 1:
-    parts = [tfb.Reshape(event_shape, [size]), *parts]
+  steps: Sequence[tfb.Bijector],
+  event_shape: Sequence[int],
+  axes: Sequence[int] = (-1,),
+) -> tfb.Chain:
+  """Chains flows; events are reversed along some axes in between [2]."""
+  reverse = [
+    tfb.Permute(list(reversed(range(event_shape[axis]))), axis=axis)
+    for axis in axes
+  ]
+  parts = [part for step in steps for part in (step, *reverse)]
   # TFP would name it after all of its steps, in every operation.
-  return tfb.Chain(parts, name='flow')
+  return tfb.Chain(parts[: -len(reverse)], name='flow')
 
 
 @dataclasses.dataclass(frozen=True)

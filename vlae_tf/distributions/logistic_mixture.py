@@ -17,16 +17,16 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf.distributions import pixel_distributions
-from vlae_tf.utils import serialization
+from vlae_tf.utils import checks, serialization
 
 tfd = tfp.distributions
 
 # Narrower logistics have all but e**-4 of their mass on one level, wider ones
 # all but that on the first and the last.
 MAX_LOG_SCALE = 7.0
-# Of a parameter of zero: 47 levels. Parameters of mean 0 and deviation 1, as a
-# fresh network gives, take 9.16 bits a channel of CIFAR-10 so, and 9.28 or 9.49
-# with twice or half the scale; zeros take 8.09, and 8.64 or 8.40.
+# Log-scale of a zero parameter: 47 levels. Parameters of a fresh network, of
+# mean 0 and deviation 1, take 9.16 bits per channel of CIFAR-10, and 9.28 or
+# 9.49 with twice or half the scale; zeros take 8.09, and 8.64 or 8.40.
 LOG_SCALE = -1.0
 LEVELS = 256
 _MIDDLE = (LEVELS - 1) / 2
@@ -44,7 +44,7 @@ def num_channels(num_params: int, components: int) -> int:
 
 
 def _num_parts(channels):
-  # Of a component: its weight, means and scales, and coefficients.
+  # A component has a weight, means and scales, and coefficients.
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
 
@@ -71,18 +71,13 @@ class LogisticMixturePixel:
   >>> bool(grey == -np.inf)  # There is no level 127.5.
   True
 
-  Attributes:
-    components: Number of components, shared by all channels of a pixel.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
-  components: int = 10
+  components: int = 10  # Shared by all channels of a pixel.
 
   def __post_init__(self):
-    if self.components < 1:
-      raise ValueError(
-        f'`components` must be at least 1, got {self.components}.'
-      )
+    checks.integer('components', self.components, 1)
 
   def num_params(self, channels: int) -> int:
     """Number of logits, means, scales and coefficients, for 1 or 3 channels.
@@ -94,7 +89,6 @@ class LogisticMixturePixel:
     return self.components * _num_parts(channels)
 
   def num_uniforms(self, channels: int) -> int:
-    """One a channel."""
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.utils import registry, serialization
+from vlae_tf.utils import checks, registry, serialization
 
 tfd = tfp.distributions
 
@@ -37,22 +37,18 @@ class PixelLaw(Protocol):
   @property
   def kinds(self) -> tuple[str, ...]:
     """The kinds of pixels it is defined on, see `ImageData`."""
-    ...
 
   def num_params(self, channels: int) -> int:
     """Number of parameters of a pixel of `channels`."""
-    ...
 
   def num_uniforms(self, channels: int) -> int:
     """Number of uniform variates for a draw of a pixel of `channels`."""
-    ...
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
     """The distribution of pixels in [0, 1], of event shape `[channels]`.
 
     Its batch shape is that of the parameters, `[..., num_params]`.
     """
-    ...
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """A draw from the distribution, as a function of uniform noise.
@@ -60,7 +56,6 @@ class PixelLaw(Protocol):
     Shapes `[..., num_params]` and `[..., num_uniforms] -> [..., channels]`; the
     noise is in [0, 1).
     """
-    ...
 
 
 def check_kind(pixel: PixelLaw, kind: str) -> None:
@@ -91,22 +86,18 @@ class BernoulliPixel:
   kinds: ClassVar[tuple[str, ...]] = ('binary', 'grey')
 
   def num_params(self, channels: int) -> int:
-    """One logit a channel."""
     return channels
 
   def num_uniforms(self, channels: int) -> int:
-    """One a channel."""
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of `params`, logits of shape `[..., channels]`."""
     return tfd.Independent(
       tfd.Bernoulli(logits=params, dtype=params.dtype),
       reinterpreted_batch_ndims=1,
     )
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """One where `uniforms` are less than the means, else zero."""
     return tf.cast(uniforms < tf.sigmoid(params), params.dtype)
 
 
@@ -129,27 +120,21 @@ class CategoricalPixel:
   >>> pixel.distribution(tf.zeros([768])).mean().numpy().round(3)
   array([0.5, 0.5, 0.5], dtype=float32)
 
-  Attributes:
-    levels: Number of levels, 256 in the images of this package.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
-  levels: int = 256
+  levels: int = 256  # As in the images of this package.
 
   def __post_init__(self):
-    if self.levels < 2:
-      raise ValueError(f'`levels` must be at least 2, got {self.levels}.')
+    checks.integer('levels', self.levels, 2)
 
   def num_params(self, channels: int) -> int:
-    """One logit a level and channel."""
     return self.levels * channels
 
   def num_uniforms(self, channels: int) -> int:
-    """One a channel."""
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of `params`, logits `[..., channels * levels]`."""
     params = tf.convert_to_tensor(params)
     values = level_values(self.levels, params.dtype)
     return tfd.Independent(

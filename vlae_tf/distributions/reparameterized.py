@@ -32,16 +32,10 @@ _Transformed = tfd.TransformedDistribution.__base__
 def diagonal_gaussian(
   mean: tf.Tensor, scale: tf.Tensor, event_ndims: int = 1
 ) -> tfd.Distribution:
-  """`N(mean, diag(scale^2))` over the last axes.
+  """`N(mean, diag(scale^2))`, an event being the last `event_ndims` axes.
 
-  Args:
-    mean: `Tensor` of shape `[..., *event_shape]`.
-    scale: `Tensor` of the same shape, positive.
-    event_ndims: Number of axes of an event.
-
-  Returns:
-    A `tfd.Distribution` of event shape `event_shape`; log-probabilities are in
-    nats.
+  Both have shape `[..., *event_shape]`, scales are positive, and
+  log-probabilities are in nats.
   """
   if event_ndims == 1 and mean.shape[-1] != 0:
     return tfd.MultivariateNormalDiag(mean, scale)
@@ -85,18 +79,9 @@ def draw(p: tfd.Distribution, noise: tf.Tensor) -> Draw:
   >>> found.value.numpy()
   array([0., 3.], dtype=float32)
 
-  Args:
-    p: `tfd.Distribution` of one of the registered classes.
-    noise: Independent standard normal `Tensor` of shape `[..., *batch_shape,
-      *event_shape]`.
-
-  Returns:
-    A `Draw`.
-
-  Raises:
-    ValueError: The class of the distribution is not registered.
+  The noise is standard normal, of shape `[..., *batch_shape, *event_shape]`. A
+  class of distributions that is not registered raises `ValueError`.
   """
-  del noise
   known = sorted(
     {c.__name__.lstrip('_') for c in draw.registry if c is not object}
   )
@@ -156,7 +141,6 @@ def log_prob_of_dimensions(
 ) -> tf.Tensor | None:
   """Log-density of each element of an event, where these are independent."""
   # value [..., *batch_shape, *event_shape]
-  del p, value
   return None
 
 

@@ -20,29 +20,22 @@ _INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
 
 
 class Architecture(Protocol):
-  """An encoder, its mirror image, and the latents between them.
+  """An encoder, its mirror image, and the latents between them."""
 
-  Attributes:
-    is_spatial: Whether latents are `(height, width, channels)`.
-  """
-
-  is_spatial: bool
+  is_spatial: bool  # Whether latents are `(height, width, channels)`.
 
   def event_shape(
     self, config: Config, image_size: Sequence[int]
   ) -> tuple[int, ...]:
     """Shape of the latents of images of `(height, width)`."""
-    ...
 
   def encoder(self, config: Config) -> keras.layers.Layer:
     """The network from images to features."""
-    ...
 
   def generator(
     self, config: Config, image_size: Sequence[int]
   ) -> keras.layers.Layer:
     """The network from latents to feature maps of the decoder."""
-    ...
 
 
 @ENCODERS.register(
@@ -54,7 +47,6 @@ class _Vector:
   is_spatial = False
 
   def event_shape(self, config, image_size):
-    del image_size
     return (config.latent_size,)
 
   def encoder(self, config):

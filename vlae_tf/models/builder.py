@@ -22,7 +22,6 @@ class ModelBuilder(Protocol):
 
   def __call__(self, config: Config, image_shape: tuple[int, ...], /) -> VLAE:
     """Builds a model."""
-    ...
 
 
 def build_model(config: Config, image_shape: Sequence[int]) -> VLAE:
@@ -33,15 +32,8 @@ def build_model(config: Config, image_shape: Sequence[int]) -> VLAE:
   >>> model.prior().event_shape, model.likelihood(tf.zeros([3, 5])).event_shape
   (TensorShape([5]), TensorShape([8, 8, 1]))
 
-  Args:
-    config: `Config`.
-    image_shape: `(height, width, channels)`.
-
-  Returns:
-    A `VLAE` with variables.
-
-  Raises:
-    ValueError: `config` is no `Config`, or `image_shape` no shape of images.
+  `image_shape` is `(height, width, channels)`. Arguments of another kind raise
+  `ValueError`.
   """
   if not isinstance(config, Config):
     raise ValueError(f'`config` must be a `Config`, got {config!r}.')

@@ -57,10 +57,8 @@ class AutoregressiveDecoder(parts.Likelihood):
     **kwargs,
   ):
     super().__init__(name=name, **kwargs)
-    self._channels = channels
-    self._generator = generator
-    self._network = network
-    self._pixel_law = pixel_law
+    self._channels, self._generator = channels, generator
+    self._network, self._pixel_law = network, pixel_law
 
   @property
   def image_shape(self) -> tuple[int, ...]:
@@ -106,10 +104,7 @@ class AutoregressiveDecoder(parts.Likelihood):
 class NoFeatures(keras.layers.Layer):
   """Generator of a decoder without a latent: no feature maps.
 
-  Takes `[n, 0]` to `[n, height, width, 0]`.
-
-  Args:
-    image_size: `(height, width)`.
+  Takes `[n, 0]` to `[n, height, width, 0]`; `image_size` is `(height, width)`.
   """
 
   maps = 0
@@ -135,10 +130,6 @@ class LearnedFeatures(keras.layers.Layer):
   from the edges only these feature maps give a decoder with a small window the
   position of a pixel. The paper's tables [1] have an unconditional decoder
   without saying what replaces the features of the latent; this is our choice.
-
-  Args:
-    image_size: `(height, width)`.
-    maps: Number of feature maps.
   """
 
   def __init__(
@@ -166,79 +157,62 @@ class LearnedFeatures(keras.layers.Layer):
     )
 
 
-def _residual_sizes(config):
-  return dict(
-    units=config.decoder_units,
-    depth=config.decoder_depth,
-    tied=config.decoder_tied,
+def _register(name, description, network, **fields):
+  """Registers a network by its arguments beside `units` and `depth`."""
+  fields = dict(units='decoder_units', depth='decoder_depth') | fields
+  NETWORKS.register(name, description)(
+    lambda config, outputs: network(
+      outputs, **{key: getattr(config, field) for key, field in fields.items()}
+    )
   )
 
 
-@NETWORKS.register(
-  'pixelcnn', "the paper's stack of masked 3x3 convolutions, 69 pixels"
+_register(
+  'pixelcnn',
+  "the paper's stack of masked 3x3 convolutions, 69 pixels",
+  pixel_cnn.PixelCNN,
+  tied='decoder_tied',
 )
-def _pixel_cnn(config, outputs):
-  return pixel_cnn.PixelCNN(outputs, **_residual_sizes(config))
-
-
-@NETWORKS.register(
-  'gated_pixelcnn', 'vertical and horizontal stacks, gates, no blind spot'
+_register(
+  'gated_pixelcnn',
+  'vertical and horizontal stacks, gates, no blind spot',
+  pixel_cnn.GatedPixelCNN,
+  vertical_filter='vertical_filter',
+  horizontal_filter='horizontal_filter',
 )
-def _gated_pixel_cnn(config, outputs):
-  return pixel_cnn.GatedPixelCNN(
-    outputs,
-    config.decoder_units,
-    config.decoder_depth,
-    config.vertical_filter,
-    config.horizontal_filter,
-  )
-
-
-@NETWORKS.register('window', 'exactly the `--window=WIDTHxHEIGHT` before it')
-def _window(config, outputs):
-  return window_cnn.WindowCNN(
-    outputs, config.window_size, **_residual_sizes(config)
-  )
-
-
-@NETWORKS.register(
-  'downsampled_window', 'a wide window of blocks of `--downsampling` pixels'
+_register(
+  'window',
+  'exactly the `--window=WIDTHxHEIGHT` before it',
+  window_cnn.WindowCNN,
+  window='window_size',
+  tied='decoder_tied',
 )
-def _downsampled_window(config, outputs):
-  return window_cnn.DownsampledWindowCNN(
-    outputs,
-    config.window_size,
-    config.downsampling,
-    **_residual_sizes(config),
-  )
-
-
-def _pixel_cnn_pp_sizes(config):
-  return dict(
-    window=config.window_size,
-    units=config.decoder_units,
-    depth=config.decoder_depth,
-  )
-
-
-@NETWORKS.register(
-  'pixelcnn_pp', 'gated blocks that see exactly the `--window`, no further'
+_register(
+  'downsampled_window',
+  'a wide window of blocks of `--downsampling` pixels',
+  window_cnn.DownsampledWindowCNN,
+  window='window_size',
+  factor='downsampling',
+  tied='decoder_tied',
 )
-def _pixel_cnn_pp(config, outputs):
-  return pixel_cnn_pp.PixelCNNPlusPlus(outputs, **_pixel_cnn_pp_sizes(config))
-
-
-@NETWORKS.register(
-  'grey_pixelcnn_pp', 'the same, on the luminance of colour images only'
+_register(
+  'pixelcnn_pp',
+  'gated blocks that see exactly the `--window`, no further',
+  pixel_cnn_pp.PixelCNNPlusPlus,
+  window='window_size',
 )
-def _grey_pixel_cnn_pp(config, outputs):
-  sizes = _pixel_cnn_pp_sizes(config)
-  return pixel_cnn_pp.GreyPixelCNNPlusPlus(outputs, **sizes)
-
-
-@NETWORKS.register('factorised', 'nothing: the plain VAE')
-def _factorised(config, outputs):
-  return window_cnn.PointwiseCNN(outputs, **_residual_sizes(config))
+_register(
+  'grey_pixelcnn_pp',
+  'the same, on the luminance of colour images only',
+  pixel_cnn_pp.GreyPixelCNNPlusPlus,
+  window='window_size',
+)
+_register(
+  'factorised',
+  'nothing: the plain VAE',
+  window_cnn.PointwiseCNN,
+  tied='decoder_tied',
+)
 
 
 @check

@@ -62,11 +62,7 @@ def over_replicas(tensors: Any) -> Any:
 def rows_of_replica(
   num: tf.Tensor,
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-  """Size of the global batch, and a function that slices this replica's rows.
-
-  Args:
-    num: Number of rows of this replica.
-  """
+  """Size of the global batch, and a slicer of this replica's `num` rows."""
   replicas = tf.distribute.get_replica_context()
   if replicas is None or replicas.num_replicas_in_sync == 1:
     return num, lambda x: x
@@ -91,63 +87,45 @@ class Objective(Protocol):
   @property
   def num_samples(self) -> int:
     """Samples of the latent per image in a step."""
-    ...
 
   @property
   def floor(self) -> float:
     """Mean rate that the objective enforces, in nats; 0 for none."""
-    ...
 
   @property
   def variables(self) -> Sequence[keras.Variable]:
     """State, which is saved in checkpoints."""
-    ...
 
   def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
     """Distortion and rate of each image, from which gradients are taken.
 
-    Args:
-      terms: `Terms` of shape `[num_samples, batch]`, or `[batch]` for one.
-
-    Returns:
-      A pair of `Tensor`s of shape `[batch]`, in nats.
+    Terms of shape `[num_samples, batch]`, or `[batch]` for one sample, give a
+    pair of shape `[batch]`, in nats.
     """
-    ...
 
   def bound(self, terms: Terms) -> tf.Tensor:
     """The reported lower bound on log p(x), in nats, `[batch]`."""
-    ...
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """Contribution of the mean rate to the loss, in nats, shape `[]`."""
-    ...
 
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """Derivative of `rate_loss` by the mean rate, shape `[]`."""
-    ...
 
   def value(
     self, mean_distortion: tf.Tensor, mean_rate: tf.Tensor, step: Step = 0
   ) -> tf.Tensor:
     """The loss from the means over the global batch, in nats, `[]`."""
-    ...
 
   def update(self, mean_rate: tf.Tensor) -> None:
     """Updates the state, once a step."""
-    ...
 
   def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
-    """This replica's share of the loss of a global batch; no state changes.
+    """This replica's share of the loss of a global batch, in nats, `[]`.
 
-    Args:
-      terms: `Terms` of this replica's images.
-      step: Number of steps taken before.
-
-    Returns:
-      A `Tensor` of shape `[]`, in nats. Over the replicas, values and gradients
-      sum to those of the global batch.
+    `terms` are of this replica's images. Values and gradients sum over the
+    replicas to those of the global batch; no state changes.
     """
-    ...
 
 
 @serialization.register
@@ -168,11 +146,9 @@ class NegativeELBO:
     return -distortion - rate
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
-    return mean_rate
+    return self.rate_weight(mean_rate, step) * mean_rate
 
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
     return tf.ones_like(mean_rate)
 
   def value(
@@ -181,7 +157,7 @@ class NegativeELBO:
     return mean_distortion + self.rate_loss(mean_rate, step)
 
   def update(self, mean_rate: tf.Tensor) -> None:
-    del mean_rate
+    pass
 
   def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
     distortion, rate = self.parts(terms)
@@ -200,23 +176,14 @@ class NegativeELBO:
 
 @serialization.register
 class Beta(NegativeELBO):
-  """`mean(distortion) + beta mean(rate)` [2], the ELBO where `beta` is 1.
-
-  Args:
-    beta: Weight of the rate, at least 0.
-  """
+  """`mean(distortion) + beta mean(rate)` [2], `beta` at least 0."""
 
   def __init__(self, beta: float):
     if not 0 <= beta < math.inf:
       raise ValueError(f'`beta` must be at least 0 and finite, got {beta}.')
     self.beta = beta
 
-  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
-    return self.beta * mean_rate
-
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
     return self.beta * tf.ones_like(mean_rate)
 
 
@@ -224,14 +191,11 @@ class Beta(NegativeELBO):
 class FreeBits(NegativeELBO):
   """`mean(distortion) + max(mean(rate), floor)`, in nats [3].
 
-  The floor is on the total rate: a rate below it has no gradient.
+  The floor, at least 0, is on the total rate: below it, there is no gradient.
 
   >>> free = FreeBits(floor=5.0)
   >>> [float(free.rate_loss(tf.constant(r), step=0)) for r in (3.0, 7.0)]
   [5.0, 7.0]
-
-  Args:
-    floor: Mean rate without cost, in nats, at least 0.
   """
 
   def __init__(self, floor: float):
@@ -240,11 +204,9 @@ class FreeBits(NegativeELBO):
     self.floor = floor
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
     return tf.maximum(mean_rate, self.floor)
 
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
     return tf.cast(mean_rate > self.floor, mean_rate.dtype)
 
 
@@ -253,10 +215,7 @@ class SoftFreeBits(NegativeELBO):
   """`mean(distortion) + gamma mean(rate)`, `gamma` adapted to a rate [1].
 
   `gamma`, in (0, 1], rises by 10 % after a step with a mean rate more than 5 %
-  above the target, and falls by 10 % after one below the target.
-
-  Args:
-    target: Mean rate to maintain, in nats, more than 0.
+  above the target, in nats, and falls by 10 % after one below the target.
   """
 
   def __init__(self, target: float):
@@ -264,8 +223,7 @@ class SoftFreeBits(NegativeELBO):
       raise ValueError(
         f'`target` must be more than 0 and finite, got {target}.'
       )
-    self.target = target
-    self.floor = target
+    self.target = self.floor = target
     # It follows a global mean, so that all replicas compute the same.
     self.gamma = keras.Variable(
       1.0,
@@ -276,11 +234,7 @@ class SoftFreeBits(NegativeELBO):
     )
     self.variables = (self.gamma,)
 
-  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    return self.rate_weight(mean_rate, step) * mean_rate
-
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    del step
     return tf.cast(self.gamma.value, mean_rate.dtype)
 
   def update(self, mean_rate: tf.Tensor) -> None:
@@ -301,9 +255,6 @@ class ImportanceWeighted(NegativeELBO):
   >>> bound = ImportanceWeighted(num_samples=2).bound(terms)
   >>> float(bound[0]) > float(tf.reduce_mean(terms.elbo))
   True
-
-  Args:
-    num_samples: Importance samples per image, at least 1.
   """
 
   def __init__(self, num_samples: int):
@@ -329,14 +280,10 @@ class ImportanceWeighted(NegativeELBO):
 class WarmUp(NegativeELBO):
   """KL warm-up: the weight of the rate grows linearly from 0 to full [5].
 
-  `rate_loss = min(1, step / steps) inner.rate_loss`.
+  `rate_loss = min(1, step / steps) inner.rate_loss`, `steps` at least 1.
 
   >>> float(WarmUp(NegativeELBO(), steps=100).rate_loss(tf.constant(8.0), 25))
   2.0
-
-  Args:
-    inner: Objective after the warm-up.
-    steps: Steps of the warm-up, at least 1.
   """
 
   def __init__(self, inner: Objective, steps: int):
@@ -366,30 +313,18 @@ class WarmUp(NegativeELBO):
     self.inner.update(mean_rate)
 
 
-@OBJECTIVES.register('free_bits', 'a floor under the mean rate')
-def _free_bits(config, floor):
-  del config
-  return FreeBits(floor) if floor else NegativeELBO()
-
-
-@OBJECTIVES.register(
-  'soft_free_bits', 'a weight of the rate that is adapted to a target rate'
+OBJECTIVES.register('free_bits', 'a floor under the mean rate')(
+  lambda config, floor: FreeBits(floor) if floor else NegativeELBO()
 )
-def _soft_free_bits(config, floor):
-  del config
-  return SoftFreeBits(floor)
-
-
-@OBJECTIVES.register('beta', 'a fixed weight of the rate')
-def _beta(config, floor):
-  del floor
-  return Beta(config.beta)
-
-
-@OBJECTIVES.register('iwae', 'the importance-weighted bound')
-def _iwae(config, floor):
-  del floor
-  return ImportanceWeighted(config.importance_samples)
+OBJECTIVES.register(
+  'soft_free_bits', 'a weight of the rate that is adapted to a target rate'
+)(lambda config, floor: SoftFreeBits(floor))
+OBJECTIVES.register('beta', 'a fixed weight of the rate')(
+  lambda config, floor: Beta(config.beta)
+)
+OBJECTIVES.register('iwae', 'the importance-weighted bound')(
+  lambda config, floor: ImportanceWeighted(config.importance_samples)
+)
 
 
 @check

@@ -20,11 +20,8 @@ tfd = tfp.distributions
 class Posterior(keras.layers.Layer):
   """`q(z|x)`: from images `[batch, height, width, channels]` to a distribution.
 
-  The distribution has batch shape `[batch]` and event shape `event_shape`, and
-  is of a kind that `reparameterized.draw` supports.
-
-  Args:
-    event_shape: Shape of a latent, or its number of dimensions.
+  The distribution has batch shape `[batch]` and event shape `event_shape`, or
+  `[event_shape]` for an integer, and `reparameterized.draw` supports it.
   """
 
   def __init__(
@@ -42,10 +39,8 @@ class Posterior(keras.layers.Layer):
 class Prior(keras.layers.Layer):
   """`p(z)`: a layer without input that returns a distribution of latents.
 
-  The distribution has no batch shape, and event shape `event_shape`.
-
-  Args:
-    event_shape: Shape of a latent, or its number of dimensions.
+  The distribution has no batch shape, and event shape `event_shape`, or
+  `[event_shape]` for an integer.
   """
 
   def __init__(

@@ -71,9 +71,8 @@ class DiagonalGaussianPosterior(parts.Posterior):
 
   def build(self, input_shape):
     self._encoder.build(input_shape)
-    features = (None, self._encoder.units)
-    self._mean.build(features)
-    self._log_scale.build(features)
+    for layer in (self._mean, self._log_scale):
+      layer.build((None, self._encoder.units))
 
   def call(self, image):
     return self._gaussian(self._encoder(image))
@@ -133,8 +132,8 @@ class SpatialGaussianPosterior(parts.Posterior):
         f'{self.event_shape}.'
       )
     self._encoder.build(input_shape)
-    self._mean.build(features)
-    self._log_scale.build(features)
+    for layer in (self._mean, self._log_scale):
+      layer.build(features)
 
   def call(self, image):
     features = self._encoder(image)
@@ -168,7 +167,7 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
 
   Args:
     event_shape: Number of dimensions of a latent, or its shape, `[size]`.
-    encoder: As for `DiagonalGaussianPosterior`.
+    encoder: See `DiagonalGaussianPosterior`.
     steps: Number of flows, at least 1.
     hidden: Hidden units of each MADE, each at least the dimensions minus 1.
     with_context: Whether the flows get the features of the encoder.
@@ -253,9 +252,8 @@ def _gaussian(config, event_shape):
 @POSTERIORS.register('iaf', 'inverse autoregressive flows that see the image')
 def _iaf(config, event_shape):
   encoder = architectures.create(config).encoder(config)
-  return InverseAutoregressiveFlowPosterior(
-    event_shape, encoder, *priors.flow_sizes(config)
-  )
+  sizes = priors.flow_sizes(config)
+  return InverseAutoregressiveFlowPosterior(event_shape, encoder, *sizes)
 
 
 @check

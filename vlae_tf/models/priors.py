@@ -39,8 +39,22 @@ class GaussianPrior(parts.Prior):
     )
 
 
+class _FlowPrior(GaussianPrior):
+  """`z = f(eps)`, `eps ~ N(0, I)`, with `f` the `bijector`."""
+
+  def bijector(self) -> tfb.Bijector:
+    """The flow `f` from noise to latents."""
+    raise NotImplementedError
+
+  def call(self):
+    flow = self.bijector()
+    shape = flow.inverse_event_shape(self.event_shape)
+    noise = reparameterized.standard_gaussian(shape, self.variable_dtype)
+    return tfd.TransformedDistribution(noise, flow)
+
+
 @serialization.register
-class AutoregressiveFlowPrior(GaussianPrior):
+class AutoregressiveFlowPrior(_FlowPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 
   Each flow is a mean-only MADE over the latent dimensions; their order is
@@ -76,7 +90,6 @@ class AutoregressiveFlowPrior(GaussianPrior):
     ]
 
   def build(self, input_shape=None):
-    del input_shape
     for network in self._networks:
       network.build((None, self._size))
 
@@ -87,17 +100,15 @@ class AutoregressiveFlowPrior(GaussianPrior):
       autoregressive_shift.AutoregressiveShift(network, network.unroll)
       for network in self._networks
     ]
-    return autoregressive_shift.chain(steps, self.event_shape)
-
-  def call(self):
-    noise = reparameterized.standard_gaussian(
-      (self._size,), self.variable_dtype
-    )
-    return tfd.TransformedDistribution(noise, self.bijector())
+    flow = autoregressive_shift.chain(steps, (self._size,))
+    if len(self.event_shape) == 1:
+      return flow
+    reshape = tfb.Reshape(self.event_shape, [self._size])
+    return tfb.Chain([reshape, *flow.bijectors], name='flow')
 
 
 @serialization.register
-class PixelCNNFlowPrior(GaussianPrior):
+class PixelCNNFlowPrior(_FlowPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of PixelCNN flows.
 
   Each flow shifts the channels of a position by a PixelCNN of the positions
@@ -143,31 +154,19 @@ class PixelCNNFlowPrior(GaussianPrior):
     ]
 
   def build(self, input_shape=None):
-    del input_shape
     for network in self._networks:
       network.build_for(self.event_shape)
 
   def bijector(self) -> tfb.Bijector:
     """The flow `f` from noise to latents, both of shape `event_shape`."""
     self.build_once()
-    reverse = [
-      tfb.Permute(list(reversed(range(self.event_shape[axis]))), axis=axis)
-      for axis in self._REVERSED
-    ]
-    steps = []
-    for network in self._networks:
-      shift = autoregressive_shift.AutoregressiveShift(
+    steps = [
+      autoregressive_shift.AutoregressiveShift(
         network.shift, network.unroll_shift, event_ndims=3
       )
-      steps += [shift, *reverse]
-    # TFP would name it after all of its steps, in every operation.
-    return tfb.Chain(steps[: -len(reverse)], name='flow')
-
-  def call(self):
-    noise = reparameterized.standard_gaussian(
-      self.event_shape, self.variable_dtype
-    )
-    return tfd.TransformedDistribution(noise, self.bijector())
+      for network in self._networks
+    ]
+    return autoregressive_shift.chain(steps, self.event_shape, self._REVERSED)
 
 
 @serialization.register
@@ -186,34 +185,25 @@ def flow_sizes(config: Config) -> tuple[int, tuple[int, int]]:
   return config.flow_steps, (config.flow_units, config.flow_units)
 
 
-@PRIORS.register('flow', 'autoregressive flows, the paper')
-def _flow(config, event_shape):
-  return AutoregressiveFlowPrior(event_shape, *flow_sizes(config))
-
-
-@PRIORS.register('gaussian', 'a standard normal')
-def _gaussian(config, event_shape):
-  del config
-  return GaussianPrior(event_shape)
-
-
+PRIORS.register('flow', 'autoregressive flows, the paper')(
+  lambda config, shape: AutoregressiveFlowPrior(shape, *flow_sizes(config))
+)
+PRIORS.register('gaussian', 'a standard normal')(
+  lambda config, shape: GaussianPrior(shape)
+)
 # The paper does not specify which of the two it uses. In a small run on noisy
 # codes of photographs (blocks of CIFAR-10 on their first 16 principal
 # components), channelwise flows had 7 nats less of 2169 (one seed).
-@PRIORS.register(
+PRIORS.register(
   'pixelcnn_flow',
   'PixelCNN flows over positions, and over the channels of each',
+)(
+  lambda config, shape: ChannelwisePixelCNNFlowPrior(shape, *flow_sizes(config))
 )
-def _pixel_cnn_flow(config, event_shape):
-  return ChannelwisePixelCNNFlowPrior(event_shape, *flow_sizes(config))
-
-
-@PRIORS.register(
+PRIORS.register(
   'placewise_pixelcnn_flow',
   'the same, the channels of a position shifted together',
-)
-def _placewise_pixel_cnn_flow(config, event_shape):
-  return PixelCNNFlowPrior(event_shape, *flow_sizes(config))
+)(lambda config, shape: PixelCNNFlowPrior(shape, *flow_sizes(config)))
 
 
 @check

@@ -7,6 +7,7 @@
      https://arxiv.org/abs/1608.03983
 """
 
+import functools
 import math
 from typing import Any, TypeAlias
 
@@ -38,8 +39,7 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
       raise ValueError(
         f'`hold_steps` must be in [0, {total_steps}), got {hold_steps}.'
       )
-    self.rate = rate
-    self.hold_steps = hold_steps
+    self.rate, self.hold_steps = rate, hold_steps
     self.total_steps = total_steps
 
   def part_left(self, step: int | tf.Tensor) -> tf.Tensor:
@@ -63,11 +63,7 @@ class HoldThenCosine(HoldThenLinear):
 
 @serialization.register
 class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
-  """A learning rate that is halved whenever validation stops improving.
-
-  Args:
-    rate: The initial rate.
-  """
+  """A learning rate that is halved whenever validation stops improving."""
 
   def __init__(self, rate: float):
     self.rate = rate
@@ -77,7 +73,6 @@ class HalveOnPlateau(keras.optimizers.schedules.LearningRateSchedule):
     self.variables = (self.factor,)
 
   def __call__(self, step):
-    del step
     return self.rate * self.factor.value
 
   def halve(self) -> None:
@@ -93,26 +88,17 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
   >>> [float(rate(step)) for step in (0, 1, 3, 10, 15)]
   [0.125, 0.25, 0.5, 0.5, 0.25]
 
-  Args:
-    schedule: Schedule or constant rate.
-    num_steps: Steps before the factor is 1, at least 1.
+  The schedule may be a constant; the factor is 1 after `num_steps`, at least 1.
   """
 
   def __init__(self, schedule: Any, num_steps: int):
-    self.schedule = schedule
-    self.num_steps = num_steps
+    self.schedule, self.num_steps = schedule, num_steps
 
   def __call__(self, step):
     schedule = self.schedule
     rate = schedule(step) if callable(schedule) else schedule
     part = (tf.cast(step, tf.float32) + 1.0) / float(self.num_steps)
     return rate * tf.minimum(part, 1.0)
-
-
-@SCHEDULES.register('constant', 'constant')
-def _constant(config, total_steps):
-  del total_steps
-  return config.learning_rate
 
 
 def _descent(schedule, config, total_steps):
@@ -123,20 +109,18 @@ def _descent(schedule, config, total_steps):
   return schedule(config.learning_rate, hold, total_steps)
 
 
-@SCHEDULES.register('linear', 'constant, then linear decay to zero')
-def _linear(config, total_steps):
-  return _descent(HoldThenLinear, config, total_steps)
-
-
-@SCHEDULES.register('cosine', 'constant, then cosine decay to zero')
-def _cosine(config, total_steps):
-  return _descent(HoldThenCosine, config, total_steps)
-
-
-@SCHEDULES.register('plateau', 'halved when validation stops improving')
-def _plateau(config, total_steps):
-  del total_steps
-  return HalveOnPlateau(config.learning_rate)
+SCHEDULES.register('constant', 'constant')(
+  lambda config, total_steps: config.learning_rate
+)
+SCHEDULES.register('linear', 'constant, then linear decay to zero')(
+  functools.partial(_descent, HoldThenLinear)
+)
+SCHEDULES.register('cosine', 'constant, then cosine decay to zero')(
+  functools.partial(_descent, HoldThenCosine)
+)
+SCHEDULES.register('plateau', 'halved when validation stops improving')(
+  lambda config, total_steps: HalveOnPlateau(config.learning_rate)
+)
 
 
 def create(config: Config, total_steps: int) -> Rate:

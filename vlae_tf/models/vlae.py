@@ -109,10 +109,8 @@ class VLAE(keras.Model):
         '`objective` must have all attributes of `models.Objective`, like '
         f'`models.NegativeELBO`, got {objective!r}.'
       )
-    self.posterior = posterior
-    self.prior = prior
-    self.likelihood = likelihood
-    self.objective = objective
+    self.posterior, self.prior = posterior, prior
+    self.likelihood, self.objective = likelihood, objective
 
   def __setattr__(self, name, value):
     changed = name in _PARTS and getattr(self, name, None) is not value
@@ -155,17 +153,8 @@ class VLAE(keras.Model):
     >>> other.posterior is model.posterior
     True
 
-    Args:
-      posterior: As in the constructor; that of this model by default.
-      prior: As `posterior`.
-      likelihood: As `posterior`.
-      objective: As `posterior`.
-
-    Returns:
-      A `VLAE`, built if this one is, not compiled.
-
-    Raises:
-      ValueError: The components do not fit each other.
+    It is built if this one is, and not compiled. Components that do not fit
+    each other raise `ValueError`.
     """
     other = VLAE(
       self.posterior if posterior is None else posterior,
@@ -209,13 +198,8 @@ class VLAE(keras.Model):
   def call(self, image, noise=None):
     """Terms of the bound, from one sample of the latent per image.
 
-    Args:
-      image: `Tensor` of shape `[batch, height, width, channels]`.
-      noise: Standard normal `Tensor` of shape `[batch, *event_shape]` from
-        which the latent is drawn; fresh noise by default.
-
-    Returns:
-      `Terms`.
+    Images have shape `[batch, height, width, channels]`. The latent is drawn
+    from standard normal `noise`, `[batch, *event_shape]`, fresh by default.
     """
     if noise is None:
       return self.draw_terms(image)
@@ -224,12 +208,7 @@ class VLAE(keras.Model):
   def draw_terms(self, image, num_samples: Sequence[int] = ()) -> Terms:
     """Terms of the bound, from fresh samples of the latent per image.
 
-    Args:
-      image: As in `call`.
-      num_samples: Shape of the samples of each image.
-
-    Returns:
-      `Terms` of shape `[*num_samples, batch]`.
+    The images are as in `call`, the `Terms` of shape `[*num_samples, batch]`.
     """
     total, rows = objectives.rows_of_replica(tf.shape(image)[0])
     shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
@@ -252,13 +231,10 @@ class VLAE(keras.Model):
     Args:
       code: `Draw` from `q(z|x)` of the images, with values of shape `[...,
         batch, *event_shape]`.
-      image: As in `call`.
+      image: As in `call`. Wrong shapes raise `ValueError`.
 
     Returns:
       `Terms` of shape `[..., batch]`.
-
-    Raises:
-      ValueError: Latents or images do not have the model's shapes.
     """
     self._check_images('image', image)
     shape = (image.shape[0], *self.event_shape)
@@ -276,13 +252,8 @@ class VLAE(keras.Model):
   ) -> None:
     """Sets gains and biases from a batch, once, before training.
 
-    Args:
-      image: As in `call`, an eager `Tensor`.
-      noise: As in `call`.
-
-    Raises:
-      ValueError: The images are not of the model's shape, not in [0, 1], or
-        the noise does not have the shape of the latents.
+    Images and noise are as in `call`, but eager; other shapes, and images
+    outside of [0, 1], raise `ValueError`.
     """
     self._check_images('image', image)
     checks.unit_interval('image', image)

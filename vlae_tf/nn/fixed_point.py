@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-# Of activations, and of kernels and biases.
+# Fractional bits of activations, and of kernels and biases.
 FRACTION_BITS = 10
 KERNEL_BITS = 16
 # Inputs of products lie within +-MAX, sums of a unit's absolute weights below
@@ -120,17 +120,18 @@ def quantized(kernel: np.ndarray | float) -> np.ndarray:
 def check_device() -> None:
   """Checks that products and convolutions are exact on the device in use."""
   generator = np.random.default_rng(0)
-  most = 1 << 21  # Of activations, in steps of the grid.
+  most = 1 << 21  # Bound of activations, in steps of the grid.
   x = generator.integers(-most, most, [2, 8, 8, 32])
   kernel = generator.integers(-(1 << 15), 1 << 15, [3, 3, 32, 8])
-  taps = [x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
-  wanted = np.concatenate(taps, -1).reshape(72, -1) @ kernel.reshape(-1, 8)
+
+  def taps(x):
+    return [x[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)]
+
+  wanted = np.concatenate(taps(x), -1).reshape(72, -1) @ kernel.reshape(-1, 8)
   numbers = tf.constant(x / _GRID)
   weights = tf.constant(kernel / 2.0**KERNEL_BITS)
-  product = tf.concat(
-    [numbers[:, i : i + 6, j : j + 6] for i in range(3) for j in range(3)], -1
-  )
-  product = tf.reshape(product, [72, -1]) @ tf.reshape(weights, [-1, 8])
+  product = tf.reshape(tf.concat(taps(numbers), -1), [72, -1])
+  product @= tf.reshape(weights, [-1, 8])
   sums = tf.reshape(tf.nn.conv2d(numbers, weights, 1, 'VALID'), [72, 8])
   steps = _GRID * 2.0**KERNEL_BITS
   for name, found in (('products', product), ('convolutions', sums)):

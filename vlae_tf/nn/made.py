@@ -61,7 +61,7 @@ class MADE(keras.layers.Layer):
     self._event_size = event_size
     self._output_scale = output_scale
     self._context_size = checks.integer('context_size', context_size, 0)
-    # Of hidden layers: sorted, spread evenly over 1..event_size - 1.
+    # Degrees of hidden layers: sorted, spread over 1..event_size - 1.
     self._degrees = [
       np.sort(np.arange(units) % max(event_size - 1, 1) + 1) for units in hidden
     ]
@@ -118,18 +118,9 @@ class MADE(keras.layers.Layer):
     exact, as each settles one variable more; they compute the chunk's units
     alone.
 
-    Args:
-      noise: `Tensor` of shape `[batch, d]`.
-      update: Element-wise callable of noise and outputs, `[batch, s]` both,
-        that returns variables.
-      context: `Tensor` of shape `[batch, c]`, if the network has a context.
-
-    Returns:
-      The `Tensor` `x` of shape `[batch, d]` for which
-      `x = update(noise, self(x, context))`.
-
-    Raises:
-      ValueError: A shape is wrong.
+    Returns the `x` for which `x = update(noise, self(x, context))`, of the
+    noise's shape `[batch, d]`; the context is `[batch, c]`. `update` is
+    element-wise. Other shapes raise `ValueError`.
     """
     checks.shaped('noise', noise, (None, self._event_size))
     if not self.built:

@@ -37,7 +37,7 @@ class ResidualBlock(keras.layers.Layer):
   the shape changes.
 
   Args:
-    units: Number of channels.
+    units: Number of output channels.
     strides: Stride of the first convolution and of the shortcut.
     output_size: `(height, width)` to grow to, for a transposed block.
   """
@@ -105,11 +105,7 @@ class Encoder(keras.layers.Layer):
   """Residual encoder: images `[batch, h, w, c]` to features `[batch, units]`.
 
   For each width a stride-2 residual block and a stride-1 one, then a fully
-  connected layer [1], [2].
-
-  Args:
-    widths: Number of channels at each resolution.
-    units: Units of the fully connected layer.
+  connected layer of `units` [1], [2].
   """
 
   def __init__(
@@ -124,10 +120,8 @@ class Encoder(keras.layers.Layer):
     block = functools.partial(ResidualBlock, dtype=self.dtype_policy)
     self._blocks = []
     for i, width in enumerate(widths):
-      self._blocks += [
-        block(width, strides=2, name=f'halve_{i}'),
-        block(width, name=f'keep_{i}'),
-      ]
+      self._blocks.append(block(width, strides=2, name=f'halve_{i}'))
+      self._blocks.append(block(width, name=f'keep_{i}'))
     self._dense = weight_norm.WeightNormDense(
       units, name='dense', dtype=self.dtype_policy
     )
@@ -148,13 +142,9 @@ class Encoder(keras.layers.Layer):
 class Generator(keras.layers.Layer):
   """Residual generator: latents `[batch, ...]` to features `[batch, h, w, c]`.
 
-  The encoder's mirror image, with transposed convolutions [1], [2].
-
-  Args:
-    image_size: `(height, width)` of the output.
-    maps: Number of output channels.
-    widths: Number of channels at each resolution, as in `Encoder`.
-    units: Units of the first fully connected layer.
+  The mirror image of `Encoder(widths, units)`, with transposed convolutions
+  [1], [2]. `image_size` is the `(height, width)` of the output, `maps` the
+  number of its channels.
   """
 
   def __init__(
@@ -167,8 +157,7 @@ class Generator(keras.layers.Layer):
     **kwargs,
   ):
     super().__init__(name=name, **kwargs)
-    self.maps = maps
-    self.output_size = tuple(image_size)
+    self.output_size, self.maps = tuple(image_size), maps
     sizes = halved_sizes(image_size, len(widths))
     self._top = (*sizes[-1], widths[-1])
     self._units = units
@@ -211,10 +200,6 @@ class DenseBlock(keras.layers.Layer):
 
   Maps `[batch, height, width, channels]` to `[batch, height, width, channels +
   steps * growth]`: each step adds `growth` channels, `conv(elu(x))`, 3x3.
-
-  Args:
-    growth: Channels that a step adds.
-    steps: Number of convolutions.
   """
 
   def __init__(self, growth: int, steps: int = DENSE_STEPS, **kwargs):
@@ -287,11 +272,8 @@ class SpatialEncoder(_Pyramid):
   them [1]: with the paper's numbers images of 32x32 become 8x8x96.
 
   Args:
-    widths: Number of channels of each stage.
+    widths: Number of channels of each stage, of which there is at least one.
     blocks: Number of residual blocks of each stage.
-
-  Raises:
-    ValueError: There is no stage, or not a number of blocks for each.
   """
 
   def __init__(
@@ -345,8 +327,7 @@ class SpatialGenerator(_Pyramid):
     **kwargs,
   ):
     super().__init__(widths, blocks, name, **kwargs)
-    self.maps = maps
-    self.output_size = tuple(image_size)
+    self.output_size, self.maps = tuple(image_size), maps
     top = len(self._widths) - 1
     self._sizes = halved_sizes(image_size, top)
     policy = dict(dtype=self.dtype_policy)
@@ -355,12 +336,9 @@ class SpatialGenerator(_Pyramid):
     )
     self._sequence = self.stage(top)
     for level in reversed(range(top)):
+      size, name = self._sizes[level], f'double_{level}'
       double = weight_norm.WeightNormConv2DTranspose(
-        self.entry(level),
-        3,
-        self._sizes[level],
-        name=f'double_{level}',
-        **policy,
+        self.entry(level), 3, size, name=name, **policy
       )
       self._sequence += [double, *self.stage(level)]
     self._last = weight_norm.WeightNormConv2D(maps, 3, name='last', **policy)

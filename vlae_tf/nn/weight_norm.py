@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.nn import fixed_point
-from vlae_tf.utils import serialization
+from vlae_tf.utils import checks, serialization
 
 # Rounding errors of equal outputs, relative to their mean: in sixteen bits the
 # distance of neighbours, in more the error of large sums.
@@ -89,9 +89,7 @@ class WeightNorm(keras.layers.Layer):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    if units < 1:
-      raise ValueError(f'`units` must be at least 1, got {units}.')
-    self.units = units
+    self.units = checks.integer('units', units, 1)
     self.init_scale = init_scale
     self._mask = None if mask is None else np.asarray(mask, 'float32')
 
@@ -198,12 +196,8 @@ class WeightNormConv2D(WeightNorm):
   """Weight-normalised convolution, `'SAME'` padding.
 
   Shapes `[batch, height, width, inputs]` to `[batch, ceil(height / strides),
-  ceil(width / strides), units]`.
-
-  Args:
-    units: Number of output channels.
-    size: Filter height and width, an integer or a pair.
-    strides: Stride of both axes.
+  ceil(width / strides), units]`; `size` is that of the filters, an integer or
+  `(height, width)`.
   """
 
   _norm_axes = (0, 1, 2)
@@ -237,13 +231,8 @@ class WeightNormConv2DTranspose(WeightNorm):
   """Weight-normalised transposed convolution to a given size.
 
   Shapes `[batch, h, w, inputs]` to `[batch, height, width, units]`, where `h =
-  ceil(height / strides)` and likewise for the width.
-
-  Args:
-    units: Number of output channels.
-    size: Filter height and width, an integer.
-    output_size: `(height, width)` of the output.
-    strides: Stride of both axes.
+  ceil(height / strides)` and likewise for the width, and `output_size` is
+  `(height, width)`; filters are `size` x `size`.
   """
 
   _norm_axes = (0, 1, 3)
@@ -258,9 +247,8 @@ class WeightNormConv2DTranspose(WeightNorm):
     **kwargs,
   ):
     super().__init__(units, **kwargs)
-    self.size = size
+    self.size, self.strides = size, strides
     self.output_size = tuple(output_size)
-    self.strides = strides
 
   def compute_output_shape(self, input_shape):
     return (input_shape[0], *self.output_size, self.units)

@@ -111,7 +111,6 @@ class FixedFilter:
     return tf.zeros([self.units])
 
   def live(self, channels):
-    del channels
     return np.ones(self._kernel.shape[:2], bool)
 
   def linear(self, x, kernel):

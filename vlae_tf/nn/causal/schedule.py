@@ -157,9 +157,11 @@ class Layout:
     self._size = self._wavefronts.rows * self._batch
     inside = tf.constant(self._wavefronts.inside)
     self._inside = tf.repeat(inside[:, None], self._batch, axis=2)
+    # Wavefronts with pixels in them.
+    self.num_fronts = self._wavefronts.columns
     self.start = min(schedule.delays.values())
     self.steps = self.num_fronts - self.start
-    # Of each stored node: the wavefronts kept, the rows of zeros around them.
+    # Wavefronts kept of each stored node, and rows of zeros around them.
     self.lengths: dict[graph.Node, int] = {}
     self._margins: dict[graph.Node, int] = {}
     for node, source, offset in schedule.edges():
@@ -168,11 +170,6 @@ class Layout:
         margin = int(abs(self._wavefronts.row_shifts(offset[1])).max())
         self._margins[source] = max(self._margins.get(source, 0), margin)
         self.lengths[source] = max(self.lengths.get(source, 1), lag)
-
-  @property
-  def num_fronts(self):
-    """Number of wavefronts with pixels in them."""
-    return self._wavefronts.columns
 
   def front(self, step):
     """The image's `Front` at a step."""

@@ -19,7 +19,7 @@ from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import serialization
+from vlae_tf.utils import checks, serialization
 
 
 @serialization.register
@@ -38,11 +38,8 @@ class PixelCNN(causal_network.CausalNetwork):
   Args:
     outputs: Number of parameters of a pixel.
     units: Number of channels.
-    depth: Number of masked convolutions.
+    depth: Number of masked convolutions, at least 2.
     tied: Whether the masked convolutions after the first share their weights.
-
-  Raises:
-    ValueError: `depth` is less than 2.
   """
 
   def __init__(
@@ -54,21 +51,18 @@ class PixelCNN(causal_network.CausalNetwork):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    if depth < 2:
-      raise ValueError(f'`depth` must be at least 2, got {depth}.')
-    self._units, self._depth = units, depth
+    self._units, self._depth = units, checks.integer('depth', depth, 2)
+    policy = dict(dtype=self.dtype_policy)
     mask = conv.raster_mask(units, units, include_center=True)
     self._masked = [
-      conv.MaskedConv2D(
-        units, 3, mask, name=f'masked_{k}', dtype=self.dtype_policy
-      )
+      conv.MaskedConv2D(units, 3, mask, name=f'masked_{k}', **policy)
       for k in range(1 if tied else depth - 1)
     ]
     self._pointwise = [
-      conv.Pointwise(units, name=f'pointwise_{k}', dtype=self.dtype_policy)
+      conv.Pointwise(units, name=f'pointwise_{k}', **policy)
       for k in range(2 * (depth - 2))
     ]
-    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
+    self._last = conv.Pointwise(outputs, name='last', **policy)
 
   def describe(self, image, features):
     inputs = image.channels + features.channels
@@ -106,12 +100,9 @@ class GatedPixelCNN(causal_network.CausalNetwork):
   Args:
     outputs: Number of parameters of a pixel.
     units: Number of channels of each stack.
-    depth: Number of gated layers.
+    depth: Number of gated layers, at least 1.
     vertical_filter: Height and width of vertical filters, odd, at least 3.
     horizontal_filter: Width of horizontal filters, odd, at least 3.
-
-  Raises:
-    ValueError: A filter is even or less than 3, or `depth` is less than 1.
   """
 
   def __init__(
@@ -124,28 +115,28 @@ class GatedPixelCNN(causal_network.CausalNetwork):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    sizes = dict(
-      vertical_filter=vertical_filter, horizontal_filter=horizontal_filter
-    )
-    for name, size in sizes.items():
+    for name, size in [
+      ('vertical_filter', vertical_filter),
+      ('horizontal_filter', horizontal_filter),
+    ]:
       if size < 3 or size % 2 == 0:
         raise ValueError(f'`{name}` must be odd and at least 3, got {size}.')
-    if depth < 1:
-      raise ValueError(f'`depth` must be at least 1, got {depth}.')
+    checks.integer('depth', depth, 1)
+    policy = dict(dtype=self.dtype_policy)
+    reach = vertical_filter // 2, horizontal_filter // 2
     self._layers_ = [
       _GatedLayer(
         units,
-        vertical_filter // 2,
-        horizontal_filter // 2,
+        *reach,
         is_first=i == 0,
         is_last=i == depth - 1,
         name=f'layer_{i}',
-        dtype=self.dtype_policy,
+        **policy,
       )
       for i in range(depth)
     ]
-    self._hidden = conv.Pointwise(units, name='hidden', dtype=self.dtype_policy)
-    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
+    self._hidden = conv.Pointwise(units, name='hidden', **policy)
+    self._last = conv.Pointwise(outputs, name='last', **policy)
 
   def describe(self, image, features):
     vertical, horizontal, skips = image, image, None
@@ -159,7 +150,7 @@ class GatedPixelCNN(causal_network.CausalNetwork):
 
 
 class _GatedLayer(keras.layers.Layer):
-  """One layer of both stacks, Figure 2 of [3]; of the last, what is used."""
+  """Layer of both stacks, Figure 2 of [3]; the last lacks unused parts."""
 
   def __init__(self, units, above, left, is_first, is_last, **kwargs):
     super().__init__(**kwargs)
@@ -215,11 +206,10 @@ class _Condition(keras.layers.Layer):
     """A node with the condition added to it, if there are features."""
     if not features.channels:
       return node
-    self._spatial = conv.Pointwise(
-      self._units, name='spatial', dtype=self.dtype_policy
-    )
+    policy = dict(dtype=self.dtype_policy)
+    self._spatial = conv.Pointwise(self._units, name='spatial', **policy)
     self._global = weight_norm.WeightNormDense(
-      self._units, name='global', dtype=self.dtype_policy
+      self._units, name='global', **policy
     )
     self._global.build((None, features.channels))
 

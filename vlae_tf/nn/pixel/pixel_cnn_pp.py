@@ -19,7 +19,7 @@ import numpy as np
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import serialization
+from vlae_tf.utils import checks, serialization
 
 
 @serialization.register
@@ -43,10 +43,7 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
     outputs: Number of parameters of a pixel.
     window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
     units: Number of channels of each layer.
-    depth: Number of blocks.
-
-  Raises:
-    ValueError: No layers see exactly this window, or there is no block.
+    depth: Number of blocks, at least 1.
   """
 
   def __init__(
@@ -59,15 +56,14 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
   ):
     super().__init__(**kwargs)
     check_window(window)
-    if depth < 1:
-      raise ValueError(f'`depth` must be at least 1, got {depth}.')
+    checks.integer('depth', depth, 1)
     width, height = window
     layers = (height - 1, width - height)
+    policy = dict(dtype=self.dtype_policy)
     self._blocks = [
-      _Block(units, *layers, name=f'block_{k}', dtype=self.dtype_policy)
-      for k in range(depth)
+      _Block(units, *layers, name=f'block_{k}', **policy) for k in range(depth)
     ]
-    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
+    self._last = conv.Pointwise(outputs, name='last', **policy)
 
   def seen(self, image: graph.Image) -> graph.Node:
     """The node through which the layers see the image."""
@@ -96,9 +92,8 @@ class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
         '`image_shape` must have 3 channels, red, green and blue, or 1, for a '
         f'window that sees luminance, got {image.channels}.'
       )
-    if image.channels == 1:
-      return image
-    return graph.Convolution(conv.luminance(), image)
+    is_grey = image.channels == 1
+    return image if is_grey else graph.Convolution(conv.luminance(), image)
 
 
 def check_window(window: Sequence[int]) -> None:
@@ -165,20 +160,17 @@ class _GatedLayer(keras.layers.Layer):
     """The layer as a node."""
     self._spatial = self._convolution(x.channels, first)
     h = graph.Convolution(self._spatial, x if first else graph.elu(x))
+    policy = dict(dtype=self.dtype_policy)
     self._links = [
-      conv.Pointwise(self._units, name=f'link_{k}', dtype=self.dtype_policy)
+      conv.Pointwise(self._units, name=f'link_{k}', **policy)
       for k in range(len(seen))
     ]
     for link, node in zip(self._links, seen):
       h = h + graph.Convolution(link, graph.elu(node))
-    self._gates = conv.Pointwise(
-      2 * self._units, name='gates', dtype=self.dtype_policy
-    )
+    self._gates = conv.Pointwise(2 * self._units, name='gates', **policy)
     gates = graph.Convolution(self._gates, graph.elu(h))
     if features.channels:
-      self._code = conv.Pointwise(
-        2 * self._units, name='code', dtype=self.dtype_policy
-      )
+      self._code = conv.Pointwise(2 * self._units, name='code', **policy)
       gates = gates + graph.Convolution(self._code, features)
     gated = graph.linear_gate(gates)
     # The sum stands for the residual where the image itself can be none.
@@ -191,11 +183,5 @@ class _GatedLayer(keras.layers.Layer):
     elif first:
       mask = np.ones([*size, inputs, 1], 'float32')
       mask[-1, -1] = 0.0
-    return conv.CausalConv2D(
-      self._units,
-      size,
-      origin,
-      mask=mask,
-      name='spatial',
-      dtype=self.dtype_policy,
-    )
+    policy = dict(name='spatial', dtype=self.dtype_policy)
+    return conv.CausalConv2D(self._units, size, origin, mask=mask, **policy)

@@ -45,12 +45,9 @@ class ShiftCNN(causal_network.CausalNetwork):
   True
 
   Args:
-    hidden: Channels of the hidden layers.
+    hidden: Channels of the hidden layers, each at least 1.
     output_scale: Constant factor on the outputs, small so that a flow made
       of them starts near the identity.
-
-  Raises:
-    ValueError: A hidden layer has no channel.
   """
 
   def __init__(
@@ -110,20 +107,11 @@ class ShiftCNN(causal_network.CausalNetwork):
   ) -> tf.Tensor:
     """Feeds the network its own results, positions of a wavefront together.
 
-    Compiled, it has no gradient.
-
-    Args:
-      noise: `Tensor` of shape `[batch, height, width, channels]`, height and
-        width static.
-      update: Element-wise callable of noise and shifts that returns latents. A
-        function is compiled for each: pass one that equals the last call's.
-      jit_compile: Whether to compile by XLA.
-
-    Returns:
-      The `Tensor` `z` for which `z = update(noise, self.shift(z))`.
-
-    Raises:
-      ValueError: The shape is wrong, or there are no weights yet.
+    Returns the `z` for which `z = update(noise, self.shift(z))`, both `[batch,
+    height, width, channels]`, height and width static. `update` is
+    element-wise; a function is compiled for each: pass one that equals the last
+    call's. Compiled by XLA (`jit_compile`), it has no gradient. A wrong shape,
+    or a network without weights yet, raises `ValueError`.
     """
     checks.shaped('noise', noise, (None, None, None, self.image_maps))
     settle = _Settle(self, update)
@@ -157,7 +145,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
   """
 
   def describe(self, image, features):
-    # Of each channel, how many of the position's own ones it has seen.
+    # How many of the position's own channels each channel has seen.
     below = np.arange(image.channels) + 1
     parts, h = [], image
     for k, n in enumerate([*self._hidden, image.channels]):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import serialization
+from vlae_tf.utils import checks, serialization
 
 
 @serialization.register
@@ -42,18 +42,18 @@ class PointwiseCNN(causal_network.CausalNetwork):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    self._units, self._depth = units, depth
-    self._code = [conv.Pointwise(units, name='code', dtype=self.dtype_policy)]
+    self._depth = depth
+    policy = dict(dtype=self.dtype_policy)
+    self._code = [conv.Pointwise(units, name='code', **policy)]
     blocks = min(depth, 1) if tied else depth
     self._blocks = [
-      conv.Pointwise(units, name=f'pointwise_{k}', dtype=self.dtype_policy)
+      conv.Pointwise(units, name=f'pointwise_{k}', **policy)
       for k in range(2 * blocks)
     ]
-    self._last = conv.Pointwise(outputs, name='last', dtype=self.dtype_policy)
+    self._last = conv.Pointwise(outputs, name='last', **policy)
 
   def first_layer(self, image: graph.Image) -> list[graph.Convolution]:
     """Convolutions of the image in the first layer."""
-    del image
     return []
 
   def describe(self, image, features):
@@ -181,6 +181,5 @@ class DownsampledWindowCNN(_BlockWindow):
     tied: bool = False,
     **kwargs,
   ):
-    if factor < 2:
-      raise ValueError(f'`factor` must be at least 2, got {factor}.')
+    checks.integer('factor', factor, 2)
     super().__init__(outputs, window, factor, units, depth, tied, **kwargs)
