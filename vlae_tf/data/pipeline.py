@@ -27,17 +27,7 @@ _EVALUATION_STREAMS = {
 
 
 def bernoulli_means(images: Any) -> tf.Tensor:
-  """Pixels as numbers: Bernoulli means of 'grey', `value / 255` of 'levels'.
-
-  Args:
-    images: Bool, uint8 or float32 array or `Tensor` of any shape.
-
-  Returns:
-    A float32 `Tensor` of the same shape, in [0, 1].
-
-  Raises:
-    ValueError: If the dtype is none of these.
-  """
+  """Pixels as float32 in [0, 1]: bool as 0 and 1, uint8 as `value / 255`."""
   images = tf.convert_to_tensor(images)
   check_dtype(images, 'images')
   if images.dtype != tf.uint8:
@@ -67,10 +57,10 @@ def training_batches(  # noqa: PLR0913
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Python integer, the size of the global batch.
-    seed: Python integer.
-    start_step: Python integer, the step of the first batch.
-    num_replicas: Python integer, the number of replicas in all.
+    batch_size: Size of the global batch.
+    seed: Seed of order, binarisation and flips.
+    start_step: Step of the first batch.
+    num_replicas: Number of replicas in all.
     replicas: The replicas served here, all by default.
     kind: Meaning of a pixel's value, see `pixel_kind`; by default inferred
       from dtype and channels.
@@ -129,8 +119,8 @@ def evaluation_batches(
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Python integer.
-    seed: Python integer.
+    batch_size: Images in an element.
+    seed: Seed of the binarisation.
     split: 'train', 'validation', 'test' or 'train+validation'.
     kind: As in `training_batches`.
     numbers: Numbers of the images to take, in that order; all by default.
@@ -154,9 +144,8 @@ def evaluation_batches(
 
   def batch(index):
     def uniform():
-      return random.uniform_per_example(
-        seed, _EVALUATION_STREAMS[split], index, images.shape[1:]
-      )
+      seeds = random.stream_seeds(seed, _EVALUATION_STREAMS[split], index)
+      return random.uniform(seeds, images.shape[1:])
 
     return {
       'image': _seen(tf.gather(images, index), kind, uniform),
@@ -172,17 +161,7 @@ def evaluation_batches(
 def fixed_binarization(
   images: Any, split: str, seed: int = 0, kind: str | None = None
 ) -> np.ndarray:
-  """The images of `evaluation_batches` as one array.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-    split: 'train', 'validation', 'test' or 'train+validation'.
-    seed: Python integer.
-    kind: As in `training_batches`.
-
-  Returns:
-    A float32 array of shape `[num_images, height, width, channels]`.
-  """
+  """The images of `evaluation_batches` as one array."""
   batches = evaluation_batches(images, 500, seed, split, kind)
   return np.concatenate([b['image'] for b in batches.as_numpy_iterator()])
 

@@ -39,12 +39,6 @@ def image_shape(name: str) -> tuple[int, int, int]:
   >>> image_shape('omniglot')
   (28, 28, 1)
 
-  Args:
-    name: One of `DATASETS` of this package.
-
-  Returns:
-    `(height, width, channels)`.
-
   Raises:
     ValueError: The shape is known from the images alone.
   """
@@ -73,9 +67,6 @@ def load(
       `.npz` file.
     data_dir: Root of all data; by default that of `default_data_dir`. Ignored
       if `name` is a path.
-
-  Returns:
-    An `ImageData`.
 
   Raises:
     ValueError: If `name` is neither, or its files are missing or bad.
@@ -136,7 +127,7 @@ def _load_digits(root):
 def _load_static_mnist(root):
   builder = storage.catalogue_builder('binarized_mnist', root)
   # The catalogue stores 0 and 1, not 0 and 255.
-  parts = [split['image'] == 1 for split in storage.read_splits(builder)]
+  parts = [storage.read_split(builder, s)['image'] == 1 for s in SPLITS]
   return _image_data('static_mnist', parts)
 
 
@@ -151,11 +142,8 @@ def _load_dynamic_mnist(root):
 
 
 def _with_held_out(name, root, num_train):
-  """Images and labels of a set of the catalogue, without validation images.
-
-  The training images after the first `num_train`, in the order of TFDS, are the
-  validation set.
-  """
+  """Images and labels of a set of the catalogue, without validation images."""
+  # Those of training after the first `num_train`, in the order of TFDS, are it.
   builder = storage.catalogue_builder(name, root)
   known, unseen = (storage.read_split(builder, s) for s in ('train', 'test'))
   images, labels = (
@@ -246,9 +234,10 @@ def _images_from_columns(rows):
 
 def _read_original(builder_class, root):
   """Images and labels by split."""
-  splits = storage.read_splits(
-    storage.original_builder(builder_class, builder_class.ORIGINAL, root)
+  builder = storage.original_builder(
+    builder_class, builder_class.ORIGINAL, root
   )
+  splits = [storage.read_split(builder, split) for split in SPLITS]
   images, labels = ([s[key] for s in splits] for key in ('image', 'label'))
   return images, labels
 

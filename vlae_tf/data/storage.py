@@ -23,7 +23,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from vlae_tf.data.image_data import SPLITS
 from vlae_tf.utils import files
 
 _TFDS, _ORIGINALS = 'tfds', 'originals'
@@ -31,12 +30,7 @@ _TIMEOUT_SECONDS = 60
 
 
 def default_data_dir() -> pathlib.Path:
-  """Returns the root of all data when no `data_dir` is given.
-
-  Returns:
-    The `pathlib.Path` in the environment variable `VLAE_TF_DATA_DIR`, or
-    `~/vlae_tf_data`.
-  """
+  """Root of all data: `$VLAE_TF_DATA_DIR`, or else `~/vlae_tf_data`."""
   root = os.environ.get('VLAE_TF_DATA_DIR') or '~/vlae_tf_data'
   return pathlib.Path(root).expanduser()
 
@@ -215,13 +209,6 @@ def read_split(
       f'{builder.data_dir} is damaged: split {split!r} cannot be read '
       f'({_first_line(error)}). Delete that folder and get the data set anew.'
     ) from error
-
-
-def read_splits(
-  builder: tfds.core.DatasetBuilder,
-) -> list[dict[str, np.ndarray]]:
-  """Reads the training, validation and test split of a prepared set."""
-  return [read_split(builder, split) for split in SPLITS]
 
 
 def _first_line(error):

@@ -1,11 +1,10 @@
 """Trained models of runs or shared folders, and the images of them."""
 
 import dataclasses
-import functools
 import math
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,21 +23,26 @@ _SPLITS = ('test', 'validation', 'train')
 
 
 class Run(NamedTuple):
-  """A trained model and its origin."""
+  """A trained model, of a run or shared, and its origin."""
 
   config: config_lib.Config
   model: model_lib.VLAE  # With the averaged weights.
   step: int
   image_shape: tuple[int, ...]  # Height, width, channels.
   data_dir: str | None  # Root of the data sets when it was trained.
-  fingerprint: str  # SHA-256 of the images it was trained on.
-  checkpoint: str  # 'last' or 'best'.
-  workdir: str | os.PathLike = ''
+  # SHA-256 of the images it was trained on; a shared model may lack it.
+  fingerprint: str | None
+  checkpoint: str  # 'last' or 'best'; '' for a shared model.
+  workdir: str | os.PathLike = ''  # Or the name or folder of a shared model.
+  shared: Mapping[str, Any] | None = None  # The facts of a shared model.
 
   @property
   def label(self) -> str:
-    """Name and checkpoint: 'omniglot, step 14,607 (last)'."""
-    return f'{name_of(self.workdir)}, step {self.step:,} ({self.checkpoint})'
+    """Name, and checkpoint of a run: 'omniglot, step 14,607 (last)'."""
+    name = str(name_of(self.workdir))
+    if self.shared is not None:
+      return name
+    return f'{name}, step {self.step:,} ({self.checkpoint})'
 
   def images(
     self, data_dir: str | os.PathLike | None = None
@@ -49,18 +53,26 @@ class Run(NamedTuple):
       data_dir: Root of the data sets; by default that of the training if it
         still exists, else the default.
 
-    Returns:
-      An `ImageData`.
-
     Raises:
       ValueError: `data_dir` does not exist, or the images are missing or not
         those of the training.
     """
-    root = _root(self.config.dataset, data_dir, self.data_dir)
-    return _images(self.config, self.fingerprint, root)
+    config, sha256 = self.config, self.fingerprint
+    if config is None:
+      raise ValueError(f'`pretrained` {self.label} does not name its data set.')
+    data = data_lib.load(
+      config.dataset, _root(config.dataset, data_dir, self.data_dir)
+    )
+    found = records.fingerprint(data, config)
+    if sha256 not in (None, found):
+      raise ValueError(
+        f'`dataset` {config.dataset} must be the images that the run was '
+        f'trained on, of SHA-256 {sha256}, got others, of {found}.'
+      )
+    return data
 
   def about(self) -> dict[str, Any]:
-    """The facts of a run for a model card, without unknown ones.
+    """The facts of a model for its card, without unknown ones.
 
     | key | value |
     |---|---|
@@ -74,6 +86,8 @@ class Run(NamedTuple):
     | `environment`, `started_from` | see `records` |
     | `scores` | of these weights, the fullest of the test images first |
     """
+    if self.shared is not None:
+      return dict(self.shared)
     name = self.config.dataset
     log = records.read_log(self.workdir)
     found = {
@@ -141,9 +155,6 @@ def restore(
       early stopping, 'last' of others.
     build: The function that built the model for training, see `Trainer`.
 
-  Returns:
-    A `Run`.
-
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
@@ -190,36 +201,31 @@ def _without_checkpoint(workdir, which):
   )
 
 
-class Loaded(NamedTuple):
-  """A trained model of a run or of a shared folder."""
-
-  model: model_lib.VLAE
-  name: str
-  # Loads the images of the training from a root of data sets.
-  images: Callable[[str | os.PathLike | None], data_lib.ImageData]
-
-
 def load(
   workdir: str | os.PathLike | None,
   checkpoint: str | None = None,
   pretrained: str | os.PathLike | None = None,
-) -> Loaded:
+  build: builder.ModelBuilder | None = None,
+  argument: str = 'pretrained',
+) -> Run:
   """Loads the model of a run, or a shared one if `pretrained` is given."""
   if pretrained is None:
     assert workdir is not None
-    run = restore(workdir, checkpoint)
-    return Loaded(run.model, run.label, run.images)
-  model, described = pretrained_lib.load(pretrained, argument='pretrained')
-  name = str(name_of(pretrained))
-  sha256 = described.about.get('data_sha256')
-  images = functools.partial(_images_of_shared, name, model.config, sha256)
-  return Loaded(model, name, images)
-
-
-def _images_of_shared(name, config, sha256, data_dir):
-  if config is None:
-    raise ValueError(f'`pretrained` {name} does not name its data set.')
-  return _images(config, sha256, _root(config.dataset, data_dir, None))
+    return restore(workdir, checkpoint, build or builder.build_model)
+  model, described = pretrained_lib.load(pretrained, build, argument)
+  about: dict[str, Any] = dict(described.about)
+  config: Any = model.config  # `None` without the package's builder.
+  return Run(
+    config,
+    model,
+    about.get('steps', 0),
+    described.image_shape,
+    None,
+    about.get('data_sha256'),
+    '',
+    pretrained,
+    about,
+  )
 
 
 def name_of(path: str | os.PathLike | None) -> str | None:
@@ -227,18 +233,6 @@ def name_of(path: str | os.PathLike | None) -> str | None:
   if path is None:
     return None
   return os.path.basename(os.path.abspath(path))
-
-
-def _images(config, sha256, root):
-  """Loads images and compares their fingerprint, if it is known."""
-  data = data_lib.load(config.dataset, root)
-  found = records.fingerprint(data, config)
-  if sha256 not in (None, found):
-    raise ValueError(
-      f'`dataset` {config.dataset} must be the images that the run was trained '
-      f'on, of SHA-256 {sha256}, got others, of {found}.'
-    )
-  return data
 
 
 def _root(

@@ -80,9 +80,6 @@ def from_pretrained(
     build: Builder of a model that `build_model` did not make: a callable of the
       folder's `Config` (the default one, if it has none) and the image shape.
 
-  Returns:
-    A built `VLAE`.
-
   Raises:
     ValueError: There is no such folder; it is of a later version; it holds a
       file that can run code; a file of weights is damaged or missing; or its
@@ -126,9 +123,6 @@ def from_preset(
     name: Name of a preset.
     image_shape: `(height, width, channels)`; by default that of the preset's
       data set.
-
-  Returns:
-    A built `VLAE`.
 
   Raises:
     ValueError: There is none of that name, or the shape is not known.

@@ -11,7 +11,7 @@ import numpy as np
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.runs import checkpoints, loading, pretrained
+from vlae_tf.runs import checkpoints, loading
 from vlae_tf.utils import checks, console, serialization
 
 
@@ -28,44 +28,28 @@ def load(
   config: config_lib.Config,
   build: builder.ModelBuilder = builder.build_model,
 ) -> Start:
-  """Loads a model to start from: the last averages of a run, or a shared one.
+  """Loads a model that `model` can start from; does not change `model`.
 
-  Args:
-    source: Directory of a run, folder of a shared model, or name of a model
-      that comes with the package.
-    model: Built `VLAE` that is to start from it, which is not changed.
-    config: `Config` of its run.
-    build: Builder of both, see `Trainer`.
-
-  Returns:
-    A `Start`.
-
-  Raises:
-    ValueError: There is no such model, it is damaged, or of other parts.
+  `source` is the directory of a run, of which the last averages are read, or
+  the folder or name of a shared model.
   """
   if not os.fspath(source):
     raise ValueError('`start_from` must not be empty.')
-  if (pathlib.Path(source) / checkpoints.LAST).is_dir():
-    run = loading.restore(source, 'last', build)
-    found, about = run.model, run.about()
-  else:
-    found, described = pretrained.load(source, build, 'start_from')
-    about = dict(described.about)
-  name = str(loading.name_of(source))
-  _check_parts(found, model, name)
-  _warn_of_leak(name, about, config)
-  record = dict(name=name, sha256=fingerprint(found), about=about)
-  return Start(found, record)
-
-
-def _check_parts(found, model, name):
-  """Checks that two models have weights of the same paths and shapes."""
+  is_run = (pathlib.Path(source) / checkpoints.LAST).is_dir()
+  run = loading.load(
+    source if is_run else None,
+    'last',
+    None if is_run else source,
+    build,
+    'start_from',
+  )
+  about, name = run.about(), str(loading.name_of(source))
   theirs, ours = (
     {
       path: tuple(w.shape)
       for path, w in serialization.by_path(m.weights).items()
     }
-    for m in (found, model)
+    for m in (run.model, model)
   )
   others = {path for path, _ in theirs.items() ^ ours.items()}
   if others:
@@ -73,10 +57,6 @@ def _check_parts(found, model, name):
       f'`start_from` must be a model of the same parts, got {name}, which '
       f'differs in {checks.few(others)}.'
     )
-
-
-def _warn_of_leak(name, about, config):
-  """Warns if the start was trained on the validation images."""
   same = about.get('dataset') == config.dataset
   seen = about.get('train_on') == 'train+validation'
   if same and seen and not config.trains_on_validation:
@@ -84,6 +64,8 @@ def _warn_of_leak(name, about, config):
       f'{name} was trained on the validation images of {config.dataset}: '
       'validation is no estimate for new images.'
     )
+  record = dict(name=name, sha256=fingerprint(run.model), about=about)
+  return Start(run.model, record)
 
 
 def fingerprint(model: model_lib.VLAE) -> str:

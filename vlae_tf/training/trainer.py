@@ -8,7 +8,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -86,13 +86,13 @@ class Trainer:
     """Builds or restores everything; takes no step.
 
     Args:
-      config: `Config`.
-      data: `ImageData`.
+      config: The experiment.
+      data: Its images.
       workdir: Directory of the run, see `workdir`.
       data_dir: Root of the data sets, recorded for other commands.
-      strategy: `tf.distribute.Strategy`; by default `strategies.create()`.
-      limits: `Limits`.
-      execution: `train_step.Execution`.
+      strategy: By default `strategies.create()`.
+      limits: When to stop, save and report.
+      execution: How a step is computed.
       build: Builds the model, by default that of the config. Called twice, for
         the weights and for their averages.
       start_from: Trained model to start from, see `warm_start.load`; by default
@@ -110,7 +110,7 @@ class Trainer:
     self.config = config
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
-    self._workers = strategies.workers_of(self._strategy)
+    self._workers = strategies.Workers(self._strategy)
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
@@ -208,10 +208,10 @@ class Trainer:
 
   def size(self) -> str:
     """A sentence on the number of parameters and the memory of the run."""
-    replicas = self._strategy.num_replicas_in_sync
-    in_memory = self._execution.microbatch
-    batch_size = in_memory or self.config.batch_size // replicas
-    return describe_size(self.averages, self._data.image_shape, batch_size)
+    per_replica = self.config.batch_size // self._strategy.num_replicas_in_sync
+    return describe_size(
+      self.averages, self._execution.microbatch or per_replica
+    )
 
   @property
   def exit_status(self) -> int:
@@ -336,11 +336,9 @@ class Trainer:
     return result
 
   def validate(self) -> dict[str, float]:
-    """The bound on the validation images, one sample each, averaged weights.
+    """`val_elbo`, `val_rate`, `val_distortion` in nats; `val_active_units`.
 
-    Returns:
-      A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats, and of
-      `val_active_units`.
+    Of the averaged weights, from one posterior sample per image.
     """
     images, kind = self._data.validation, self._data.kind
     estimates = self._evaluator(images, 'validation', kind=kind)
@@ -416,14 +414,12 @@ def are_finite(variables: Iterable[tf.Variable]) -> bool:
   )
 
 
-def describe_size(
-  model: VLAE, image_shape: Sequence[int], batch_size: int
-) -> str:
+def describe_size(model: VLAE, batch_size: int) -> str:
   """Number of parameters, and an estimate of the memory of a step."""
   # The activations kept for the backward pass are taken to be all floating-
   # point results of the forward pass; temporary buffers come on top.
   weights = sum(v.value.shape.num_elements() for v in model.trainable_variables)
-  spec = tf.TensorSpec((batch_size, *image_shape), tf.float32)
+  spec = tf.TensorSpec((batch_size, *model.image_shape), tf.float32)
   graph = tf.function(lambda x: model(x)).get_concrete_function(spec).graph
   activations = sum(
     t.dtype.size * (t.shape.num_elements() or 0)

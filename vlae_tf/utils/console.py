@@ -68,8 +68,7 @@ class Meter:
       total: Number of steps.
       unit: Name of a step.
       initial: Number of steps that were done before.
-      speed: Items in a step and their name, `(100, 'image')`; by default the
-        speed is in steps.
+      speed: Items in a step and their name; by default the speed is in steps.
       file: Output stream; standard error by default.
       patient: Whether to print no line in the first ten seconds, and none at
         all if the work ends before.
