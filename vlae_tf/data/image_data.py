@@ -51,9 +51,24 @@ class ImageData:
 
   def __post_init__(self):
     for split in SPLITS:
-      check_images(getattr(self, split), split)
-      self._check_agrees_with_train(split)
-      self._check_labels(split)
+      images = getattr(self, split)
+      check_images(images, split)
+      if images.shape[1:] != self.image_shape:
+        raise ValueError(
+          f'`{split}` must have images of the shape of `train`, '
+          f'{self.image_shape}, got {images.shape[1:]}.'
+        )
+      if images.dtype != self.train.dtype:
+        raise ValueError(
+          f'`{split}` must have the dtype of `train`, {self.train.dtype}, '
+          f'got {images.dtype}.'
+        )
+      labels: Any = self.labels and self.labels.get(split)
+      if self.labels is not None and np.shape(labels) != images.shape[:1]:
+        raise ValueError(
+          f"`labels['{split}']` must have shape {images.shape[:1]}, got "
+          f'{np.shape(labels)}.'
+        )
     object.__setattr__(self, 'kind', pixel_kind(self.train, self.kind))
 
   @property
@@ -70,30 +85,6 @@ class ImageData:
         f'`name` must be one of {(*SPLITS, "train+validation")}, got {name!r}.'
       )
     return getattr(self, name)
-
-  def _check_agrees_with_train(self, split):
-    images = getattr(self, split)
-    if images.shape[1:] != self.image_shape:
-      raise ValueError(
-        f'`{split}` must have images of the shape of `train`, '
-        f'{self.image_shape}, got {images.shape[1:]}.'
-      )
-    if images.dtype != self.train.dtype:
-      raise ValueError(
-        f'`{split}` must have the dtype of `train`, {self.train.dtype}, '
-        f'got {images.dtype}.'
-      )
-
-  def _check_labels(self, split):
-    if self.labels is None:
-      return
-    expected = getattr(self, split).shape[:1]
-    labels: Any = self.labels.get(split)
-    shape = np.shape(labels)
-    if shape != expected:
-      raise ValueError(
-        f"`labels['{split}']` must have shape {expected}, got {shape}."
-      )
 
 
 def pixel_kind(images: Any, kind: str | None = None) -> str:

@@ -81,7 +81,16 @@ def training_batches(  # noqa: PLR0913
   replicas = range(num_replicas) if replicas is None else replicas
   checks.integer('batch_size', batch_size, 1)
   checks.integer('start_step', start_step)
-  _check_replicas(batch_size, num_replicas, replicas)
+  checks.integer('num_replicas', num_replicas, 1)
+  if batch_size % num_replicas:
+    raise ValueError(
+      '`batch_size` must be divisible by `num_replicas`, got '
+      f'{batch_size} and {num_replicas}.'
+    )
+  if not replicas or not all(0 <= r < num_replicas for r in replicas):
+    raise ValueError(
+      f'`replicas` must be some of range({num_replicas}), got {replicas}.'
+    )
   images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
   steps = tf.data.Dataset.range(start_step, _FOREVER)
@@ -89,14 +98,29 @@ def training_batches(  # noqa: PLR0913
   rows = slots[list(replicas)]  # [len(replicas), b]
 
   def batch(step, index):
-    element = _training_batch(images, kind, step, index, rows, seed)
+    """One element for each replica, stacked along a new first axis."""
+
+    # Drawn for the whole global batch, so that replicas change nothing.
+    def uniform(stream, shape):
+      seeds = random.stream_seed(seed, stream, step)
+      drawn = tf.random.stateless_uniform([batch_size, *shape], seeds)
+      return tf.gather(drawn, rows)
+
+    index = tf.gather(index, rows)
+    image = _seen(
+      tf.gather(images, index),
+      kind,
+      lambda: uniform('binarize', images.shape[1:]),
+    )
     if horizontal_flips:
-      flips = random.stream_seed(seed, 'flip', step)
-      flipped = tf.random.stateless_uniform([batch_size], flips) < 0.5
-      flipped = tf.gather(flipped, rows)[..., None, None, None]
-      image = element['image']
-      element['image'] = tf.where(flipped, image[..., ::-1, :], image)
-    return element
+      flipped = (uniform('flip', []) < 0.5)[..., None, None, None]
+      image = tf.where(flipped, image[..., ::-1, :], image)
+    return {
+      'image': image,
+      'step': tf.repeat(step, len(rows)),
+      'slot': tf.constant(rows),
+      'index': index,
+    }
 
   dataset = tf.data.Dataset.zip(steps, indices).map(batch).unbatch()
   return _tuned(dataset)
@@ -195,39 +219,6 @@ def _index_batches(num_images, batch_size, seed, start_step):
 
   epochs = tf.data.Dataset.range(start_epoch, _FOREVER)
   return epochs.map(epoch_order).rebatch(batch_size, drop_remainder=True)
-
-
-def _training_batch(images, kind, step, index, slots, seed):
-  """One element for each replica, stacked along a new first axis."""
-
-  def uniform():
-    # Drawn for the whole global batch, so that replicas change nothing.
-    drawn = tf.random.stateless_uniform(
-      [index.shape[0], *images.shape[1:]],
-      random.stream_seed(seed, 'binarize', step),
-    )
-    return tf.gather(drawn, slots)
-
-  chosen = tf.gather(images, tf.gather(index, slots))
-  return {
-    'image': _seen(chosen, kind, uniform),
-    'step': tf.repeat(step, len(slots)),
-    'slot': tf.constant(slots),
-    'index': tf.gather(index, slots),
-  }
-
-
-def _check_replicas(batch_size, num_replicas, replicas):
-  checks.integer('num_replicas', num_replicas, 1)
-  if batch_size % num_replicas:
-    raise ValueError(
-      '`batch_size` must be divisible by `num_replicas`, got '
-      f'{batch_size} and {num_replicas}.'
-    )
-  if not replicas or not all(0 <= r < num_replicas for r in replicas):
-    raise ValueError(
-      f'`replicas` must be some of range({num_replicas}), got {replicas}.'
-    )
 
 
 def _tuned(dataset):

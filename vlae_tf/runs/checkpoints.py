@@ -74,7 +74,10 @@ class Checkpoints:
     try:
       temporary.mkdir(parents=True, exist_ok=True)
       write(str(temporary / f'ckpt-{step}'), self._groups)
-      _move_synced(temporary, self._directory)
+      for path in sorted(temporary.glob('ckpt-*')):  # The index last.
+        with open(path, 'rb') as file:
+          os.fsync(file.fileno())
+        os.replace(path, self._directory / path.name)
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
       raise ValueError(
@@ -117,14 +120,6 @@ class Checkpoints:
       # The index first: without it the data are no checkpoint.
       for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
         path.unlink(missing_ok=True)
-
-
-def _move_synced(source, target):
-  """Moves checkpoint files, the index last, each synced before."""
-  for path in sorted(source.glob('ckpt-*')):
-    with open(path, 'rb') as file:
-      os.fsync(file.fileno())
-    os.replace(path, target / path.name)
 
 
 def check_same_paths(

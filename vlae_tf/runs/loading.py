@@ -1,6 +1,7 @@
 """Trained models of runs or shared folders, and the images of them."""
 
 import dataclasses
+import hashlib
 import math
 import os
 import pathlib
@@ -17,7 +18,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, records
 from vlae_tf.runs import pretrained as pretrained_lib
-from vlae_tf.utils import console
+from vlae_tf.utils import checks, console, serialization
 
 _SPLITS = ('test', 'validation', 'train')
 
@@ -226,6 +227,74 @@ def load(
     pretrained,
     about,
   )
+
+
+class Start(NamedTuple):
+  """A trained model that another run starts from."""
+
+  model: model_lib.VLAE
+  record: Mapping[str, Any]  # See `records.write_start`.
+
+  def assign_to(self, model: model_lib.VLAE) -> None:
+    """Sets a model's weights to those of this one."""
+    theirs = serialization.by_path(self.model.weights)
+    for path, weight in serialization.by_path(model.weights).items():
+      weight.assign(theirs[path].value)
+
+
+def load_start(
+  source: str | os.PathLike,
+  model: model_lib.VLAE,
+  config: config_lib.Config,
+  build: builder.ModelBuilder = builder.build_model,
+) -> Start:
+  """Loads a model that `model` can start from; does not change `model`.
+
+  `source` is the directory of a run, of which the last averages are read, or
+  the folder or name of a shared model.
+  """
+  if not os.fspath(source):
+    raise ValueError('`start_from` must not be empty.')
+  is_run = (pathlib.Path(source) / checkpoints.LAST).is_dir()
+  run = load(
+    source if is_run else None,
+    'last',
+    None if is_run else source,
+    build,
+    'start_from',
+  )
+  about, name = run.about(), str(name_of(source))
+  theirs, ours = (
+    {
+      path: tuple(w.shape)
+      for path, w in serialization.by_path(m.weights).items()
+    }
+    for m in (run.model, model)
+  )
+  others = {path for path, _ in theirs.items() ^ ours.items()}
+  if others:
+    raise ValueError(
+      f'`start_from` must be a model of the same parts, got {name}, which '
+      f'differs in {checks.few(others)}.'
+    )
+  same = about.get('dataset') == config.dataset
+  seen = about.get('train_on') == 'train+validation'
+  if same and seen and not config.trains_on_validation:
+    console.warn(
+      f'{name} was trained on the validation images of {config.dataset}: '
+      'validation is no estimate for new images.'
+    )
+  record = dict(name=name, sha256=weights_sha256(run.model), about=about)
+  return Start(run.model, record)
+
+
+def weights_sha256(model: model_lib.VLAE) -> str:
+  """SHA-256 of a model's weights, by path and as float32, in hexadecimal."""
+  found = hashlib.sha256()
+  for path, weight in sorted(serialization.by_path(model.weights).items()):
+    found.update(path.encode('utf-8'))
+    found.update(np.float32(weight.numpy()).tobytes())
+  return found.hexdigest()
 
 
 def name_of(path: str | os.PathLike | None) -> str | None:

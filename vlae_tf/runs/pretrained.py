@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlae_tf.data import sources
-from vlae_tf.formats import card, folder
+from vlae_tf.formats import folder
 from vlae_tf.formats.description import Description
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
@@ -26,29 +26,18 @@ class Pretrained(NamedTuple):
   description: Description
 
   @property
-  def score(self) -> dict[str, Any] | None:
-    """Its fullest score, as `evaluate` writes it, if any."""
-    scores = self.description.about.get('scores') or [None]
-    return scores[0]
-
-  @property
-  def expected(self) -> str:
-    """The fullest score in words."""
-    return card.expected(self.description.about)
+  def score(self) -> dict[str, Any]:
+    """Its fullest score, as `evaluate` writes it."""
+    return self.description.about['scores'][0]
 
 
 def names() -> list[str]:
-  """Names of the models that come with the package, sorted."""
-  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
+  """Names of the models that come with the package, sorted.
 
-
-def available() -> list[Pretrained]:
-  """The models that come with the package.
-
-  >>> {model.name: model.score['num_images'] for model in available()}['digits']
-  300
+  >>> names()[:2]
+  ['caltech101', 'digits']
   """
-  return [find(name) for name in names()]
+  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
 
 
 def find(name: str) -> Pretrained:

@@ -20,7 +20,7 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, warm_start
+from vlae_tf.runs import checkpoints, loading
 from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
@@ -95,8 +95,8 @@ class Trainer:
       execution: How a step is computed.
       build: Builds the model, by default that of the config. Called twice, for
         the weights and for their averages.
-      start_from: Trained model to start from, see `warm_start.load`; by default
-        fresh weights. A resumed run ignores it.
+      start_from: Trained model to start from, see `loading.load_start`; by
+        default fresh weights. A resumed run ignores it.
 
     Raises:
       ValueError: The directory belongs to another config, another process
@@ -124,7 +124,7 @@ class Trainer:
     self._open_checkpoints(pathlib.Path(workdir))
     start = None
     if start_from is not None and self.is_chief and not self._last.steps:
-      start = warm_start.load(start_from, self.model, config, build)
+      start = loading.load_start(start_from, self.model, config, build)
     self._workdir.lock()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
