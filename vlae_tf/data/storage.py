@@ -16,7 +16,7 @@ import pathlib
 import shutil
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -119,9 +119,9 @@ def place_of_catalogue(name: str, root: pathlib.Path) -> str:
   return ''
 
 
-def place_of_original(name: str, original: Original, root: pathlib.Path) -> str:
+def place_of_original(builder_class: Any, root: pathlib.Path) -> str:
   """Place of a data set that is made of an original file, '' if none."""
-  file = original.find(root)
+  name, file = builder_class.name, builder_class.ORIGINAL.find(root)
   if file is None:
     return ''
   key = _key(file)
@@ -143,12 +143,10 @@ def catalogue_builder(
 
 
 def original_builder(
-  builder_class: type[tfds.core.GeneratorBasedBuilder],
-  original: Original,
-  root: pathlib.Path,
+  builder_class: Any, root: pathlib.Path
 ) -> tfds.core.DatasetBuilder:
   """Builder of a data set made of an original file, prepared if necessary."""
-  path = original.find_or_download(root)
+  path = builder_class.ORIGINAL.find_or_download(root)
   key = _key(path)
   return _find_or_prepare(
     lambda folder: builder_class(original=path, data_dir=folder),

@@ -133,14 +133,13 @@ class Run(NamedTuple):
       )
     # The data set is named once, and without its path.
     return [
-      {k: _finite(v) for k, v in score.items() if k != 'dataset'}
+      {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v
+        for k, v in score.items()
+        if k != 'dataset'
+      }
       for score in own
     ]
-
-
-def _finite(value):
-  bad = isinstance(value, float) and not math.isfinite(value)
-  return None if bad else value
 
 
 def restore(

@@ -1,7 +1,7 @@
 """The state of a training run: everything that changes and is checkpointed."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -122,18 +122,13 @@ class TrainingState:
 
   def variables(self) -> list[tf.Variable]:
     """All of them in one list, as `tf.Variable`s."""
-    return _as_tensorflow(v for group in self.groups().values() for v in group)
+    return [v.value for group in self.groups().values() for v in group]
 
   def variables_to_check(self) -> list[tf.Variable]:
     """Those that have to be finite: weights, averages, optimiser."""
     groups = self.groups()
-    return _as_tensorflow(
-      v for name in groups if name != 'state' for v in groups[name]
-    )
-
-
-def _as_tensorflow(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
-  return [v.value for v in variables]
+    del groups['state']
+    return [v.value for group in groups.values() for v in group]
 
 
 def apply_precision(model: VLAE, policy: str) -> None:

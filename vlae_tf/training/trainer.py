@@ -25,7 +25,7 @@ from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import strategies
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
@@ -37,23 +37,30 @@ _COPIES = 5
 class Limits:
   """When a run stops, saves and reports; no effect on the weights."""
 
-  max_steps: int | None = None  # Step to stop at, or `None`.
-  max_minutes: float | None = None  # Minutes to stop after, or `None`.
-  checkpoint_every_steps: int = 1000  # Steps between checkpoints.
-  keep: int = 2  # Number of last checkpoints to keep, besides the best one.
-  steps_per_call: int = 10  # Steps between two reports of metrics.
-  # Updates in a row that may be skipped because they are not finite.
-  max_skipped_in_row: int = 20
+  max_steps: int | None = fields.field(None, 'Step to stop at.', lower=0)
+  max_minutes: float | None = fields.field(
+    None, 'Minutes to stop after.', lower=0
+  )
+  checkpoint_every_steps: int = fields.field(
+    1000, 'Steps between checkpoints.', lower=1
+  )
+  keep: int = fields.field(
+    2, 'Last checkpoints to keep, besides the best.', lower=1
+  )
+  steps_per_call: int = fields.field(10, 'Steps between two reports.', lower=1)
+  max_skipped_in_row: int = fields.field(
+    20,
+    'Updates in a row that may be skipped because they are not finite.',
+    lower=1,
+  )
 
   def __post_init__(self):
-    least = {f.name: 1 for f in dataclasses.fields(self)}
-    least |= {'max_steps': 0, 'max_minutes': 0}
-    for name, bound in least.items():
-      value = getattr(self, name)
+    for each in dataclasses.fields(self):
+      value, bound = getattr(self, each.name), each.metadata['lower']
       # Written so that NaN, which fails every comparison, is caught as well.
       if value is not None and not bound <= value < math.inf:
         raise ValueError(
-          f'`{name}` must be at least {bound} and finite, got {value!r}.'
+          f'`{each.name}` must be at least {bound} and finite, got {value!r}.'
         )
 
 
@@ -121,7 +128,13 @@ class Trainer:
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._interruption = _Interruption()
     self._build(build)
-    self._open_checkpoints(pathlib.Path(workdir))
+    folder, groups = pathlib.Path(workdir), self.state.groups()
+    self._last = checkpoints.Checkpoints(
+      folder / checkpoints.LAST, groups, self.limits.keep
+    )
+    self._best = checkpoints.Checkpoints(
+      folder / checkpoints.BEST, {'averages': groups['averages']}, keep=1
+    )
     start = None
     if start_from is not None and self.is_chief and not self._last.steps:
       start = loading.load_start(start_from, self.model, config, build)
@@ -152,15 +165,6 @@ class Trainer:
     self.code: latents.CodeUse | None = None
     self._train_step = train_step.TrainStep(
       self._strategy, self.state, config, self._execution
-    )
-
-  def _open_checkpoints(self, workdir):
-    groups = self.state.groups()
-    self._last = checkpoints.Checkpoints(
-      workdir / checkpoints.LAST, groups, self.limits.keep
-    )
-    self._best = checkpoints.Checkpoints(
-      workdir / checkpoints.BEST, {'averages': groups['averages']}, keep=1
     )
 
   def _restore_or_initialize(self, start):
