@@ -96,7 +96,6 @@ def load(
 
 
 def _image_data(name, images, labels=None, kind=None):
-  """An `ImageData` of lists by split."""
   train, validation, test = images
   by_split = labels and dict(zip(SPLITS, labels, strict=True))
   return ImageData(name, train, validation, test, by_split, kind)
@@ -227,7 +226,6 @@ def _images_from_columns(rows):
 
 
 def _read_original(builder_class, root):
-  """Images and labels by split."""
   builder = storage.original_builder(builder_class, root)
   splits = [storage.read_split(builder, split) for split in SPLITS]
   images, labels = ([s[key] for s in splits] for key in ('image', 'label'))

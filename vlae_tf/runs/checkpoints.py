@@ -172,7 +172,6 @@ def read(path: str, groups: Groups) -> None:
 
 
 def _by_path(group, variables, there):
-  """Variables of a group by the names of their tensors."""
   named = serialization.by_path(variables)
   here = {f'{group}/{key}': variable for key, variable in named.items()}
   of_group = {name for name in there if name.startswith(f'{group}/')}
@@ -185,7 +184,6 @@ def _by_path(group, variables, there):
 
 
 def _by_position(group, variables, there):
-  """The same in the first format."""
   here = {_FIRST_FORMAT.format(group, k): v for k, v in enumerate(variables)}
   count = sum(name.startswith(f'{group}/values/') for name in there)
   if count != len(here):

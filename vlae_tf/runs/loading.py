@@ -189,7 +189,6 @@ def restore(
 
 
 def _without_checkpoint(workdir, which):
-  """Message for a run without a checkpoint of a kind."""
   if which == 'best' and any((workdir / checkpoints.LAST).glob('*.index')):
     return (
       f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "

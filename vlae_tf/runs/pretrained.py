@@ -138,7 +138,6 @@ def _directory(source, argument='name'):
 
 
 def _built(directory, described, build):
-  """The model that a folder describes, untrained."""
   if described.config is None and build is None:
     raise ValueError(
       f'`build` must be given for {directory}, a model without a config.'

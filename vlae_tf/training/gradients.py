@@ -148,7 +148,6 @@ class GlobalGradient:
     return gradients
 
   def _warn_of_unused(self):
-    """Warns once of the weights on which the objective does not depend."""
     weights = self._model.trainable_variables
     unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
     if unused and not self._warned:

@@ -75,16 +75,6 @@ def define_num_samples(default: int, help: str) -> None:
   flags.DEFINE_integer('num_samples', default, help, 1, 1_000_000)
 
 
-def define_preset() -> None:
-  """Defines `--preset`, for commands that take all flags of an experiment."""
-  flags.DEFINE_enum(
-    'preset',
-    None,
-    presets.names(),
-    'Flags of a known experiment; later flags override them.',
-  )
-
-
 def define_model() -> None:
   """Defines `--workdir`, `--checkpoint` and `--pretrained`."""
   define_workdir(required=False)
