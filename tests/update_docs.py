@@ -159,7 +159,7 @@ def _shipped(old):
   del old
   words = 'test NLL, nats', 'importance samples', 'KL, nats', 'epochs', 'MB'
   lines = _header('`--preset`', *words)
-  for model in pretrained.available():
+  for model in map(pretrained.find, pretrained.names()):
     about, score = model.description.about, model.score
     size = sum(p.stat().st_size for p in model.directory.iterdir())
     lines.append(

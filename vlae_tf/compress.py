@@ -98,11 +98,11 @@ def main():
       sizes = coder.append(*args)
     else:
       sizes = coder.compress(*args, FLAGS.overwrite)
-  print(f'{loaded.name}: {given.name}, wrote {FLAGS.out}', flush=True)
+  print(f'{loaded.label}: {given.name}, wrote {FLAGS.out}', flush=True)
   if FLAGS.append:
     print(f'{sizes.gross_bits // 8:,} bytes in total')
     return
-  fields = {'model': loaded.name, 'in': given.name} | settings._asdict()
+  fields = {'model': loaded.label, 'in': given.name} | settings._asdict()
   # The size of a lossy file is not comparable with lossless ones.
   is_lossless = FLAGS.mode == 'lossless'
   fields |= size_report.report(

@@ -113,7 +113,7 @@ def _decompress(header, payload, chunks, wanted):
       )
     total = (draws or 1) * (len(wanted) or num_decoded)
     collections.write(FLAGS.out, parts, total, FLAGS.overwrite)
-  print(f'{loaded.name}: {total:,} images of {header.count:,} in the file')
+  print(f'{loaded.label}: {total:,} images of {header.count:,} in the file')
   print(f'wrote {FLAGS.out}')
 
 

@@ -34,19 +34,13 @@ def define_flags():
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
   )
-  flags.DEFINE_integer(
-    'num_samples',
+  command_line.define_num_samples(
     128,
     'Importance samples per image: more samples tighten the bound on the '
     'likelihood and take longer.',
-    lower_bound=1,
-    upper_bound=1_000_000,
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of images, the first of the split; all by default.',
-    lower_bound=1,
+  command_line.define_max_images(
+    'Number of images, the first of the split; all by default.'
   )
   flags.DEFINE_bool(
     'spread',

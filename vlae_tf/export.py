@@ -1,8 +1,9 @@
-"""Exports a run: `python -m vlae_tf.export --workdir=W --out=DIR`.
+"""Exports a model: `python -m vlae_tf.export --workdir=W --out=DIR`.
 
-Writes its averaged weights as a SavedModel that runs wherever TensorFlow does
-(encode, decode, elbo, log_prob, sample, reconstruct, complete and score), as a
-folder for `vlae_tf.from_pretrained`, or as StableHLO of encode and elbo.
+Writes the averaged weights of a run, or the weights of a shared model, as a
+SavedModel that runs wherever TensorFlow does (encode, decode, elbo, log_prob,
+sample, reconstruct, complete and score), as a folder for
+`vlae_tf.from_pretrained`, or as StableHLO of encode and elbo.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
@@ -22,8 +23,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  command_line.define_workdir()
-  command_line.define_checkpoint()
+  command_line.define_model()
   flags.DEFINE_string('out', None, 'Directory to create.', required=True)
   command_line.define_overwrite()
   flags.DEFINE_enum(
@@ -48,18 +48,18 @@ def define_flags():
 
 
 def main():
-  """Writes the model of a run in the format of --format."""
+  """Writes a model in the format of --format."""
   form, target, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
   for name, only in (('dtype', 'pretrained'), ('batch_size', 'stablehlo')):
     if form != only and command_line.given(name):
       raise ValueError(f'--{name} does not apply to --format={form}.')
-  command_line.check_workdir(FLAGS.workdir)
+  command_line.check_model()
   if form == 'pretrained':
     folder.check_target(target, overwrite, 'out')
   else:
     kind = saved_model.KIND if form == 'saved_model' else stablehlo.KIND
     files.check_new_directory(target, kind, overwrite)
-  run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+  run = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   label = run.label
   if form == 'stablehlo':
     stablehlo.write(run.model, target, FLAGS.batch_size, overwrite)

@@ -37,32 +37,6 @@ _FIGURES: dict[str, Callable[..., figures.Captioned]] = {
 _MOST = 10_000  # Images in a picture.
 _DIMENSIONS = 8  # Latent dimensions of a traversal by default.
 _RANKED = 1000  # Images by which latent dimensions are ranked.
-# Integer flags: lower bound, upper bound and help.
-_INTEGERS = {
-  'num': (
-    1,
-    _MOST,
-    'Number of images, 64 by default; in --mode=interpolate number of pairs, '
-    '8; in --mode=traverse 1. At most all test images.',
-  ),
-  'draws': (
-    1,
-    _MOST,
-    'Draws for each test image in --mode=decompress and complete, 3 by '
-    'default.',
-  ),
-  'num_given': (
-    0,
-    None,
-    'Pixels given in --mode=complete, in raster order; the upper half by '
-    'default.',
-  ),
-  'steps': (
-    2,
-    _MOST,
-    'Images of a path in --mode=interpolate and traverse, 9 by default.',
-  ),
-}
 
 
 def define_flags():
@@ -80,8 +54,33 @@ def define_flags():
     'pixels; interpolate: paths between the latents of test images; traverse: '
     'one latent dimension varied at a time.',
   )
-  for name, (least, most, help) in _INTEGERS.items():
-    flags.DEFINE_integer(name, None, help, lower_bound=least, upper_bound=most)
+  for name, least, text in [
+    (
+      'num',
+      1,
+      'Number of images, 64 by default; in --mode=interpolate number of pairs, '
+      '8; in --mode=traverse 1. At most all test images.',
+    ),
+    (
+      'draws',
+      1,
+      'Draws for each test image in --mode=decompress and complete, 3 by '
+      'default.',
+    ),
+    (
+      'steps',
+      2,
+      'Images of a path in --mode=interpolate and traverse, 9 by default.',
+    ),
+  ]:
+    flags.DEFINE_integer(name, None, text, least, _MOST)
+  flags.DEFINE_integer(
+    'num_given',
+    None,
+    'Pixels given in --mode=complete, in raster order; the upper half by '
+    'default.',
+    lower_bound=0,
+  )
   flags.DEFINE_enum(
     'space',
     None,
@@ -100,60 +99,53 @@ def define_flags():
 
 def main():
   """Draws images by --mode, and writes the picture."""
-  _check_flags()
+  options = _options()
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
-  picture, what = _figure(loaded)
-  text = f'{loaded.name}: {what}, seed {FLAGS.seed}'
+  picture, what = _figure(loaded, **options)
+  text = f'{loaded.label}: {what}, seed {FLAGS.seed}'
   figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
   print(f'{text}; wrote {FLAGS.out}')
 
 
-def _check_flags():
-  known = _options()
+def _options():
+  """Options of the mode by name, checked; defaults where none are given."""
+  defaults = _DEFAULTS[FLAGS.mode]
   every = ('draws', 'num_given', 'steps', 'space', 'dimensions')
-  for flag in command_line.given(*(o for o in every if o not in known)):
+  for flag in command_line.given(*(o for o in every if o not in defaults)):
     raise ValueError(f'{flag} does not apply to --mode={FLAGS.mode}.')
+  options: dict[str, Any] = {
+    name: default if FLAGS[name].value is None else FLAGS[name].value
+    for name, default in defaults.items()
+  }
   for name in ('draws', 'steps'):
-    if name in known and (num := known['num'] * (1 + known[name])) > _MOST:
+    total = options['num'] * (1 + options.get(name, 0))
+    if total > _MOST:
       raise ValueError(
-        f'--num and --{name} must make at most {_MOST} images, got {num}.'
+        f'--num and --{name} must make at most {_MOST} images, got {total}.'
       )
-  command_line.integers('dimensions')
+  if 'dimensions' in options:
+    options['dimensions'] = command_line.integers('dimensions')
   command_line.check_model()
   figures.check_png_path(FLAGS.out)
+  return options
 
 
-def _options():
-  """Options of the mode by name, defaults where flags are not given."""
-  return {
-    name: default if FLAGS[name].value is None else FLAGS[name].value
-    for name, default in _DEFAULTS[FLAGS.mode].items()
-  }
-
-
-def _figure(loaded):
-  model, options = loaded.model, _options()
-  num = options.pop('num')
-  if FLAGS.mode == 'prior':
+def _figure(loaded, num, **options):
+  model, mode = loaded.model, FLAGS.mode
+  if mode == 'prior':
     return figures.samples(model, num, FLAGS.seed)
   data = loaded.images(FLAGS.data_dir)
-  if FLAGS.mode == 'traverse':
-    options['dimensions'] = command_line.integers('dimensions')
-    if not options['dimensions']:
-      options['dimensions'] = interpolation.most_used(
-        model, data.test[:_RANKED], _DIMENSIONS, data.kind
-      )
-  images = _test_images(data, num)
-  return _FIGURES[FLAGS.mode](model, images, seed=FLAGS.seed, **options)
-
-
-def _test_images(data, num):
+  if options.get('dimensions') == []:
+    options['dimensions'] = interpolation.most_used(
+      model, data.test[:_RANKED], _DIMENSIONS, data.kind
+    )
   each, what = 1, 'test images'
-  if FLAGS.mode == 'interpolate':
+  if mode == 'interpolate':
     each, what = 2, 'pairs of test images'
   there = len(data.test) // each
   num = FLAGS.num or min(num, there)
   if not 0 < num <= there:
     raise ValueError(f'`num` must be at most the {there} {what}, got {num}.')
   images = data.test[: each * num]
-  return data_lib.fixed_binarization(images, 'test', kind=data.kind)
+  images = data_lib.fixed_binarization(images, 'test', kind=data.kind)
+  return _FIGURES[mode](model, images, seed=FLAGS.seed, **options)

@@ -21,7 +21,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import flags as train_flags
 from vlae_tf.training.trainer import Trainer
-from vlae_tf.utils import command_line
+from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
 
@@ -29,7 +29,12 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this command."""
   config_lib.define_flags()
-  command_line.define_preset()
+  flags.DEFINE_enum(
+    'preset',
+    None,
+    presets.names(),
+    'Flags of a known experiment; later flags override them.',
+  )
   command_line.define_data_dir()
   command_line.define_quiet()
   train_flags.define()

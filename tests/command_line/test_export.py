@@ -68,6 +68,16 @@ def test_a_shared_folder_gives_the_model_back(small_run, tmp_path):
   assert config['weights_dtype'] == 'float16'
 
 
+def test_a_shared_model_is_exported(tmp_path):
+  args = ('--pretrained=digits', '--format=pretrained', f'--out={tmp_path}/a')
+  result = commands.run('export', *args)
+  assert (result.status, result.stdout) == (0, f'digits: wrote {tmp_path}/a\n')
+  found = vlae_tf.from_pretrained(tmp_path / 'a')
+  expected = vlae_tf.from_pretrained('digits')
+  for x, y in zip(found.variables, expected.variables, strict=True):
+    np.testing.assert_array_equal(x, y)
+
+
 def test_stablehlo_is_written_for_a_number_of_images(small_run, tmp_path):
   args = ('--format=stablehlo', '--batch_size=3')
   assert _export(small_run, tmp_path / 'a', *args).status == 0

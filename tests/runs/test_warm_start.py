@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import toys
 
-from vlae_tf.runs import loading, records, warm_start
+from vlae_tf.runs import loading, records
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
 
@@ -49,7 +49,7 @@ def test_it_starts_from_the_averages_of_a_run(trained, tmp_path):
   told = records.read_start(tmp_path / 'second')
   assert (told['name'], told['sha256']) == (
     'first',
-    warm_start.fingerprint(averages),
+    loading.weights_sha256(averages),
   )
   assert told['about']['steps'] == 3
   assert told['about']['planned_epochs'] == trainer.config.max_epochs
@@ -63,7 +63,7 @@ def test_it_starts_from_a_shared_model(trained, tmp_path):
   _check_same_weights(trainer.model, run.model)
   told = records.read_start(tmp_path / 'second')
   assert (told['name'], told['about']) == ('shared', known)
-  assert told['sha256'] == warm_start.fingerprint(run.model)
+  assert told['sha256'] == loading.weights_sha256(run.model)
 
 
 def test_a_run_that_goes_on_does_not_need_its_start(trained, tmp_path):
@@ -155,17 +155,17 @@ def test_validation_that_was_trained_on_is_said(train_on, tmp_path, capsys):
 
 def test_a_fingerprint_is_of_every_weight(trained):
   model = loading.restore(trained).model
-  first = warm_start.fingerprint(model)
+  first = loading.weights_sha256(model)
   for weight in model.weights:
     before = np.array(weight)
     weight.assign(before + np.float32(1e-3))
-    assert warm_start.fingerprint(model) != first, weight.path
+    assert loading.weights_sha256(model) != first, weight.path
     weight.assign(before)
-  assert warm_start.fingerprint(model) == first
+  assert loading.weights_sha256(model) == first
 
 
 def test_it_is_kept_as_json(trained, tmp_path):
   trainer = _trainer(tmp_path, trained)
   text = (tmp_path / 'started_from.json').read_text()
-  start = warm_start.load(trained, trainer.model, trainer.config)
+  start = loading.load_start(trained, trainer.model, trainer.config)
   assert json.loads(text) == start.record

@@ -220,6 +220,6 @@ def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):
 
 def test_size_counts_the_weights():
   model = toys.small_model((8, 8, 1), **toys.SMALLEST)
-  text = trainer_lib.describe_size(model, (8, 8, 1), 8)
+  text = trainer_lib.describe_size(model, 8)
   count = sum(math.prod(v.shape) for v in model.trainable_variables)
   assert text.startswith(f'{count:,} parameters; estimated memory per device: ')

@@ -8,48 +8,19 @@ import sys
 import pytest
 import source_tree
 
-from vlae_tf.utils import keras_backend
 
-
-@pytest.fixture
-def no_keras(monkeypatch, tmp_path):
-  """A process that has not imported Keras, with settings of its own."""
-  monkeypatch.delitem(sys.modules, 'keras')
-  monkeypatch.delenv('KERAS_BACKEND', raising=False)
-  monkeypatch.setenv('KERAS_HOME', str(tmp_path))
-  return tmp_path
-
-
-def test_tensorflow_is_the_default(no_keras, monkeypatch):
-  keras_backend.check()
-  (no_keras / 'keras.json').write_text('{torn')
-  keras_backend.check()
-  monkeypatch.setenv('KERAS_BACKEND', 'tensorflow')
-  keras_backend.check()
-
-
-@pytest.mark.parametrize('backend', ['jax', 'torch'])
-def test_others_are_refused_by_who_says_so(no_keras, monkeypatch, backend):
-  file = no_keras / 'keras.json'
-  file.write_text(json.dumps({'backend': backend}))
-  with pytest.raises(ImportError, match=rf"got '{backend}' from {file}"):
-    keras_backend.check()
-  monkeypatch.setenv('KERAS_BACKEND', 'tensorflow')  # Goes before the file.
-  keras_backend.check()
-  monkeypatch.setenv('KERAS_BACKEND', backend)
-  with pytest.raises(ImportError, match='variable KERAS_BACKEND'):
-    keras_backend.check()
-
-
-def _python(*args):
+def _python(*args, **environment):
   return subprocess.run(
     [sys.executable, *args],
     cwd=source_tree.ROOT,
-    env=os.environ | {'KERAS_BACKEND': 'jax'},
+    env=os.environ | environment,
     capture_output=True,
     text=True,
     timeout=60,
   )
+
+
+_REFUSAL = 'Keras must run on tensorflow'
 
 
 @pytest.mark.parametrize(
@@ -64,12 +35,28 @@ try:
 except ImportError as error:
   print(error)
 """
-  assert "Keras must run on tensorflow, got 'jax'" in _python('-c', code).stdout
+  assert _REFUSAL in _python('-c', code, KERAS_BACKEND='jax').stdout
+
+
+def test_a_backend_that_is_installed_is_refused_by_name():
+  code = """
+import keras
+keras.config.backend = lambda: 'jax'
+import vlae_tf.nn
+"""
+  assert f"{_REFUSAL}, got 'jax'" in _python('-c', code).stderr
+
+
+def test_the_file_of_settings_is_named(tmp_path):
+  (tmp_path / 'keras.json').write_text(json.dumps({'backend': 'jax'}))
+  result = _python('-m', 'vlae_tf.doctor', KERAS_HOME=str(tmp_path))
+  assert result.stderr.startswith(f'error: {_REFUSAL}')
+  assert 'keras.json' in result.stderr
 
 
 @pytest.mark.parametrize('command', ['doctor', 'train'])
 def test_a_command_says_it_in_one_line(command):
-  result = _python('-m', f'vlae_tf.{command}')
+  result = _python('-m', f'vlae_tf.{command}', KERAS_BACKEND='jax')
   assert result.returncode == 1 and result.stdout == ''
-  assert result.stderr.startswith('error: Keras must run on tensorflow')
+  assert result.stderr.startswith(f'error: {_REFUSAL}')
   assert result.stderr.count('\n') == 1

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from vlae_tf.data import files, image_data, pipeline, sources
 from vlae_tf.utils import files as files_lib
@@ -26,16 +25,13 @@ _ENTRY = 'images'
 class Collection(NamedTuple):
   """Images to be compressed without loss.
 
-  Attributes:
-    images: Bool array of shape `[num_images, height, width, channels]` if they
-      are binary, uint8 if they have 256 levels.
-    kind: 'binary' or 'levels'.
-    name: The last part of their path, or `DATASET:SPLIT`.
+  `images` are `[num_images, height, width, channels]`: bool if `kind` is
+  'binary', uint8 if it is 'levels'.
   """
 
   images: np.ndarray
   kind: str
-  name: str
+  name: str  # The last part of their path, or `DATASET:SPLIT`.
 
 
 def read(
@@ -61,9 +57,6 @@ def read(
     data_dir: Root of all data; by default that of `default_data_dir`. Ignored
       if `spec` is a path.
     argument: Name of `spec` in messages.
-
-  Returns:
-    A `Collection`.
 
   Raises:
     ValueError: There is nothing of that name, or it holds no such images.
@@ -147,11 +140,6 @@ def _of_dataset(name, split, data_dir, argument):
 
 def _of_directory(path):
   images = files.read_images(path, colours=True)
-  for file in files.image_files(path):
-    with Image.open(file) as image:
-      pages = getattr(image, 'n_frames', 1)
-    if pages > 1:
-      raise ValueError(f'{file} must hold one image, got one of {pages} pages.')
   if images.shape[-1] == 1 and _has_only(images, 255):
     return Collection(images > 0, 'binary', path.resolve().name)
   return Collection(images, 'levels', path.resolve().name)

@@ -106,18 +106,12 @@ def _read_directory(path):
   return {folder.name: read_images(folder) for folder in folders}
 
 
-def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The image files of a directory, in the order of their names."""
+def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
+  """Images of a directory by name, `[num, height, width, channels]`."""
   known = Image.registered_extensions()
   files = sorted(f for f in folder.iterdir() if f.suffix.lower() in known)
   if not files:
     raise ValueError(f'{folder} must hold image files, found none.')
-  return files
-
-
-def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
-  """The `image_files` of a directory, `[num, height, width, channels]`."""
-  files = image_files(folder)
   images = [_read_image(file, colours) for file in files]
   for file, image in zip(files, images, strict=True):
     if image.shape != images[0].shape:
@@ -136,7 +130,7 @@ def _size(image):
 def _read_image(file, colours):
   try:
     with Image.open(file) as image:
-      mode = image.mode
+      mode, pages = image.mode, getattr(image, 'n_frames', 1)
       read_as = 'RGB' if colours and mode == 'RGB' else 'L'
       pixels = np.asarray(image.convert(read_as))
   # Image decoders raise various errors, from `OSError` to `struct.error`.
@@ -148,4 +142,6 @@ def _read_image(file, colours):
     raise ValueError(
       f'{file} must be an 8-bit {what} (PIL mode {modes}), got mode {mode}.'
     )
+  if colours and pages > 1:
+    raise ValueError(f'{file} must hold one image, got one of {pages} pages.')
   return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]

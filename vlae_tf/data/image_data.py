@@ -33,9 +33,7 @@ class ImageData:
 
   Attributes:
     name: Name of the data set.
-    train: Array of shape `[num_train, height, width, channels]`.
-    validation: Array of shape `[num_validation, height, width, channels]`.
-    test: Array of shape `[num_test, height, width, channels]`.
+    train, validation, test: Arrays `[num_images, height, width, channels]`.
     labels: Integer arrays of shape `[num_images]` by split, or `None`.
     kind: One of `PIXEL_KINDS`; if `None` is given, that of `pixel_kind`.
 
@@ -53,9 +51,24 @@ class ImageData:
 
   def __post_init__(self):
     for split in SPLITS:
-      check_images(getattr(self, split), split)
-      self._check_agrees_with_train(split)
-      self._check_labels(split)
+      images = getattr(self, split)
+      check_images(images, split)
+      if images.shape[1:] != self.image_shape:
+        raise ValueError(
+          f'`{split}` must have images of the shape of `train`, '
+          f'{self.image_shape}, got {images.shape[1:]}.'
+        )
+      if images.dtype != self.train.dtype:
+        raise ValueError(
+          f'`{split}` must have the dtype of `train`, {self.train.dtype}, '
+          f'got {images.dtype}.'
+        )
+      labels: Any = self.labels and self.labels.get(split)
+      if self.labels is not None and np.shape(labels) != images.shape[:1]:
+        raise ValueError(
+          f"`labels['{split}']` must have shape {images.shape[:1]}, got "
+          f'{np.shape(labels)}.'
+        )
     object.__setattr__(self, 'kind', pixel_kind(self.train, self.kind))
 
   @property
@@ -64,17 +77,7 @@ class ImageData:
     return self.train.shape[1:]
 
   def split(self, name: str) -> np.ndarray:
-    """Returns the images of one split, or of training and validation.
-
-    Args:
-      name: 'train', 'validation', 'test' or 'train+validation'.
-
-    Returns:
-      An array of shape `[num_images, height, width, channels]`.
-
-    Raises:
-      ValueError: If there is no such split.
-    """
+    """Images of 'train', 'validation', 'test' or 'train+validation'."""
     if name == 'train+validation':
       return np.concatenate([self.train, self.validation])
     if name not in SPLITS:
@@ -82,30 +85,6 @@ class ImageData:
         f'`name` must be one of {(*SPLITS, "train+validation")}, got {name!r}.'
       )
     return getattr(self, name)
-
-  def _check_agrees_with_train(self, split):
-    images = getattr(self, split)
-    if images.shape[1:] != self.image_shape:
-      raise ValueError(
-        f'`{split}` must have images of the shape of `train`, '
-        f'{self.image_shape}, got {images.shape[1:]}.'
-      )
-    if images.dtype != self.train.dtype:
-      raise ValueError(
-        f'`{split}` must have the dtype of `train`, {self.train.dtype}, '
-        f'got {images.dtype}.'
-      )
-
-  def _check_labels(self, split):
-    if self.labels is None:
-      return
-    expected = getattr(self, split).shape[:1]
-    labels: Any = self.labels.get(split)
-    shape = np.shape(labels)
-    if shape != expected:
-      raise ValueError(
-        f"`labels['{split}']` must have shape {expected}, got {shape}."
-      )
 
 
 def pixel_kind(images: Any, kind: str | None = None) -> str:
@@ -118,39 +97,33 @@ def pixel_kind(images: Any, kind: str | None = None) -> str:
     images: Array or `Tensor` of shape `[..., channels]`.
     kind: One of `PIXEL_KINDS`, or `None` to infer it.
 
-  Returns:
-    One of `PIXEL_KINDS`.
-
   Raises:
     ValueError: If the kind is unknown, does not fit the dtype, or cannot be
       inferred.
   """
   check_dtype(images, 'images')
+  dtype, channels = images.dtype.name, images.shape[-1]
+  if kind is None and dtype == 'bool':
+    return 'binary'
+  if kind is None and channels == 1:
+    return 'grey'
+  if kind is None and dtype == 'uint8':
+    return 'levels'
   if kind is None:
-    return _inferred_kind(images.dtype.name, images.shape[-1])
+    raise ValueError(
+      f"`kind` must be 'grey' for {dtype} images of {channels} channels, if "
+      'their values are Bernoulli means (images of 256 levels must be uint8), '
+      'got None.'
+    )
   if kind not in PIXEL_KINDS:
     raise ValueError(f'`kind` must be one of {PIXEL_KINDS}, got {kind!r}.')
-  if images.dtype.name not in _DTYPES[kind]:
-    fitting = [k for k in PIXEL_KINDS if images.dtype.name in _DTYPES[k]]
+  if dtype not in _DTYPES[kind]:
+    fitting = [k for k in PIXEL_KINDS if dtype in _DTYPES[k]]
     raise ValueError(
-      f'`kind` must be one that {images.dtype.name} images have, '
+      f'`kind` must be one that {dtype} images have, '
       f'{" or ".join(map(repr, fitting))}, got {kind!r}.'
     )
   return kind
-
-
-def _inferred_kind(dtype, channels):
-  if dtype == 'bool':
-    return 'binary'
-  if channels == 1:
-    return 'grey'
-  if dtype == 'uint8':
-    return 'levels'
-  raise ValueError(
-    f"`kind` must be 'grey' for {dtype} images of {channels} channels, if "
-    'their values are Bernoulli means (images of 256 levels must be uint8), '
-    'got None.'
-  )
 
 
 def check_dtype(images: Any, name: str) -> None:

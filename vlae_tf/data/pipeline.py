@@ -27,17 +27,7 @@ _EVALUATION_STREAMS = {
 
 
 def bernoulli_means(images: Any) -> tf.Tensor:
-  """Pixels as numbers: Bernoulli means of 'grey', `value / 255` of 'levels'.
-
-  Args:
-    images: Bool, uint8 or float32 array or `Tensor` of any shape.
-
-  Returns:
-    A float32 `Tensor` of the same shape, in [0, 1].
-
-  Raises:
-    ValueError: If the dtype is none of these.
-  """
+  """Pixels as float32 in [0, 1]: bool as 0 and 1, uint8 as `value / 255`."""
   images = tf.convert_to_tensor(images)
   check_dtype(images, 'images')
   if images.dtype != tf.uint8:
@@ -67,10 +57,10 @@ def training_batches(  # noqa: PLR0913
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Python integer, the size of the global batch.
-    seed: Python integer.
-    start_step: Python integer, the step of the first batch.
-    num_replicas: Python integer, the number of replicas in all.
+    batch_size: Size of the global batch.
+    seed: Seed of order, binarisation and flips.
+    start_step: Step of the first batch.
+    num_replicas: Number of replicas in all.
     replicas: The replicas served here, all by default.
     kind: Meaning of a pixel's value, see `pixel_kind`; by default inferred
       from dtype and channels.
@@ -91,7 +81,16 @@ def training_batches(  # noqa: PLR0913
   replicas = range(num_replicas) if replicas is None else replicas
   checks.integer('batch_size', batch_size, 1)
   checks.integer('start_step', start_step)
-  _check_replicas(batch_size, num_replicas, replicas)
+  checks.integer('num_replicas', num_replicas, 1)
+  if batch_size % num_replicas:
+    raise ValueError(
+      '`batch_size` must be divisible by `num_replicas`, got '
+      f'{batch_size} and {num_replicas}.'
+    )
+  if not replicas or not all(0 <= r < num_replicas for r in replicas):
+    raise ValueError(
+      f'`replicas` must be some of range({num_replicas}), got {replicas}.'
+    )
   images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
   steps = tf.data.Dataset.range(start_step, _FOREVER)
@@ -99,14 +98,29 @@ def training_batches(  # noqa: PLR0913
   rows = slots[list(replicas)]  # [len(replicas), b]
 
   def batch(step, index):
-    element = _training_batch(images, kind, step, index, rows, seed)
+    """One element for each replica, stacked along a new first axis."""
+
+    # Drawn for the whole global batch, so that replicas change nothing.
+    def uniform(stream, shape):
+      seeds = random.stream_seed(seed, stream, step)
+      drawn = tf.random.stateless_uniform([batch_size, *shape], seeds)
+      return tf.gather(drawn, rows)
+
+    index = tf.gather(index, rows)
+    image = _seen(
+      tf.gather(images, index),
+      kind,
+      lambda: uniform('binarize', images.shape[1:]),
+    )
     if horizontal_flips:
-      flips = random.stream_seed(seed, 'flip', step)
-      flipped = tf.random.stateless_uniform([batch_size], flips) < 0.5
-      flipped = tf.gather(flipped, rows)[..., None, None, None]
-      image = element['image']
-      element['image'] = tf.where(flipped, image[..., ::-1, :], image)
-    return element
+      flipped = (uniform('flip', []) < 0.5)[..., None, None, None]
+      image = tf.where(flipped, image[..., ::-1, :], image)
+    return {
+      'image': image,
+      'step': tf.repeat(step, len(rows)),
+      'slot': tf.constant(rows),
+      'index': index,
+    }
 
   dataset = tf.data.Dataset.zip(steps, indices).map(batch).unbatch()
   return _tuned(dataset)
@@ -129,8 +143,8 @@ def evaluation_batches(
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Python integer.
-    seed: Python integer.
+    batch_size: Images in an element.
+    seed: Seed of the binarisation.
     split: 'train', 'validation', 'test' or 'train+validation'.
     kind: As in `training_batches`.
     numbers: Numbers of the images to take, in that order; all by default.
@@ -154,9 +168,8 @@ def evaluation_batches(
 
   def batch(index):
     def uniform():
-      return random.uniform_per_example(
-        seed, _EVALUATION_STREAMS[split], index, images.shape[1:]
-      )
+      seeds = random.stream_seeds(seed, _EVALUATION_STREAMS[split], index)
+      return random.uniform(seeds, images.shape[1:])
 
     return {
       'image': _seen(tf.gather(images, index), kind, uniform),
@@ -172,17 +185,7 @@ def evaluation_batches(
 def fixed_binarization(
   images: Any, split: str, seed: int = 0, kind: str | None = None
 ) -> np.ndarray:
-  """The images of `evaluation_batches` as one array.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-    split: 'train', 'validation', 'test' or 'train+validation'.
-    seed: Python integer.
-    kind: As in `training_batches`.
-
-  Returns:
-    A float32 array of shape `[num_images, height, width, channels]`.
-  """
+  """The images of `evaluation_batches` as one array."""
   batches = evaluation_batches(images, 500, seed, split, kind)
   return np.concatenate([b['image'] for b in batches.as_numpy_iterator()])
 
@@ -216,39 +219,6 @@ def _index_batches(num_images, batch_size, seed, start_step):
 
   epochs = tf.data.Dataset.range(start_epoch, _FOREVER)
   return epochs.map(epoch_order).rebatch(batch_size, drop_remainder=True)
-
-
-def _training_batch(images, kind, step, index, slots, seed):
-  """One element for each replica, stacked along a new first axis."""
-
-  def uniform():
-    # Drawn for the whole global batch, so that replicas change nothing.
-    drawn = tf.random.stateless_uniform(
-      [index.shape[0], *images.shape[1:]],
-      random.stream_seed(seed, 'binarize', step),
-    )
-    return tf.gather(drawn, slots)
-
-  chosen = tf.gather(images, tf.gather(index, slots))
-  return {
-    'image': _seen(chosen, kind, uniform),
-    'step': tf.repeat(step, len(slots)),
-    'slot': tf.constant(slots),
-    'index': tf.gather(index, slots),
-  }
-
-
-def _check_replicas(batch_size, num_replicas, replicas):
-  checks.integer('num_replicas', num_replicas, 1)
-  if batch_size % num_replicas:
-    raise ValueError(
-      '`batch_size` must be divisible by `num_replicas`, got '
-      f'{batch_size} and {num_replicas}.'
-    )
-  if not replicas or not all(0 <= r < num_replicas for r in replicas):
-    raise ValueError(
-      f'`replicas` must be some of range({num_replicas}), got {replicas}.'
-    )
 
 
 def _tuned(dataset):

@@ -1,9 +1,8 @@
 """The data sets: registry, TFDS builders of two of them, and loaders."""
 
-import functools
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,21 @@ from vlae_tf.data.image_data import ImageData, split_by_sizes, SPLITS
 from vlae_tf.utils import registry
 
 DATASETS = registry.Registry('dataset')
-_PLACES: dict[str, Callable[[pathlib.Path], str]] = {}
+# Name in the TFDS catalogue, builder from an original file, or `None` for
+# images of an installed package.
+_ORIGINS: dict[str, Any] = {}
 _IMAGE_SHAPES: dict[str, tuple[int, int, int]] = {}
 
 
-def _register(name, description, place, image_shape=(28, 28, 1)):
-  """Registers a loader, and what is known without it: place and shape."""
-  _PLACES[name], _IMAGE_SHAPES[name] = place, image_shape
+def _register(name, description, origin, image_shape=(28, 28, 1)):
+  """Registers a loader, and what is known without it: origin and shape."""
+  _ORIGINS[name], _IMAGE_SHAPES[name] = origin, image_shape
   return DATASETS.register(name, description)
 
 
 def is_embedded(name: str) -> bool:
   """Whether a data set comes with an installed package."""
-  return name == 'digits'
+  return name in _ORIGINS and _ORIGINS[name] is None
 
 
 def image_shape(name: str) -> tuple[int, int, int]:
@@ -38,12 +39,6 @@ def image_shape(name: str) -> tuple[int, int, int]:
 
   >>> image_shape('omniglot')
   (28, 28, 1)
-
-  Args:
-    name: One of `DATASETS` of this package.
-
-  Returns:
-    `(height, width, channels)`.
 
   Raises:
     ValueError: The shape is known from the images alone.
@@ -60,7 +55,12 @@ def place(name: str, data_dir: str | os.PathLike | None = None) -> str:
   """Place of a data set, '' if unknown; uses neither images nor network."""
   DATASETS.check(name)
   root = storage.resolve_data_dir(data_dir)
-  return _PLACES[name](root) if name in _PLACES else ''
+  if is_embedded(name):
+    return 'embedded'
+  origin = _ORIGINS.get(name, '')
+  if isinstance(origin, str):
+    return origin and storage.place_of_catalogue(origin, root)
+  return storage.place_of_original(origin, root)
 
 
 def load(
@@ -73,9 +73,6 @@ def load(
       `.npz` file.
     data_dir: Root of all data; by default that of `default_data_dir`. Ignored
       if `name` is a path.
-
-  Returns:
-    An `ImageData`.
 
   Raises:
     ValueError: If `name` is neither, or its files are missing or bad.
@@ -99,7 +96,6 @@ def load(
 
 
 def _image_data(name, images, labels=None, kind=None):
-  """An `ImageData` of lists by split."""
   train, validation, test = images
   by_split = labels and dict(zip(SPLITS, labels, strict=True))
   return ImageData(name, train, validation, test, by_split, kind)
@@ -108,11 +104,7 @@ def _image_data(name, images, labels=None, kind=None):
 # Data sets of scikit-learn and of the TFDS catalogue.
 
 
-@_register(
-  'digits',
-  "scikit-learn's handwritten digits as 28x28 grey",
-  lambda root: 'embedded',
-)
+@_register('digits', "scikit-learn's handwritten digits as 28x28 grey", None)
 def _load_digits(root):
   """Loads 1,797 digits, enlarged from 8x8 by bicubic interpolation."""
   del root
@@ -128,34 +120,23 @@ def _load_digits(root):
   return _image_data('digits', parts, split_by_sizes(labels, sizes))
 
 
-@_register(
-  'static_mnist',
-  "Larochelle's binarised MNIST",
-  functools.partial(storage.place_of_catalogue, 'binarized_mnist'),
-)
+@_register('static_mnist', "Larochelle's binarised MNIST", 'binarized_mnist')
 def _load_static_mnist(root):
   builder = storage.catalogue_builder('binarized_mnist', root)
   # The catalogue stores 0 and 1, not 0 and 255.
-  parts = [split['image'] == 1 for split in storage.read_splits(builder)]
+  parts = [storage.read_split(builder, s)['image'] == 1 for s in SPLITS]
   return _image_data('static_mnist', parts)
 
 
-@_register(
-  'dynamic_mnist',
-  'grey MNIST',
-  functools.partial(storage.place_of_catalogue, 'mnist'),
-)
+@_register('dynamic_mnist', 'grey MNIST', 'mnist')
 def _load_dynamic_mnist(root):
   images, labels = _with_held_out('mnist', root, 50_000)
   return _image_data('dynamic_mnist', images, labels)
 
 
 def _with_held_out(name, root, num_train):
-  """Images and labels of a set of the catalogue, without validation images.
-
-  The training images after the first `num_train`, in the order of TFDS, are the
-  validation set.
-  """
+  """Images and labels of a set of the catalogue, without validation images."""
+  # Those of training after the first `num_train`, in the order of TFDS, are it.
   builder = storage.catalogue_builder(name, root)
   known, unseen = (storage.read_split(builder, s) for s in ('train', 'test'))
   images, labels = (
@@ -245,10 +226,8 @@ def _images_from_columns(rows):
 
 
 def _read_original(builder_class, root):
-  """Images and labels by split."""
-  splits = storage.read_splits(
-    storage.original_builder(builder_class, builder_class.ORIGINAL, root)
-  )
+  builder = storage.original_builder(builder_class, root)
+  splits = [storage.read_split(builder, split) for split in SPLITS]
   images, labels = ([s[key] for s in splits] for key in ('image', 'label'))
   return images, labels
 
@@ -306,13 +285,7 @@ class OmniglotBurda(_FromMatlab):
     }
 
 
-@_register(
-  'omniglot',
-  'OMNIGLOT 28x28, split of Burda et al.',
-  functools.partial(
-    storage.place_of_original, OmniglotBurda.name, OmniglotBurda.ORIGINAL
-  ),
-)
+@_register('omniglot', 'OMNIGLOT 28x28, split of Burda et al.', OmniglotBurda)
 def _load_omniglot(root):
   images, labels = _read_original(OmniglotBurda, root)
   return _image_data('omniglot', _as_uint8_if_exact(images), labels)
@@ -375,11 +348,7 @@ class Caltech101Silhouettes(_FromMatlab):
 @_register(
   'caltech101',
   'Caltech-101 silhouettes 28x28, object = 1',
-  functools.partial(
-    storage.place_of_original,
-    Caltech101Silhouettes.name,
-    Caltech101Silhouettes.ORIGINAL,
-  ),
+  Caltech101Silhouettes,
 )
 def _load_caltech101(root):
   images, labels = _read_original(Caltech101Silhouettes, root)
@@ -389,7 +358,7 @@ def _load_caltech101(root):
 @_register(
   'cifar10',
   'CIFAR-10 32x32, colour of 256 levels',
-  functools.partial(storage.place_of_catalogue, 'cifar10'),
+  'cifar10',
   image_shape=(32, 32, 3),
 )
 def _load_cifar10(root):

@@ -16,14 +16,13 @@ import pathlib
 import shutil
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from vlae_tf.data.image_data import SPLITS
 from vlae_tf.utils import files
 
 _TFDS, _ORIGINALS = 'tfds', 'originals'
@@ -31,12 +30,7 @@ _TIMEOUT_SECONDS = 60
 
 
 def default_data_dir() -> pathlib.Path:
-  """Returns the root of all data when no `data_dir` is given.
-
-  Returns:
-    The `pathlib.Path` in the environment variable `VLAE_TF_DATA_DIR`, or
-    `~/vlae_tf_data`.
-  """
+  """Root of all data: `$VLAE_TF_DATA_DIR`, or else `~/vlae_tf_data`."""
   root = os.environ.get('VLAE_TF_DATA_DIR') or '~/vlae_tf_data'
   return pathlib.Path(root).expanduser()
 
@@ -125,9 +119,9 @@ def place_of_catalogue(name: str, root: pathlib.Path) -> str:
   return ''
 
 
-def place_of_original(name: str, original: Original, root: pathlib.Path) -> str:
+def place_of_original(builder_class: Any, root: pathlib.Path) -> str:
   """Place of a data set that is made of an original file, '' if none."""
-  file = original.find(root)
+  name, file = builder_class.name, builder_class.ORIGINAL.find(root)
   if file is None:
     return ''
   key = _key(file)
@@ -149,12 +143,10 @@ def catalogue_builder(
 
 
 def original_builder(
-  builder_class: type[tfds.core.GeneratorBasedBuilder],
-  original: Original,
-  root: pathlib.Path,
+  builder_class: Any, root: pathlib.Path
 ) -> tfds.core.DatasetBuilder:
   """Builder of a data set made of an original file, prepared if necessary."""
-  path = original.find_or_download(root)
+  path = builder_class.ORIGINAL.find_or_download(root)
   key = _key(path)
   return _find_or_prepare(
     lambda folder: builder_class(original=path, data_dir=folder),
@@ -215,13 +207,6 @@ def read_split(
       f'{builder.data_dir} is damaged: split {split!r} cannot be read '
       f'({_first_line(error)}). Delete that folder and get the data set anew.'
     ) from error
-
-
-def read_splits(
-  builder: tfds.core.DatasetBuilder,
-) -> list[dict[str, np.ndarray]]:
-  """Reads the training, validation and test split of a prepared set."""
-  return [read_split(builder, split) for split in SPLITS]
 
 
 def _first_line(error):

@@ -328,7 +328,6 @@ def _frozen_layers(model):
 
 
 def _documented(model, chosen):
-  """Names, shapes, dtypes and descriptions of inputs and outputs."""
   documented = {}
   for name, signature in chosen.items():
     documented[name] = {'text': signature.text} | {

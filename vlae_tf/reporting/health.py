@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf.data import sources, storage
+from vlae_tf.formats import card
 from vlae_tf.models import config as config_lib
 from vlae_tf.runs import pretrained
 from vlae_tf.training import step as train_step
@@ -149,7 +150,7 @@ def models() -> Iterator[Finding]:
     text = (
       f'{described.num_weights:,} weights, trained on '
       f'{described.about.get("dataset", "unknown images")}; NLL '
-      f'{known.expected}'
+      f'{card.expected(described.about)}'
     )
     yield Finding(title, text)
 

@@ -74,7 +74,10 @@ class Checkpoints:
     try:
       temporary.mkdir(parents=True, exist_ok=True)
       write(str(temporary / f'ckpt-{step}'), self._groups)
-      _move_synced(temporary, self._directory)
+      for path in sorted(temporary.glob('ckpt-*')):  # The index last.
+        with open(path, 'rb') as file:
+          os.fsync(file.fileno())
+        os.replace(path, self._directory / path.name)
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
       raise ValueError(
@@ -117,14 +120,6 @@ class Checkpoints:
       # The index first: without it the data are no checkpoint.
       for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
         path.unlink(missing_ok=True)
-
-
-def _move_synced(source, target):
-  """Moves checkpoint files, the index last, each synced before."""
-  for path in sorted(source.glob('ckpt-*')):
-    with open(path, 'rb') as file:
-      os.fsync(file.fileno())
-    os.replace(path, target / path.name)
 
 
 def check_same_paths(
@@ -177,7 +172,6 @@ def read(path: str, groups: Groups) -> None:
 
 
 def _by_path(group, variables, there):
-  """Variables of a group by the names of their tensors."""
   named = serialization.by_path(variables)
   here = {f'{group}/{key}': variable for key, variable in named.items()}
   of_group = {name for name in there if name.startswith(f'{group}/')}
@@ -190,7 +184,6 @@ def _by_path(group, variables, there):
 
 
 def _by_position(group, variables, there):
-  """The same in the first format."""
   here = {_FIRST_FORMAT.format(group, k): v for k, v in enumerate(variables)}
   count = sum(name.startswith(f'{group}/values/') for name in there)
   if count != len(here):

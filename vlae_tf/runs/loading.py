@@ -1,11 +1,11 @@
 """Trained models of runs or shared folders, and the images of them."""
 
 import dataclasses
-import functools
+import hashlib
 import math
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,27 +18,32 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, records
 from vlae_tf.runs import pretrained as pretrained_lib
-from vlae_tf.utils import console
+from vlae_tf.utils import checks, console, serialization
 
 _SPLITS = ('test', 'validation', 'train')
 
 
 class Run(NamedTuple):
-  """A trained model and its origin."""
+  """A trained model, of a run or shared, and its origin."""
 
   config: config_lib.Config
   model: model_lib.VLAE  # With the averaged weights.
   step: int
   image_shape: tuple[int, ...]  # Height, width, channels.
   data_dir: str | None  # Root of the data sets when it was trained.
-  fingerprint: str  # SHA-256 of the images it was trained on.
-  checkpoint: str  # 'last' or 'best'.
-  workdir: str | os.PathLike = ''
+  # SHA-256 of the images it was trained on; a shared model may lack it.
+  fingerprint: str | None
+  checkpoint: str  # 'last' or 'best'; '' for a shared model.
+  workdir: str | os.PathLike = ''  # Or the name or folder of a shared model.
+  shared: Mapping[str, Any] | None = None  # The facts of a shared model.
 
   @property
   def label(self) -> str:
-    """Name and checkpoint: 'omniglot, step 14,607 (last)'."""
-    return f'{name_of(self.workdir)}, step {self.step:,} ({self.checkpoint})'
+    """Name, and checkpoint of a run: 'omniglot, step 14,607 (last)'."""
+    name = str(name_of(self.workdir))
+    if self.shared is not None:
+      return name
+    return f'{name}, step {self.step:,} ({self.checkpoint})'
 
   def images(
     self, data_dir: str | os.PathLike | None = None
@@ -49,18 +54,26 @@ class Run(NamedTuple):
       data_dir: Root of the data sets; by default that of the training if it
         still exists, else the default.
 
-    Returns:
-      An `ImageData`.
-
     Raises:
       ValueError: `data_dir` does not exist, or the images are missing or not
         those of the training.
     """
-    root = _root(self.config.dataset, data_dir, self.data_dir)
-    return _images(self.config, self.fingerprint, root)
+    config, sha256 = self.config, self.fingerprint
+    if config is None:
+      raise ValueError(f'`pretrained` {self.label} does not name its data set.')
+    data = data_lib.load(
+      config.dataset, _root(config.dataset, data_dir, self.data_dir)
+    )
+    found = records.fingerprint(data, config)
+    if sha256 not in (None, found):
+      raise ValueError(
+        f'`dataset` {config.dataset} must be the images that the run was '
+        f'trained on, of SHA-256 {sha256}, got others, of {found}.'
+      )
+    return data
 
   def about(self) -> dict[str, Any]:
-    """The facts of a run for a model card, without unknown ones.
+    """The facts of a model for its card, without unknown ones.
 
     | key | value |
     |---|---|
@@ -74,6 +87,8 @@ class Run(NamedTuple):
     | `environment`, `started_from` | see `records` |
     | `scores` | of these weights, the fullest of the test images first |
     """
+    if self.shared is not None:
+      return dict(self.shared)
     name = self.config.dataset
     log = records.read_log(self.workdir)
     found = {
@@ -118,14 +133,13 @@ class Run(NamedTuple):
       )
     # The data set is named once, and without its path.
     return [
-      {k: _finite(v) for k, v in score.items() if k != 'dataset'}
+      {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v
+        for k, v in score.items()
+        if k != 'dataset'
+      }
       for score in own
     ]
-
-
-def _finite(value):
-  bad = isinstance(value, float) and not math.isfinite(value)
-  return None if bad else value
 
 
 def restore(
@@ -140,9 +154,6 @@ def restore(
     which: 'last', or 'best' by validation; by default 'best' of runs with
       early stopping, 'last' of others.
     build: The function that built the model for training, see `Trainer`.
-
-  Returns:
-    A `Run`.
 
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.
@@ -178,7 +189,6 @@ def restore(
 
 
 def _without_checkpoint(workdir, which):
-  """Message for a run without a checkpoint of a kind."""
   if which == 'best' and any((workdir / checkpoints.LAST).glob('*.index')):
     return (
       f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
@@ -190,36 +200,99 @@ def _without_checkpoint(workdir, which):
   )
 
 
-class Loaded(NamedTuple):
-  """A trained model of a run or of a shared folder."""
-
-  model: model_lib.VLAE
-  name: str
-  # Loads the images of the training from a root of data sets.
-  images: Callable[[str | os.PathLike | None], data_lib.ImageData]
-
-
 def load(
   workdir: str | os.PathLike | None,
   checkpoint: str | None = None,
   pretrained: str | os.PathLike | None = None,
-) -> Loaded:
+  build: builder.ModelBuilder | None = None,
+  argument: str = 'pretrained',
+) -> Run:
   """Loads the model of a run, or a shared one if `pretrained` is given."""
   if pretrained is None:
     assert workdir is not None
-    run = restore(workdir, checkpoint)
-    return Loaded(run.model, run.label, run.images)
-  model, described = pretrained_lib.load(pretrained, argument='pretrained')
-  name = str(name_of(pretrained))
-  sha256 = described.about.get('data_sha256')
-  images = functools.partial(_images_of_shared, name, model.config, sha256)
-  return Loaded(model, name, images)
+    return restore(workdir, checkpoint, build or builder.build_model)
+  model, described = pretrained_lib.load(pretrained, build, argument)
+  about: dict[str, Any] = dict(described.about)
+  config: Any = model.config  # `None` without the package's builder.
+  return Run(
+    config,
+    model,
+    about.get('steps', 0),
+    described.image_shape,
+    None,
+    about.get('data_sha256'),
+    '',
+    pretrained,
+    about,
+  )
 
 
-def _images_of_shared(name, config, sha256, data_dir):
-  if config is None:
-    raise ValueError(f'`pretrained` {name} does not name its data set.')
-  return _images(config, sha256, _root(config.dataset, data_dir, None))
+class Start(NamedTuple):
+  """A trained model that another run starts from."""
+
+  model: model_lib.VLAE
+  record: Mapping[str, Any]  # See `records.write_start`.
+
+  def assign_to(self, model: model_lib.VLAE) -> None:
+    """Sets a model's weights to those of this one."""
+    theirs = serialization.by_path(self.model.weights)
+    for path, weight in serialization.by_path(model.weights).items():
+      weight.assign(theirs[path].value)
+
+
+def load_start(
+  source: str | os.PathLike,
+  model: model_lib.VLAE,
+  config: config_lib.Config,
+  build: builder.ModelBuilder = builder.build_model,
+) -> Start:
+  """Loads a model that `model` can start from; does not change `model`.
+
+  `source` is the directory of a run, of which the last averages are read, or
+  the folder or name of a shared model.
+  """
+  if not os.fspath(source):
+    raise ValueError('`start_from` must not be empty.')
+  is_run = (pathlib.Path(source) / checkpoints.LAST).is_dir()
+  run = load(
+    source if is_run else None,
+    'last',
+    None if is_run else source,
+    build,
+    'start_from',
+  )
+  about, name = run.about(), str(name_of(source))
+  theirs, ours = (
+    {
+      path: tuple(w.shape)
+      for path, w in serialization.by_path(m.weights).items()
+    }
+    for m in (run.model, model)
+  )
+  others = {path for path, _ in theirs.items() ^ ours.items()}
+  if others:
+    raise ValueError(
+      f'`start_from` must be a model of the same parts, got {name}, which '
+      f'differs in {checks.few(others)}.'
+    )
+  same = about.get('dataset') == config.dataset
+  seen = about.get('train_on') == 'train+validation'
+  if same and seen and not config.trains_on_validation:
+    console.warn(
+      f'{name} was trained on the validation images of {config.dataset}: '
+      'validation is no estimate for new images.'
+    )
+  record = dict(name=name, sha256=weights_sha256(run.model), about=about)
+  return Start(run.model, record)
+
+
+def weights_sha256(model: model_lib.VLAE) -> str:
+  """SHA-256 of a model's weights, by path and as float32, in hexadecimal."""
+  found = hashlib.sha256()
+  for path, weight in sorted(serialization.by_path(model.weights).items()):
+    found.update(path.encode('utf-8'))
+    found.update(np.float32(weight.numpy()).tobytes())
+  return found.hexdigest()
 
 
 def name_of(path: str | os.PathLike | None) -> str | None:
@@ -227,18 +300,6 @@ def name_of(path: str | os.PathLike | None) -> str | None:
   if path is None:
     return None
   return os.path.basename(os.path.abspath(path))
-
-
-def _images(config, sha256, root):
-  """Loads images and compares their fingerprint, if it is known."""
-  data = data_lib.load(config.dataset, root)
-  found = records.fingerprint(data, config)
-  if sha256 not in (None, found):
-    raise ValueError(
-      f'`dataset` {config.dataset} must be the images that the run was trained '
-      f'on, of SHA-256 {sha256}, got others, of {found}.'
-    )
-  return data
 
 
 def _root(

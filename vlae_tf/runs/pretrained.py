@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlae_tf.data import sources
-from vlae_tf.formats import card, folder
+from vlae_tf.formats import folder
 from vlae_tf.formats.description import Description
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
@@ -26,29 +26,18 @@ class Pretrained(NamedTuple):
   description: Description
 
   @property
-  def score(self) -> dict[str, Any] | None:
-    """Its fullest score, as `evaluate` writes it, if any."""
-    scores = self.description.about.get('scores') or [None]
-    return scores[0]
-
-  @property
-  def expected(self) -> str:
-    """The fullest score in words."""
-    return card.expected(self.description.about)
+  def score(self) -> dict[str, Any]:
+    """Its fullest score, as `evaluate` writes it."""
+    return self.description.about['scores'][0]
 
 
 def names() -> list[str]:
-  """Names of the models that come with the package, sorted."""
-  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
+  """Names of the models that come with the package, sorted.
 
-
-def available() -> list[Pretrained]:
-  """The models that come with the package.
-
-  >>> {model.name: model.score['num_images'] for model in available()}['digits']
-  300
+  >>> names()[:2]
+  ['caltech101', 'digits']
   """
-  return [find(name) for name in names()]
+  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
 
 
 def find(name: str) -> Pretrained:
@@ -79,9 +68,6 @@ def from_pretrained(
       precedence, or path of a folder that `save_pretrained` wrote.
     build: Builder of a model that `build_model` did not make: a callable of the
       folder's `Config` (the default one, if it has none) and the image shape.
-
-  Returns:
-    A built `VLAE`.
 
   Raises:
     ValueError: There is no such folder; it is of a later version; it holds a
@@ -127,9 +113,6 @@ def from_preset(
     image_shape: `(height, width, channels)`; by default that of the preset's
       data set.
 
-  Returns:
-    A built `VLAE`.
-
   Raises:
     ValueError: There is none of that name, or the shape is not known.
   """
@@ -155,7 +138,6 @@ def _directory(source, argument='name'):
 
 
 def _built(directory, described, build):
-  """The model that a folder describes, untrained."""
   if described.config is None and build is None:
     raise ValueError(
       f'`build` must be given for {directory}, a model without a config.'

@@ -241,7 +241,7 @@ def write_start(
   | key | value |
   |---|---|
   | `name` | of the run or of the shared model |
-  | `sha256` | of its weights, see `warm_start.fingerprint` |
+  | `sha256` | of its weights, see `loading.weights_sha256` |
   | `about` | facts, see `loading.Run.about`; nested for a chain of runs |
   """
   path = pathlib.Path(workdir) / STARTED_FROM

@@ -65,7 +65,13 @@ class Workdir:
     """Locks the directory until the end of `locked` or of this object."""
     if self._is_chief:
       self._acquire()
-      records.write_json(self._path / PROCESS, _this_process())
+      here = dict(
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        since=time.strftime('%Y-%m-%d %H:%M:%S'),
+        command=' '.join(sys.argv)[:200],
+      )
+      records.write_json(self._path / PROCESS, here)
 
   @contextlib.contextmanager
   def locked(self) -> Iterator[None]:
@@ -178,15 +184,6 @@ class Workdir:
     # A directory that is read-only, or a network disk without locks.
     except (OSError, NotImplementedError) as error:
       raise ValueError(f'Cannot lock {self._path}: {error}.') from error
-
-
-def _this_process():
-  return dict(
-    pid=os.getpid(),
-    host=socket.gethostname(),
-    since=time.strftime('%Y-%m-%d %H:%M:%S'),
-    command=' '.join(sys.argv)[:200],
-  )
 
 
 def _holder(path):

@@ -176,17 +176,12 @@ def _step(line):
 
 
 class TensorBoardLog(_Writer):
-  """Writes metrics, hyper-parameters, histograms, samples, reconstructions.
-
-  Args:
-    workdir: Directory of the run.
-    trainer: `Trainer` of the run.
-    images: Images to reconstruct, `[num, height, width, channels]`.
-  """
+  """Writes metrics, hyper-parameters, histograms, samples, reconstructions."""
 
   def __init__(
     self, workdir: str | os.PathLike, trainer: Trainer, images: np.ndarray
   ):
+    """`images` `[num, height, width, channels]` are reconstructed."""
     super().__init__(pathlib.Path(workdir) / 'logs')
     self._writer: Any = None
     self._trainer = trainer

@@ -1,7 +1,7 @@
 """Flags of `train` that do not change the experiment."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 from absl import flags
 
@@ -25,25 +25,12 @@ def define() -> None:
   flags.DEFINE_enum(
     'strategy', 'auto', list(strategies.STRATEGIES), 'Devices to train on.'
   )
-  flags.DEFINE_integer('max_steps', None, 'Step to stop at.', lower_bound=1)
-  flags.DEFINE_float(
-    'max_minutes', None, 'Minutes to stop after.', lower_bound=0
-  )
-  flags.DEFINE_integer(
-    'checkpoint_every_steps', 1000, 'Steps between checkpoints.', lower_bound=1
-  )
-  flags.DEFINE_integer(
-    'keep', 2, 'Last checkpoints to keep, besides the best.', lower_bound=1
-  )
-  flags.DEFINE_integer(
-    'steps_per_call', 10, 'Steps between two reports.', lower_bound=1
-  )
-  flags.DEFINE_integer(
-    'max_skipped_in_row',
-    20,
-    'Updates in a row that may be skipped because they are not finite.',
-    lower_bound=1,
-  )
+  for each in dataclasses.fields(Limits):
+    help, default = each.metadata['help'], cast(Any, each.default)
+    if each.name == 'max_minutes':
+      flags.DEFINE_float(each.name, default, help, lower_bound=0)
+    else:
+      flags.DEFINE_integer(each.name, default, help, lower_bound=1)
   flags.DEFINE_integer(
     'microbatch',
     0,

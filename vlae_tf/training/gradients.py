@@ -109,11 +109,13 @@ class GlobalGradient:
     """As `_at_once`, with one microbatch in memory at a time."""
     zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
     size, axis = self._microbatch, self._batch_axis(noise)
+    rows = tf.range(size)
 
     def add(start, by_distortion, by_rate, means):
-      part = _slice(image, start, size, 0), _slice(noise, start, size, axis)
+      images = tf.gather(image, start + rows)
+      noises = tf.gather(noise, start + rows, axis=axis)
       with tf.GradientTape(persistent=True) as tape:
-        shares = self._sums(*part)
+        shares = self._sums(images, noises)
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
       return (
         start + size,
@@ -146,7 +148,6 @@ class GlobalGradient:
     return gradients
 
   def _warn_of_unused(self):
-    """Warns once of the weights on which the objective does not depend."""
     weights = self._model.trainable_variables
     unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
     if unused and not self._warned:
@@ -171,16 +172,6 @@ class GlobalGradient:
       terms = model.terms(code, image)
     parts = [*model.objective.parts(terms), model.objective.bound(terms)]
     return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
-
-
-def _slice(x, start, size, axis):
-  """`size` entries along an axis, with a static shape."""
-  begin = [0] * len(x.shape)
-  sizes = [-1] * len(x.shape)
-  begin[axis], sizes[axis] = start, size
-  shape = x.shape.as_list()
-  shape[axis] = size
-  return tf.ensure_shape(tf.slice(x, begin, sizes), shape)
 
 
 class _Kernels:

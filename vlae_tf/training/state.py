@@ -1,7 +1,7 @@
 """The state of a training run: everything that changes and is checkpointed."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ from vlae_tf.models import builder, schedules
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
 from vlae_tf.nn import made, weight_norm
-from vlae_tf.runs import checkpoints, warm_start
+from vlae_tf.runs import checkpoints, loading
 from vlae_tf.training import gradients
 
 
@@ -81,7 +81,7 @@ class TrainingState:
     return self._early.exhausted
 
   def initialize(
-    self, batch: Mapping[str, tf.Tensor], start: warm_start.Start | None = None
+    self, batch: Mapping[str, tf.Tensor], start: loading.Start | None = None
   ) -> None:
     """Sets the weights, from a batch or a trained model, and the averages."""
     if start is None:
@@ -89,7 +89,7 @@ class TrainingState:
       noise = gradients.latent_noise(self._config, batch, event_shape)
       self.model.initialize(batch['image'], noise)
     else:
-      warm_start.assign(start, self.model)
+      start.assign_to(self.model)
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)
 
@@ -122,18 +122,13 @@ class TrainingState:
 
   def variables(self) -> list[tf.Variable]:
     """All of them in one list, as `tf.Variable`s."""
-    return _as_tensorflow(v for group in self.groups().values() for v in group)
+    return [v.value for group in self.groups().values() for v in group]
 
   def variables_to_check(self) -> list[tf.Variable]:
     """Those that have to be finite: weights, averages, optimiser."""
     groups = self.groups()
-    return _as_tensorflow(
-      v for name in groups if name != 'state' for v in groups[name]
-    )
-
-
-def _as_tensorflow(variables: Iterable[keras.Variable]) -> list[tf.Variable]:
-  return [v.value for v in variables]
+    del groups['state']
+    return [v.value for group in groups.values() for v in group]
 
 
 def apply_precision(model: VLAE, policy: str) -> None:

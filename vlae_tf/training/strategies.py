@@ -89,9 +89,9 @@ def _auto(batch_size):
 
 def _mirrored(batch_size):
   del batch_size
-  kind = 'GPU' if tf.config.list_logical_devices('GPU') else 'CPU'
-  devices = [d.name for d in tf.config.list_logical_devices(kind)]
-  return tf.distribute.MirroredStrategy(devices)
+  gpus = tf.config.list_logical_devices('GPU')
+  chosen = gpus or tf.config.list_logical_devices('CPU')
+  return tf.distribute.MirroredStrategy([d.name for d in chosen])
 
 
 def _multi_worker(batch_size):
@@ -123,84 +123,61 @@ def _check_tf_config():
 
 
 class Workers:
-  """Agreement between the workers of a run; here there is only one."""
+  """Agreement between the workers of a run, by sums over all of them."""
 
   # All workers run the same loop, so that everything that decides its course
   # (the clock, a signal, a validation) has to be the same number on all.
 
-  is_chief = True
-
   def __init__(self, strategy: tf.distribute.Strategy):
     self._strategy = strategy
-
-  @property
-  def replicas(self) -> range:
-    """Numbers of this worker's replicas."""
-    return range(self._strategy.num_replicas_in_sync)
-
-  def any(self, flag: object) -> bool:
-    """Whether a flag is set on any worker."""
-    return bool(flag)
-
-  def of_chief(
-    self, compute: Callable[[], dict[str, float]], names: Sequence[str]
-  ) -> dict[str, float]:
-    """Computes named numbers on the chief, for all workers."""
-    del names
-    return compute()
-
-  def share(self, variables: Sequence[tf.Variable]) -> None:
-    """Gives all workers the chief's values of variables."""
-
-  @contextlib.contextmanager
-  def explained(self) -> Iterator[None]:
-    """Turns the loss of a peer into a `ValueError`."""
-    yield
-
-
-class ManyWorkers(Workers):
-  """One of several workers; they agree by sums over all of them."""
-
-  def __init__(self, strategy: tf.distribute.Strategy):
-    super().__init__(strategy)
-    resolver = strategy.cluster_resolver
-    spec = resolver.cluster_spec().as_dict()
-    self._id = resolver.task_id
-    self._count = sum(len(spec.get(k, ())) for k in ('chief', 'worker'))
-    if resolver.task_type == 'worker' and 'chief' in spec:
-      self._id += 1
+    self._id, self._count = 0, 1
+    self._is_alone = not isinstance(
+      strategy, tf.distribute.MultiWorkerMirroredStrategy
+    )
+    if not self._is_alone:
+      resolver = strategy.cluster_resolver
+      spec = resolver.cluster_spec().as_dict()
+      self._id = resolver.task_id
+      self._count = sum(len(spec.get(k, ())) for k in ('chief', 'worker'))
+      if resolver.task_type == 'worker' and 'chief' in spec:
+        self._id += 1
     self.is_chief = self._id == 0
 
   @property
   def replicas(self) -> range:
+    """Numbers of this worker's replicas."""
     per_worker = self._strategy.num_replicas_in_sync // self._count
     return range(self._id * per_worker, (self._id + 1) * per_worker)
 
   def any(self, flag: object) -> bool:
+    """Whether a flag is set on any worker."""
+    if self._is_alone:
+      return bool(flag)
     return float(self._sum(tf.constant(float(bool(flag))))) > 0
 
   def of_chief(
     self, compute: Callable[[], dict[str, float]], names: Sequence[str]
   ) -> dict[str, float]:
+    """Computes named numbers on the chief, for all workers."""
+    if self._is_alone:
+      return compute()
     values = compute() if self.is_chief else dict.fromkeys(names, 0.0)
     vector = tf.constant([values[name] for name in names], tf.float64)
     return dict(zip(names, self._sum(vector).numpy().tolist()))
 
   def share(self, variables: Sequence[tf.Variable]) -> None:
-    by_type: dict[tf.DType, list[tf.Variable]] = {}
-    for variable in variables:
-      by_type.setdefault(variable.dtype, []).append(variable)
-    for dtype in (tf.float32, tf.float64, tf.int64):
-      self._share_one_type(by_type.get(dtype, []))
-
-  def _share_one_type(self, variables):
-    if not variables:
+    """Gives all workers the chief's values of variables."""
+    if self._is_alone:
       return
-    flat = tf.concat([tf.reshape(v.read_value(), [-1]) for v in variables], 0)
-    flat = self._sum(flat if self.is_chief else tf.zeros_like(flat))
-    sizes = [v.shape.num_elements() for v in variables]
-    for variable, values in zip(variables, tf.split(flat, sizes)):
-      variable.assign(tf.reshape(values, variable.shape))
+    for dtype in (tf.float32, tf.float64, tf.int64):
+      of_type = [v for v in variables if v.dtype == dtype]
+      if not of_type:
+        continue
+      flat = tf.concat([tf.reshape(v.read_value(), [-1]) for v in of_type], 0)
+      flat = self._sum(flat if self.is_chief else tf.zeros_like(flat))
+      sizes = [v.shape.num_elements() for v in of_type]
+      for variable, values in zip(of_type, tf.split(flat, sizes)):
+        variable.assign(tf.reshape(values, variable.shape))
 
   @tf.function(reduce_retracing=True)
   def _sum(self, x):
@@ -217,17 +194,14 @@ class ManyWorkers(Workers):
 
   @contextlib.contextmanager
   def explained(self) -> Iterator[None]:
+    """Turns the loss of a peer into a `ValueError`."""
     try:
       yield
     except tf.errors.OpError as error:
+      if self._is_alone:
+        raise
       raise ValueError(
         f'worker {self._id} lost the connection to other workers ('
         f'{console.brief(error)}). Start the same command on all workers '
         'again: it resumes from the last checkpoint.'
       ) from error
-
-
-def workers_of(strategy: tf.distribute.Strategy) -> Workers:
-  """The `Workers` of a strategy."""
-  many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-  return (ManyWorkers if many else Workers)(strategy)

@@ -8,7 +8,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -20,12 +20,12 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, warm_start
+from vlae_tf.runs import checkpoints, loading
 from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import strategies
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
@@ -37,23 +37,30 @@ _COPIES = 5
 class Limits:
   """When a run stops, saves and reports; no effect on the weights."""
 
-  max_steps: int | None = None  # Step to stop at, or `None`.
-  max_minutes: float | None = None  # Minutes to stop after, or `None`.
-  checkpoint_every_steps: int = 1000  # Steps between checkpoints.
-  keep: int = 2  # Number of last checkpoints to keep, besides the best one.
-  steps_per_call: int = 10  # Steps between two reports of metrics.
-  # Updates in a row that may be skipped because they are not finite.
-  max_skipped_in_row: int = 20
+  max_steps: int | None = fields.field(None, 'Step to stop at.', lower=0)
+  max_minutes: float | None = fields.field(
+    None, 'Minutes to stop after.', lower=0
+  )
+  checkpoint_every_steps: int = fields.field(
+    1000, 'Steps between checkpoints.', lower=1
+  )
+  keep: int = fields.field(
+    2, 'Last checkpoints to keep, besides the best.', lower=1
+  )
+  steps_per_call: int = fields.field(10, 'Steps between two reports.', lower=1)
+  max_skipped_in_row: int = fields.field(
+    20,
+    'Updates in a row that may be skipped because they are not finite.',
+    lower=1,
+  )
 
   def __post_init__(self):
-    least = {f.name: 1 for f in dataclasses.fields(self)}
-    least |= {'max_steps': 0, 'max_minutes': 0}
-    for name, bound in least.items():
-      value = getattr(self, name)
+    for each in dataclasses.fields(self):
+      value, bound = getattr(self, each.name), each.metadata['lower']
       # Written so that NaN, which fails every comparison, is caught as well.
       if value is not None and not bound <= value < math.inf:
         raise ValueError(
-          f'`{name}` must be at least {bound} and finite, got {value!r}.'
+          f'`{each.name}` must be at least {bound} and finite, got {value!r}.'
         )
 
 
@@ -86,17 +93,17 @@ class Trainer:
     """Builds or restores everything; takes no step.
 
     Args:
-      config: `Config`.
-      data: `ImageData`.
+      config: The experiment.
+      data: Its images.
       workdir: Directory of the run, see `workdir`.
       data_dir: Root of the data sets, recorded for other commands.
-      strategy: `tf.distribute.Strategy`; by default `strategies.create()`.
-      limits: `Limits`.
-      execution: `train_step.Execution`.
+      strategy: By default `strategies.create()`.
+      limits: When to stop, save and report.
+      execution: How a step is computed.
       build: Builds the model, by default that of the config. Called twice, for
         the weights and for their averages.
-      start_from: Trained model to start from, see `warm_start.load`; by default
-        fresh weights. A resumed run ignores it.
+      start_from: Trained model to start from, see `loading.load_start`; by
+        default fresh weights. A resumed run ignores it.
 
     Raises:
       ValueError: The directory belongs to another config, another process
@@ -110,7 +117,7 @@ class Trainer:
     self.config = config
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
-    self._workers = strategies.workers_of(self._strategy)
+    self._workers = strategies.Workers(self._strategy)
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
@@ -121,10 +128,16 @@ class Trainer:
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._interruption = _Interruption()
     self._build(build)
-    self._open_checkpoints(pathlib.Path(workdir))
+    folder, groups = pathlib.Path(workdir), self.state.groups()
+    self._last = checkpoints.Checkpoints(
+      folder / checkpoints.LAST, groups, self.limits.keep
+    )
+    self._best = checkpoints.Checkpoints(
+      folder / checkpoints.BEST, {'averages': groups['averages']}, keep=1
+    )
     start = None
     if start_from is not None and self.is_chief and not self._last.steps:
-      start = warm_start.load(start_from, self.model, config, build)
+      start = loading.load_start(start_from, self.model, config, build)
     self._workdir.lock()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
@@ -152,15 +165,6 @@ class Trainer:
     self.code: latents.CodeUse | None = None
     self._train_step = train_step.TrainStep(
       self._strategy, self.state, config, self._execution
-    )
-
-  def _open_checkpoints(self, workdir):
-    groups = self.state.groups()
-    self._last = checkpoints.Checkpoints(
-      workdir / checkpoints.LAST, groups, self.limits.keep
-    )
-    self._best = checkpoints.Checkpoints(
-      workdir / checkpoints.BEST, {'averages': groups['averages']}, keep=1
     )
 
   def _restore_or_initialize(self, start):
@@ -208,10 +212,10 @@ class Trainer:
 
   def size(self) -> str:
     """A sentence on the number of parameters and the memory of the run."""
-    replicas = self._strategy.num_replicas_in_sync
-    in_memory = self._execution.microbatch
-    batch_size = in_memory or self.config.batch_size // replicas
-    return describe_size(self.averages, self._data.image_shape, batch_size)
+    per_replica = self.config.batch_size // self._strategy.num_replicas_in_sync
+    return describe_size(
+      self.averages, self._execution.microbatch or per_replica
+    )
 
   @property
   def exit_status(self) -> int:
@@ -336,11 +340,9 @@ class Trainer:
     return result
 
   def validate(self) -> dict[str, float]:
-    """The bound on the validation images, one sample each, averaged weights.
+    """`val_elbo`, `val_rate`, `val_distortion` in nats; `val_active_units`.
 
-    Returns:
-      A dictionary of `val_elbo`, `val_rate`, `val_distortion` in nats, and of
-      `val_active_units`.
+    Of the averaged weights, from one posterior sample per image.
     """
     images, kind = self._data.validation, self._data.kind
     estimates = self._evaluator(images, 'validation', kind=kind)
@@ -416,14 +418,12 @@ def are_finite(variables: Iterable[tf.Variable]) -> bool:
   )
 
 
-def describe_size(
-  model: VLAE, image_shape: Sequence[int], batch_size: int
-) -> str:
+def describe_size(model: VLAE, batch_size: int) -> str:
   """Number of parameters, and an estimate of the memory of a step."""
   # The activations kept for the backward pass are taken to be all floating-
   # point results of the forward pass; temporary buffers come on top.
   weights = sum(v.value.shape.num_elements() for v in model.trainable_variables)
-  spec = tf.TensorSpec((batch_size, *image_shape), tf.float32)
+  spec = tf.TensorSpec((batch_size, *model.image_shape), tf.float32)
   graph = tf.function(lambda x: model(x)).get_concrete_function(spec).graph
   activations = sum(
     t.dtype.size * (t.shape.num_elements() or 0)

@@ -65,14 +65,14 @@ def define_quiet() -> None:
   )
 
 
-def define_preset() -> None:
-  """Defines `--preset`, for commands that take all flags of an experiment."""
-  flags.DEFINE_enum(
-    'preset',
-    None,
-    presets.names(),
-    'Flags of a known experiment; later flags override them.',
-  )
+def define_max_images(help: str, default: int | None = None) -> None:
+  """Defines `--max_images`."""
+  flags.DEFINE_integer('max_images', default, help, lower_bound=1)
+
+
+def define_num_samples(default: int, help: str) -> None:
+  """Defines `--num_samples`, importance samples per image."""
+  flags.DEFINE_integer('num_samples', default, help, 1, 1_000_000)
 
 
 def define_model() -> None:

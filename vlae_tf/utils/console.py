@@ -64,16 +64,9 @@ class Meter:
   ):
     """Creates the meter; the clock starts with the first step.
 
-    Args:
-      total: Number of steps.
-      unit: Name of a step.
-      initial: Number of steps that were done before.
-      speed: Items in a step and their name, `(100, 'image')`; by default the
-        speed is in steps.
-      file: Output stream; standard error by default.
-      patient: Whether to print no line in the first ten seconds, and none at
-        all if the work ends before.
-      seconds_between_lines: Least seconds between two lines; ten by default.
+    The speed is in items of which a step has several, `(100, 'image')`, or in
+    steps. A patient meter prints no line in the first ten seconds, and none at
+    all if the work ends before.
     """
     self._file = sys.stderr if file is None else file
     self._unit = unit

@@ -32,7 +32,12 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
   """A value of a field, checked and converted to its Python type."""
   kind: Any = field.type
   meta = field.metadata
-  value = _converted(kind, value)
+  if isinstance(value, bool | np.bool_):
+    value = bool(value)
+  elif kind is float and isinstance(value, numbers.Real):
+    value = float(value)
+  elif kind is int and isinstance(value, numbers.Integral):
+    value = int(value)
   # In Python, booleans are integers.
   if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
     raise ValueError(
@@ -63,13 +68,3 @@ def words(instance: Any) -> dict[str, str]:
     for field in dataclasses.fields(instance)
     if isinstance(field.metadata.get('choices'), registry.Registry)
   }
-
-
-def _converted(kind, value):
-  if isinstance(value, bool | np.bool_):
-    return bool(value)
-  if kind is float and isinstance(value, numbers.Real):
-    return float(value)
-  if kind is int and isinstance(value, numbers.Integral):
-    return int(value)
-  return value

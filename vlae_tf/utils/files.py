@@ -142,7 +142,10 @@ def new_directory(
     filled.mkdir()
     yield filled
     assert not _unlike(filled, kind), _unlike(filled, kind)
-    _sync(filled)
+    for file in filled.rglob('*'):
+      if file.is_file():
+        with open(file, 'rb') as opened:
+          os.fsync(opened.fileno())
     # Somebody may have made one meanwhile.
     check_new_directory(path, kind, overwrite, argument)
     if path.exists():
@@ -154,14 +157,6 @@ def new_directory(
     if old.exists() and not path.exists():
       os.replace(old, path)
     shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sync(directory):
-  """Flushes all files of a directory to the disk."""
-  for file in directory.rglob('*'):
-    if file.is_file():
-      with open(file, 'rb') as opened:
-        os.fsync(opened.fileno())
 
 
 def set_aside(path: str | os.PathLike) -> pathlib.Path:

@@ -11,7 +11,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
 # Exit statuses, as shells give them for these signals.
@@ -28,21 +28,14 @@ def import_tensorflow() -> None:
   os.environ['XLA_FLAGS'] = ' '.join(
     ['--xla_cpu_multi_thread_eigen=false', os.environ.get('XLA_FLAGS', '')]
   )
-  # While it is imported, TensorFlow prints to standard error whatever its log
-  # level.
-  with _without_stderr():
-    importlib.import_module('tensorflow')
-    importlib.import_module('tensorflow_probability')
-
-
-@contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-  """Discards output to file descriptor 2, such as that of C++ code."""
+  # While it is imported, TensorFlow prints to file descriptor 2 whatever its
+  # log level.
   sys.stderr.flush()
   stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(null, 2)
   try:
-    yield
+    importlib.import_module('tensorflow')
+    importlib.import_module('tensorflow_probability')
   finally:
     sys.stderr.flush()
     os.dup2(stderr, 2)
@@ -82,11 +75,11 @@ def _is_interrupt(error):
 
 def _run(name):
   """The exit status of a command, or a message to print before status 1."""
+  import_tensorflow()
   try:
     importlib.import_module('vlae_tf.utils.keras_backend')
   except ImportError as error:
     return f'error: {error}'
-  import_tensorflow()
   module = importlib.import_module(name)
   command_line = importlib.import_module('vlae_tf.utils.command_line')
   try:
@@ -98,11 +91,9 @@ def _run(name):
 
 def _open_streams():
   """Opens closed standard streams: a file would take their numbers."""
-  for number in range(3):
-    try:
-      os.fstat(number)
-    except OSError:
-      os.open(os.devnull, os.O_RDWR)
+  while (spare := os.open(os.devnull, os.O_RDWR)) < 3:
+    pass
+  os.close(spare)
   sys.stdout = sys.stdout or open(1, 'w', closefd=False)
   sys.stderr = sys.stderr or open(2, 'w', closefd=False)
   for stream in (sys.stdout, sys.stderr):
@@ -112,20 +103,8 @@ def _open_streams():
         stream.reconfigure(errors='backslashreplace')
 
 
-# Commands that `pip install` makes.
-train = functools.partial(launch, 'vlae_tf.train')
-evaluate = functools.partial(launch, 'vlae_tf.evaluate')
-sample = functools.partial(launch, 'vlae_tf.sample')
-embed = functools.partial(launch, 'vlae_tf.embed')
-probe = functools.partial(launch, 'vlae_tf.probe')
-anomaly = functools.partial(launch, 'vlae_tf.anomaly')
-rate_distortion = functools.partial(launch, 'vlae_tf.rate_distortion')
-retention = functools.partial(launch, 'vlae_tf.retention')
-report = functools.partial(launch, 'vlae_tf.report')
-reproduce = functools.partial(launch, 'vlae_tf.reproduce')
-window_sweep = functools.partial(launch, 'vlae_tf.window_sweep')
-receptive_field = functools.partial(launch, 'vlae_tf.receptive_field')
-doctor = functools.partial(launch, 'vlae_tf.doctor')
-export = functools.partial(launch, 'vlae_tf.export')
-compress = functools.partial(launch, 'vlae_tf.compress')
-decompress = functools.partial(launch, 'vlae_tf.decompress')
+def __getattr__(name: str) -> Callable[[], NoReturn]:
+  """The entry point of a command, `launcher.train`."""
+  if name.startswith('_'):
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  return functools.partial(launch, f'vlae_tf.{name}')

@@ -64,7 +64,6 @@ def _expand(args, directives, files):
 
 
 def _find(value, files):
-  """The path of a flagfile."""
   name = os.path.expanduser(value)
   folders = [file.parent for file in files[-1:]] + [pathlib.Path()]
   for candidate in (parent / name for parent in folders):

@@ -76,14 +76,6 @@ def stream_seeds(
   return tf.stack([tf.fill(tf.shape(counters), base), counters], 1)
 
 
-def uniform_per_example(
-  seed: int, stream: str, indices: tf.Tensor, shape: Sequence[int]
-) -> tf.Tensor:
-  """Uniform numbers in [0, 1) that depend on each example's index alone."""
-  # indices [batch] -> [batch, *shape]
-  return uniform(stream_seeds(seed, stream, indices), shape)
-
-
 def uniform(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
   """`tf.random.stateless_uniform(shape, seed)` of each seed, to the bit.
 

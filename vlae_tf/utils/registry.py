@@ -58,13 +58,10 @@ class Registry(dict[str, Callable[..., Any]]):
   def check(self, name: Any, argument: str = '') -> None:
     """Checks that a name, given as an argument, is registered."""
     if name not in self:
-      self._refuse(name, argument or self.kind)
+      self.__missing__(name, argument)
 
-  def __missing__(self, name: str) -> NoReturn:
-    self._refuse(name, self.kind)
-
-  def _refuse(self, name: Any, argument: str) -> NoReturn:
+  def __missing__(self, name: Any, argument: str = '') -> NoReturn:
     raise ValueError(
-      f'`{argument}` must be one of {", ".join(self)}, got {name!r}.'
-      f'{suggestion(str(name), self)}'
+      f'`{argument or self.kind}` must be one of {", ".join(self)}, got '
+      f'{name!r}.{suggestion(str(name), self)}'
     )
