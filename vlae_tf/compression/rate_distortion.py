@@ -273,8 +273,8 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
     above.append(_chart(report, 'accuracy', title))
   below = figures.captioned(tiles, text, 2)
   width = max(below.shape[1], sum(part.shape[1] for part in above))
-  parts = [_widened(np.concatenate(above, 1), width), _widened(below, width)]
-  return np.concatenate(parts)
+  parts = [np.concatenate(above, 1), below]
+  return np.concatenate([figures.padded(p, len(p), width) for p in parts])
 
 
 def _chart(report, field, title):
@@ -287,11 +287,3 @@ def _chart(report, field, title):
         for row in sorted(rows, key=lambda row: row.bits)
       ]
   return figures.chart(series, title, 'bits per latent')
-
-
-def _widened(picture, width):
-  """A picture with a margin on its right."""
-  missing = width - picture.shape[1]
-  return np.pad(
-    picture, ((0, 0), (0, missing), (0, 0)), constant_values=figures.PAPER
-  )
