@@ -115,11 +115,11 @@ def _quantities(record):
   nll, bound = record.nll, record.bound
   dims = math.prod(sources.image_shape(record.config['dataset']))
   return {
-    '-ELBO, nats': tables.with_error(-bound['elbo'], bound['elbo_stderr']),
+    '-ELBO, nats': tables.score_text(bound, '-elbo'),
     'KL, nats': f'{bound["rate"]:.2f}',
     'KL, bits': f'{bound["rate_bits"]:.2f}',
     'distortion, nats': f'{bound["distortion"]:.2f}',
-    'NLL, nats': tables.with_error(nll['nll'], nll['nll_stderr']),
+    'NLL, nats': tables.score_text(nll, 'nll'),
     'importance samples': f'{nll["num_samples"]:,}',
     'NLL, bits/dim': f'{nll["nll"] / math.log(2) / dims:.4f}',
     'active latent dimensions': f'{record.active_units} of '

@@ -63,7 +63,14 @@ def main():
   print(rate_distortion.as_table(report))
   picture = rate_distortion.picture(report, measurer.images, name)
   figures.save_png(FLAGS.out, picture, scale=1, text=name)
-  settings = _settings(run, data, most, steps)
+  settings = {
+    'step': run.step,
+    'checkpoint': run.checkpoint,
+    'dataset': data.name,
+    'num_images': most,
+    'steps': steps,
+    'seed': FLAGS.seed,
+  }
   records.write_json(numbers, settings | rate_distortion.as_json(report))
   print(f'wrote {FLAGS.out} and {numbers}')
 
@@ -82,14 +89,3 @@ def _steps():
   if len(set(steps)) < len(steps) or not steps:
     raise ValueError(f'`steps` must be some numbers, each once, got {steps}.')
   return steps
-
-
-def _settings(run, data, num, steps):
-  return {
-    'step': run.step,
-    'checkpoint': run.checkpoint,
-    'dataset': data.name,
-    'num_images': num,
-    'steps': steps,
-    'seed': FLAGS.seed,
-  }

@@ -12,7 +12,6 @@ if __name__ == '__main__':
   launcher.reproduce()
 
 import contextlib
-import dataclasses
 
 from absl import flags
 
@@ -99,8 +98,7 @@ def _run(work, chosen, whole, settings):
   """Experiments, then figures; the names of those that failed."""
   done: list[str] = []
   failed: list[str] = []
-  with runner.meter(len(work)) as meter:
-    settings = dataclasses.replace(settings, tell=meter.tell)
+  with runner.metered(settings, len(work)) as (settings, meter):
     for experiment in work:
       with _noted(experiment.name, failed):
         done += [experiment.name] * bool(runner.run(experiment, settings))

@@ -12,8 +12,6 @@ from vlae_tf.utils import launcher  # isort: skip first: it handles Ctrl-C
 if __name__ == '__main__':
   launcher.window_sweep()
 
-import dataclasses
-
 from absl import flags
 
 from vlae_tf.reporting import explorer
@@ -70,8 +68,7 @@ def main():
     print(*runner.shell_lines(experiments.values(), settings), sep='\n')
     return
   found = []
-  with runner.meter(len(experiments)) as meter:
-    settings = dataclasses.replace(settings, tell=meter.tell)
+  with runner.metered(settings, len(experiments)) as (settings, meter):
     for window, experiment in experiments.items():
       row = windows.measure(window, experiment, settings, FLAGS.num_labels)
       found += [] if row is None else [row]

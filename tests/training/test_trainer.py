@@ -181,8 +181,8 @@ def test_active_units_are_those_that_vary():
 @pytest.mark.parametrize(
   'rate, floor, words',
   [
-    (0.01, 0.0, 'the code has collapsed'),
-    (7.9, 7.84, 'the floor is what holds the code up'),
+    (0.01, 0.0, 'the latent has collapsed'),
+    (7.9, 7.84, 'the rate is at its floor'),
     (12.0, 7.84, None),
     (2.0, 0.0, None),
   ],
@@ -197,7 +197,7 @@ def test_warnings_wait_for_a_second_validation(capsys):
   for step, rate in enumerate([7.8, 9.0, 7.8, 7.8, 7.8]):
     watch.on_epoch_end(step, {'val_rate': rate})
   (line,) = capsys.readouterr().err.splitlines()
-  assert line.startswith('warning: step 3: the floor')
+  assert line.startswith('warning: step 3: the rate is at')
 
 
 def test_metrics_beyond_the_resumed_step_are_dropped(tmp_path):

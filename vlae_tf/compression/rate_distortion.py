@@ -266,13 +266,7 @@ def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
     above.append(_chart(report, 'accuracy', title))
   parts = [np.concatenate(above, 1), figures.captioned(tiles, text, 2)]
   width = max(part.shape[1] for part in parts)
-  margins = [((0, 0), (0, width - part.shape[1]), (0, 0)) for part in parts]
-  return np.concatenate(
-    [
-      np.pad(part, margin, constant_values=figures.PAPER)
-      for part, margin in zip(parts, margins)
-    ]
-  )
+  return np.concatenate([figures.padded(p, len(p), width) for p in parts])
 
 
 def _chart(report, field, title):

@@ -21,6 +21,7 @@ from sklearn import metrics
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
+from vlae_tf.utils import console
 
 # Scores, with formula, and whether anomalous images have lower values.
 SCORES = {
@@ -42,7 +43,8 @@ class Scorer:
   """Scores images by `-log p(x)`, and by the ratio to a background model.
 
   A background model with a small receptive field learns local statistics that
-  images of many kinds share; the ratio cancels these [1].
+  images of many kinds share; the ratio cancels these [1]. Arguments are those
+  of `likelihood.Evaluator`.
   """
 
   def __init__(
@@ -52,7 +54,6 @@ class Scorer:
     seed: int = 0,
     background: model_lib.VLAE | None = None,
   ):
-    """Creates the scorer; arguments as `likelihood.Evaluator`'s."""
     if background and background.image_shape != model.image_shape:
       raise ValueError(
         '`background` must be a model of images of the shape '
@@ -75,15 +76,10 @@ class Scorer:
     progress: Callable[[int], Any] | None = None,
     kind: str | None = None,
   ) -> dict[str, np.ndarray]:
-    """Scores images in the binarisation that is fixed for test images.
+    """Scores in bits/dim, `[num_images]` each, by the names of `SCORES`.
 
-    Args:
-      images: Array of shape `[num_images, height, width, channels]`.
-      progress: Called with numbers of images done, by each of the models.
-      kind: Kind of pixels, see `ImageData`; inferred by default.
-
-    Returns:
-      Arrays of shape `[num_images]` in bits/dim by the names of `SCORES`.
+    Images are binarised as test images; `progress` gets the numbers of images
+    done, by each of the models.
     """
     self.check(images, kind)
     bits = [
@@ -162,17 +158,11 @@ def as_json(found: Mapping[str, Separation]) -> dict[str, Any]:
 
 def table(found: Mapping[str, Separation], own: str, other: str) -> str:
   """Separations as lines of text."""
-  width = max(len(name) for name in (own, other, '0.0000'))
-  first = max(len(SCORES[name][0]) for name in found)
-  lines = [
-    f'{"score, mean in bits/dim":{first}}  {own:>{width}}  {other:>{width}}  '
-    'AUROC (+- DeLong)  anomalous if'
-  ]
+  heads = ('score, mean in bits/dim', own, other)
+  rows = [(*heads, 'AUROC (+- DeLong)', 'anomalous if')]
   for name, row in found.items():
     formula, is_low = SCORES[name]
-    lines.append(
-      f'{formula:{first}}  {row.own:{width}.4f}  {row.other:{width}.4f}  '
-      f'{row.auroc:.4f} +- {row.auroc_stderr:.4f}  '
-      f'{"lower" if is_low else "higher"}'
-    )
-  return '\n'.join(lines)
+    area = f'{row.auroc:.4f} +- {row.auroc_stderr:.4f}'
+    means = f'{row.own:.4f}', f'{row.other:.4f}'
+    rows.append((formula, *means, area, 'lower' if is_low else 'higher'))
+  return console.columns(rows)

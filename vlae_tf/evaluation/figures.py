@@ -16,7 +16,7 @@ from vlae_tf.evaluation import interpolation, sampling
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import files
 
-PAPER = 255  # White.
+_PAPER = 255  # White.
 _BACKGROUND = 96
 _FONT_SIZE, _LINE_HEIGHT, _GAP = 14, 18, 6  # In pixels of the file.
 _LEAST_CAPTION_WIDTH = 240
@@ -85,11 +85,15 @@ def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
   """An enlarged picture above a strip with a text, padded to a least width."""
   picture = _enlarged(picture, scale)
   width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
-  missing = width - picture.shape[1]
-  picture = np.pad(
-    picture, ((0, 0), (0, missing), (0, 0)), constant_values=PAPER
-  )
+  picture = padded(picture, len(picture), width)
   return np.concatenate([picture, text_strip(text, width)])
+
+
+def padded(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+  """A picture with white below and on its right, up to a size."""
+  below, right = height - picture.shape[0], width - picture.shape[1]
+  margins = ((0, below), (0, right), (0, 0))
+  return np.pad(picture, margins, constant_values=_PAPER)
 
 
 def text_strip(text: str, width: int) -> np.ndarray:
@@ -99,7 +103,7 @@ def text_strip(text: str, width: int) -> np.ndarray:
   text = text.encode('latin-1', 'replace').decode('latin-1')
   lines = _broken(text, lambda part: font.getlength(part) <= width - 2 * _GAP)
   size = (width, len(lines) * _LINE_HEIGHT + 2 * _GAP)
-  strip = Image.new('RGB', size, (PAPER,) * 3)
+  strip = Image.new('RGB', size, (_PAPER,) * 3)
   for i, line in enumerate(lines):
     place = (_GAP, _GAP + i * _LINE_HEIGHT)
     ImageDraw.Draw(strip).text(place, line, fill=(0, 0, 0), font=font)
@@ -154,10 +158,7 @@ def check_png_path(path: str | os.PathLike) -> None:
   """Checks, before long work, that a path can become a PNG file."""
   if not str(path).lower().endswith('.png'):
     raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
-  try:
-    files.check_writable(path)
-  except (OSError, ValueError) as error:
-    raise ValueError(f'`out` must be a file to write: {error}') from error
+  files.check_new_file(path, overwrite=True, suffix='')
 
 
 def save_png(

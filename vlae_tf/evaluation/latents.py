@@ -241,13 +241,13 @@ def warning(rate: float, floor: float) -> str | None:
   """A warning about a collapsed latent or an active floor, or `None`."""
   if rate < _COLLAPSED_NATS:
     return (
-      f'the code has collapsed: {rate:.2f} nats, the decoder ignores it. Give '
-      'the decoder a smaller window, or the code --free_bits or '
+      f'the latent has collapsed: {rate:.2f} nats, the decoder ignores it. '
+      'Give the decoder a smaller window, or use --free_bits or '
       '--kl_warmup_steps.'
     )
   if floor and rate < _NEAR_FLOOR * floor:
     return (
-      f'the floor is what holds the code up: {rate:.2f} nats at a floor of '
-      f'{floor:.2f} (--free_bits). Without it the decoder would use less.'
+      f'the rate is at its floor: {rate:.2f} nats at a floor of {floor:.2f} '
+      '(--free_bits). Without the floor it would be lower.'
     )
   return None

@@ -21,7 +21,7 @@ from sklearn import exceptions, linear_model, neighbors, semi_supervised
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, console
 
 _USUAL = (100, 1_000, 10_000)  # Numbers of labels, as far as there are.
 _PER_CLASS = (1, 10, 100)  # Labels per class in the table of few labels.
@@ -234,14 +234,9 @@ class Prober:
     num_neighbors: int = 5,
     seed: int = 0,
   ):
-    """Creates the prober.
+    """Takes data with labels, and the number of draws for each number of them.
 
-    Args:
-      data: `ImageData` with labels.
-      repeats: Draws of labelled images for each number of labels; all labels
-        are drawn once.
-      num_neighbors: Neighbours that vote.
-      seed: Seed of the draws.
+    All labels are drawn once.
     """
     if data.labels is None:
       raise ValueError(
@@ -292,13 +287,10 @@ class Prober:
   ) -> Report:
     """Fits all classifiers; `control` is left out with few labels."""
     self.check(numbers)
+    votes = f'{self._neighbors} nearest neighbours'
     classifiers = {
-      'linear': lambda f, index, y: linear(
-        f.train[index], y, f.test, self._seed
-      ),
-      f'{self._neighbors} nearest neighbours': lambda f, index, y: nearest(
-        f.train[index], y, f.test, self._neighbors
-      ),
+      'linear': lambda f, i, y: linear(f.train[i], y, f.test, self._seed),
+      votes: lambda f, i, y: nearest(f.train[i], y, f.test, self._neighbors),
     }
     rows = [
       self._row(name, fit, f, numbers, progress)
@@ -360,14 +352,12 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _table(rows, num_train):
-  names = [f'{row.classifier}: {row.features}' for row in rows]
-  width = max(map(len, ['labels', *names]))
   heads = [f'{"all " * (n == num_train)}{n:,}' for n in rows[0].accuracies]
-  lines = ['  '.join([f'{"labels":{width}}', *(f'{h:>13}' for h in heads)])]
-  for name, row in zip(names, rows):
-    cells = [f'{_cell(a):>13}' for a in row.accuracies.values()]
-    lines.append('  '.join([f'{name:{width}}', *cells]))
-  return '\n'.join(line.rstrip() for line in lines)
+  lines = [['labels', *heads]]
+  for row in rows:
+    cells = map(_cell, row.accuracies.values())
+    lines.append([f'{row.classifier}: {row.features}', *cells])
+  return console.columns(lines)
 
 
 def _cell(accuracies):

@@ -61,28 +61,17 @@ def find(
   seed: int = 0,
   progress: Callable[[int], Any] | None = None,
 ) -> ReceptiveField:
-  """Finds the exact receptive field, by gradients at random images.
+  """Finds the exact receptive field of a built network by gradients.
 
-  The network's graph bounds how far it can see, which decides the size of the
-  images; the gradients find which of these pixels it does see.
+  The network's graph bounds the field, which decides the size of the random
+  images; the gradients find the pixels in it. `progress(1)` is called after
+  each of `num_images`. Raises ValueError for any other network.
 
   >>> from vlae_tf import nn
   >>> network = nn.WindowCNN(outputs=1, window=(3, 1), units=4, depth=2)
   >>> network.build((None, None, None, 1), (None, None, None, 1))
   >>> find(network).offsets
   ((-1, -1), (-1, 0), (-1, 1), (0, -1))
-
-  Args:
-    network: Built `CausalNetwork`.
-    seed: Python integer that decides the images and features.
-    progress: Optional callable that is called with 1 after each image, of
-      `num_images`.
-
-  Returns:
-    A `ReceptiveField`.
-
-  Raises:
-    ValueError: `network` is not a built `CausalNetwork`.
   """
   is_network = isinstance(network, causal_network.CausalNetwork)
   if not is_network or not network.built:

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.ndimage
 
 from vlae_tf.nn.causal import convolution
+from vlae_tf.utils import console
 
 # Standard deviations of the blur, in pixels; infinite: the mean of the image.
 BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
@@ -113,25 +114,16 @@ def _squares(originals, others):
 
 def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
   """Shares preserved as lines of text, a column for each run."""
-  names = list(rows_of_runs)
-  width = max(22, *map(len, names)) + 2
-  lines = [
-    'kept (error in levels)'.ljust(26) + ''.join(n.rjust(width) for n in names)
-  ]
+  lines = [('kept (error in levels)', *rows_of_runs)]
   for of_one in zip(*rows_of_runs.values(), strict=True):
     cells = [
       f'{row.kept:.3f} +- {row.kept_stderr:.3f} ({row.error:.1f})'
       for row in of_one
     ]
-    label = f'{of_one[0].what}, {_label(of_one[0].blur)}'
-    lines.append(label.ljust(26) + ''.join(c.rjust(width) for c in cells))
-  return '\n'.join(lines)
-
-
-def _label(blur):
-  if math.isinf(blur):
-    return 'mean'
-  return f'blur {blur:g}' if blur else 'sharp'
+    blur = of_one[0].blur
+    label = {0.0: 'sharp', math.inf: 'mean'}.get(blur, f'blur {blur:g}')
+    lines.append((f'{of_one[0].what}, {label}', *cells))
+  return console.columns(lines)
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

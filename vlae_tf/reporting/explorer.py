@@ -1,11 +1,4 @@
-"""Page of a sweep: choose a decoder window and see its effect on the latent.
-
-#### References
-
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
-"""
+"""Interactive page of a sweep over decoder windows (`reproduction.windows`)."""
 
 import os
 import pathlib

@@ -1,12 +1,11 @@
 """Pages: content blocks, and one self-contained HTML file made of them."""
 
 import base64
-import dataclasses
 import functools
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jinja2
 import markupsafe
@@ -20,29 +19,19 @@ _LONG = 40  # Letters of a word that has to be broken.
 _FOLDER = pathlib.Path(__file__).with_name('templates')
 
 
-class _Block:
-  @property
-  def kind(self) -> str:
-    """Name of the block in the template."""
-    return type(self).__name__.lower()
-
-
-@dataclasses.dataclass(frozen=True)
-class Text(_Block):
+class Text(NamedTuple):
   """Paragraphs."""
 
   paragraphs: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Listing(_Block):
+class Listing(NamedTuple):
   """Shell commands."""
 
   lines: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Table(_Block):
+class Table(NamedTuple):
   """A table."""
 
   heads: tuple[str, ...]
@@ -51,8 +40,7 @@ class Table(_Block):
   folded: bool = False  # Whether it is shown on request only.
 
 
-@dataclasses.dataclass(frozen=True)
-class Chart(_Block):
+class Chart(NamedTuple):
   """A chart, also as a table of its numbers."""
 
   source: str  # A `data:` URL.
@@ -61,8 +49,7 @@ class Chart(_Block):
   table: Table
 
 
-@dataclasses.dataclass(frozen=True)
-class Picture(_Block):
+class Picture(NamedTuple):
   """A picture of pixels."""
 
   source: str  # A `data:` URL.
@@ -71,8 +58,7 @@ class Picture(_Block):
   caption: str = ''
 
 
-@dataclasses.dataclass(frozen=True)
-class Chooser(_Block):
+class Chooser(NamedTuple):
   """Panels, shown one at a time."""
 
   name: str  # One word, unique on the page.
@@ -82,8 +68,7 @@ class Chooser(_Block):
   slides: bool = False  # Whether it is a slider; else a button for each panel.
 
 
-@dataclasses.dataclass(frozen=True)
-class Columns(_Block):
+class Columns(NamedTuple):
   """Parts side by side, as far as there is room."""
 
   heads: tuple[str, ...]  # Of the parts; none, or one each.
@@ -93,8 +78,7 @@ class Columns(_Block):
 Block: TypeAlias = Text | Listing | Table | Chart | Picture | Chooser | Columns
 
 
-@dataclasses.dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
   """A part of a page with a heading."""
 
   name: str  # One word, for links to it.
@@ -102,8 +86,7 @@ class Section:
   blocks: tuple[Block, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
   """A page."""
 
   title: str
@@ -165,6 +148,7 @@ def _environment():
     lstrip_blocks=True,
   )
   found.filters['shape'] = _shape
+  found.filters['kind'] = lambda block: type(block).__name__.lower()
   return found
 
 

@@ -1,7 +1,7 @@
 """Sections of a report on runs, one or several side by side."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,22 +29,24 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
     _summary(subjects),
     _curves(subjects),
     _published(subjects),
-    _samples(subjects),
+    _section('samples', 'Samples', subjects, _samples),
     _decompressions(subjects),
     _completions(subjects),
-    _window(subjects),
-    _rates(subjects),
+    _section(
+      'window',
+      'Receptive field',
+      subjects,
+      _window,
+      'Dependence that the decoder models locally need not be encoded in the '
+      'latent.',
+    ),
+    _section('code', 'Rate of the latent dimensions', subjects, _rates),
     _nats(subjects),
     _ends(subjects),
     _section(
-      'probe',
-      'Classification from the latent',
-      subjects,
-      [summaries.probes(s) for s in subjects],
+      'probe', 'Classification from the latent', subjects, summaries.probes
     ),
-    _section(
-      'codec', 'Compression', subjects, [summaries.codecs(s) for s in subjects]
-    ),
+    _section('codec', 'Compression', subjects, summaries.codecs),
     _origin(subjects, command),
   ]
   names = [s.name for s in subjects]
@@ -61,29 +63,32 @@ def _section(
   name: str,
   title: str,
   subjects: Sequence[Subject],
-  parts: Sequence[Sequence[page.Block]],
-  *before: page.Block,
+  blocks: Callable[[Subject], Sequence[page.Block]],
+  before: str | page.Block = '',
 ) -> page.Section | None:
-  """A section with the runs side by side; for one run, its blocks."""
+  """A section with the blocks of each run side by side; none if all lack it."""
+  parts = [blocks(s) for s in subjects]
   if not any(parts):
     return None
   inner = page.side_by_side([s.name for s in subjects], parts)
   if len(subjects) == 1 and len(inner) > 1:
     inner = [page.Columns((), tuple((block,) for block in inner))]
-  return page.Section(name, title, (*before, *inner))
+  if before:
+    text = page.Text((before,)) if isinstance(before, str) else before
+    inner.insert(0, text)
+  return page.Section(name, title, tuple(inner))
 
 
 def _summary(subjects):
-  texts: list[list[page.Block]] = [
-    [page.Text(summaries.summary(s))] for s in subjects
-  ]
   table = summaries.scores(subjects)
-  before = []
-  if len(subjects) == 1:
-    texts[0].append(table)
-  else:
-    before.append(table)
-  return _section('summary', 'Summary', subjects, texts, *before)
+  own = [table] if len(subjects) == 1 else []
+  return _section(
+    'summary',
+    'Summary',
+    subjects,
+    lambda s: [page.Text(summaries.summary(s)), *own],
+    '' if own else table,
+  )
 
 
 def _curves(subjects):
@@ -130,19 +135,17 @@ def _series(subject, term, colour):
 
 
 def _published(subjects):
-  found = summaries.published(subjects)
+  found = tuple(summaries.published(subjects))
   if not found:
     return None
-  return page.Section('paper', 'Comparison with the paper', tuple(found))
+  return page.Section('paper', 'Comparison with the paper', found)
 
 
-def _samples(subjects):
-  parts = []
-  for s in subjects:
-    alt = f'{len(s.outputs.samples)} samples from {s.name}'
-    grid = figures.grid(s.outputs.samples)
-    parts.append([page.picture(grid, alt, 'z ~ p(z), x ~ p(x|z)', _SMALL)])
-  return _section('samples', 'Samples', subjects, parts)
+def _samples(subject):
+  images = subject.outputs.samples
+  alt = f'{len(images)} samples from {subject.name}'
+  caption = 'z ~ p(z), x ~ p(x|z)'
+  return [page.picture(figures.grid(images), alt, caption, _SMALL)]
 
 
 def _decompressions(subjects):
@@ -188,63 +191,49 @@ def _slider(name, subjects, what, drawn):
   return page.Chooser(name, 'Sample', options, tuple(panels), True)
 
 
-def _window(subjects):
+def _window(subject):
   """The receptive field of the decoder over a test image."""
-  text = (
-    'Dependence that the decoder models locally need not be encoded in the '
-    'latent.'
+  field = subject.outputs.field
+  if field is None:
+    return []
+  words = receptive_field.describe(field)
+  pixels = charts.field(subject.outputs.originals[0], field)
+  alt = f'A test image; the pixels that one depends on are blue: {words}'
+  caption = (
+    f'The decoder of {subject.name} at the orange pixel: {words}. Later pixels '
+    'are dimmed.'
   )
-  parts: list[list[page.Block]] = []
-  for s in subjects:
-    field = s.outputs.field
-    if field is None:
-      parts.append([])
-      continue
-    words = receptive_field.describe(field)
-    pixels = charts.field(s.outputs.originals[0], field)
-    alt = f'A test image; the pixels that one depends on are blue: {words}'
-    caption = (
-      f'The decoder of {s.name} at the orange pixel: {words}. Later '
-      'pixels are dimmed.'
-    )
-    scale = _FIELD / pixels.shape[1]
-    parts.append([page.picture(pixels, alt, caption, scale)])
-  title = 'Receptive field'
-  return _section('window', title, subjects, parts, page.Text((text,)))
+  return [page.picture(pixels, alt, caption, _FIELD / pixels.shape[1])]
 
 
-def _rates(subjects):
+def _rates(subject):
   """The rate of each latent dimension."""
-  parts: list[list[page.Block]] = []
-  for s in subjects:
-    use = s.outputs.use
-    if use is None or use.rates is None:
-      parts.append([])
-      continue
-    order = np.argsort(-use.rates)
-    nats = float(use.rates.sum())
-    caption = (
-      f'{nats:.2f} nats = {nats / math.log(2):.1f} bits in all, mean of '
-      f'{s.outputs.num_read:,} test images; {use.active_units} of '
-      f'{len(order)} are active.'
-    )
-    label = 'latent dimensions, by their rate'
-    values, names = use.rates[order].tolist(), [str(k) for k in order]
-    parts.append([charts.bars(values, 'rate, nats', label, caption, names)])
-  return _section('code', 'Rate of the latent dimensions', subjects, parts)
+  use = subject.outputs.use
+  if use is None or use.rates is None:
+    return []
+  order = np.argsort(-use.rates)
+  nats = float(use.rates.sum())
+  caption = (
+    f'{nats:.2f} nats = {nats / math.log(2):.1f} bits in all, mean of '
+    f'{subject.outputs.num_read:,} test images; {use.active_units} of '
+    f'{len(order)} are active.'
+  )
+  label = 'latent dimensions, by their rate'
+  values, names = use.rates[order].tolist(), [str(k) for k in order]
+  return [charts.bars(values, 'rate, nats', label, caption, names)]
 
 
 def _nats(subjects):
-  """The distortion of each pixel."""
+  """The distortion of each pixel, in the same colours for all runs."""
   found = [s.outputs.nats for s in subjects if s.outputs.nats is not None]
-  if not found:
-    return None
-  # The same colours for all runs.
-  most = max(float(n.mean.max()) for n in found)
-  text = '-log p of each pixel, given the latent and the preceding pixels.'
-  parts = [_maps(s.outputs, most) for s in subjects]
-  title = 'Distortion of the pixels'
-  return _section('nats', title, subjects, parts, page.Text((text,)))
+  most = max((float(n.mean.max()) for n in found), default=0.0)
+  return _section(
+    'nats',
+    'Distortion of the pixels',
+    subjects,
+    lambda s: _maps(s.outputs, most),
+    '-log p of each pixel, given the latent and the preceding pixels.',
+  )
 
 
 def _maps(outputs, most):
@@ -274,16 +263,13 @@ def _ends(subjects):
   """The test images of least and of most distortion."""
   nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in subjects)
   num = ' and '.join(f'{n:,}' for n in nums)
-  text = (
-    f'Among {num} test images, by -log p(x|z) with one sample of z each. '
-    'Images with more ink have more distortion.'
-  )
-  parts = [
-    [*_end(s.outputs.best, 'least'), *_end(s.outputs.worst, 'most')]
-    for s in subjects
-  ]
   return _section(
-    'ends', 'Least and most distortion', subjects, parts, page.Text((text,))
+    'ends',
+    'Least and most distortion',
+    subjects,
+    lambda s: [*_end(s.outputs.best, 'least'), *_end(s.outputs.worst, 'most')],
+    f'Among {num} test images, by -log p(x|z) with one sample of z each. '
+    'Images with more ink have more distortion.',
   )
 
 

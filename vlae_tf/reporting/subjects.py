@@ -1,6 +1,5 @@
 """Runs as a report shows them: their records, and outputs of their models."""
 
-import dataclasses
 import json
 import math
 import os
@@ -253,28 +252,20 @@ def _spread(there, num):
   return np.unique(np.linspace(0, there - 1, min(there, num)).astype(int))
 
 
-class Origin(NamedTuple):
-  """A config as a preset and the fields that differ from it."""
-
-  preset: str | None
-  differences: dict[str, tuple[Any, Any]]  # By field: the preset's, and its.
-
-
-def origin(config: config_lib.Config) -> Origin:
-  """The preset that a config is closest to, the first of several.
+def origin(
+  config: config_lib.Config,
+) -> tuple[str | None, dict[str, tuple[Any, Any]]]:
+  """The closest preset, and by field its value and the config's that differ.
 
   >>> origin(config_lib.from_args(['--preset=omniglot', '--seed=7']))
-  Origin(preset='omniglot', differences={'seed': (0, 7)})
+  ('omniglot', {'seed': (0, 7)})
   """
-  candidates: dict[str | None, config_lib.Config] = {None: config_lib.Config()}
-  candidates |= {name: config_lib.from_preset(name) for name in presets.names()}
-  fields = [f.name for f in dataclasses.fields(config_lib.Config)]
   found = []
-  for name, candidate in candidates.items():
-    pairs = {f: (getattr(candidate, f), getattr(config, f)) for f in fields}
-    differing = {f: pair for f, pair in pairs.items() if pair[0] != pair[1]}
-    found.append(Origin(name, differing))
-  return min(found, key=lambda origin: len(origin.differences))
+  for name in (None, *presets.names()):
+    preset = config_lib.from_preset(name) if name else config_lib.Config()
+    pairs = {f: (value, vars(config)[f]) for f, value in vars(preset).items()}
+    found.append((name, {f: p for f, p in pairs.items() if p[0] != p[1]}))
+  return min(found, key=lambda pair: len(pair[1]))
 
 
 def commands(subject: Subject) -> list[str]:

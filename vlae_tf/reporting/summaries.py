@@ -2,22 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from vlae_tf.evaluation import latents
 from vlae_tf.reporting import page
 from vlae_tf.reporting.subjects import origin, Subject
-from vlae_tf.reproduction import paper
-from vlae_tf.reproduction import tables as tables_lib
+from vlae_tf.reproduction import paper, tables
 from vlae_tf.runs import records
 
-_SCORES = (
-  ('NLL, nats', 'nll', 1),
-  ('-ELBO, nats', 'elbo', -1),
-  ('rate, nats', 'rate', 1),
-  ('distortion, nats', 'distortion', 1),
-)
+_SCORES = {
+  'NLL, nats': 'nll',
+  '-ELBO, nats': '-elbo',
+  'rate, nats': 'rate',
+  'distortion, nats': 'distortion',
+}
 
 
 def summary(subject: Subject) -> tuple[str, ...]:
@@ -29,13 +27,6 @@ def summary(subject: Subject) -> tuple[str, ...]:
     _generalisation(subject),
   ]
   return tuple(part for part in parts if part)
-
-
-def _with_error(score: Mapping[str, Any], key: str, sign: int = 1) -> str:
-  """A mean and its standard error: '91.40 +- 0.31'."""
-  error = score.get(f'{key}_stderr')
-  is_known = error is not None and math.isfinite(error)
-  return tables_lib.with_error(sign * score[key], error if is_known else None)
 
 
 def _count(num: float, what: str) -> str:
@@ -81,16 +72,16 @@ def _likelihood(subject):
   if score['num_samples'] == 1 and subject.has_latent:
     return (
       f'The bound -ELBO on -log p(x) of {images}{first} is '
-      f'{_with_error(score, "elbo", -1)} nats, '
+      f'{tables.score_text(score, "-elbo")} nats, '
       f'{score["elbo_bits_per_dim"]:.4f} bits/dim. The NLL itself is not '
       'measured yet.'
     )
   samples = _count(score['num_samples'], 'importance sample')
   by = f'by {samples} per image' if subject.has_latent else 'exact'
   return (
-    f'-log p(x) of {images}{first} is {_with_error(score, "nll")} nats, '
+    f'-log p(x) of {images}{first} is {tables.score_text(score, "nll")} nats, '
     f'{score["bits_per_dim"]:.4f} bits/dim, {by}; -ELBO is '
-    f'{_with_error(score, "elbo", -1)}.'
+    f'{tables.score_text(score, "-elbo")}.'
   )
 
 
@@ -142,7 +133,7 @@ def scores(subjects: Sequence[Subject]) -> page.Table:
 
 def _scores(subject):
   score, use = subject.score, subject.outputs.use
-  cells = {name: _with_error(score, key, sign) for name, key, sign in _SCORES}
+  cells = {n: tables.score_text(score, key) for n, key in _SCORES.items()}
   if score['num_samples'] == 1 and score['rate']:
     cells['NLL, nats'] = 'not measured'
   units = 'no latent'
@@ -186,10 +177,10 @@ def _ours(subject, table):
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
   samples = _count(score['num_samples'], 'importance sample')
-  part = tables_lib.part(score, len(subject.data.test))
+  part = tables.part(score, len(subject.data.test))
   return (
     subject.name,
-    _with_error(score, 'nll'),
+    tables.score_text(score, 'nll'),
     less,
     f'this run, {samples}{part}',
   )
@@ -213,7 +204,7 @@ def probes(subject: Subject) -> list[page.Table]:
     rows = tuple(
       (
         f'{row["classifier"]}: {row["features"]}',
-        *(tables_lib.percent(row['accuracies'].get(n)) for n in numbers),
+        *(tables.percent(row['accuracies'].get(n)) for n in numbers),
       )
       for row in probe['rows']
     )
@@ -227,24 +218,22 @@ def probes(subject: Subject) -> list[page.Table]:
 
 def codecs(subject: Subject) -> list[page.Table]:
   """Sizes written by `compress --report`."""
-  return [_codec(report) for report in subject.codecs]
-
-
-def _codec(report):
-  num = report['images'] * math.prod(report['image_shape'])
-
-  def row(name, bits):
-    return name, f'{bits / 8:,.0f}', f'{bits / num:.4f}'
-
-  rows = [row('file', report['gross_bits'])]
-  if report.get('negative_elbo_bits'):
-    rows.append(row('-ELBO', report['negative_elbo_bits']))
-  for name, sizes in (report.get('baselines') or {}).items():
-    for way in ('together', 'one_by_one'):
-      words = f'{name}, {way.replace("_", " ")}'
-      rows.append(row(words, 8 * sizes[f'{way}_bytes']))
-  caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
-  return page.Table(('', 'bytes', 'bits/dim'), tuple(rows), caption)
+  found = []
+  for report in subject.codecs:
+    num = report['images'] * math.prod(report['image_shape'])
+    bits = {'file': report['gross_bits']}
+    if report.get('negative_elbo_bits'):
+      bits['-ELBO'] = report['negative_elbo_bits']
+    for name, sizes in (report.get('baselines') or {}).items():
+      for way in ('together', 'one_by_one'):
+        words = f'{name}, {way.replace("_", " ")}'
+        bits[words] = 8 * sizes[f'{way}_bytes']
+    rows = tuple(
+      (n, f'{b / 8:,.0f}', f'{b / num:.4f}') for n, b in bits.items()
+    )
+    caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
+    found.append(page.Table(('', 'bytes', 'bits/dim'), rows, caption))
+  return found
 
 
 def config(subject: Subject) -> page.Table:

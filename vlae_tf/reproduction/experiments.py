@@ -92,21 +92,18 @@ def plan(is_smoke: bool = False) -> Plan:
     title = 'A few steps on handwritten digits, as a smoke test'
     table = paper.Table('smoke', title, '', rows, 'VLAE')
     return Plan((table,), _SMOKE_FIGURES, {e.name: e for e in SMOKE.values()})
-  tables = tuple(
-    dataclasses.replace(table, rows=tuple(_planned(name, table)))
-    for name, table in paper.tables().items()
-  )
-  return Plan(tables, _FIGURES, {e.name: e for e in OF_THE_PAPER})
-
-
-def _planned(name, table):
-  """The rows of a table with their experiments."""
-  for row in table.rows:
-    yield dataclasses.replace(
-      row,
-      experiment=_ROWS[name].get(row.name),
-      why_not=_WITHOUT.get((name, row.name), ''),
+  tables = []
+  for name, table in paper.tables().items():
+    rows = tuple(
+      dataclasses.replace(
+        row,
+        experiment=_ROWS[name].get(row.name),
+        why_not=_WITHOUT.get((name, row.name), ''),
+      )
+      for row in table.rows
     )
+    tables.append(dataclasses.replace(table, rows=rows))
+  return Plan(tuple(tables), _FIGURES, {e.name: e for e in OF_THE_PAPER})
 
 
 OF_THE_PAPER = (

@@ -67,11 +67,7 @@ def tables() -> dict[str, Table]:
   """
   return {
     name: Table(
-      name,
-      table['title'],
-      table['where'],
-      tuple(Row(**row) for row in table['rows']),
-      table.get('reference'),
+      name, **table | {'rows': tuple(Row(**r) for r in table['rows'])}
     )
     for name, table in _content()['tables'].items()
   }
@@ -84,9 +80,5 @@ def source() -> str:
 
 @functools.cache
 def _content() -> dict[str, Any]:
-  path = pathlib.Path(__file__).with_name('paper.json')
-  text = path.read_text(encoding='utf-8')
-  found: dict[str, Any] = json.loads(
-    text, parse_float=Decimal, parse_int=Decimal
-  )
-  return found
+  text = pathlib.Path(__file__).with_name('paper.json').read_text('utf-8')
+  return dict(json.loads(text, parse_float=Decimal, parse_int=Decimal))

@@ -38,7 +38,6 @@ SEED, CHECKPOINT = 0, 'last'  # Of the scores that are recorded.
 # Fields of `Config` that change no weight, as nothing follows validation.
 FREE = ('validate_every_epochs',)
 _TOLERANCE = 1e-2  # Of means of float32 numbers, in nats.
-_COLUMNS = likelihood.Estimates._fields
 _Score = Mapping[str, Any]
 
 
@@ -99,12 +98,6 @@ def config_there(
       f'{experiment.name} ({"; ".join(lines)})'
     )
   return there
-
-
-def last_step(workdir: pathlib.Path) -> int | None:
-  """Step of the last checkpoint of a run directory."""
-  steps = checkpoints.Checkpoints(workdir / checkpoints.LAST, {}).steps
-  return steps[-1] if steps else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,11 +294,10 @@ def corrected(
 ) -> dict[str, Any] | None:
   """The NLL corrected by more importance samples of some images."""
   base = _scored(found, has_latent)
-  if base is None or not (arrays := _better(workdir, found, base)):
+  arrays = {} if base is None else _arrays(workdir, found, base)
+  if base is None or 'better_numbers' not in arrays:
     return None
-  of_all = _per_image(workdir, base)
-  assert of_all is not None  # Or nothing was better.
-  log_prob = of_all['log_prob']
+  log_prob = arrays['log_prob']
   numbers, more = arrays['better_numbers'], arrays['better_log_prob']
   nll, stderr = likelihood.corrected_mean(-log_prob, numbers, -more)
   change = log_prob[numbers] - more
@@ -343,35 +335,33 @@ def _more(found, base):
   )
 
 
-def _better(workdir, found, base) -> dict[str, np.ndarray]:
-  """Numbers of the images with more samples, and their log-likelihoods."""
-  more = _more(found, base)
-  if more is None or _per_image(workdir, base) is None:
-    return {}
-  arrays = _per_image(workdir, more)
-  if arrays is None:
-    return {}
-  numbers = loading.some(
-    base['num_images'], more['num_images'], 'a score', is_spread=True
-  )
-  return {'better_numbers': numbers, 'better_log_prob': arrays['log_prob']}
+def _arrays(workdir, found, base) -> dict[str, np.ndarray]:
+  """Estimates of each image, and better ones of those with more samples."""
+  arrays, more = _per_image(workdir, base), _more(found, base)
+  better = _per_image(workdir, more) if arrays and more else None
+  if better:
+    arrays['better_numbers'] = loading.some(
+      base['num_images'], more['num_images'], 'a score', is_spread=True
+    )
+    arrays['better_log_prob'] = better['log_prob']
+  return arrays
 
 
-def _per_image(workdir, score) -> dict[str, np.ndarray] | None:
-  """The estimates of each image behind a score, where they are kept."""
+def _per_image(workdir, score) -> dict[str, np.ndarray]:
+  """The estimates of each image behind a score; empty if none are kept."""
   settings = {'split': 'test', 'seed': SEED, 'checkpoint': CHECKPOINT}
   path = run_records.score_path(workdir, settings | dict(score))
   file = pathlib.Path(path).with_suffix('.npz')
   if not file.exists():
-    return None
+    return {}
   with np.load(file) as stored:
-    arrays = {name: stored[name] for name in _COLUMNS}
+    arrays = {name: stored[name] for name in likelihood.Estimates._fields}
   mean = -np.mean(arrays['log_prob'], dtype=np.float64)
   is_it = abs(mean - score['nll']) < _TOLERANCE
   if len(arrays['log_prob']) == score['num_images'] and is_it:
     return arrays
   console.warn(f'{file} does not belong to the score beside it: ignored.')
-  return None
+  return {}
 
 
 def path(out: str | os.PathLike, name: str) -> pathlib.Path:
@@ -387,15 +377,12 @@ def write(
   text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
   files.write_text(target, text + '\n')
   base = record.scored
-  found = base and _per_image(workdir, base)
-  if not found:  # An existing file is of other weights.
+  arrays = base and _arrays(workdir, record.scores, base)
+  if not arrays:  # An existing file is of other weights.
     target.with_suffix('.npz').unlink(missing_ok=True)
     return
-  arrays = {
-    name: np.float32(found[name]) for name in likelihood.Estimates._fields
-  }
-  if record.corrected:
-    arrays |= _better(workdir, record.scores, base)
+  for name in likelihood.Estimates._fields:
+    arrays[name] = np.float32(arrays[name])
   files.write_arrays(target.with_suffix('.npz'), arrays)
 
 

@@ -4,6 +4,7 @@ Training and scoring are commands of this package in processes of their own,
 which resume; files tell what is done already.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -29,28 +30,18 @@ _GAP = 8  # Pixels between the parts of a figure.
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """Extent and places of the work.
+  """Extent and places of the work."""
 
-  Attributes:
-    runs: Folder of the run directories.
-    out: Folder of all results.
-    num_samples: Importance samples of each test image for the NLL.
-    max_images: Number of images, spread over the test images, with so many
-      samples; all by default. The others have fewer, see `records`.
-    minutes: Minutes to train a model at most, in this call.
-    train: Whether to train; else scores the last checkpoint.
-    data_dir: Root of the data sets.
-    tell: Called with the progress of the experiment.
-  """
-
-  runs: pathlib.Path
-  out: pathlib.Path
-  num_samples: int = 128
+  runs: pathlib.Path  # Folder of the run directories.
+  out: pathlib.Path  # Folder of all results.
+  num_samples: int = 128  # Importance samples of each test image for the NLL.
+  # Number of images, spread over the test images, with so many samples; all by
+  # default. The others have fewer, see `records`.
   max_images: int | None = None
-  minutes: float | None = None
-  train: bool = True
+  minutes: float | None = None  # At most, to train a model in this call.
+  train: bool = True  # Else the last checkpoint is scored.
   data_dir: str | None = None
-  tell: Callable[[str], None] = lambda text: None
+  tell: Callable[[str], None] = lambda text: None  # Gets the progress.
 
   def workdir(self, experiment: experiments.Experiment) -> pathlib.Path:
     """Run directory of an experiment."""
@@ -90,11 +81,15 @@ def settings_of(values: flags.FlagValues, num_samples: int) -> Settings:
   )
 
 
-def meter(num: int) -> console.Meter:
-  """Progress of a number of experiments."""
-  return console.Meter(
+@contextlib.contextmanager
+def metered(
+  settings: Settings, num: int
+) -> Iterator[tuple[Settings, console.Meter]]:
+  """Settings that show progress on a meter of a number of experiments."""
+  with console.Meter(
     num, 'experiment', seconds_between_lines=_SECONDS_BETWEEN_LINES
-  )
+  ) as meter:
+    yield dataclasses.replace(settings, tell=meter.tell), meter
 
 
 def shell_lines(
@@ -122,13 +117,13 @@ def run(
     _train(experiment, settings)
   reached = _progress(experiment, settings)
   if reached is None:
-    if settings.train and not _has_start(experiment, settings):
+    if not settings.train:
+      _say(experiment, f'not run, {workdir} holds no checkpoint')
+    elif _has_start(experiment, settings):
+      raise ValueError(f'{workdir} holds no checkpoint')
+    else:
       assert experiment.after is not None
       _say(experiment, f'waits for {experiment.after.name} to be finished')
-      return None
-    if settings.train:
-      raise ValueError(f'{workdir} holds no checkpoint')
-    _say(experiment, f'not run, {workdir} holds no checkpoint')
     return None
   _say(experiment, f'at step {reached.step:,} of {reached.total_steps:,}')
   for num_samples, max_images in _ways(experiment, settings):
@@ -181,12 +176,12 @@ def _progress(experiment, settings):
   """Progress of the run of an experiment; `None` before it starts."""
   workdir = settings.workdir(experiment)
   config = records.config_there(workdir, experiment)
-  step = records.last_step(workdir)
-  if config is None or step is None:
+  steps = checkpoints.Checkpoints(workdir / checkpoints.LAST, {}).steps
+  if config is None or not steps:
     return None
   images = _recorded_images(experiment, settings)
   images = images or records.images_of(config, settings.data_dir)
-  return records.Progress(config, step, images)
+  return records.Progress(config, steps[-1], images)
 
 
 def _recorded_images(experiment, settings):
@@ -270,7 +265,7 @@ def draw(
   there = folders[:1] + [
     f for f in folders[1:] if (f / checkpoints.LAST).exists()
   ]
-  parts, images = [], None
+  images, texts, drawn = None, [], []
   for folder in there:
     run = loading.restore(folder, 'last')
     latents.check_code(run.model, 'experiment')
@@ -278,28 +273,15 @@ def draw(
       data = run.images(settings.data_dir)
       first = data.test[:_IMAGES]
       images = data_lib.fixed_binarization(first, 'test', kind=data.kind)
-    label = run.label
-    made = figures.decompressions(run.model, images, _DRAWS, _SEED)
-    parts.append((label, *made))
+    made = [figures.decompressions(run.model, images, _DRAWS, _SEED)]
     if figure.samples and folder == there[0]:
-      parts.append((label, *figures.samples(run.model, _SAMPLES, _SEED)))
-  texts = [f'{label}: {words}' for label, _, words in parts]
-  drawn = [figures.captioned(x, t) for (_, x, _), t in zip(parts, texts)]
+      made.append(figures.samples(run.model, _SAMPLES, _SEED))
+    for picture, words in made:
+      texts.append(f'{run.label}: {words}')
+      drawn.append(figures.captioned(picture, texts[-1]))
+  height = max(len(picture) for picture in drawn)
+  parts = [figures.padded(p, height, p.shape[1] + _GAP) for p in drawn]
   target = figure_path(settings.out, figure.name)
   text = f'Figure {figure.name}, {figure.title}. ' + '; '.join(texts)
-  figures.save_png(target, _beside(drawn), 1, text)
+  figures.save_png(target, np.concatenate(parts, 1), 1, text)
   return target
-
-
-def _beside(parts):
-  """Pictures next to each other, aligned at their upper edges."""
-  height = max(part.shape[0] for part in parts)
-  padded = [
-    np.pad(
-      part,
-      ((0, height - part.shape[0]), (0, _GAP), (0, 0)),
-      constant_values=figures.PAPER,
-    )
-    for part in parts
-  ]
-  return np.concatenate(padded, 1)

@@ -129,14 +129,13 @@ def _cells(row, record):
   nll, bound, over = record.nll, record.bound, _over(row, record)
   measured = ['', '', '']
   if bound is not None:
-    elbo = with_error(-bound['elbo'], bound['elbo_stderr'])
-    rate = bound['rate']
+    elbo, rate = score_text(bound, '-elbo'), bound['rate']
     measured = [f'{rate:.2f}', f'{rate / math.log(2):.2f}']
     measured.append(elbo + part(bound, record.images.test))
   return [
     name,
     row.nll_text,
-    with_error(nll['nll'], nll['nll_stderr']) if nll else 'not measured',
+    score_text(nll, 'nll') if nll else 'not measured',
     '' if over is None else f'{over:+.2f}',
     kl,
     *measured,
@@ -317,13 +316,20 @@ def _read_log_prob(path):
 
 
 def with_error(mean: float, error: float | None, sign: str = '') -> str:
-  """A mean with its standard error, if known.
+  """A mean with its standard error, if known and finite.
 
   >>> with_error(79.034, 0.128), with_error(0.5, None, '+')
   ('79.03 +- 0.13', '+0.50')
   """
   text = format(mean, f'{sign}.2f')
-  return text if error is None else f'{text} +- {error:.2f}'
+  is_known = error is not None and math.isfinite(error)
+  return f'{text} +- {error:.2f}' if is_known else text
+
+
+def score_text(score: Mapping[str, Any], name: str) -> str:
+  """A quantity of a score, 'nll', '-elbo' and others, with its error."""
+  key, sign = name.removeprefix('-'), -1 if name[0] == '-' else 1
+  return with_error(sign * score[key], score.get(f'{key}_stderr'))
 
 
 def percent(accuracies: Sequence[float] | None) -> str:

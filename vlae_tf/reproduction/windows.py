@@ -48,27 +48,22 @@ class Row(NamedTuple):
   @property
   def bits(self) -> float:
     """Mean rate of an image in bits."""
-    return self._of_bound('rate_bits')
+    assert self.record.bound is not None
+    return float(self.record.bound['rate_bits'])
 
   @property
   def bound(self) -> float:
     """-ELBO in nats per image."""
-    return -self._of_bound('elbo')
-
-  def _of_bound(self, name):
     assert self.record.bound is not None
-    return float(self.record.bound[name])
+    return -float(self.record.bound['elbo'])
 
   def as_json(self) -> dict[str, Any]:
     """The row for a JSON file."""
+    of_record = ('name', 'epochs', 'minutes', 'weights', 'finished')
     return {
       'window': self.window,
       'pixels': self.pixels,
-      'name': self.record.name,
-      'epochs': self.record.epochs,
-      'minutes': self.record.minutes,
-      'weights': self.record.weights,
-      'finished': self.record.finished,
+      **{name: getattr(self.record, name) for name in of_record},
       'nll': self.record.nll,
       'bound': self.record.bound,
       'num_labels': self.num_labels,
@@ -227,9 +222,7 @@ def _cells(row):
     'window': row.window,
     'pixels': str(row.pixels),
     'rate, bits': f'{row.bits:.1f}',
-    'NLL, nats': tables.with_error(nll['nll'], nll['nll_stderr'])
-    if nll
-    else 'not measured',
+    'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
     '-ELBO, nats': f'{row.bound:.2f}',
     'linear probe, %': tables.percent(row.accuracies) or 'no labels',
     'epochs': f'{row.record.epochs:.1f}',

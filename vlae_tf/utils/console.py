@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from tqdm import tqdm
@@ -40,6 +41,23 @@ def brief(error: BaseException) -> str:
   """
   first = (str(error).splitlines() or [''])[0]
   return _WRAPPING.sub('', first).strip().rstrip('.') or type(error).__name__
+
+
+def columns(rows: Iterable[Sequence[str]]) -> str:
+  """Lines with aligned columns, the first to the left, the others to the right.
+
+  >>> print(columns([('', 'nats'), ('rate', '9.3'), ('NLL', '81.25')]))
+         nats
+  rate    9.3
+  NLL   81.25
+  """
+  rows = list(rows)
+  widths = [max(map(len, column)) for column in zip(*rows)]
+  lines = [
+    [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+    for row in rows
+  ]
+  return '\n'.join('  '.join(line).rstrip() for line in lines)
 
 
 class Meter:
