@@ -46,7 +46,9 @@ def test_says_only_what_differs_from_its_parent(path, values):
   named = {line.removeprefix('--').split('=')[0] for line in rest}
   assert len(named) == len(rest) > 0
   here, there = values[path.stem], values[parent]
-  changed = {name for name in here if here[name] != there[name]}
+  changed = config_lib.renamed(
+    {name: True for name in here if here[name] != there[name]}
+  ).keys()
   assert {n if n in here else n.removeprefix('no') for n in named} == changed
 
 

@@ -40,9 +40,9 @@ _PUBLIC = {
     evaluation_batches fixed_binarization load pixel_kind training_batches
   """,
   'vlae_tf.distributions': """
-    PIXEL_LAWS AutoregressiveImage AutoregressiveShift BernoulliPixel
-    CategoricalPixel Draw LogisticMixturePixel PixelLaw diagonal_gaussian draw
-    standard_gaussian
+    PIXEL_DISTRIBUTIONS AutoregressiveImage AutoregressiveShift BernoulliPixel
+    CategoricalPixel Draw LogisticMixturePixel PixelDistribution
+    diagonal_gaussian draw standard_gaussian
   """,
   'vlae_tf.nn': """
     MADE CausalNetwork ChannelwiseShiftCNN DenseBlock DenseNetEncoder

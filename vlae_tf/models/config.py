@@ -6,7 +6,7 @@ imports these modules, so that whoever has a `Config` has all of them.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from absl import flags
@@ -24,6 +24,9 @@ SCHEDULES = registry.Registry('learning_rate_schedule')
 
 # Larger sizes are typing errors, and would fill the memory.
 LARGE, WIDE, DEEP = 2**16, 2**12, 2**8
+
+# Present names of fields by earlier ones, for saved configs and flags.
+_RENAMED = {'pixel_law': 'pixel_distribution'}
 
 _checks: list[Callable[['Config'], None]] = []
 
@@ -126,10 +129,10 @@ class Config:
   downsampling: int = field(
     2, 'Height and width of the blocks of downsampled_window.', 2, DEEP
   )
-  pixel_law: str = field(
+  pixel_distribution: str = field(
     'bernoulli',
     'Distribution of a pixel.',
-    choices=pixel_distributions.PIXEL_LAWS,
+    choices=pixel_distributions.PIXEL_DISTRIBUTIONS,
   )
   objective: str = field('free_bits', 'Training objective.', choices=OBJECTIVES)
   free_bits: float = field(
@@ -235,6 +238,11 @@ class Config:
     return tuple(int(n) for n in self.encoder_blocks.split(','))
 
 
+def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+  """Saved fields, or flags, by their present names."""
+  return {_RENAMED.get(name, name): value for name, value in fields.items()}
+
+
 def define_flags(
   names: Collection[str] | None = None, values: flags.FlagValues | None = None
 ) -> None:
@@ -259,6 +267,9 @@ def define_flags(
       flags.DEFINE_float(name, default, text, **bounds, **where)
     else:
       flags.DEFINE_string(name, default, text, **where)
+  for old, name in _RENAMED.items():
+    if names is None or name in names:
+      flags.DEFINE_alias(old, name, **where)
 
 
 def from_flags(values: flags.FlagValues) -> Config:

@@ -390,7 +390,10 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
   """Reads a record; `None` if there is none."""
   file = path(out, name)
   try:
-    found = Record(**json.loads(file.read_text(encoding='utf-8')))
+    fields = json.loads(file.read_text(encoding='utf-8'))
+    for key in ('config', 'differences'):
+      fields[key] = config_lib.renamed(fields[key])
+    found = Record(**fields)
     if found.name != name:
       raise ValueError(f'it is of {found.name}')
     assert found.images
@@ -399,7 +402,13 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
     return found
   except FileNotFoundError:
     return None
-  except (OSError, ValueError, TypeError, LookupError) as error:
+  except (
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+  ) as error:
     raise ValueError(
       f'{file} is no record of an experiment: {error}'
     ) from error

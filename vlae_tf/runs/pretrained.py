@@ -144,7 +144,7 @@ def _built(directory, described, build):
     )
   path = directory / folder.CONFIG
   try:
-    config = config_lib.Config(**(described.config or {}))
+    config = config_lib.Config(**config_lib.renamed(described.config or {}))
   except (TypeError, ValueError) as error:
     raise ValueError(
       f'{path} has a config of another version: {error}'

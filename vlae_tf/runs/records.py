@@ -62,7 +62,7 @@ def read_config(workdir: str | os.PathLike) -> config_lib.Config:
   """Reads `config.json`."""
   path = pathlib.Path(workdir) / CONFIG
   try:
-    return config_lib.Config(**_read_object(path))
+    return config_lib.Config(**config_lib.renamed(_read_object(path)))
   except FileNotFoundError:
     raise ValueError(
       f'`workdir` must hold a trained model: there is no {path}. '

@@ -34,8 +34,9 @@ def register(cls: _Class) -> _Class:
 
   For layers, models and plain classes; the outermost decorator of a dataclass.
   The constructor must take every argument by name. A class with a `get_config`
-  keeps it. A subclass has to be registered as well: until then its `get_config`
-  raises `NotImplementedError`, as its arguments are not recorded.
+  keeps it; its `saved_names` are the earlier names of renamed arguments. A
+  subclass has to be registered as well: until then its `get_config` raises
+  `NotImplementedError`, as its arguments are not recorded.
   """
   _check_name(cls)
   _record_arguments(cls)
@@ -122,7 +123,8 @@ def _get_config(self) -> dict[str, Any]:
       'not recorded. Decorate the class with `@serialization.register`, give '
       'it arguments that have names, or write `get_config` and `from_config`.'
     )
-  config = {name: _encode(value) for name, value in record.values.items()}
+  saved = getattr(self, 'saved_names', {})
+  config = {saved.get(k, k): _encode(x) for k, x in record.values.items()}
   return config | _layer_config(self)
 
 
@@ -137,7 +139,8 @@ def _layer_config(layer):
 
 
 def _from_config(cls, config: dict[str, Any]):
-  return cls(**{name: _decode(value) for name, value in config.items()})
+  names = {old: new for new, old in getattr(cls, 'saved_names', {}).items()}
+  return cls(**{names.get(k, k): _decode(x) for k, x in config.items()})
 
 
 def _encode(value):
