@@ -88,9 +88,6 @@ class Chunks:
     self._capacity = 0
     # More words than a batch can pop off a message.
     self._max_popped = lanes * (math.prod(exact.model.event_shape) + 2)
-    both = (False, True)
-    self._push_in_graph = {b: self._in_graph(self._push, b) for b in both}
-    self._pop_in_graph = {b: self._in_graph(self._pop, b) for b in both}
 
   def _codec(self, bits_back):
     """The codec of a batch, float64 `[lanes, ...]`, perhaps with bits back."""
@@ -101,6 +98,16 @@ class Chunks:
 
   def _pop(self, message, bits_back):
     return self._codec(bits_back).pop(message)
+
+  @tf.function(autograph=False)
+  def _push_in_graph(self, message, batch, bits_back):
+    with self.exact.scope():
+      return self._push(message, batch, bits_back)
+
+  @tf.function(autograph=False)
+  def _pop_in_graph(self, message, bits_back):
+    with self.exact.scope():
+      return self._pop(message, bits_back)
 
   def _to_numbers(self, values):
     """Values as float64."""
@@ -160,8 +167,7 @@ class Chunks:
     parts = []
     for k in reversed(range(len(batches))):
       message = message._replace(live=tf.range(self.lanes) < sizes[k])
-      pop = self._pop_in_graph[batches[k].bits_back]
-      message, numbers = pop(message)
+      message, numbers = self._pop_in_graph(message, batches[k].bits_back)
       if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
         raise ValueError('it holds fewer or more bits than its values take')
       parts.append(self._from_numbers(numbers.numpy()[: sizes[k]]))
@@ -189,21 +195,11 @@ class Chunks:
     padded = _padded(numbers, self.lanes)
     message = message._replace(live=tf.range(self.lanes) < batch.size)
     while True:
-      pushed = self._push_in_graph[batch.bits_back](message, padded)
+      pushed = self._push_in_graph(message, padded, batch.bits_back)
       if int(pushed.size) < message.words.shape[0] - self.lanes:
         return pushed
       self._capacity = 2 * message.words.shape[0]
       message = rans.with_capacity(message, self._capacity)
-
-  def _in_graph(self, method, bits_back):
-    """A method as a graph that computes exactly."""
-
-    @tf.function(autograph=False)
-    def function(*args):
-      with self.exact.scope():
-        return method(*args, bits_back)
-
-    return function
 
 
 def _padded(numbers, size):
