@@ -201,7 +201,9 @@ class AutoregressiveImages:
 
   def __init__(self, distribution: autoregressive_image.AutoregressiveImage):
     self._distribution = distribution
-    self._symbols = symbols_lib.of_pixel_law(distribution.pixel_law)
+    self._symbols = symbols_lib.from_pixel_distribution(
+      distribution.pixel_distribution
+    )
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     intervals = self._intervals(value)

@@ -23,7 +23,7 @@ _LIMIT = 16
 _TOTAL = 1 << PRECISION
 _WEIGHT_BITS = 20
 
-# From the class of a `PixelLaw` to that of the symbols of its channels.
+# From the class of a `PixelDistribution` to that of the symbols of its channels.
 SYMBOLS: dict[type, Any] = {}
 
 
@@ -72,15 +72,17 @@ def pixel_intervals(
   return Interval(*(tf.stack(parts, -1) for parts in zip(*found)))
 
 
-def of_pixel_law(distribution: pixel_distributions.PixelLaw) -> PixelSymbols:
+def from_pixel_distribution(
+  distribution: pixel_distributions.PixelDistribution,
+) -> PixelSymbols:
   """The symbols of the channels of a pixel."""
   if type(distribution) not in SYMBOLS:
     known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
     raise ValueError(
-      f'`pixel_law` must be one that has a codec, {known}, or registered in '
+      f'`pixel_distribution` must be one that has a codec, {known}, or registered in '
       f'`compression.SYMBOLS`, got {distribution!r}.'
     )
-  return SYMBOLS[type(distribution)].of_pixel_law(distribution)
+  return SYMBOLS[type(distribution)].from_pixel_distribution(distribution)
 
 
 def _to_levels(values, scale):
@@ -122,8 +124,8 @@ class BernoulliSymbols:
   """Zeros and ones; the parameter is a logit."""
 
   @classmethod
-  def of_pixel_law(
-    cls, distribution: pixel_distributions.PixelLaw
+  def from_pixel_distribution(
+    cls, distribution: pixel_distributions.PixelDistribution
   ) -> 'BernoulliSymbols':
     del distribution
     return cls()
@@ -174,7 +176,7 @@ class CategoricalSymbols:
     check('levels', self.levels, 2 <= self.levels <= 256, 'from 2 to 256')
 
   @classmethod
-  def of_pixel_law(
+  def from_pixel_distribution(
     cls, distribution: pixel_distributions.CategoricalPixel
   ) -> 'CategoricalSymbols':
     return cls(distribution.levels, distribution.levels - 1)
@@ -280,7 +282,7 @@ class LogisticMixtureSymbols:
     check('components', self.components, fits, f'from 1 to {_MAX_COMPONENTS}')
 
   @classmethod
-  def of_pixel_law(
+  def from_pixel_distribution(
     cls, distribution: logistic_mixture.LogisticMixturePixel
   ) -> 'LogisticMixtureSymbols':
     return cls(distribution.components)
