@@ -62,7 +62,7 @@ def test_every_model_that_comes_along_is_listed_with_its_score():
     assert re.search(
       rf'[\d,]+ weights, trained on \w+; NLL {score["nll"]:.2f} \+- '
       rf'{score["nll_stderr"]:.2f} nats \({images:,} test images, '
-      rf'{codes} codes each\)$',
+      rf'{codes} samples each\)$',
       finding.text,
     )
 

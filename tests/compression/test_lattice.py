@@ -1,4 +1,4 @@
-"""Gaussians and flows on a lattice: laws near the exact ones, bijections."""
+"""Gaussians on a lattice are near the exact ones; flows are bijections."""
 
 import decimal
 import itertools
@@ -89,7 +89,7 @@ def _posterior_divergences(step, low, high):
 
 
 @pytest.mark.parametrize('step', [1 / 64, 1 / 16, 1.0])
-def test_posteriors_are_laws_near_the_exact_ones(step):
+def test_posteriors_are_distributions_near_the_exact_ones(step):
   """Oracle: SciPy."""
   divergences = _posterior_divergences(step, step, 2.0)
   # Means are off a sixteenth of a step, scales 2**(1/32) at the most.
@@ -98,7 +98,7 @@ def test_posteriors_are_laws_near_the_exact_ones(step):
 
 
 @pytest.mark.parametrize('step', [1 / 16, 1.0, 4.0])
-def test_posteriors_narrower_than_a_step_are_laws_all_the_same(step):
+def test_posteriors_narrower_than_a_step_are_distributions_all_the_same(step):
   """Points of almost no mass may be off: that takes bits, but loses none."""
   assert np.max(_posterior_divergences(step, 2.0**-6, step)) < 0.5
 
@@ -121,7 +121,7 @@ def test_posteriors_that_are_too_far_are_the_nearest(mean, scale):
 
 @each_step
 @pytest.mark.parametrize('bound', [lattice.MAX_LATENT, 73.0])
-def test_priors_are_laws_far_into_their_tails(step, bound):
+def test_priors_are_distributions_far_into_their_tails(step, bound):
   symbols = compression.StandardGaussianSymbols(step, bound)
   params = tf.zeros([0], tf.float64)
   divergence = _assert_codes(symbols, params, 0, 1, step, 1e-3)
@@ -323,13 +323,17 @@ def test_bijectors_that_stretch_are_refused_by_name():
       compression.on_lattice(bijector, 1.0)
 
 
-def test_laws_that_are_not_coded_are_refused_by_name():
-  with pytest.raises(ValueError, match=r'`law` must.*Normal.*got Gamma'):
+def test_distributions_that_are_not_coded_are_refused_by_name():
+  with pytest.raises(
+    ValueError, match=r'`distribution` must.*Normal.*got Gamma'
+  ):
     codecs.codec_of(tfd.Gamma([1.0], [1.0]), 1.0, 1)
-  for law in (
+  for distribution in (
     tfd.Normal(1.0, 1.0),
     tfd.MultivariateNormalDiag([0.0, 0.0], [1.0, 2.0]),
     tfd.Independent(tfd.Normal([0.0, 0.1], 1.0), 1),
   ):
-    with pytest.raises(ValueError, match='`law` must be a standard Gaussian'):
-      codecs.codec_of(law, 1.0, 1)
+    with pytest.raises(
+      ValueError, match='`distribution` must be a standard Gaussian'
+    ):
+      codecs.codec_of(distribution, 1.0, 1)

@@ -1,4 +1,4 @@
-"""Mixtures of logistics in integers: a law, near the one in floats."""
+"""Mixtures of logistics in integers: a distribution, near the one in floats."""
 
 import decimal
 import hashlib
@@ -79,7 +79,7 @@ def _tables(params, pixels, components=4):
 
 
 @_each_case(_KINDS)
-def test_levels_are_a_law(kind, channels):
+def test_levels_are_a_distribution(kind, channels):
   """Each has a place in its order, and together they have all of them."""
   params, pixels = _params(kind, 60, channels), _pixels(60, channels)
   starts, widths = _tables(params, pixels)
@@ -113,12 +113,12 @@ def test_levels_are_found_where_they_are(kind, channels, jit_compile):
 
 
 @_each_case(['fresh', 'wide', 'narrow', 'narrowest'])
-def test_levels_cost_what_the_law_says(kind, channels):
+def test_levels_cost_what_the_distribution_says(kind, channels):
   """Of draws, which the channels after these are to follow."""
   params = _params(kind, 100, channels)
-  law = LogisticMixturePixel(4)
-  pixels = law.distribution(tf.constant(params)).sample(seed=2).numpy()
-  log_probs = law.conditionals(tf.constant(params), pixels).numpy()
+  distribution = LogisticMixturePixel(4)
+  pixels = distribution.distribution(tf.constant(params)).sample(seed=2).numpy()
+  log_probs = distribution.conditionals(tf.constant(params), pixels).numpy()
   _, widths = _tables(params, np.rint(pixels * 255) / 255)
   coded = np.moveaxis(np.log(widths / _TOTAL), -1, 0)
   divergence = (np.exp(log_probs) * (log_probs - coded)).sum(-1)
@@ -129,7 +129,7 @@ def test_levels_cost_what_the_law_says(kind, channels):
 
 
 def test_what_comes_before_counts():
-  """Or a law of independent channels would do."""
+  """Or a distribution of independent channels would do."""
   params = _params('narrow', 1, 3)
   tables = [_tables(params, np.array([[r, 0.5, 0]]))[1] for r in (0.2, 0.8)]
   np.testing.assert_array_equal(tables[0][0], tables[1][0])
@@ -225,7 +225,7 @@ def test_numbers_of_components_are_checked(components):
     compression.LogisticMixtureSymbols(components)
 
 
-def test_colour_images_come_back_at_the_cost_of_their_law():
+def test_colour_images_come_back_at_the_cost_of_their_distribution():
   """By a network whose receiver goes pixel by pixel, three numbers each."""
   changes = dict(
     pixel_distribution='logistic_mixture', decoder='gated_pixelcnn'
@@ -235,11 +235,13 @@ def test_colour_images_come_back_at_the_cost_of_their_law():
   images = tf.constant(_pixels(2 * 6, 3).reshape(2, 2, 3, 3))
   codes = tf.zeros([2, *exact.model.event_shape], tf.float64)
   with exact.scope():
-    law = exact.model.likelihood(codes)
-    codec = compression.codec_of(law, 1 / 16, 2)
+    distribution = exact.model.likelihood(codes)
+    codec = compression.codec_of(distribution, 1 / 16, 2)
     bits = compression.check_codec(codec, images)
     seen = tf.floor(images * 2**10 + 0.5) / 2**10
-    conditionals = law.pixel_distribution.distribution(law.params(seen))
+    conditionals = distribution.pixel_distribution.distribution(
+      distribution.params(seen)
+    )
     log_prob = tf.reduce_sum(conditionals.log_prob(images))
   # No more than a thousandth of a bit a number, and what heads are rounded.
   assert bits == pytest.approx(-float(log_prob) / np.log(2), abs=0.1)

@@ -98,7 +98,7 @@ def test_models_without_a_code_are_coded(without_code):
   _check(without_code, _images(8))
 
 
-@pytest.mark.exhaustive('another law')
+@pytest.mark.exhaustive('another distribution')
 def test_models_of_levels_without_a_code_are_coded():
   chunks = _chunks(3, latent_size=0, pixel_distribution='categorical')
   _check(chunks, _images(8).astype(np.uint8) * 200)

@@ -134,14 +134,14 @@ def test_noise_is_matched_with_the_numbers_it_makes(flow_model):
 
 def test_the_likeliest_image_is_that_of_a_naive_loop(flow_model):
   z = np.random.default_rng(2).standard_normal([5, 4]).astype(np.float32)
-  law = flow_model.likelihood(z)
+  distribution = flow_model.likelihood(z)
   wanted = np.zeros([5, *_SHAPE], np.float32)
   for row in range(_SHAPE[0]):
     for column in range(_SHAPE[1]):
       ones = wanted.copy()
       ones[:, row, column] = 1.0
-      # What comes later has the same law in both only if it is left out.
-      at = law.conditionals(wanted)
+      # Later pixels have the same distribution in both only if left out.
+      at = distribution.conditionals(wanted)
       p = [at.log_prob(x)[:, row, column].numpy() for x in (wanted, ones)]
       wanted[:, row, column, 0] = p[1] > p[0]
   found = lossy.likeliest(flow_model, z)
@@ -155,9 +155,11 @@ def test_draws_are_a_function_of_codes_and_a_seed(flow_model):
   np.testing.assert_array_equal(one, lossy.draw(flow_model, z, 400, seed=3))
   assert (one != lossy.draw(flow_model, z, 400, seed=4)).any()
   # The first pixel depends on the code alone.
-  law = flow_model.likelihood(z).conditionals(np.zeros([3, *_SHAPE], 'float32'))
+  distribution = flow_model.likelihood(z).conditionals(
+    np.zeros([3, *_SHAPE], 'float32')
+  )
   np.testing.assert_allclose(
-    one[:, :, 0, 0, 0].mean(0), law.mean()[:, 0, 0, 0], atol=0.1
+    one[:, :, 0, 0, 0].mean(0), distribution.mean()[:, 0, 0, 0], atol=0.1
   )
   with pytest.raises(ValueError, match='`z` must'):
     lossy.draw(flow_model, z[:, :2])
@@ -186,8 +188,10 @@ def test_rows_are_what_the_codes_cost_and_leave(gaussian_model):
     assert row.bits < row.gross_bits < row.bits + 9
     cost = _cost(gaussian_model, points, np.float32(x), 4.0).mean()
     assert row.bits + row.distortion == pytest.approx(cost, abs=0.02)
-  law = gaussian_model.posterior(np.float32(x))
-  kl = law.kl_divergence(gaussian_model.prior()).numpy().mean() / np.log(2)
+  distribution = gaussian_model.posterior(np.float32(x))
+  kl = distribution.kl_divergence(
+    gaussian_model.prior()
+  ).numpy().mean() / np.log(2)
   assert posterior.bits == pytest.approx(kl, rel=0.2) and prior.bits == 0
   for k, row in enumerate(report.rows):
     for images_of, wrong in (

@@ -223,11 +223,11 @@ def test_searched_points_say_as_much_for_fewer_bits(cls):
 
 
 def _total(vlae, images, points):
-  """Bits of codes by what their codec takes, and of images by the law."""
+  """Bits of codes by their codec, and of images by the distribution."""
   code = tf.constant(points.astype('float32'))
   bits = compression.codec_of(vlae.prior(), 1.0, len(images)).bits(code)
-  law = vlae.likelihood(code)
-  return bits.numpy() - law.log_prob(images).numpy() / math.log(2)
+  distribution = vlae.likelihood(code)
+  return bits.numpy() - distribution.log_prob(images).numpy() / math.log(2)
 
 
 @pytest.mark.usefixtures('compiled')

@@ -1,4 +1,4 @@
-"""Integer probabilities of pixels: a law, near the exact one."""
+"""Integer probabilities of pixels: a distribution, near the exact one."""
 
 import decimal
 
@@ -24,7 +24,7 @@ def _rows(symbols, params, values):
   return tuple(np.stack([p[k].numpy() for p in parts]) for k in range(2))
 
 
-def _assert_is_a_law(starts, widths):
+def _assert_is_a_distribution(starts, widths):
   """Every value has a place, and together they have all of them."""
   assert widths.min() >= 1
   np.testing.assert_array_equal(widths.sum(0), _TOTAL)
@@ -55,14 +55,14 @@ def _divergence(log_probs, widths):
 def _assert_codes(symbols, params, values, log_probs, most):
   """All of it; the largest divergence is at most `most` nats."""
   starts, widths = _rows(symbols, params, values)
-  _assert_is_a_law(starts, widths)
+  _assert_is_a_distribution(starts, widths)
   _assert_found(symbols, params, values, starts, widths)
   divergence = _divergence(log_probs, widths)
   assert -1e-9 < divergence.min() and divergence.max() < most
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float64'])
-def test_coins_are_a_law_near_the_exact_one(dtype):
+def test_coins_are_a_distribution_near_the_exact_one(dtype):
   """At every logit of the tables, between them, and far outside."""
   logits = np.r_[np.arange(-20 * 1024, 20 * 1024) / 1024, -1e6, 700, 1e30]
   logits = logits.astype(dtype)
@@ -92,7 +92,7 @@ _MORE = pytest.mark.exhaustive('more numbers of levels')
 @pytest.mark.parametrize(
   'levels', [3, *(pytest.param(n, marks=_MORE) for n in (2, 17, 256))]
 )
-def test_levels_are_a_law_near_the_exact_one(kind, levels):
+def test_levels_are_a_distribution_near_the_exact_one(kind, levels):
   """Oracle: SciPy's softmax."""
   logits = _logits(kind, levels, np.random.default_rng(levels))
   symbols = compression.CategoricalSymbols(levels, levels - 1)
@@ -136,30 +136,30 @@ def test_a_shift_of_all_logits_changes_nothing():
 
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('name', pixel_distributions.PIXEL_DISTRIBUTIONS)
-def test_channels_are_read_as_the_law_reads_them(name, channels):
-  """Oracle: the law's own probability of a pixel."""
-  law = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
-  symbols = symbols_lib.from_pixel_distribution(law)
+def test_channels_are_read_as_the_distribution_reads_them(name, channels):
+  """Oracle: the distribution's own probability of a pixel."""
+  distribution = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
+  symbols = symbols_lib.from_pixel_distribution(distribution)
   rng = np.random.default_rng(0)
-  params = rng.normal(size=(2, 3, law.num_params(channels)))
+  params = rng.normal(size=(2, 3, distribution.num_params(channels)))
   pixels = rng.integers(0, 256, (2, 3, channels)) / 255
-  if 'levels' not in law.kinds:
+  if 'levels' not in distribution.kinds:
     pixels = pixels.round()
   width = symbols_lib.pixel_intervals(
     symbols, tf.constant(params), tf.constant(pixels)
   ).width.numpy()
   assert width.shape == pixels.shape
   coded = np.log(width / _TOTAL).sum(-1)
-  # As float32, which is what pixels are to the law.
-  exact = law.distribution(tf.constant(params, tf.float32)).log_prob(
+  # As float32, which is what pixels are to the distribution.
+  exact = distribution.distribution(tf.constant(params, tf.float32)).log_prob(
     tf.constant(pixels, tf.float32)
   )
   np.testing.assert_allclose(coded, exact, atol=0.01 * channels)
 
 
 def test_levels_come_back_from_the_grid():
-  law = pixel_distributions.CategoricalPixel()
-  symbols = symbols_lib.from_pixel_distribution(law)
+  distribution = pixel_distributions.CategoricalPixel()
+  symbols = symbols_lib.from_pixel_distribution(distribution)
   pixels = np.arange(256) / 255
   rounded = np.floor(pixels * 2**10 + 0.5) / 2**10
   for restored in (symbols.restored, _compiled(symbols.restored)):
@@ -205,7 +205,7 @@ def test_numbers_of_levels_are_checked(levels):
 
 def test_laws_that_are_not_coded_are_refused_by_name():
   class Other(pixel_distributions.BernoulliPixel):
-    """A law that could be anything."""
+    """A distribution that could be anything."""
 
   with pytest.raises(
     ValueError, match=r'`pixel_distribution`.*BernoulliPixel.*got.*Other'
@@ -213,7 +213,7 @@ def test_laws_that_are_not_coded_are_refused_by_name():
     symbols_lib.from_pixel_distribution(Other())
 
 
-def test_all_registered_laws_are_coded():
+def test_all_registered_distributions_are_coded():
   for name in pixel_distributions.PIXEL_DISTRIBUTIONS:
     symbols = symbols_lib.from_pixel_distribution(
       pixel_distributions.PIXEL_DISTRIBUTIONS[name]()

@@ -63,7 +63,7 @@ def test_the_header_is_what_model_hubs_read():
   assert full['dataset'] == dict(type='omniglot', name='omniglot', split='test')
   found = {m['type']: m['value'] for m in full['metrics']}
   assert found == dict(nll=92.2345, bits_per_dim=0.169777)
-  assert '1000 images, 512 codes' in part['metrics'][0]['name']
+  assert '1000 images, 512 samples' in part['metrics'][0]['name']
 
 
 def test_numbers_are_those_of_the_data():
@@ -75,17 +75,17 @@ def test_numbers_are_those_of_the_data():
   )
   for words in (
     '- images: 28x28x1',
-    '- weights: 2,715,420, in float32',
+    '- parameters: 2,715,420, in float32',
     '- decoder: `window`, exactly the window before it',
     '- window: `5x3`',
-    '- trained on the split: train+validation',
+    '- training split: train+validation',
     '- steps: 14,607',
-    '- minutes of training: 54.8',
+    '- training time in minutes: 54.8',
     'keras 3.15.1, gpus none, cores 2',
   ):
     assert words in text, words
   assert card.expected(_ABOUT) == (
-    '92.23 +- 0.33 nats (8,070 test images, 16 codes each)'
+    '92.23 +- 0.33 nats (8,070 test images, 16 samples each)'
   )
 
 
@@ -108,7 +108,7 @@ def test_what_the_data_lack_is_said_to_be_unknown():
   header = _header(text)
   assert 'datasets' not in header and 'model-index' not in header
   assert 'Not measured: score it' in text
-  assert 'Not said by whoever shared it.' in text
+  assert 'Not given.' in text
   assert card.expected({}) == 'not measured'
   assert "from_pretrained('path/to/mine', build=build)" in text
   partial = {'num_images': 1, 'num_samples': 2, 'nll': 3.0, 'nll_stderr': None}
@@ -120,10 +120,10 @@ def test_what_the_data_lack_is_said_to_be_unknown():
 
 def test_limits_are_those_of_the_data():
   text = card.text('omniglot', _DESCRIBED)
-  assert 'Burda' in text and 'Validation images were trained on' in text
+  assert 'Burda' in text and 'Trained on the validation images' in text
   about = _ABOUT | {'dataset': 'path/to/omniglot', 'train_on': 'train'}
   text = card.text('mine', dataclasses.replace(_DESCRIBED, about=about))
-  assert 'Burda' not in text and 'Validation images were' not in text
+  assert 'Burda' not in text and 'Trained on the validation' not in text
   assert 'datasets' not in _header(text)
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from vlae_tf.compression import codecs, lattice, rans
 from vlae_tf.compression.exact_model import ExactModel
-from vlae_tf.compression.rans import Message, WORD_BITS
+from vlae_tf.compression.rans import WORD_BITS
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import fixed_point
 
@@ -66,15 +66,10 @@ def schedule(num: int, lanes: int, bits_back: bool = True) -> list[_Batch]:
 
 
 class Encoded(NamedTuple):
-  """An encoded chunk.
-
-  Attributes:
-    data: Bytes.
-    net_bits: Bits of the values: those of the message at the end, less those
-      at the beginning.
-  """
+  """An encoded chunk."""
 
   data: bytes
+  # Of the values: bits of the message at the end, less those at the beginning.
   net_bits: float
 
 
@@ -93,9 +88,6 @@ class Chunks:
     self._capacity = 0
     # More words than a batch can pop off a message.
     self._max_popped = lanes * (math.prod(exact.model.event_shape) + 2)
-    both = (False, True)
-    self._push_in_graph = {b: self._in_graph(self._push, b) for b in both}
-    self._pop_in_graph = {b: self._in_graph(self._pop, b) for b in both}
 
   def _codec(self, bits_back):
     """The codec of a batch, float64 `[lanes, ...]`, perhaps with bits back."""
@@ -106,6 +98,16 @@ class Chunks:
 
   def _pop(self, message, bits_back):
     return self._codec(bits_back).pop(message)
+
+  @tf.function(autograph=False)
+  def _push_in_graph(self, message, batch, bits_back):
+    with self.exact.scope():
+      return self._push(message, batch, bits_back)
+
+  @tf.function(autograph=False)
+  def _pop_in_graph(self, message, bits_back):
+    with self.exact.scope():
+      return self._pop(message, bits_back)
 
   def _to_numbers(self, values):
     """Values as float64."""
@@ -164,8 +166,11 @@ class Chunks:
     message = rans.from_bytes(data, self.lanes, started, capacity)
     parts = []
     for k in reversed(range(len(batches))):
-      message, found = self._pop_batch(message, batches[k])
-      parts.append(found)
+      message = message._replace(live=tf.range(self.lanes) < sizes[k])
+      message, numbers = self._pop_in_graph(message, batches[k].bits_back)
+      if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
+        raise ValueError('it holds fewer or more bits than its values take')
+      parts.append(self._from_numbers(numbers.numpy()[: sizes[k]]))
       if progress is not None:
         progress(sizes[k])
       before = max([1, *sizes[:k]])
@@ -188,39 +193,13 @@ class Chunks:
     """Pushes a batch; again with more capacity, if it did not fit."""
     numbers = self._to_numbers(values[batch.start : batch.start + batch.size])
     padded = _padded(numbers, self.lanes)
-    message = self._with_live(message, batch.size)
+    message = message._replace(live=tf.range(self.lanes) < batch.size)
     while True:
-      pushed = self._push_in_graph[batch.bits_back](tuple(message), padded)
-      pushed = Message(*pushed)
+      pushed = self._push_in_graph(message, padded, batch.bits_back)
       if int(pushed.size) < message.words.shape[0] - self.lanes:
         return pushed
       self._capacity = 2 * message.words.shape[0]
       message = rans.with_capacity(message, self._capacity)
-
-  def _pop_batch(self, message, batch):
-    message = self._with_live(message, batch.size)
-    popped, numbers = self._pop_in_graph[batch.bits_back](tuple(message))
-    message = Message(*popped)
-    if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
-      raise ValueError('it holds fewer or more bits than its values take')
-    return message, self._from_numbers(numbers.numpy()[: batch.size])
-
-  def _with_live(self, message, num):
-    return message._replace(live=tf.range(self.lanes) < num)
-
-  def _in_graph(self, method, bits_back):
-    """A method as a graph that computes exactly."""
-
-    @tf.function(autograph=False)
-    def function(state, *args):
-      with self.exact.scope():
-        result = method(Message(*state), *args, bits_back)
-      if isinstance(result, Message):
-        return tuple(result)
-      message, value = result
-      return tuple(message), value
-
-    return function
 
 
 def _padded(numbers, size):
@@ -256,7 +235,8 @@ class LosslessChunks(Chunks):
   """Lossless codec of images, with bits back but for the first ones.
 
   Values are bool arrays `[num, height, width, channels]`, or uint8 ones for
-  pixels of 256 levels.
+  pixels of 256 levels. `direct_step` is the step of the lattice for images that
+  are coded without bits back.
   """
 
   bits_back = True
@@ -268,17 +248,7 @@ class LosslessChunks(Chunks):
     step: float = 1 / 16,
     direct_step: float = 4.0,
   ):
-    """Creates the codec.
-
-    Args:
-      exact: The model.
-      lanes: Images that are coded side by side.
-      step: Step of the lattice of latents.
-      direct_step: Step for images that are coded without bits back.
-
-    Raises:
-      ValueError: A step is none of `lattice.STEPS`.
-    """
+    """Raises a `ValueError` if a step is none of `lattice.STEPS`."""
     lattice.check_step('step', step)
     lattice.check_step('direct_step', direct_step)
     self.step, self.direct_step = step, direct_step
@@ -344,12 +314,15 @@ class LossyChunks(Chunks):
     lattice.check_step('step', step)
     self.step = step
     super().__init__(exact, lanes=1)
-    self._to_noise = self._of_flow(lambda flow, z: flow.inverse(z))
-    self._to_latents = self._of_flow(lambda flow, z: flow.forward(z))
+    self._flow = functools.cache(self._flow_in_graph)
 
   def _codec(self, bits_back):
     del bits_back
     return self._noise_and_flow()[0]
+
+  def _noise_and_flow(self):
+    prior = self.exact.model.prior()
+    return codecs.noise_and_flow(prior, self.step, self.lanes)
 
   def _to_numbers(self, values):
     return values.astype(np.float64) * self.step
@@ -366,20 +339,12 @@ class LossyChunks(Chunks):
         f'`values` must be of dtype int16 and within +-{most}, got '
         f'{values.dtype} up to {largest}.'
       )
-    return self._in_batches(self._to_noise, values)
+    return self._in_batches('inverse', values)
 
   def _restored(self, transformed):
-    return self._in_batches(self._to_latents, transformed)
+    return self._in_batches('forward', transformed)
 
-  def _noise_and_flow(self):
-    """The codec of noise, and the flow that makes latents of it, or `None`."""
-    prior = self.exact.model.prior()
-    codec = codecs.codec_of(prior, self.step, self.lanes)
-    if isinstance(codec, codecs.Transformed):
-      return codec.base, codec.bijector
-    return codec, None
-
-  def _of_flow(self, direction):
+  def _flow_in_graph(self, direction):
     """One direction of the flow as a graph that computes exactly."""
 
     @tf.function(autograph=False)
@@ -387,19 +352,17 @@ class LossyChunks(Chunks):
       with self.exact.scope():
         flow = self._noise_and_flow()[1]
         # A copy bypasses the cache of TFP's bijectors.
-        return batch if flow is None else direction(flow, tf.identity(batch))
+        return getattr(flow, direction)(tf.identity(batch))
 
     # Traced once: TensorFlow would warn of the many functions like it.
     shape = [_FLOW_BATCH, *self.exact.model.event_shape]
-    return functools.cache(
-      lambda: function.get_concrete_function(tf.TensorSpec(shape, tf.float64))
-    )
+    return function.get_concrete_function(tf.TensorSpec(shape, tf.float64))
 
-  def _in_batches(self, function, points):
+  def _in_batches(self, direction, points):
     numbers = self._to_numbers(points)
     found = []
     for start in range(0, len(numbers), _FLOW_BATCH):
       part = numbers[start : start + _FLOW_BATCH]
       full = tf.constant(_padded(part, _FLOW_BATCH))
-      found.append(function()(full).numpy()[: len(part)])
+      found.append(self._flow(direction)(full).numpy()[: len(part)])
     return self._from_numbers(np.concatenate(found))

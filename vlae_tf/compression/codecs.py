@@ -44,11 +44,9 @@ class Codec(Protocol):
 
   def push(self, message: Message, value: Any, /) -> Message:
     """Pushes values onto a message, at -log2 of their probability."""
-    ...
 
   def pop(self, message: Message, /) -> tuple[Message, Any]:
     """Pops the values that were pushed last, or draws from the distribution."""
-    ...
 
 
 class Priced(Codec, Protocol):
@@ -56,7 +54,6 @@ class Priced(Codec, Protocol):
 
   def bits(self, value: Any, /) -> tf.Tensor:
     """-log2 of the probability of values, float64 `[lanes]`."""
-    ...
 
 
 def check_codec(
@@ -64,21 +61,16 @@ def check_codec(
 ) -> float:
   """Checks that `push` and `pop` of a codec are inverses, in both orders.
 
+  `value` is made of tensors `[lanes, ...]`; `live`, bool `[lanes]`, are the
+  lanes that are coded to, by default all. Returns the bits that the value takes
+  from a message of random bits: on average 2**-20 a symbol more than -log2 of
+  its probability, give or take 2**-10.
+
   >>> from vlae_tf import compression
   >>> symbols = compression.BernoulliSymbols()
   >>> codec = compression.Independent(symbols, tf.zeros([2, 5, 1]))
   >>> round(check_codec(codec, tf.ones([2, 5])), 1)  # Ten fair coins, in bits.
   10.0
-
-  Args:
-    codec: `Codec`.
-    value: Values to code, tensors `[lanes, ...]`.
-    live: bool `[lanes]`, the lanes that are coded to; by default all.
-    seed: Seed of the random bits of the message before.
-
-  Returns:
-    Bits that the value takes: on average 2**-20 a symbol more than -log2 of
-    its probability, give or take 2**-10.
 
   Raises:
     ValueError: A value or a message is not recovered.
@@ -87,26 +79,23 @@ def check_codec(
   before = rans.random(first.shape[0], seed, live)
   pushed = codec.push(before, value)
   popped, again = codec.pop(pushed)
-  _check_same('value', _live(value, before), _live(again, before))
-  _check_same('message', _content(before), _content(popped))
-  drawn, other = codec.pop(before)
-  _check_same('message', _content(before), _content(codec.push(drawn, other)))
+  pushed_again = codec.push(*codec.pop(before))
+
+  def lanes(value):
+    return [np.asarray(x)[before.live] for x in tf.nest.flatten(value)]
+
+  def content(message):  # Words beyond its size are arbitrary.
+    return [message.heads, message.words[: int(message.size)]]
+
+  for name, wanted, found in (
+    ('value', lanes(value), lanes(again)),
+    ('message', content(before), content(popped)),
+    ('message', content(before), content(pushed_again)),
+  ):
+    for a, b in zip(wanted, found, strict=True):
+      if not np.array_equal(a, b):
+        raise ValueError(f'`codec` must give back the {name} {a}, got {b}.')
   return rans.num_bits(pushed) - rans.num_bits(before)
-
-
-def _check_same(name, wanted, found):
-  for a, b in zip(tf.nest.flatten(wanted), tf.nest.flatten(found), strict=True):
-    if not np.array_equal(a, b):
-      raise ValueError(f'`codec` must give back the {name} {a}, got {b}.')
-
-
-def _live(value, message):
-  return tf.nest.map_structure(lambda x: np.asarray(x)[message.live], value)
-
-
-def _content(message):
-  """What a message holds: words beyond its size are arbitrary."""
-  return message.heads, message.words[: int(message.size)]
 
 
 class Independent:
@@ -119,11 +108,8 @@ class Independent:
   >>> round(compression.check_codec(codec, coins), 1)  # Bits.
   6.0
 
-  Values are `[lanes, *event_shape]`.
-
-  Args:
-    symbols: Distribution of a symbol given its parameters.
-    params: Float `Tensor` of shape `[lanes, *event_shape, num_params]`.
+  Values are `[lanes, *event_shape]`, parameters `[lanes, *event_shape,
+  num_params]`.
   """
 
   def __init__(self, symbols: symbols_lib.Symbols, params: tf.Tensor):
@@ -148,9 +134,8 @@ class Independent:
     params = tf.reshape(self._params, [lanes, size, num_params])
     params = tf.transpose(params, [1, 0, 2])
     pop = _compiled_pop(self.symbols)  # type: ignore[arg-type]
-    state, found = pop(tuple(message), params)
-    value = tf.reshape(tf.transpose(found), [lanes, *event])
-    return Message(*state), value
+    message, found = pop(message, params)
+    return message, tf.reshape(tf.transpose(found), [lanes, *event])
 
 
 def _symbols_first(x):
@@ -162,14 +147,11 @@ def _symbols_first(x):
 @functools.lru_cache
 def _compiled_pop(symbols: Any):
   @tf.function(jit_compile=True, autograph=False)
-  def pop(state, params):
+  def pop(message, params):
     def inverse_cdf(i, slot):
       return symbols.locate(params[i], slot)
 
-    message, found = rans.pop_all(
-      Message(*state), params.shape[0], inverse_cdf, params.dtype
-    )
-    return tuple(message), found
+    return rans.pop_all(message, params.shape[0], inverse_cdf, params.dtype)
 
   return pop
 
@@ -178,9 +160,7 @@ def _compiled_pop(symbols: Any):
 class Transformed:
   """Values of a transformed distribution, by coding their base noise.
 
-  Attributes:
-    base: `Codec` of noise, `[lanes, *event_shape]`.
-    bijector: Maps noise onto values without rounding, see `on_lattice`.
+  The bijector maps noise onto values without rounding, see `on_lattice`.
   """
 
   base: Independent
@@ -212,17 +192,18 @@ class AutoregressiveImages:
   that draws samples, which carries the message along. Both have the same
   probabilities if the network computes exactly, see `ExactModel`.
 
-  Args:
-    law: Distribution of batch shape `[lanes]`; if its network is of dtype
-      float64, it has to compute inside `fixed_point.exact`.
+  The distribution is of batch shape `[lanes]`; if its network is of dtype
+  float64, it has to compute inside `fixed_point.exact`.
 
   Raises:
     ValueError: There is no codec of its pixels in `SYMBOLS`.
   """
 
-  def __init__(self, law: autoregressive_image.AutoregressiveImage):
-    self._law = law
-    self._symbols = symbols_lib.from_pixel_distribution(law.pixel_distribution)
+  def __init__(self, distribution: autoregressive_image.AutoregressiveImage):
+    self._distribution = distribution
+    self._symbols = symbols_lib.from_pixel_distribution(
+      distribution.pixel_distribution
+    )
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     intervals = self._intervals(value)
@@ -232,20 +213,20 @@ class AutoregressiveImages:
     return tf.reduce_sum(self._intervals(value).bits(), [1, 2, 3])
 
   def _intervals(self, value):
-    value = tf.cast(value, self._law.dtype)
-    params = self._law.params(fixed_point.rounded(value))
+    value = tf.cast(value, self._distribution.dtype)
+    params = self._distribution.params(fixed_point.rounded(value))
     return symbols_lib.pixel_intervals(self._symbols, params, value)
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
-    update = _PopPixels(self._symbols, self._law.channels)
-    image, state = self._law.decide(update, tuple(message))
-    return Message(*state), self._symbols.restored(image)
+    update = _PopPixels(self._symbols, self._distribution.channels)
+    image, message = self._distribution.decide(update, message)
+    return message, self._symbols.restored(image)
 
   def _in_order(self, x):
     """`[lanes, height, width, channels]` as `[num_symbols, lanes]`."""
     lanes, height, width, channels = x.shape
     x = tf.reshape(x, [lanes, height * width, channels])
-    x = tf.gather(x, self._law.order, axis=1)
+    x = tf.gather(x, self._distribution.order, axis=1)
     return tf.transpose(tf.reshape(x, [lanes, height * width * channels]))
 
 
@@ -256,9 +237,9 @@ class _PopPixels:
   symbols: symbols_lib.PixelSymbols
   channels: int
 
-  def __call__(self, noise, params, state, front):
+  def __call__(self, noise, params, message, front):
     del noise
-    lanes = state[0].shape[0]
+    lanes = message.heads.shape[0]
     rows = params.shape[0] // lanes
     params = tf.reshape(params, [rows, lanes, -1])
     dtype = params.dtype
@@ -276,10 +257,10 @@ class _PopPixels:
       return row + 1, message, found.write(row, pixels)
 
     _, message, found = tf.while_loop(
-      lambda row, *_: row < rows, pop, (tf.constant(0), Message(*state), found)
+      lambda row, *_: row < rows, pop, (tf.constant(0), message, found)
     )
     pixels = tf.reshape(found.stack(), [rows * lanes, self.channels])
-    return fixed_point.rounded(pixels), tuple(message)
+    return fixed_point.rounded(pixels), message
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -289,10 +270,8 @@ class BitsBack:
   The sender pops `z` off the message under `q(z|x)`; the receiver, who then
   knows the image, pushes it again.
 
-  Args:
-    prior: Returns the codec of latents.
-    likelihood: Returns the codec of images given latents.
-    posterior: Returns the codec of latents given images.
+  The functions return the codecs of latents, of images given latents, and of
+  latents given images.
   """
 
   prior: Callable[[], Codec]
@@ -315,7 +294,7 @@ class WithCode:
   """Pairs of images and latents; the sender chooses the latents.
 
   The cost is `-log p(x|z) - log p(z)`: more than that of `BitsBack`, but
-  nothing is popped off the message. See `BitsBack` for arguments.
+  nothing is popped off the message. See `BitsBack` for the functions.
   """
 
   prior: Callable[[], Priced]
@@ -341,23 +320,17 @@ class WithCode:
 
 
 @functools.singledispatch
-def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
+def codec_of(distribution: tfd.Distribution, step: float, lanes: int) -> Priced:
   """The codec of a distribution; `codec_of.register` adds one for a class.
+
+  Its batch shape is `[lanes]`, or `[]` for the same distribution in all lanes.
+  Gaussians without a batch have to be standard: their lattice, whose points are
+  at the distance `step`, reaches far into the tails.
 
   >>> coins = tfd.Bernoulli(logits=tf.zeros([2, 5]))
   >>> codec = codec_of(coins, step=1.0, lanes=2)
   >>> round(check_codec(codec, tf.ones([2, 5])), 1)
   10.0
-
-  Args:
-    law: `tfd.Distribution` of batch shape `[lanes]`, or `[]` for the same
-      distribution in all lanes. Gaussians without a batch have to be standard:
-      their lattice reaches far into the tails.
-    step: Distance of the points of the lattice that real numbers are on.
-    lanes: Number of lanes.
-
-  Returns:
-    A `Priced` codec.
 
   Raises:
     ValueError: No codec is registered for the distribution.
@@ -367,62 +340,76 @@ def codec_of(law: tfd.Distribution, step: float, lanes: int) -> Priced:
     {c.__name__.lstrip('_') for c in codec_of.registry if c is not object}
   )
   raise ValueError(
-    f'`law` must be one that has a codec, {", ".join(known)}, or registered '
-    f'with `compression.codec_of.register`, got {type(law).__name__}.'
+    '`distribution` must be one that has a codec, '
+    f'{", ".join(known)}, or registered with `compression.codec_of.register`, '
+    f'got {type(distribution).__name__}.'
   )
 
 
 @codec_of.register
-def _(law: autoregressive_image.AutoregressiveImage, step, lanes):
+def _(distribution: autoregressive_image.AutoregressiveImage, step, lanes):
   del step, lanes
-  return AutoregressiveImages(law)
+  return AutoregressiveImages(distribution)
 
 
-@codec_of.register
-def _(law: tfd.Bernoulli, step, lanes):
+@codec_of.register(tfd.Bernoulli)
+@codec_of.register(tfd.Categorical)
+def _(distribution, step, lanes):
   del step
-  logits = _of_lanes(law.logits_parameter(), law, lanes)
-  return Independent(symbols_lib.BernoulliSymbols(), logits[..., None])
-
-
-@codec_of.register
-def _(law: tfd.Categorical, step, lanes):
-  del step
-  logits = _of_lanes(law.logits_parameter(), law, lanes)
+  logits = distribution.logits_parameter()
+  if not distribution.batch_shape.rank:
+    logits = tf.broadcast_to(logits, [lanes, *logits.shape])
+  if isinstance(distribution, tfd.Bernoulli):
+    return Independent(symbols_lib.BernoulliSymbols(), logits[..., None])
   symbols = symbols_lib.CategoricalSymbols(logits.shape[-1], 1)
   return Independent(symbols, logits)
 
 
 @codec_of.register(_Independent)
 @codec_of.register(tfd.Independent)
-def _(law: tfd.Independent, step, lanes):
-  if law.batch_shape.rank:
-    return codec_of(law.distribution, step, lanes)
-  return _standard(law, step, lanes)
+def _(distribution: tfd.Independent, step, lanes):
+  if distribution.batch_shape.rank:
+    return codec_of(distribution.distribution, step, lanes)
+  return _standard(distribution, step, lanes)
 
 
 @codec_of.register(tfd.Normal)
 @codec_of.register(tfd.MultivariateNormalDiag)
-def _(law, step, lanes):
-  if not law.batch_shape.rank:
-    return _standard(law, step, lanes)
-  params = tf.stack([law.mean(), law.stddev()], -1)
+def _(distribution, step, lanes):
+  if not distribution.batch_shape.rank:
+    return _standard(distribution, step, lanes)
+  params = tf.stack([distribution.mean(), distribution.stddev()], -1)
   return Independent(lattice.GaussianSymbols(step), params)
 
 
 @codec_of.register(_Transformed)
 @codec_of.register(tfd.TransformedDistribution)
-def _(law: tfd.TransformedDistribution, step, lanes):
-  flow = lattice.on_lattice(law.bijector, step)
-  bound = lattice.max_noise(law.bijector)
-  noise = _standard(law.distribution, step, lanes, bound)
+def _(distribution: tfd.TransformedDistribution, step, lanes):
+  flow = lattice.on_lattice(distribution.bijector, step)
+  bound = lattice.max_noise(distribution.bijector)
+  noise = _standard(distribution.distribution, step, lanes, bound)
   return Transformed(noise, flow)
 
 
-def gaussian_parameters(law: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
+def noise_and_flow(
+  distribution: tfd.Distribution, step: float, lanes: int
+) -> tuple[Independent, tfb.Bijector]:
+  """The codec of the noise of a distribution, and the flow of noise to values.
+
+  Without a flow, noise and values are the same.
+  """
+  codec: Any = codec_of(distribution, step, lanes)
+  if isinstance(codec, Transformed):
+    return codec.base, codec.bijector
+  return codec, tfb.Identity()
+
+
+def gaussian_parameters(
+  distribution: tfd.Distribution,
+) -> tuple[tf.Tensor, tf.Tensor]:
   """Mean and standard deviation of a posterior."""
   try:
-    return law.mean(), law.stddev()
+    return distribution.mean(), distribution.stddev()
   except NotImplementedError as error:
     raise ValueError(
       '`posterior` must be a diagonal Gaussian where latents are coded, got a '
@@ -430,18 +417,15 @@ def gaussian_parameters(law: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
     ) from error
 
 
-def _standard(law, step, lanes, bound=lattice.MAX_LATENT):
+def _standard(distribution, step, lanes, bound=lattice.MAX_LATENT):
   """The codec of `N(0, I)`, the same in all lanes."""
-  mean, stddev = (tf.get_static_value(x) for x in (law.mean(), law.stddev()))
+  mean, stddev = (
+    tf.get_static_value(x) for x in (distribution.mean(), distribution.stddev())
+  )
   if mean is not None and (mean.any() or (stddev != 1).any()):
-    raise ValueError('`law` must be a standard Gaussian where it has no batch.')
-  nothing = tf.zeros([lanes, *law.event_shape, 0], law.dtype)
+    raise ValueError(
+      '`distribution` must be a standard Gaussian where it has no batch.'
+    )
+  nothing = tf.zeros([lanes, *distribution.event_shape, 0], distribution.dtype)
   symbols = lattice.StandardGaussianSymbols(step, bound)
   return Independent(symbols, nothing)
-
-
-def _of_lanes(x, law, lanes):
-  """Parameters `[lanes, ...]` of a distribution."""
-  if law.batch_shape.rank:
-    return x
-  return tf.broadcast_to(x, [lanes, *x.shape])

@@ -38,12 +38,10 @@ class ExactModel:
   def __init__(self, model: model_lib.VLAE):
     """Makes the copy.
 
-    Args:
-      model: Built `VLAE` of serializable parts.
-
     Raises:
-      ValueError: A part is not serializable, the weights are not finite or so
-        large that sums could be rounded, or the device rounds them.
+      ValueError: The model is not built, a part is not serializable, the
+        weights are not finite or so large that sums could be rounded, or the
+        device rounds them.
     """
     fixed_point.check_device()
     model.image_shape  # noqa: B018  # Raises if the model is not built.
@@ -54,9 +52,13 @@ class ExactModel:
         '`model` must be of parts that can be saved, got one that cannot: '
         f'{error}'
       ) from error
-    with _float64_layers():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy('float64')
+    try:
       copy = type(model).from_config(_mapped(_with_float64, config))
       copy.build((None, *model.image_shape))
+    finally:
+      keras.config.set_dtype_policy(policy)
     for variable, original in zip(copy.variables, model.variables, strict=True):
       variable.assign(original)
     self.original, self.model = model, copy
@@ -71,17 +73,6 @@ class ExactModel:
     given = weight_norm.given_kernels(self._layers, self._kernels)
     with fixed_point.exact(), given:
       yield
-
-
-@contextlib.contextmanager
-def _float64_layers():
-  """Makes float64 the default dtype of layers."""
-  before = keras.config.dtype_policy()
-  keras.config.set_dtype_policy('float64')
-  try:
-    yield
-  finally:
-    keras.config.set_dtype_policy(before)
 
 
 def _mapped(fn, config):

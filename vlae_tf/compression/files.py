@@ -21,22 +21,16 @@ _MANY = 1 << 20  # Images that use all lanes.
 
 
 class Settings(NamedTuple):
-  """Settings of a compressed file.
+  """Settings of a compressed file."""
 
-  Attributes:
-    chunk_size: Images that are coded, read and lost together.
-    lanes: Images that are coded side by side.
-    step: Step of the lattice of latents; by default 1/16, of lossy files 2.
-    direct_step: Step for the first images of a chunk, which are coded without
-      bits back; by default the best for the first images of a file.
-    mode: 'lossless', or 'lossy' for latents alone, from which the decoder
-      samples images.
-  """
-
-  chunk_size: int = CHUNK_SIZE
-  lanes: int = LANES
+  chunk_size: int = CHUNK_SIZE  # Images that are coded, read and lost together.
+  lanes: int = LANES  # Images that are coded side by side.
+  # Of the lattice of latents; by default 1/16, of lossy files 2.
   step: float | None = None
+  # Step for the first images of a chunk, which are coded without bits back; by
+  # default the best for the first images of a file.
   direct_step: float | None = None
+  # Or 'lossy', for latents alone, from which the decoder samples images.
   mode: str = 'lossless'
 
 
@@ -44,15 +38,10 @@ DEFAULT = Settings()
 
 
 class Sizes(NamedTuple):
-  """Size of a file in bits.
+  """Size of a file in bits."""
 
-  Attributes:
-    gross_bits: All of the file.
-    net_bits: The images' part: without header, checksums and initial bits.
-  """
-
-  gross_bits: int
-  net_bits: float
+  gross_bits: int  # All of the file.
+  net_bits: float  # Of the images: without header, checksums and initial bits.
 
 
 class Coder:
@@ -66,11 +55,8 @@ class Coder:
   ):
     """Creates the coder.
 
-    Args:
-      exact: The model.
-      settings: Of files to write; files to read have their own.
-      jobs: Chunks that are coded at a time; by default the number of
-        processors.
+    The settings are for writing; files to read have their own. `jobs` chunks
+    are coded at a time, by default as many as there are processors.
 
     Raises:
       ValueError: A setting is not one that a file can have.
@@ -114,15 +100,11 @@ class Coder:
     progress: chunks.Progress = None,
     overwrite: bool = False,
   ) -> Sizes:
-    """Writes a file of images.
+    """Writes a file of images `[num, height, width, channels]`.
 
-    Args:
-      images: `[num, height, width, channels]`: bool, or uint8 for a model of
-        256 levels.
-      out: Path of the file.
-      verify: Whether to decode every chunk before it is written.
-      progress: Called with numbers of images that are done.
-      overwrite: Whether an existing file may be replaced.
+    They are bool, or uint8 for a model of 256 levels. With `verify`, every
+    chunk is decoded before it is written. `progress` is called with the number
+    of images of each batch that is done.
 
     Raises:
       ValueError: The images are not of the model, or the file exists or cannot
@@ -145,8 +127,8 @@ class Coder:
   ) -> Sizes:
     """Appends images to a file of this model, which stays if that fails.
 
-    See `compress` for arguments and errors. Returns `Sizes` of the whole file,
-    but net bits of its new chunks alone.
+    See `compress` for arguments and errors. The gross size is that of the whole
+    file, the net size that of its new chunks alone.
     """
     self._check_images(images)
     net: list[float] = []
@@ -190,11 +172,8 @@ class Coder:
   ) -> Iterator[tuple[int, np.ndarray]]:
     """Decodes chunks of a file whose header passed `check_header`.
 
-    `payloads` are pairs of a chunk's number and its bytes.
-
-    Yields:
-      Pairs of a chunk's number and its images, in the same order; of a lossy
-      file, its lattice points in units of the step.
+    Maps pairs of a chunk's number and its bytes to pairs of the number and the
+    images; of a lossy file, its lattice points in units of the step.
 
     Raises:
       ValueError: A payload is not that of its images; the message names them.

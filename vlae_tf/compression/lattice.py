@@ -97,8 +97,7 @@ class _LatticeSymbols:
 class GaussianSymbols(_LatticeSymbols):
   """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters.
 
-  Attributes:
-    step: Distance of the points, one of `STEPS`.
+  The distance of the points, `step`, is one of `STEPS`.
   """
 
   def _rows(self, params, shape):
@@ -119,57 +118,50 @@ class GaussianSymbols(_LatticeSymbols):
 class StandardGaussianSymbols(_LatticeSymbols):
   """`N(0, 1)` on a lattice, far into its tails; there are no parameters.
 
-  Attributes:
-    step: Distance of the points, one of `STEPS`.
-    bound: Largest absolute value of a point.
+  The distance of the points, `step`, is one of `STEPS`.
   """
 
-  bound: float
+  bound: float  # Largest absolute value of a point.
 
   def _rows(self, params, shape):
     del params
     zeros = tf.zeros(shape, tf.int32)
-    return _prior_row(self.step, self.bound), zeros, zeros
+    return _rows_of(self.step, ((0.0, 1.0, self.bound),)), zeros, zeros
 
 
 @functools.lru_cache
 def _posterior_rows(step):
   """Rows of all scales, for each those of means at eighths of a step."""
   octaves = round(math.log2(_MAX_SCALE / _MIN_SCALE))
-  rows = []
-  for level in range(octaves * _SCALES + 1):
-    scale = _MIN_SCALE * 2.0 ** (level / _SCALES)
-    below = math.ceil(_TAILS * scale / step) + 1
-    for eighth in range(_MEANS):
-      mean = (eighth - _MEANS // 2) / _MEANS
-      rows.append((_ends(below, mean * step, scale, step), below))
-  return _joined(rows)
+  scales = [
+    _MIN_SCALE * 2.0 ** (level / _SCALES)
+    for level in range(octaves * _SCALES + 1)
+  ]
+  means = [(eighth - _MEANS // 2) / _MEANS * step for eighth in range(_MEANS)]
+  gaussians = ((m, s, _TAILS * s) for s in scales for m in means)
+  return _rows_of(step, tuple(gaussians))
 
 
 @functools.lru_cache
-def _prior_row(step, bound):
-  below = math.ceil(bound / step) + 1
-  return _joined([(_ends(below, 0.0, 1.0, step), below)])
-
-
-def _ends(below, mean, scale, step):
-  """Cumulative integer probabilities of the points from -below to below."""
-  points = 2 * below + 1
-  edges = (np.arange(-below, below) + 0.5) * step
-  mass = scipy.special.ndtr((edges - mean) / scale)
-  # At least one part of 2**24 for each point.
-  divided = np.floor(mass * ((1 << PRECISION) - points) + 0.5)
-  inner = divided.astype(np.int64) + np.arange(1, points)
-  return np.concatenate([[0], inner, [1 << PRECISION]])
-
-
-def _joined(rows):
-  lengths = [len(ends) for ends, _ in rows]
+def _rows_of(step, gaussians):
+  """Rows of Gaussians `(mean, scale, bound)`, points within the bound or so."""
+  rows, belows = [], []
+  for mean, scale, bound in gaussians:
+    below = math.ceil(bound / step) + 1
+    points = 2 * below + 1
+    edges = (np.arange(-below, below) + 0.5) * step
+    mass = scipy.special.ndtr((edges - mean) / scale)
+    # At least one part of 2**24 for each point.
+    divided = np.floor(mass * ((1 << PRECISION) - points) + 0.5)
+    inner = divided.astype(np.int64) + np.arange(1, points)
+    rows.append(np.concatenate([[0], inner, [1 << PRECISION]]))
+    belows.append(below)
+  lengths = [len(row) for row in rows]
   return _Rows(
-    np.concatenate([ends for ends, _ in rows]),
+    np.concatenate(rows),
     np.cumsum([0, *lengths[:-1]]).astype(np.int32),
     np.array(lengths, np.int32) - 1,
-    np.array([below for _, below in rows], np.int32),
+    np.array(belows, np.int32),
   )
 
 
@@ -193,18 +185,14 @@ def _bisect(rows, row, slot):
 
 
 def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
-  """Restricts a flow to a lattice by rounding its shifts.
+  """Restricts a flow to the lattice of a step by rounding its shifts.
 
-  Args:
-    bijector: Volume-preserving flow: `AutoregressiveShift`, permutation,
-      reshaping, or a chain of them.
-    step: Distance of the lattice's points.
-
-  Returns:
-    A bijector of the lattice onto itself, its shifts limited to +-`MAX_SHIFT`.
+  The result maps the lattice onto itself; its shifts are limited to
+  +-`MAX_SHIFT`.
 
   Raises:
-    ValueError: A part of the bijector does not preserve a lattice.
+    ValueError: A part of the bijector is no `AutoregressiveShift`, permutation,
+      reshaping, or chain of them, and does not preserve a lattice.
   """
   if isinstance(bijector, _CHAIN):
     return tfb.Chain([on_lattice(b, step) for b in bijector.bijectors])

@@ -2,19 +2,15 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from vlae_tf.compression import chunks, codecs, lattice
 from vlae_tf.compression.rans import PRECISION
 from vlae_tf.evaluation import latents, sampling
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
-
-tfb = tfp.bijectors
 
 _IMAGES = 32  # Of a batch; each has some candidates.
 _PASSES = 16
@@ -56,14 +52,9 @@ class _Search:
     size = math.prod(model.event_shape)
     self._model, self._step = model, step
     self._moves = min(moves, 2 * size)
-    codec: Any = codecs.codec_of(model.prior(), step, 1)
-    has_flow = isinstance(codec, codecs.Transformed)
-    self._flow = codec.bijector if has_flow else tfb.Identity()
-    self._symbols = (codec.base if has_flow else codec).symbols
+    codec, self._flow = codecs.noise_and_flow(model.prior(), step, 1)
+    self._symbols = codec.symbols
     self._order = _order(self._flow, model.event_shape)
-    options = dict(reduce_retracing=True, autograph=False)
-    self._cost = tf.function(self._cost_of, **options)
-    self._neighbours = tf.function(self._ranked, **options)
 
   def __call__(self, image):
     mean, stddev = codecs.gaussian_parameters(self._model.posterior(image))
@@ -88,11 +79,13 @@ class _Search:
       cost[active] = costs[gains, best]
     return z
 
-  def _cost_of(self, z, image):
+  @tf.function(reduce_retracing=True, autograph=False)
+  def _cost(self, z, image):
     bits = tf.reduce_sum(self._bits(self._noise(z)), -1)
     return bits + self._distortion(z, image)
 
-  def _ranked(self, z, image, stddev):
+  @tf.function(reduce_retracing=True, autograph=False)
+  def _neighbours(self, z, image, stddev):
     """The most promising neighbours, `[num, moves, *event_shape]`."""
     z = tf.convert_to_tensor(z)  # An array if functions run eagerly.
     with tf.GradientTape() as tape:
@@ -179,9 +172,9 @@ def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:
   z, size = _checked(model, z), sampling.AT_ONCE
   found = []
   for start in range(0, len(z), size):
-    law = model.likelihood(z[start : start + size])
+    x = model.likelihood(z[start : start + size])
     # Without this method, pixels are independent.
-    found.append(getattr(law, 'likeliest', law.mode)().numpy())
+    found.append(getattr(x, 'likeliest', x.mode)().numpy())
   return np.concatenate(found)
 
 

@@ -33,39 +33,23 @@ _LEAST_CAPACITY = 1 << 15
 
 
 class Message(NamedTuple):
-  """State of the coder.
+  """State of the coder."""
 
-  Attributes:
-    heads: int64 `[lanes]`, in [2**31, 2**63).
-    words: int64 `[capacity]`, numbers of 32 bits; those from `size` on are
-      arbitrary.
-    size: int32 scalar, number of words on the stack; where it reaches the
-      capacity, words have been lost.
-    low: int32 scalar, the least that `size` has been.
-    live: bool `[lanes]`, the lanes that are coded to; others are left alone.
-  """
-
-  heads: tf.Tensor
+  heads: tf.Tensor  # int64 `[lanes]`, in [2**31, 2**63).
+  # int64 `[capacity]`, numbers of 32 bits; those from `size` on are arbitrary.
   words: tf.Tensor
+  # int32 scalar, number of words on the stack; where it reaches the capacity,
+  # words have been lost.
   size: tf.Tensor
-  low: tf.Tensor
-  live: tf.Tensor
-
-  @property
-  def lanes(self) -> int:
-    return self.heads.shape[0]
+  low: tf.Tensor  # int32 scalar, the least that `size` has been.
+  live: tf.Tensor  # bool `[lanes]`, lanes to code to; others are left alone.
 
 
 class Interval(NamedTuple):
-  """The part `[start, start + width)` of `[0, 2**24)` that is a symbol's.
+  """The part `[start, start + width)` of `[0, 2**24)` that is a symbol's."""
 
-  Attributes:
-    start: int64 tensor, the cumulative probability of the symbols before.
-    width: int64 tensor of the same shape, the symbol's probability.
-  """
-
-  start: tf.Tensor
-  width: tf.Tensor
+  start: tf.Tensor  # int64, the cumulative probability of the symbols before.
+  width: tf.Tensor  # int64 of the same shape, the symbol's probability.
 
   def bits(self) -> tf.Tensor:
     """-log2 of the probabilities, float64."""
@@ -79,7 +63,7 @@ def push(
   """Pushes one symbol onto each live lane of the mask, `[lanes]`."""
   on = message.live & mask
   width = tf.where(on, interval.width, 1)
-  full = on & (_shifted(message.heads, _SHIFT) >= width)
+  full = on & (shifted(message.heads, _SHIFT) >= width)
   message = tf.cond(
     tf.reduce_any(full), lambda: _spilled(message, full), lambda: message
   )
@@ -98,7 +82,7 @@ def pop(
 ) -> Message:
   """Undoes `push` of the same interval, in which the slot of `peek` is."""
   on = message.live & mask
-  rest = interval.width * _shifted(message.heads, PRECISION)
+  rest = interval.width * shifted(message.heads, PRECISION)
   rest += peek(message) - interval.start
   message = message._replace(heads=tf.where(on, rest, message.heads))
   empty = on & (message.heads < LOW)
@@ -119,7 +103,7 @@ def _spilled(message, lanes):
     message.words, positions[:, None], low_words
   )
   return message._replace(
-    heads=tf.where(lanes, _shifted(message.heads, WORD_BITS), message.heads),
+    heads=tf.where(lanes, shifted(message.heads, WORD_BITS), message.heads),
     words=words,
     size=message.size + tf.reduce_sum(tf.cast(lanes, tf.int32)),
   )
@@ -138,7 +122,8 @@ def _refilled(message, lanes):
   )
 
 
-def _shifted(x, bits):
+def shifted(x: tf.Tensor, bits: int) -> tf.Tensor:
+  """`x >> bits` of int64."""
   return tf.bitwise.right_shift(x, tf.cast(bits, tf.int64))
 
 
@@ -147,22 +132,18 @@ def push_all(message: Message, intervals: Interval) -> Message:
   # XLA refuses empty tensors.
   if not intervals.start.shape[0]:
     return message
-  return Message(*_push_all(tuple(message), tuple(intervals)))
+  return _push_all(message, intervals)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
 def _push_all(message, intervals):
-  intervals = Interval(*intervals)
   num = intervals.start.shape[0]
 
   def step(i, message):
     pushed = push(message, Interval(*(x[num - 1 - i] for x in intervals)))
     return i + 1, pushed
 
-  _, message = tf.while_loop(
-    lambda i, _: i < num, step, (tf.constant(0), Message(*message))
-  )
-  return tuple(message)
+  return tf.while_loop(lambda i, _: i < num, step, (tf.constant(0), message))[1]
 
 
 def pop_all(
@@ -176,7 +157,7 @@ def pop_all(
   `inverse_cdf` maps the number of a symbol, and slots `[lanes]` in [0, 2**24),
   to the symbols whose intervals these are in, and the intervals.
   """
-  symbols = tf.TensorArray(dtype, num, element_shape=[message.lanes])
+  symbols = tf.TensorArray(dtype, num, element_shape=message.heads.shape)
 
   def step(i, message, symbols):
     symbol, interval = inverse_cdf(i, peek(message))

@@ -84,11 +84,6 @@ class Measurer:
       data.test[:num], 'test', kind=data.kind
     )
     self.images = np.asarray(images, np.float32)
-    self._distortion = tf.function(
-      lambda z, x: -model.likelihood(z).log_prob(x) / math.log(2),
-      reduce_retracing=True,
-      autograph=False,
-    )
 
   def __call__(
     self,
@@ -143,6 +138,10 @@ class Measurer:
       rates.append(tf.reduce_mean(rate, 0) / math.log(2))
       draws.append(z[0])
     return np.concatenate(draws), np.concatenate(rates)
+
+  @tf.function(reduce_retracing=True, autograph=False)
+  def _distortion(self, z, images):
+    return -self._model.likelihood(z).log_prob(images) / math.log(2)
 
   def measure(
     self,

@@ -43,10 +43,6 @@ class _Codec(NamedTuple):
   longest_side: float = math.inf  # Number of pixels.
 
 
-def _gzip(data):
-  return gzip.compress(data, 9, mtime=0)
-
-
 def _xz(data):
   preset = 0 if len(data) <= _XZ_SMALL else 9
   return lzma.compress(data, preset=preset | lzma.PRESET_EXTREME)
@@ -65,7 +61,7 @@ def _tiff(pixels):
 
 
 _CODECS = {
-  'gzip': _Codec(_gzip),
+  'gzip': _Codec(partial(gzip.compress, mtime=0)),
   'bz2': _Codec(bz2.compress),
   'xz': _Codec(_xz),
   'png': _Codec(partial(_saved, format='PNG', optimize=True), of_bytes=False),
@@ -182,7 +178,10 @@ def report(
   elbo_samples: int,
   with_baselines: bool,
 ) -> dict[str, Any]:
-  """Sizes as a JSON object; -ELBO if `elbo_samples` is not 0."""
+  """Sizes as a JSON object; -ELBO if `elbo_samples` is not 0.
+
+  Its standard error is over the samples.
+  """
   images, num = given.images, len(given.images)
   fields: dict[str, Any] = {
     'images': num,
@@ -196,12 +195,17 @@ def report(
     'baselines': None,
   }
   if elbo_samples:
+    halves = []
     with console.Meter(2 * num, 'image') as progress:
-      bits, stderr = _negative_elbo_bits(
-        model, given, elbo_samples, progress.advance
-      )
+      for seed in range(2):
+        evaluate = likelihood.Evaluator(model, max(1, elbo_samples // 2), seed)
+        elbo = evaluate(images, 'test', progress.advance, given.kind).elbo
+        halves.append(-elbo.astype(np.float64) / math.log(2))
+    bits = float(((halves[0] + halves[1]) / 2).sum())
+    # Half the difference of an image estimates the error of its mean.
+    error = math.sqrt((((halves[0] - halves[1]) / 2) ** 2).sum())
     fields['negative_elbo_bits'] = bits
-    fields['negative_elbo_bits_stderr'] = stderr
+    fields['negative_elbo_bits_stderr'] = error
     fields['net_over_elbo'] = sizes.net_bits / bits - 1
     fields['gross_over_elbo'] = sizes.gross_bits / bits - 1
   if with_baselines:
@@ -216,19 +220,6 @@ def report(
       fields[f'best_{way}'] = name
       fields[f'smaller_than_best_{way}'] = 1 - sizes.gross_bits / (8 * size)
   return fields
-
-
-def _negative_elbo_bits(model, given, num_samples, progress):
-  """-ELBO of all images in bits, and its standard error over the samples."""
-  halves = []
-  for seed in range(2):
-    evaluate = likelihood.Evaluator(model, max(1, num_samples // 2), seed)
-    elbo = evaluate(given.images, 'test', progress, given.kind).elbo
-    halves.append(-elbo.astype(np.float64) / math.log(2))
-  mean = (halves[0] + halves[1]) / 2
-  # Half the difference of an image estimates the error of its mean.
-  error = math.sqrt((((halves[0] - halves[1]) / 2) ** 2).sum())
-  return float(mean.sum()), error
 
 
 def text(fields: Mapping[str, Any]) -> str:

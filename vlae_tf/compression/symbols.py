@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.compression.rans import Interval, PRECISION
+from vlae_tf.compression.rans import Interval, PRECISION, shifted
 from vlae_tf.distributions import logistic_mixture, pixel_distributions
+from vlae_tf.utils.fields import check
 
 # Logits are rounded to multiples of 1 / _STEPS and limited to +-_LIMIT: for a
 # Bernoulli that costs 10**-6 nats at most.
@@ -34,22 +35,14 @@ class Symbols(Protocol):
 
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     """Intervals of symbols `[...]` under parameters `[..., num_params]`."""
-    ...
 
   def locate(
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
-    """Inverse CDF.
+    """Inverse CDF: symbols and intervals at slots `[...]` in [0, 2**24).
 
-    Args:
-      params: Float `Tensor` of shape `[..., num_params]`.
-      slot: int64 `Tensor` of shape `[...]`, in [0, 2**24).
-
-    Returns:
-      The symbols whose intervals the slots are in, of shape `[...]` and of the
-      dtype of `params`, and these intervals.
+    Parameters are `[..., num_params]`; symbols are of their dtype.
     """
-    ...
 
 
 class PixelSymbols(Symbols, Protocol):
@@ -58,20 +51,13 @@ class PixelSymbols(Symbols, Protocol):
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
   ) -> tf.Tensor:
-    """Parameters of the next channel.
+    """Parameters `[..., num_params]` of the next channel.
 
-    Args:
-      params: Float `Tensor` of shape `[..., num]`, parameters of pixels.
-      before: The channels before it, `Tensor`s of shape `[...]`.
-
-    Returns:
-      A `Tensor` of shape `[..., num_params]`.
+    Those of pixels are `[..., num]`, each of the channels before it `[...]`.
     """
-    ...
 
   def restored(self, pixels: tf.Tensor) -> tf.Tensor:
     """Exact values of pixels that were rounded as input of a network."""
-    ...
 
 
 def pixel_intervals(
@@ -87,16 +73,16 @@ def pixel_intervals(
 
 
 def from_pixel_distribution(
-  law: pixel_distributions.PixelDistribution,
+  distribution: pixel_distributions.PixelDistribution,
 ) -> PixelSymbols:
   """The symbols of the channels of a pixel."""
-  if type(law) not in SYMBOLS:
+  if type(distribution) not in SYMBOLS:
     known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
     raise ValueError(
       f'`pixel_distribution` must be one that has a codec, {known}, or '
-      f'registered in `compression.SYMBOLS`, got {law!r}.'
+      f'registered in `compression.SYMBOLS`, got {distribution!r}.'
     )
-  return SYMBOLS[type(law)].from_pixel_distribution(law)
+  return SYMBOLS[type(distribution)].from_pixel_distribution(distribution)
 
 
 def _to_levels(values, scale):
@@ -139,9 +125,9 @@ class BernoulliSymbols:
 
   @classmethod
   def from_pixel_distribution(
-    cls, law: pixel_distributions.PixelDistribution
+    cls, distribution: pixel_distributions.PixelDistribution
   ) -> 'BernoulliSymbols':
-    del law
+    del distribution
     return cls()
 
   def of_next(
@@ -181,25 +167,19 @@ SYMBOLS[pixel_distributions.BernoulliPixel] = BernoulliSymbols
 
 @dataclasses.dataclass(frozen=True)
 class CategoricalSymbols:
-  """Levels with a logit each as parameters; symbols are `level / scale`.
+  """Levels with a logit each as parameters; symbols are `level / scale`."""
 
-  Attributes:
-    levels: Number of levels, at most 256.
-    scale: Divisor of levels.
-  """
-
-  levels: int = 256
+  levels: int = 256  # Number of levels, at most 256.
   scale: int = 255
 
   def __post_init__(self):
-    if not 2 <= self.levels <= 256:
-      raise ValueError(f'`levels` must be from 2 to 256, got {self.levels}.')
+    check('levels', self.levels, 2 <= self.levels <= 256, 'from 2 to 256')
 
   @classmethod
   def from_pixel_distribution(
-    cls, law: pixel_distributions.CategoricalPixel
+    cls, distribution: pixel_distributions.CategoricalPixel
   ) -> 'CategoricalSymbols':
-    return cls(law.levels, law.levels - 1)
+    return cls(distribution.levels, distribution.levels - 1)
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
@@ -293,25 +273,19 @@ class LogisticMixtureSymbols:
 
   The parameters of a channel are the components' logits, their means in levels
   above 127.5, and the logarithms of their scales in units of 127.5 levels.
-
-  Attributes:
-    components: Number of components, at most 31.
   """
 
-  components: int = 10
+  components: int = 10  # At most 31.
 
   def __post_init__(self):
-    if not 1 <= self.components <= _MAX_COMPONENTS:
-      raise ValueError(
-        f'`components` must be from 1 to {_MAX_COMPONENTS}, got '
-        f'{self.components}.'
-      )
+    fits = 1 <= self.components <= _MAX_COMPONENTS
+    check('components', self.components, fits, f'from 1 to {_MAX_COMPONENTS}')
 
   @classmethod
   def from_pixel_distribution(
-    cls, law: logistic_mixture.LogisticMixturePixel
+    cls, distribution: logistic_mixture.LogisticMixturePixel
   ) -> 'LogisticMixtureSymbols':
-    return cls(law.components)
+    return cls(distribution.components)
 
   def of_next(
     self, params: tf.Tensor, before: Sequence[tf.Tensor]
@@ -376,8 +350,7 @@ def _integers(x, bits, limit):
 
 def _coarser(x, bits):
   """The integer that is nearest to `x / 2**bits`."""
-  half = 1 << (bits - 1)
-  return tf.bitwise.right_shift(x + half, tf.constant(bits, tf.int64))
+  return shifted(x + (1 << (bits - 1)), bits)
 
 
 def _at(table, x, limit, bits):
@@ -446,15 +419,14 @@ def _end(level, mixture):
     _places(level[..., None], *logistics), -most - 1, most
   )
   place += most + 1
-  entry = tf.bitwise.right_shift(place, tf.constant(_BETWEEN_BITS, tf.int64))
+  entry = shifted(place, _BETWEEN_BITS)
   between = place - (entry * (1 << _BETWEEN_BITS))
   mass = tf.gather(_SIGMOIDS, entry) * (1 << _BETWEEN_BITS)
   mass += tf.gather(_RISES, entry) * between
   mean = tf.reduce_sum(weights * mass, -1) // tf.reduce_sum(weights, -1)
   # One part of 2**24 for each level, so that all can be coded.
   share = mean * (_TOTAL - _LEVELS)
-  bits = tf.constant(_SIGMOID_BITS + _BETWEEN_BITS, tf.int64)
-  return tf.bitwise.right_shift(share, bits) + level + 1
+  return shifted(share, _SIGMOID_BITS + _BETWEEN_BITS) + level + 1
 
 
 def _interval(level, mixture):

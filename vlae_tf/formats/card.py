@@ -16,19 +16,19 @@ NOT_MEASURED = 'not measured'
 _TEMPLATES = pathlib.Path(__file__).with_name('templates')
 _PROTOCOL = {
   'dataset': 'data set',
-  'dataset_words': 'which is',
-  'train_on': 'trained on the split',
-  'num_train': 'images trained on',
-  'data_sha256': 'SHA-256 of the images trained on',
+  'dataset_words': 'description',
+  'train_on': 'training split',
+  'num_train': 'training images',
+  'data_sha256': 'SHA-256 of the training images',
   'steps': 'steps',
-  'planned_epochs': 'epochs planned',
-  'batch_size': 'images a step',
-  'minutes': 'minutes of training',
+  'planned_epochs': 'planned epochs',
+  'batch_size': 'batch size',
+  'minutes': 'training time in minutes',
   'checkpoint': 'checkpoint',
 }
 _METRICS = {
-  'nll': 'negative log-likelihood in nats an image',
-  'bits_per_dim': 'negative log-likelihood in bits a dimension',
+  'nll': 'negative log-likelihood in nats per image',
+  'bits_per_dim': 'negative log-likelihood in bits per dimension',
 }
 
 
@@ -57,14 +57,15 @@ def text(name: str, described: description.Description) -> str:
 
 
 def expected(about: Mapping[str, Any]) -> str:
-  """The first score in words: '242.1 +- 1.3 nats (300 images, 128 codes)'."""
+  """The first score: '242.1 +- 1.3 nats (9 test images, 16 samples each)'."""
   scores = about.get('scores') or []
   if not scores:
     return NOT_MEASURED
   first = scores[0]
   return (
     f'{_with_error(first, "nll", 2)} nats ({first["num_images"]:,} '
-    f'{first.get("split", "test")} images, {first["num_samples"]:,} codes each)'
+    f'{first.get("split", "test")} images, {first["num_samples"]:,} samples '
+    'each)'
   )
 
 
@@ -82,7 +83,7 @@ def _with_error(score, key, digits, sign=1):
 def _indexed(about, score):
   """A score as model hubs read it."""
   dataset = about.get('dataset') or 'unknown'
-  counts = f'{score["num_images"]} images, {score["num_samples"]} codes each'
+  counts = f'{score["num_images"]} images, {score["num_samples"]} samples each'
   return {
     'task': {
       'type': 'unconditional-image-generation',

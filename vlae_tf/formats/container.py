@@ -29,7 +29,17 @@ class Archive:
     try:
       with _errors(path):
         self.parsed = layout.read(self.file, 0, size)
-        _check_size(self.parsed, size)
+        expected = self.parsed.file_size
+        if size < expected:
+          some = '; chunks before its end can be salvaged'
+          raise ValueError(
+            f'is cut short: it must have {expected} bytes, got {size}'
+            f'{some if len(self.parsed.index) > 1 else ""}'
+          )
+        if size > expected:
+          raise ValueError(
+            f'has trailing bytes: it must have {expected}, got {size}'
+          )
     except BaseException:
       self.file.close()
       raise
@@ -97,19 +107,6 @@ def _places(header, first, last):
   return f'{chunks} ({images})'
 
 
-def _check_size(parsed, size):
-  """Checks a file's size against its header."""
-  expected = parsed.file_size
-  if size < expected:
-    some = '; chunks before its end can be salvaged'
-    raise ValueError(
-      f'is cut short: it must have {expected} bytes, got {size}'
-      f'{some if len(parsed.index) > 1 else ""}'
-    )
-  if size > expected:
-    raise ValueError(f'has trailing bytes: it must have {expected}, got {size}')
-
-
 def _blocks(file, start, length):
   """The bytes of a part of a file, `_BLOCK` at a time."""
   while length:
@@ -129,14 +126,11 @@ def write(
   overwrite: bool = False,
 ) -> None:
   """Writes a file atomically, with one payload in memory at a time."""
-  # The header, which comes first, needs all lengths: payloads go to a temporary
-  # file before.
-  files.check_new_file(out, overwrite, SUFFIX)
-  index = layout.Index()
-  with _spool(out) as spool:
-    _fill(spool, out, header, index, payloads)
-    files.check_new_file(out, overwrite, SUFFIX)  # It may have come meanwhile.
-    _assemble(out, header, index, [_blocks(spool, 0, index.total)])
+
+  def check():
+    files.check_new_file(out, overwrite, SUFFIX)
+
+  _write(out, header, layout.Index(), payloads, [], check)
 
 
 def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
@@ -148,33 +142,56 @@ def append(archive: Archive, added: int, payloads: Iterable[bytes]) -> Header:
   if type(added) is not int or added < 1:
     raise ValueError(f'`added` must be a positive integer, got {added!r}.')
   path = os.path.realpath(archive.path)  # A link stays one.
-  before, start = archive.header, archive.parsed.length
+  before = archive.header
   after = dataclasses.replace(before, count=before.count + added)
   index = layout.Index()
   for chunk in range(before.full_chunks):
     index.add(*archive.parsed.index.chunk(chunk)[1:])
-  kept = index.total
-  _check_unchanged(archive, path)
-  with _spool(path) as spool:
-    _fill(spool, path, after, index, payloads)
-    _check_unchanged(archive, path)
-    old = _blocks(archive.file, start, kept)
-    new = _blocks(spool, 0, index.total - kept)
-    _assemble(path, after, index, [old, new])
+
+  def check():
+    try:
+      there = os.stat(path)
+    except OSError as error:
+      raise ValueError(f'Cannot append to {path}: {error}.') from error
+    if not os.path.samestat(there, os.fstat(archive.file.fileno())):
+      raise ValueError(
+        f'`archive` must be the file at {path}, which was replaced since it '
+        'was opened. It is kept.'
+      )
+
+  old = _blocks(archive.file, archive.parsed.length, index.total)
+  _write(path, after, index, payloads, old, check)
   return after
 
 
-def _check_unchanged(archive, path):
-  """Checks that a file was not replaced since it was opened."""
-  try:
-    there = os.stat(path)
-  except OSError as error:
-    raise ValueError(f'Cannot append to {path}: {error}.') from error
-  if not os.path.samestat(there, os.fstat(archive.file.fileno())):
-    raise ValueError(
-      f'`archive` must be the file at {path}, which was replaced since it was '
-      'opened. It is kept.'
-    )
+def _write(path, header, index, payloads, old, check):
+  """Writes the blocks of the payloads in the index, then the payloads.
+
+  `check` is called before they are made, and again before the file is written.
+  """
+  check()
+  kept = index.total
+  # The header, which comes first, needs all lengths: payloads go to a temporary
+  # file before.
+  with _spool(path) as spool:
+    for payload in payloads:
+      _put(spool, path, header, index, payload)
+      del payload  # Before the next one is made.
+    if len(index) < header.num_chunks:
+      raise ValueError(
+        f'`payloads` must be those of {header.num_chunks} chunks in all, got '
+        f'those of {len(index)}.'
+      )
+    check()
+    packed = layout.pack(header, index)
+    new = _blocks(spool, 0, index.total - kept)
+    with files.new_file(pathlib.Path(path)) as file:
+      file.write(packed)
+      for block in itertools.chain(old, new):
+        file.write(block)
+      if len(index) > 1:
+        end = len(packed).to_bytes(layout.LENGTH_BYTES, 'little')
+        file.write(packed + end)
 
 
 def _spool(path):
@@ -188,48 +205,25 @@ def _spool(path):
     raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
-def _fill(spool, path, header, index, payloads):
-  """Writes payloads to the spool and their lengths and sums to the index."""
-  for payload in payloads:
-    chunk = len(index)
-    if chunk == header.num_chunks:
-      raise ValueError(
-        f'`payloads` must be those of {chunk} chunks in all, got one more.'
-      )
-    if not isinstance(payload, bytes) or len(payload) > layout.MAX_PAYLOAD:
-      raise ValueError(
-        f'`payloads` must be bytes, at most {layout.MAX_PAYLOAD} in each, got '
-        f'{type(payload).__name__} for chunk {chunk}.'
-      )
-    index.add(len(payload), layout.crc_of(header, chunk, payload))
-    _put(spool, path, payload)
-    del payload  # Before the next one is made.
-  if len(index) < header.num_chunks:
+def _put(spool, path, header, index, payload):
+  """Writes a payload to the spool, its length and CRC-32 to the index."""
+  chunk = len(index)
+  if chunk == header.num_chunks:
     raise ValueError(
-      f'`payloads` must be those of {header.num_chunks} chunks in all, got '
-      f'those of {len(index)}.'
+      f'`payloads` must be those of {chunk} chunks in all, got one more.'
     )
-
-
-def _put(spool, path, payload):
-  """Writes a payload; only errors of the disk become `ValueError`s."""
+  if not isinstance(payload, bytes) or len(payload) > layout.MAX_PAYLOAD:
+    raise ValueError(
+      f'`payloads` must be bytes, at most {layout.MAX_PAYLOAD} in each, got '
+      f'{type(payload).__name__} for chunk {chunk}.'
+    )
+  index.add(len(payload), layout.crc_of(header, chunk, payload))
   left = memoryview(payload)
   try:
     while left:
       left = left[spool.write(left) :]
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
-
-
-def _assemble(path, header, index, parts):
-  """Writes header, blocks of payloads and trailer to the path."""
-  packed = layout.pack(header, index)
-  with files.new_file(pathlib.Path(path)) as file:
-    file.write(packed)
-    for block in itertools.chain(*parts):
-      file.write(block)
-    if len(index) > 1:
-      file.write(packed + len(packed).to_bytes(layout.LENGTH_BYTES, 'little'))
 
 
 class Salvaged(NamedTuple):
@@ -269,23 +263,20 @@ def _find_header(file, size):
   except ValueError as error:
     why = str(error)
   try:
-    return _read_trailer(file, size), [f'the file {why}; its trailer is used']
+    end = size - layout.LENGTH_BYTES
+    if end < 0:
+      raise ValueError('is cut short')
+    file.seek(end)
+    length = int.from_bytes(file.read(layout.LENGTH_BYTES), 'little')
+    if length > end:
+      raise ValueError(f'has no {length} bytes of a header')
+    parsed = layout.read(file, end - length, end)
+    return parsed, [f'the file {why}; its trailer is used']
   except ValueError as error:
     raise ValueError(
       f'{why}; and at its end is no header, either: the file read from there '
       f'{error}'
     ) from error
-
-
-def _read_trailer(file, size):
-  end = size - layout.LENGTH_BYTES
-  if end < 0:
-    raise ValueError('is cut short')
-  file.seek(end)
-  length = int.from_bytes(file.read(layout.LENGTH_BYTES), 'little')
-  if length > end:
-    raise ValueError(f'has no {length} bytes of a header')
-  return layout.read(file, end - length, end)
 
 
 def _find_chunks(file, size, parsed):

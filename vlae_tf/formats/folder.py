@@ -83,20 +83,17 @@ def write(
     (new / TENSORS).write_bytes(weights)
     files = {TENSORS: description.of_file(weights)}
     if save_keras:
-      _check_room(new / KERAS, values)
+      # On a full disk, HDF5 writes pages to standard error and may end the
+      # process: as many bytes are written first.
+      size = sum(v.nbytes for v in values.values())
+      size += _OVERHEAD * (len(values) + 16)
+      (new / KERAS).write_bytes(bytes(size))
+      (new / KERAS).unlink()
       save_keras(str(new / KERAS))
       files[KERAS] = description.of_file((new / KERAS).read_bytes())
     described = dataclasses.replace(described, files=files)
     (new / CARD).write_text(card.text(name, described), 'utf-8')
     (new / CONFIG).write_text(description.to_json(described), 'utf-8')
-
-
-def _check_room(path, values):
-  """Checks that the disk has room for a file of Keras."""
-  # On a full one, HDF5 writes pages to standard error and may end the process.
-  size = sum(v.nbytes for v in values.values())
-  path.write_bytes(bytes(size + _OVERHEAD * (len(values) + 16)))
-  path.unlink()
 
 
 def read(directory: str | os.PathLike) -> description.Description:
@@ -121,7 +118,12 @@ def load(
 ) -> Weights:
   """Reads the weights, unless a file is unsafe, damaged or missing."""
   directory = pathlib.Path(directory)
-  _refuse_unsafe(directory)
+  for path in sorted(directory.rglob('*')):
+    if path.suffix.lower() in _UNSAFE and path != directory / KERAS:
+      raise ValueError(
+        f'`directory` must hold no {path.suffix} file, which can run code when '
+        f'it is loaded, got {path}. None of it was opened; remove it.'
+      )
   data = {
     name: _read_checked(directory / name, sums)
     for name, sums in described.files.items()
@@ -138,16 +140,6 @@ def load(
   raise ValueError(
     f'`directory` must hold the weights, got {directory} without {TENSORS}.'
   )
-
-
-def _refuse_unsafe(directory):
-  """Refuses files that run code when they are loaded; opens none of them."""
-  for path in sorted(directory.rglob('*')):
-    if path.suffix.lower() in _UNSAFE and path != directory / KERAS:
-      raise ValueError(
-        f'`directory` must hold no {path.suffix} file, which can run code when '
-        f'it is loaded, got {path}. None of it was opened; remove it.'
-      )
 
 
 def _read_checked(path, sums):
@@ -228,18 +220,15 @@ def assign_weights(
       f'{checks.few(tensors.keys() - variables.keys())} in it alone'
     )
   for name, variable in variables.items():
-    _check_fits(name, tensors[name], variable)
+    value = tensors[name]
+    here, there = tf.as_dtype(variable.dtype), tf.as_dtype(value.dtype)
+    # Floats may be written in another precision.
+    same = here == there or (here.is_floating and there.is_floating)
+    if not same or tuple(value.shape) != tuple(variable.shape):
+      raise ValueError(
+        f'it is of another model: {name} is {there.name} {list(value.shape)} '
+        f'in it, {here.name} {list(variable.shape)} here'
+      )
   for name, variable in variables.items():
-    here = tf.as_dtype(variable.dtype).as_numpy_dtype
-    variable.assign(tensors[name].astype(here))
-
-
-def _check_fits(name, value, variable):
-  """Checks shape and dtype; floats may be written in another precision."""
-  here, there = tf.as_dtype(variable.dtype), tf.as_dtype(value.dtype)
-  same = here == there or (here.is_floating and there.is_floating)
-  if not same or tuple(value.shape) != tuple(variable.shape):
-    raise ValueError(
-      f'it is of another model: {name} is {there.name} {list(value.shape)} in '
-      f'it, {here.name} {list(variable.shape)} here'
-    )
+    dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
+    variable.assign(tensors[name].astype(dtype))

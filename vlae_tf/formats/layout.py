@@ -257,7 +257,13 @@ class _Source:
 def read(file: BinaryIO, start: int, size: int) -> Parsed:
   """Reads a header; allocates nothing large before its numbers are checked."""
   source = _Source(file, start, size)
-  _check_magic(source.take(max(0, min(len(MAGIC), source.left))))
+  magic = source.take(max(0, min(len(MAGIC), source.left)))
+  if magic != MAGIC:
+    text = ' as a transfer as text leaves it' if magic in _AFTER_TEXT else ''
+    raise ValueError(
+      f'is no file of compressed images: it must start with {MAGIC.hex(" ")}, '
+      f'got {magic.hex(" ") or "nothing"}{text}'
+    )
   (version,) = source.take(1)
   if version != VERSION:
     raise ValueError(
@@ -271,15 +277,6 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
   if int.from_bytes(source.take(_CHECK_BYTES), 'little') != crc:
     raise ValueError('has a damaged header: its check does not fit')
   return Parsed(_header(settings, numbers), index, source.taken)
-
-
-def _check_magic(found):
-  if found != MAGIC:
-    text = ' as a transfer as text leaves it' if found in _AFTER_TEXT else ''
-    raise ValueError(
-      f'is no file of compressed images: it must start with {MAGIC.hex(" ")}, '
-      f'got {found.hex(" ") or "nothing"}{text}'
-    )
 
 
 def _read_index(source, chunk_size, count):
