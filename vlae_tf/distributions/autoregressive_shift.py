@@ -2,12 +2,10 @@
 
 #### References
 
-[1]: George Papamakarios, Theo Pavlakou, Iain Murray. Masked Autoregressive
-     Flow for Density Estimation. In _Neural Information Processing Systems_,
-     2017. https://arxiv.org/abs/1705.07057
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2)
+[1]: Papamakarios et al. Masked Autoregressive Flow for Density Estimation. NIPS
+     2017, arXiv:1705.07057.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2).
 """
 
 import dataclasses

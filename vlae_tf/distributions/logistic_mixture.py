@@ -2,11 +2,8 @@
 
 #### References
 
-[1]: Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma. PixelCNN++:
-     Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
-     Other Modifications. In _International Conference on Learning
-     Representations_, 2017. https://arxiv.org/abs/1701.05517 (sections 2.1,
-     2.2)
+[1]: Salimans et al. PixelCNN++. ICLR 2017, arXiv:1701.05517 (sections 2.1,
+     2.2).
 """
 
 import dataclasses

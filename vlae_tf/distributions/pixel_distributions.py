@@ -5,9 +5,8 @@ required arguments, registered in `PIXEL_LAWS`.
 
 #### References
 
-[1]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759 (section 3.3)
+[1]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759 (section 3.3).
 """
 
 import dataclasses

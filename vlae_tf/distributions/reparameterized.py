@@ -6,9 +6,8 @@ of distributions.
 
 #### References
 
-[1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
-     _International Conference on Learning Representations_, 2014.
-     https://arxiv.org/abs/1312.6114 (section 2.4)
+[1]: Kingma and Welling. Auto-Encoding Variational Bayes. ICLR 2014,
+     arXiv:1312.6114 (section 2.4).
 """
 
 import functools

@@ -2,21 +2,15 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix C)
-[2]: Irina Higgins et al. beta-VAE: Learning Basic Visual Concepts with a
-     Constrained Variational Framework. In _International Conference on
-     Learning Representations_, 2017.
-[3]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934 (Appendix C.8)
-[4]: Yuri Burda, Roger Grosse, Ruslan Salakhutdinov. Importance Weighted
-     Autoencoders. In _International Conference on Learning Representations_,
-     2016. https://arxiv.org/abs/1509.00519
-[5]: Samuel R. Bowman et al. Generating Sentences from a Continuous Space. In
-     _Conference on Computational Natural Language Learning_, 2016.
-     https://arxiv.org/abs/1511.06349
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendix C).
+[2]: Higgins et al. beta-VAE: Learning Basic Visual Concepts with a Constrained
+     Variational Framework. ICLR 2017.
+[3]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934 (Appendix C.8).
+[4]: Burda et al. Importance Weighted Autoencoders. ICLR 2016, arXiv:1509.00519.
+[5]: Bowman et al. Generating Sentences from a Continuous Space. CoNLL 2016,
+     arXiv:1511.06349.
 """
 
 import math

@@ -4,15 +4,12 @@
 
 #### References
 
-[1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
-     _International Conference on Learning Representations_, 2014.
-     https://arxiv.org/abs/1312.6114
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
-[3]: Diederik P. Kingma et al. Improved Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934
+[1]: Kingma and Welling. Auto-Encoding Variational Bayes. ICLR 2014,
+     arXiv:1312.6114.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2, Appendix B).
+[3]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934.
 """
 
 import math

@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Ilya Loshchilov, Frank Hutter. SGDR: Stochastic Gradient Descent with Warm
-     Restarts. In _International Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1608.03983
+[1]: Loshchilov and Hutter. SGDR: Stochastic Gradient Descent with Warm
+     Restarts. ICLR 2017, arXiv:1608.03983.
 """
 
 import functools

@@ -2,9 +2,7 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731.
 """
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)

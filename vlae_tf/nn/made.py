@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Mathieu Germain et al. MADE: Masked Autoencoder for Distribution
-     Estimation. In _International Conference on Machine Learning_, 2015.
-     https://arxiv.org/abs/1502.03509
+[1]: Germain et al. MADE: Masked Autoencoder for Distribution Estimation. ICML
+     2015, arXiv:1502.03509.
 """
 
 import math

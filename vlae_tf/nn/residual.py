@@ -2,15 +2,12 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendices A and B)
-[2]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934 (Appendix B)
-[3]: Gao Huang, Zhuang Liu, Laurens van der Maaten, Kilian Weinberger. Densely
-     Connected Convolutional Networks. In _Computer Vision and Pattern
-     Recognition_, 2017. https://arxiv.org/abs/1608.06993
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendices A and B).
+[2]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934 (Appendix B).
+[3]: Huang et al. Densely Connected Convolutional Networks. CVPR 2017,
+     arXiv:1608.06993.
 """
 
 import functools

@@ -2,10 +2,7 @@
 
 #### References
 
-[1]: Tim Salimans, Diederik P. Kingma. Weight Normalization: A Simple
-     Reparameterization to Accelerate Training of Deep Neural Networks. In
-     _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1602.07868
+[1]: Salimans and Kingma. Weight Normalization. NIPS 2016, arXiv:1602.07868.
 """
 
 import contextlib

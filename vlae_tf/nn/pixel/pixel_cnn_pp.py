@@ -2,13 +2,9 @@
 
 #### References
 
-[1]: Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma. PixelCNN++:
-     Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
-     Other Modifications. In _International Conference on Learning
-     Representations_, 2017. https://arxiv.org/abs/1701.05517
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix B, section 4.3)
+[1]: Salimans et al. PixelCNN++. ICLR 2017, arXiv:1701.05517.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendix B, section 4.3).
 """
 
 from collections.abc import Sequence
