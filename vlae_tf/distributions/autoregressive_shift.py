@@ -33,13 +33,11 @@ class AutoregressiveShift(tfb.Bijector):
   >>> bool(tf.reduce_all(tf.abs(flow.inverse(z) - 1.0) < 1e-5))
   True
 
-  Args:
-    shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
-      shape, each from the elements of `z` before it alone.
-    unroll: Callable `(eps, update)` that returns the `z` for which `z =
-      update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
-      equal and have equal hashes.
-    event_ndims: Number of axes of an event.
+  `shift` takes `z`, shape `[n, *event_shape]` with `event_ndims` axes of an
+  event, to shifts of the same shape, each from the elements of `z` before it
+  alone. `unroll(eps, update)` returns the `z` for which `z = update(eps,
+  shift(z))`, as `MADE.unroll`; updates of equal steps are equal and have equal
+  hashes.
   """
 
   def __init__(

@@ -44,17 +44,10 @@ class PixelLaw(Protocol):
     """Number of uniform variates for a draw of a pixel of `channels`."""
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of pixels in [0, 1], of event shape `[channels]`.
-
-    Its batch shape is that of the parameters, `[..., num_params]`.
-    """
+    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`."""
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """A draw from the distribution, as a function of uniform noise.
-
-    Shapes `[..., num_params]` and `[..., num_uniforms] -> [..., channels]`; the
-    noise is in [0, 1).
-    """
+    """A draw `[..., channels]`, from noise in [0, 1), `[..., num_uniforms]`."""
 
 
 def check_kind(pixel: PixelLaw, kind: str) -> None:
@@ -118,7 +111,6 @@ class CategoricalPixel:
   768
   >>> pixel.distribution(tf.zeros([768])).mean().numpy().round(3)
   array([0.5, 0.5, 0.5], dtype=float32)
-
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)

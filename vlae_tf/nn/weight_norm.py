@@ -67,14 +67,9 @@ class WeightNorm(keras.layers.Layer):
   """A linear layer with kernel `w = g v / |v|`, one norm per output unit [1].
 
   Sub-classes define the shape of `v`, which of its axes are summed in the norm,
-  and how the kernel is applied.
-
-  Args:
-    units: Number of output units (or channels).
-    mask: Optional array of zeros and ones that broadcasts against `v`. It is
-      applied to `v` before the norm is taken.
-    init_scale: Standard deviation of the outputs after data-dependent
-      initialisation.
+  and how the kernel is applied. `mask`, of zeros and ones, broadcasts against
+  `v` and is applied before the norm is taken. `init_scale` is the standard
+  deviation of the outputs after data-dependent initialisation.
   """
 
   def __init__(
