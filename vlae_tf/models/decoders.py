@@ -93,10 +93,7 @@ class AutoregressiveDecoder(parts.Likelihood):
 
 @serialization.register
 class NoFeatures(keras.layers.Layer):
-  """Generator of a decoder without a latent: no feature maps.
-
-  Takes `[n, 0]` to `[n, height, width, 0]`; `image_size` is `(height, width)`.
-  """
+  """Generator without latent: `[n, 0]` to no maps, `[n, height, width, 0]`."""
 
   maps = 0
 
@@ -115,12 +112,12 @@ class NoFeatures(keras.layers.Layer):
 
 @serialization.register
 class LearnedFeatures(keras.layers.Layer):
-  """Generator of a decoder without a latent: learned, constant feature maps.
+  """Generator without latent: `[n, 0]` to learned `[n, height, width, maps]`.
 
-  Takes `[n, 0]` to `[n, height, width, maps]`, the same for all images. Far
-  from the edges only these feature maps give a decoder with a small window the
-  position of a pixel. The paper's tables [1] have an unconditional decoder and
-  do not specify what replaces the features of the latent; this is our choice.
+  The feature maps are the same for all images. Far from the edges only they
+  give a decoder with a small window the position of a pixel. The paper's tables
+  [1] have an unconditional decoder and do not specify what replaces the
+  features of the latent; this is our choice.
   """
 
   def __init__(

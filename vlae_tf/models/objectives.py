@@ -87,10 +87,9 @@ class Objective(Protocol):
   variables: Sequence[keras.Variable] = ()
 
   def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
-    """Distortion and rate of each image, from which gradients are taken.
+    """Distortion and rate `[batch]`, in nats, from which gradients are taken.
 
-    Terms of shape `[num_samples, batch]`, or `[batch]` for one sample, give a
-    pair of shape `[batch]`, in nats.
+    The terms have shape `[num_samples, batch]`, or `[batch]` for one sample.
     """
     flat = [tf.reshape(t, [-1, tf.shape(t)[-1]]) for t in terms]
     distortion, rate = [tf.reduce_mean(t, 0) for t in flat]

@@ -39,8 +39,7 @@ class Posterior(keras.layers.Layer):
 class Prior(keras.layers.Layer):
   """`p(z)`: a layer without input that returns a distribution of latents.
 
-  The distribution has no batch shape, and event shape `event_shape`, or
-  `[event_shape]` for an integer.
+  It has no batch shape, and event shape `event_shape`, as a posterior's.
   """
 
   def __init__(
@@ -64,7 +63,7 @@ class Prior(keras.layers.Layer):
       self.build(None)
 
   def call(self) -> tfd.Distribution:
-    """Returns `p(z)`, a `tfd.Distribution`."""
+    """`p(z)`."""
     raise NotImplementedError
 
 

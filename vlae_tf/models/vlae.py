@@ -32,10 +32,11 @@ _STATE = 'state_'  # Prefix of the keys of `VLAE._state` in a saved model.
 class VLAE(keras.Model):
   """Three distributions: `posterior(x)`, `prior()` and `likelihood(z)` [1].
 
-  Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
-  model gives the `Terms` of a batch of images. `compile(optimizer)` and
-  `fit(images)` minimise its objective, by default the negative ELBO. `seed` is
-  that of the latent noise of calls without `noise`.
+  Each of them is a Keras layer that returns a `tfd.Distribution`, see
+  `models.Posterior`, `models.Prior` and `models.Likelihood`. Calling the model
+  gives the `Terms` of a batch of images. `compile(optimizer)` and `fit(images)`
+  minimise its objective, by default the negative ELBO. `seed` is that of the
+  latent noise of calls without `noise`.
 
   >>> from vlae_tf import distributions, models, nn
   >>> model = VLAE(
@@ -51,6 +52,9 @@ class VLAE(keras.Model):
   >>> model.build((None, 6, 6, 1))
   >>> model(tf.zeros([3, 6, 6, 1])).elbo.shape
   TensorShape([3])
+
+  It raises `ValueError` if a component lacks what a model needs, or if prior
+  and posterior are distributions of different latents.
   """
 
   def __init__(
@@ -63,11 +67,6 @@ class VLAE(keras.Model):
     name: str = 'vlae',
     **kwargs,
   ):
-    """Creates a model from a `models.Posterior`, a `Prior` and a `Likelihood`.
-
-    It raises `ValueError` if one lacks what a model needs, or if prior and
-    posterior are distributions of different latents.
-    """
     # Likelihoods are computed in float32 on all devices.
     devices.configure()
     super().__init__(name=name, **kwargs)
@@ -172,8 +171,8 @@ class VLAE(keras.Model):
   def call(self, image, noise=None):
     """Terms of the bound, from one sample of the latent per image.
 
-    Images have shape `[batch, height, width, channels]`. The latent is drawn
-    from standard normal `noise`, `[batch, *event_shape]`, fresh by default.
+    Images `[batch, height, width, channels]`; the latent is drawn from standard
+    normal `noise`, `[batch, *event_shape]`, fresh by default.
     """
     if noise is None:
       return self.draw_terms(image)

@@ -386,12 +386,9 @@ def _check_channels(name, x, channels):
 
 
 def described_in_scope(describe: Callable[..., Any]) -> Callable[..., Any]:
-  """Decorates a sublayer's `describe`, which makes its variables and nodes.
+  """Decorates a sublayer's `describe`, which makes its variables and nodes."""
 
-  The variables get the layer's name before their own, as if `build` had made
-  them.
-  """
-
+  # The variables get the layer's name before their own, as in `build`.
   @functools.wraps(describe)
   def described(layer, *args, **kwargs):
     with keras.name_scope(layer.name):
