@@ -39,7 +39,7 @@ class Posterior(keras.layers.Layer):
 class Prior(keras.layers.Layer):
   """`p(z)`: a layer without input that returns a distribution of latents.
 
-  It has no batch shape, and event shape `event_shape`, as a posterior's.
+  The distribution has no batch shape; its event shape is as in `Posterior`.
   """
 
   def __init__(
