@@ -55,7 +55,7 @@ class AutoregressiveImage(tfd.Distribution):
     network: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     features: tf.Tensor,
     channels: int,
-    pixel_law: pixel_distributions.PixelLaw,
+    pixel_distribution: pixel_distributions.PixelDistribution,
     unroll: Callable[..., tuple[tf.Tensor, Any]] | None = None,
     order: np.ndarray | None = None,
     validate_args: bool = False,
@@ -66,7 +66,7 @@ class AutoregressiveImage(tfd.Distribution):
     with tf.name_scope(name) as name:
       self._network, self._unroll, self._order = network, unroll, order
       self._features = tf.convert_to_tensor(features)
-      self.channels, self.pixel_law = channels, pixel_law
+      self.channels, self.pixel_distribution = channels, pixel_distribution
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -107,7 +107,7 @@ class AutoregressiveImage(tfd.Distribution):
     Each pixel is the mode given the pixels before it: not always the mode of
     the image as a whole, which is hard to find.
     """
-    return self.decide(_Mode(self.pixel_law))[0]
+    return self.decide(_Mode(self.pixel_distribution))[0]
 
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel given those before it, by one parallel pass.
@@ -142,7 +142,7 @@ class AutoregressiveImage(tfd.Distribution):
     An image `[..., height, width, channels]` gives batch shape `[..., height,
     width]` and event shape `[channels]`.
     """
-    return self.pixel_law.distribution(self.params(image))
+    return self.pixel_distribution.distribution(self.params(image))
 
   def log_prob(self, value, name='log_prob', **kwargs):
     # TFP would make numbers of any kind floats.
@@ -158,7 +158,7 @@ class AutoregressiveImage(tfd.Distribution):
 
   def _uniforms(self, sample_shape, seed):
     image_shape = tf.shape(self._features)[:-1]
-    num = self.pixel_law.num_uniforms(self.channels)
+    num = self.pixel_distribution.num_uniforms(self.channels)
     shape = tf.concat([sample_shape, image_shape, [num]], 0)
     seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
     return tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
@@ -201,11 +201,11 @@ class AutoregressiveImage(tfd.Distribution):
     not fit, raises `ValueError`.
     """
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
-    num = self.pixel_law.num_uniforms(self.channels)
+    num = self.pixel_distribution.num_uniforms(self.channels)
     checks.ends_in('uniforms', uniforms, [*self.event_shape[:2], num])
     batch = tf.shape(uniforms)[:-3]
     noise = _flat_batch(uniforms, batch)
-    update: Any = _Draw(self.pixel_law)
+    update: Any = _Draw(self.pixel_distribution)
     if given is not None:
       checks.ends_in('given', given, self.event_shape)
       given = tf.convert_to_tensor(given, self.dtype)
@@ -281,18 +281,18 @@ def unroll_naively(network, channels, features, noise, update, state=()):
 
 @dataclasses.dataclass(frozen=True)
 class _Draw:
-  pixel_law: pixel_distributions.PixelLaw
+  pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, uniforms, params, state, front):
-    return self.pixel_law.quantile(params, uniforms), state
+    return self.pixel_distribution.quantile(params, uniforms), state
 
 
 @dataclasses.dataclass(frozen=True)
 class _Mode:
-  pixel_law: pixel_distributions.PixelLaw
+  pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, noise, params, state, front):
-    return self.pixel_law.distribution(params).mode(), state
+    return self.pixel_distribution.distribution(params).mode(), state
 
 
 @dataclasses.dataclass(frozen=True)

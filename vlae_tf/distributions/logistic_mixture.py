@@ -45,7 +45,7 @@ def _num_parts(channels):
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
 
-@pixel_distributions.PIXEL_LAWS.register(
+@pixel_distributions.PIXEL_DISTRIBUTIONS.register(
   'logistic_mixture', 'a mixture of logistics, channels depend on each other'
 )
 @serialization.register

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from absl import flags
 
-from vlae_tf.distributions.pixel_distributions import PIXEL_LAWS
+from vlae_tf.distributions.pixel_distributions import PIXEL_DISTRIBUTIONS
 from vlae_tf.utils import presets, random, registry
 from vlae_tf.utils.fields import checked, field
 
@@ -111,8 +111,8 @@ class Config:
   downsampling: int = field(
     2, 'Height and width of the blocks of downsampled_window.', 2, DEEP
   )
-  pixel_law: str = field(
-    'bernoulli', 'Distribution of a pixel.', choices=PIXEL_LAWS
+  pixel_distribution: str = field(
+    'bernoulli', 'Distribution of a pixel.', choices=PIXEL_DISTRIBUTIONS
   )
   objective: str = field('free_bits', 'Training objective.', choices=OBJECTIVES)
   free_bits: float = field(
