@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759
+[1]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759.
 """
 
 import dataclasses
@@ -18,7 +17,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf.distributions import pixel_distributions
-from vlae_tf.nn.causal.incremental import Update
+from vlae_tf.nn.causal.network import Update
 from vlae_tf.nn.causal.schedule import Front
 from vlae_tf.utils import checks
 
@@ -29,8 +28,9 @@ class AutoregressiveImage(tfd.Distribution):
   """`p(x|h) = prod{ p(x[i] | x[0:i], h) : i in raster order }` [1].
 
   It owns no network: it is given one, in its parallel and in its incremental
-  form, and features `h` to condition on. Batch shape: the features' leading
-  axes. Event shape: `[height, width, channels]`. Log-probabilities are in nats.
+  form, and features `h` to condition on, `[..., height, width, maps]`. Batch
+  shape: the features' leading axes. Event shape: `[height, width, channels]`.
+  Log-probabilities are in nats.
 
   >>> pixel = pixel_distributions.BernoulliPixel()
   >>> features = tf.zeros([2, 2, 2, 1])
@@ -42,15 +42,12 @@ class AutoregressiveImage(tfd.Distribution):
     network: Callable of images `[n, height, width, channels]` and features
       `[n, height, width, maps]` that returns parameters `[n, height, width,
       num_params]`, those of a pixel from the pixels before it alone.
-    features: `Tensor` of shape `[..., height, width, maps]`.
-    channels: Number of channels of a pixel.
-    pixel_distribution: Distribution of a pixel given its parameters.
     unroll: Callable `(features, noise, update)` that returns an image for
       which `image = update(noise, network(image, features))` and the last
       state, as `CausalNetwork.unroll`. By default the network is run in full
       for every pixel.
-    order: Raster indices of the pixels in the order in which `unroll` decides
-      them, as `CausalNetwork.order`; by default raster order.
+    order: Raster indices of the pixels in the order of `unroll`, as
+      `CausalNetwork.order`; by default raster order.
   """
 
   def __init__(  # noqa: PLR0913
@@ -69,7 +66,7 @@ class AutoregressiveImage(tfd.Distribution):
     with tf.name_scope(name) as name:
       self._network, self._unroll, self._order = network, unroll, order
       self._features = tf.convert_to_tensor(features)
-      self._channels, self._pixel_distribution = channels, pixel_distribution
+      self.channels, self.pixel_distribution = channels, pixel_distribution
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -84,34 +81,23 @@ class AutoregressiveImage(tfd.Distribution):
     return dict(features=tfp.util.ParameterProperties(event_ndims=3))
 
   def _event_shape(self):
-    return self._features.shape[-3:-1].concatenate(self._channels)
+    return self._features.shape[-3:-1].concatenate(self.channels)
 
   def _event_shape_tensor(self):
-    return tf.concat([tf.shape(self._features)[-3:-1], [self._channels]], 0)
-
-  @property
-  def channels(self) -> int:
-    """Number of channels of a pixel."""
-    return self._channels
-
-  @property
-  def pixel_distribution(self) -> pixel_distributions.PixelDistribution:
-    """Distribution of a pixel given its parameters."""
-    return self._pixel_distribution
+    return tf.concat([tf.shape(self._features)[-3:-1], [self.channels]], 0)
 
   @property
   def order(self) -> np.ndarray:
     """Raster indices of the pixels in the order in which `decide` goes."""
-    if self._order is not None:
-      return self._order
-    return np.arange(math.prod(self.event_shape[:2]))
+    if self._order is None:
+      return np.arange(math.prod(self.event_shape[:2]))
+    return self._order
 
   def decide(self, update: Update, state: Any = ()) -> tuple[tf.Tensor, Any]:
     """Decides every pixel from its parameters, as an entropy decoder does.
 
-    The noise of `update` is an empty tuple; `state` is a nest of tensors that
-    it carries along. Returns images `batch_shape + event_shape`, the batch of
-    one axis, and the last state.
+    The noise of `update` is an empty tuple; `state` is a nest of tensors.
+    Returns images `[batch, *event_shape]`, and the last state.
     """
     return self._method('incremental')(self._features, (), update, state)
 
@@ -121,7 +107,7 @@ class AutoregressiveImage(tfd.Distribution):
     Each pixel is the mode given the pixels before it: not always the mode of
     the image as a whole, which is hard to find.
     """
-    return self.decide(_Mode(self._pixel_distribution))[0]
+    return self.decide(_Mode(self.pixel_distribution))[0]
 
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel given those before it, by one parallel pass.
@@ -156,7 +142,7 @@ class AutoregressiveImage(tfd.Distribution):
     An image `[..., height, width, channels]` gives batch shape `[..., height,
     width]` and event shape `[channels]`.
     """
-    return self._pixel_distribution.distribution(self.params(image))
+    return self.pixel_distribution.distribution(self.params(image))
 
   def log_prob(self, value, name='log_prob', **kwargs):
     # TFP would make numbers of any kind floats.
@@ -170,13 +156,10 @@ class AutoregressiveImage(tfd.Distribution):
   def _sample_n(self, n, seed=None, method='incremental'):
     return self.sample_from_uniforms(self._uniforms([n], seed), method)
 
-  @property
-  def _num_uniforms(self):
-    return self._pixel_distribution.num_uniforms(self._channels)
-
   def _uniforms(self, sample_shape, seed):
     image_shape = tf.shape(self._features)[:-1]
-    shape = tf.concat([sample_shape, image_shape, [self._num_uniforms]], 0)
+    num = self.pixel_distribution.num_uniforms(self.channels)
+    shape = tf.concat([sample_shape, image_shape, [num]], 0)
     seed = tfp.random.sanitize_seed(seed, salt='autoregressive_image')
     return tf.random.stateless_uniform(shape, seed, dtype=self.dtype)
 
@@ -192,15 +175,9 @@ class AutoregressiveImage(tfd.Distribution):
     Given pixels after a pixel have no influence on it: this is the conditional
     distribution of the rest where the given pixels are a raster prefix.
 
-    Args:
-      image: Broadcasts against the shape of the result.
-      given_mask: Boolean array of shape `[height, width]`: pixels to copy.
-      sample_shape: Number of draws, as in `sample`.
-      seed: Seed, as in `sample`.
-
-    Returns:
-      Images of shape `sample_shape + batch_shape + [height, width, channels]`.
-      An `image` or a mask of another size raises `ValueError`.
+    Returns images `sample_shape + batch_shape + event_shape`, against which
+    `image` broadcasts. The mask is boolean, `[height, width]`: pixels to copy.
+    Another size raises `ValueError`.
     """
     sample_shape = tf.reshape(tf.cast(sample_shape, tf.int32), [-1])
     uniforms = self._uniforms(sample_shape, seed)
@@ -215,52 +192,40 @@ class AutoregressiveImage(tfd.Distribution):
     given: tf.Tensor | None = None,
     given_mask: np.ndarray | tf.Tensor | None = None,
   ) -> tf.Tensor:
-    """Turns uniform noise into images.
+    """Turns noise in [0, 1), `[..., height, width, num_uniforms]`, into images.
 
-    Args:
-      uniforms: `Tensor` in [0, 1), shape `[..., height, width, num_uniforms]`.
-      method: 'incremental', or 'naive': a full pass for every pixel.
-      given: Images to copy pixels from; their leading axes broadcast against
-        those of `uniforms`.
-      given_mask: Boolean array of shape `[height, width]`: which ones.
-
-    Returns:
-      Images of shape `[..., height, width, channels]`.
-
-    Raises:
-      ValueError: Unknown method, or a shape that does not fit.
+    The method is 'incremental', or 'naive': a full pass for every pixel. Pixels
+    in the boolean `given_mask`, `[height, width]`, are copied from the images
+    `given`, whose leading axes broadcast against those of the noise. Returns
+    `[..., height, width, channels]`. An unknown method, or a shape that does
+    not fit, raises `ValueError`.
     """
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
-    noise_shape = self.event_shape[:2].concatenate(self._num_uniforms)
-    checks.ends_in('uniforms', uniforms, noise_shape)
+    num = self.pixel_distribution.num_uniforms(self.channels)
+    checks.ends_in('uniforms', uniforms, [*self.event_shape[:2], num])
     batch = tf.shape(uniforms)[:-3]
     noise = _flat_batch(uniforms, batch)
-    draw = _Draw(self._pixel_distribution)
-    update: Update = draw
+    update: Any = _Draw(self.pixel_distribution)
     if given is not None:
       checks.ends_in('given', given, self.event_shape)
       given = tf.convert_to_tensor(given, self.dtype)
-      mask = self._checked_mask(given_mask)
+      mask, size = tf.convert_to_tensor(given_mask), self.event_shape[:2]
+      if mask.dtype != tf.bool or not mask.shape.is_compatible_with(size):
+        raise ValueError(
+          f'`given_mask` must be boolean, of shape {size}, got '
+          f'{mask.dtype.name} of shape {mask.shape}.'
+        )
+      mask = tf.cast(mask, tf.float32)[..., None]
       mask = tf.broadcast_to(mask, tf.shape(noise[..., :1]))
       noise = noise, _flat_batch(given, batch), mask
-      update = _Copy(draw)
+      update = _CopyOrDraw(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    static = uniforms.shape[:-1].concatenate(self._channels)
+    static = uniforms.shape[:-1].concatenate(self.channels)
     if static.is_fully_defined():
       return tf.reshape(image, static)
-    shape = tf.concat([tf.shape(uniforms)[:-1], [self._channels]], 0)
+    shape = tf.concat([tf.shape(uniforms)[:-1], [self.channels]], 0)
     return tf.ensure_shape(tf.reshape(image, shape), static)
-
-  def _checked_mask(self, mask):
-    """A mask `[height, width]` as numbers `[height, width, 1]`."""
-    mask, size = tf.convert_to_tensor(mask), self.event_shape[:2]
-    if mask.dtype != tf.bool or not mask.shape.is_compatible_with(size):
-      raise ValueError(
-        f'`given_mask` must be boolean, of shape {size}, got '
-        f'{mask.dtype.name} of shape {mask.shape}.'
-      )
-    return tf.cast(mask, tf.float32)[..., None]
 
   def _method(self, method):
     if method not in ('incremental', 'naive'):
@@ -268,7 +233,7 @@ class AutoregressiveImage(tfd.Distribution):
         f"`method` must be 'incremental' or 'naive', got {method!r}."
       )
     if method == 'naive' or self._unroll is None:
-      return functools.partial(unroll_naively, self._network, self._channels)
+      return functools.partial(unroll_naively, self._network, self.channels)
     return self._unroll
 
 
@@ -311,14 +276,11 @@ def unroll_naively(network, channels, features, noise, update, state=()):
   return image, state
 
 
-# Updates of the pixels of a wavefront. Those that are equal share compiled
-# functions.
+# Updates of the pixels of a wavefront; equal ones share compiled functions.
 
 
 @dataclasses.dataclass(frozen=True)
 class _Draw:
-  """Draws pixels from uniform noise."""
-
   pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, uniforms, params, state, front):
@@ -327,8 +289,6 @@ class _Draw:
 
 @dataclasses.dataclass(frozen=True)
 class _Mode:
-  """Takes the mode of each pixel."""
-
   pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, noise, params, state, front):
@@ -336,9 +296,7 @@ class _Mode:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Copy:
-  """Copies the pixels that are given, and draws the others."""
-
+class _CopyOrDraw:
   draw: _Draw
 
   def __call__(self, noise, params, state, front):

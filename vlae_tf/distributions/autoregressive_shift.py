@@ -2,12 +2,10 @@
 
 #### References
 
-[1]: George Papamakarios, Theo Pavlakou, Iain Murray. Masked Autoregressive
-     Flow for Density Estimation. In _Neural Information Processing Systems_,
-     2017. https://arxiv.org/abs/1705.07057
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2)
+[1]: Papamakarios et al. Masked Autoregressive Flow for Density Estimation. NIPS
+     2017, arXiv:1705.07057.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2).
 """
 
 import dataclasses
@@ -35,13 +33,11 @@ class AutoregressiveShift(tfb.Bijector):
   >>> bool(tf.reduce_all(tf.abs(flow.inverse(z) - 1.0) < 1e-5))
   True
 
-  Args:
-    shift: Callable from `z`, shape `[n, *event_shape]`, to shifts of the same
-      shape, each from the elements of `z` before it alone.
-    unroll: Callable `(eps, update)` that returns the `z` for which `z =
-      update(eps, shift(z))`, as `MADE.unroll`. Updates of equal steps are
-      equal and have equal hashes.
-    event_ndims: Number of axes of an event.
+  `shift` takes `z`, shape `[n, *event_shape]` with `event_ndims` axes of an
+  event, to shifts of the same shape, each from the elements of `z` before it
+  alone. `unroll(eps, update)` returns the `z` for which `z = update(eps,
+  shift(z))`, as `MADE.unroll`; updates of equal steps are equal and have equal
+  hashes.
   """
 
   def __init__(

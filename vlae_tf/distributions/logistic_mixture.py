@@ -2,11 +2,8 @@
 
 #### References
 
-[1]: Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma. PixelCNN++:
-     Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
-     Other Modifications. In _International Conference on Learning
-     Representations_, 2017. https://arxiv.org/abs/1701.05517 (sections 2.1,
-     2.2)
+[1]: Salimans et al. PixelCNN++. ICLR 2017, arXiv:1701.05517 (sections 2.1,
+     2.2).
 """
 
 import dataclasses
@@ -70,7 +67,6 @@ class LogisticMixturePixel:
   >>> grey = pixel.distribution(tf.zeros([100])).log_prob([0.5, 0.5, 0.5])
   >>> bool(grey == -np.inf)  # There is no level 127.5.
   True
-
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
@@ -80,10 +76,7 @@ class LogisticMixturePixel:
     checks.integer('components', self.components, 1)
 
   def num_params(self, channels: int) -> int:
-    """Number of logits, means, scales and coefficients, for 1 or 3 channels.
-
-    Other numbers of channels raise `ValueError`.
-    """
+    """Number of logits, means, scales and coefficients; 1 or 3 channels."""
     if channels not in (1, 3):
       raise ValueError(f'`channels` must be 1 or 3 for {self}, got {channels}.')
     return self.components * _num_parts(channels)
@@ -92,20 +85,17 @@ class LogisticMixturePixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of `params`, see `PixelDistribution`.
+    """The distribution, with mean and mode found channel after channel.
 
-    Its mean and mode are found channel after channel. The mean of a channel is
-    that of its logistics, bounded and rounded to levels, where the channels
-    before have the mean of the same component: exact for the first one. The
-    mode is each channel's likeliest level given those before it.
+    The mean of a channel is that of its logistics, bounded and rounded to
+    levels, where the channels before have the mean of the same component: exact
+    for the first one. The mode is each channel's likeliest level given those
+    before it.
     """
     return _LogisticMixture(params, self.components)
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """The first level whose cumulative probability exceeds `uniforms`.
-
-    Channels are drawn in turn, each given those before it.
-    """
+    """Levels of the channels in turn, by their cumulative probability."""
     return _LogisticMixture(params, self.components).quantile_of(uniforms)
 
   def conditionals(self, params: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
@@ -177,7 +167,6 @@ class _LogisticMixture(tfd.Distribution):
     return self.quantile_of(uniforms)
 
   def quantile_of(self, uniforms):
-    """Pixels made of a uniform number for each channel."""
     uniforms = tf.split(uniforms, self._channels, -1)
 
     def first(c, *mixture):
@@ -186,7 +175,6 @@ class _LogisticMixture(tfd.Distribution):
     return _pixels(self._decided(first))
 
   def conditionals(self, pixels):
-    """Log-probabilities of all levels of a channel, `[..., channels, 256]`."""
     levels, _ = self._levels(pixels)
     found = []
 
@@ -308,7 +296,6 @@ def _mixture_quantile(uniform, log_weights, means, inverse_scales):
 
 def _mixture_log_probs(log_weights, means, inverse_scales):
   """Log-probabilities of all levels of a mixture, `[..., 256]`."""
-  # log_weights [..., components] -> [..., 256]
 
   def of_level(level):
     of_each = log_weights + _log_probs(level, means, inverse_scales)

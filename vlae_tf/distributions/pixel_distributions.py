@@ -5,9 +5,8 @@ without required arguments, registered in `PIXEL_DISTRIBUTIONS`.
 
 #### References
 
-[1]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759 (section 3.3)
+[1]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759 (section 3.3).
 """
 
 import dataclasses
@@ -45,17 +44,10 @@ class PixelDistribution(Protocol):
     """Number of uniform variates for a draw of a pixel of `channels`."""
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of pixels in [0, 1], of event shape `[channels]`.
-
-    Its batch shape is that of the parameters, `[..., num_params]`.
-    """
+    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`."""
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """A draw from the distribution, as a function of uniform noise.
-
-    Shapes `[..., num_params]` and `[..., num_uniforms] -> [..., channels]`; the
-    noise is in [0, 1).
-    """
+    """A draw `[..., channels]`, from noise in [0, 1), `[..., num_uniforms]`."""
 
 
 def check_kind(pixel: PixelDistribution, kind: str) -> None:
@@ -125,7 +117,6 @@ class CategoricalPixel:
   768
   >>> pixel.distribution(tf.zeros([768])).mean().numpy().round(3)
   array([0.5, 0.5, 0.5], dtype=float32)
-
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)

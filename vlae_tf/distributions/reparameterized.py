@@ -6,9 +6,8 @@ of distributions.
 
 #### References
 
-[1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
-     _International Conference on Learning Representations_, 2014.
-     https://arxiv.org/abs/1312.6114 (section 2.4)
+[1]: Kingma and Welling. Auto-Encoding Variational Bayes. ICLR 2014,
+     arXiv:1312.6114 (section 2.4).
 """
 
 import functools
@@ -32,11 +31,7 @@ _Transformed = tfd.TransformedDistribution.__base__
 def diagonal_gaussian(
   mean: tf.Tensor, scale: tf.Tensor, event_ndims: int = 1
 ) -> tfd.Distribution:
-  """`N(mean, diag(scale^2))`, an event being the last `event_ndims` axes.
-
-  Both have shape `[..., *event_shape]`, scales are positive, and
-  log-probabilities are in nats.
-  """
+  """`N(mean, diag(scale^2))`, with events in the last `event_ndims` axes."""
   if event_ndims == 1 and mean.shape[-1] != 0:
     return tfd.MultivariateNormalDiag(mean, scale)
   return tfd.Independent(tfd.Normal(mean, scale), event_ndims)
@@ -79,8 +74,7 @@ def draw(p: tfd.Distribution, noise: tf.Tensor) -> Draw:
   >>> found.value.numpy()
   array([0., 3.], dtype=float32)
 
-  The noise is standard normal, of shape `[..., *batch_shape, *event_shape]`. A
-  class of distributions that is not registered raises `ValueError`.
+  The noise is standard normal, of shape `[..., *batch_shape, *event_shape]`.
   """
   known = sorted(
     {c.__name__.lstrip('_') for c in draw.registry if c is not object}

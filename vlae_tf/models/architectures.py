@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendices A and B)
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendices A and B).
 """
 
 import re
@@ -15,6 +14,7 @@ import keras
 
 from vlae_tf.models.config import check, Config, ENCODERS, WIDE
 from vlae_tf.nn import residual
+from vlae_tf.utils import fields
 
 _INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
 
@@ -104,15 +104,12 @@ def event_shape(config: Config, image_shape: Sequence[int]) -> tuple[int, ...]:
 
 @check
 def _check(config: Config) -> None:
-  """Checks the fields of the encoder."""
   for name in ('encoder_widths', 'encoder_blocks'):
     value = getattr(config, name)
-    if not re.fullmatch(_INTEGERS, value):
-      raise ValueError(
-        f'`{name}` must be positive integers and commas, got {value!r}.'
-      )
-    if max(map(int, value.split(','))) > WIDE:
-      raise ValueError(f'`{name}` must be at most {WIDE} each, got {value!r}.')
+    fits = bool(re.fullmatch(_INTEGERS, value))
+    fields.check(name, value, fits, 'positive integers and commas')
+    fits = max(map(int, value.split(','))) <= WIDE
+    fields.check(name, value, fits, f'at most {WIDE} each')
   if create(config).is_spatial and len(config.blocks) != len(config.widths):
     raise ValueError(
       '`encoder_blocks` must be as many numbers as `encoder_widths`, '

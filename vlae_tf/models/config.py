@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from absl import flags
 
-from vlae_tf.distributions import pixel_distributions
+from vlae_tf.distributions.pixel_distributions import PIXEL_DISTRIBUTIONS
 from vlae_tf.utils import presets, random, registry
 from vlae_tf.utils.fields import checked, field
 
@@ -48,8 +48,7 @@ class Config:
   >>> config.window_size, config.latent_size
   ((5, 3), 64)
 
-  Raises:
-    ValueError: A field is out of its bounds, or two fields contradict.
+  A field out of its bounds, or two that contradict, raise `ValueError`.
   """
 
   # field(default, help, lower bound, upper bound, choices)
@@ -61,16 +60,10 @@ class Config:
   )
   seed: int = field(0, 'Seed of everything random.', 0, random.MAX_SEED)
   encoder: str = field(
-    'vector',
-    'Encoder, its mirror image in the decoder, and the shape of the latent.',
-    choices=ENCODERS,
+    'vector', 'Encoder, generator and shape of the latent.', choices=ENCODERS
   )
   latent_size: int = field(
-    64,
-    'Latent dimensions, or channels of a spatial latent; 0 for a decoder '
-    'without a latent.',
-    0,
-    LARGE,
+    64, 'Latent dimensions, or channels if it is spatial; 0 for none.', 0, LARGE
   )
   encoder_widths: str = field(
     '16,32,32',
@@ -89,15 +82,10 @@ class Config:
     4, 'Autoregressive flows of the prior, and of --posterior=iaf.', 1, DEEP
   )
   flow_units: int = field(
-    640,
-    'Hidden units of each MADE layer, or channels of each PixelCNN layer.',
-    1,
-    LARGE,
+    640, 'Units of each MADE layer, channels of each PixelCNN layer.', 1, LARGE
   )
   decoder: str = field(
-    'pixelcnn',
-    'Network of the decoder, and its receptive field.',
-    choices=NETWORKS,
+    'pixelcnn', 'Decoder network and its receptive field.', choices=NETWORKS
   )
   decoder_features: int = field(
     4, 'Feature maps that the decoder gets from the latent.', 1, WIDE
@@ -109,10 +97,7 @@ class Config:
   )
   decoder_units: int = field(12, 'Channels of the decoder.', 1, WIDE)
   decoder_depth: int = field(
-    6,
-    'Masked convolutions, gated layers, or residual or gated blocks.',
-    2,
-    DEEP,
+    6, 'Masked convolutions, gated layers, residual or gated blocks.', 2, DEEP
   )
   decoder_tied: bool = field(
     False, 'Tie the masked convolutions, or the residual blocks.'
@@ -130,9 +115,7 @@ class Config:
     2, 'Height and width of the blocks of downsampled_window.', 2, DEEP
   )
   pixel_distribution: str = field(
-    'bernoulli',
-    'Distribution of a pixel.',
-    choices=pixel_distributions.PIXEL_DISTRIBUTIONS,
+    'bernoulli', 'Distribution of a pixel.', choices=PIXEL_DISTRIBUTIONS
   )
   objective: str = field('free_bits', 'Training objective.', choices=OBJECTIVES)
   free_bits: float = field(
@@ -146,10 +129,7 @@ class Config:
     8, 'Importance samples per image with --objective=iwae.', 1, LARGE
   )
   kl_warmup_steps: int = field(
-    0,
-    'Steps in which KL warm-up raises the weight of the rate from 0; 0 for '
-    'none.',
-    0,
+    0, 'Steps of KL warm-up, a growing weight of the rate; 0 for none.', 0
   )
   horizontal_flips: bool = field(
     False, 'Mirror half of the training images, chosen at random.'
@@ -196,25 +176,6 @@ class Config:
       object.__setattr__(self, each.name, value)
     for function in _checks:
       function(self)
-    self._check_validation()
-
-  def _check_validation(self):
-    """Checks that there are validations where the training depends on them."""
-    dependent = []
-    if self.learning_rate_schedule == 'plateau':
-      dependent.append('--learning_rate_schedule=plateau')
-    if self.early_stopping_patience:
-      dependent.append('--early_stopping_patience')
-    for flag in dependent:
-      if self.trains_on_validation:
-        raise ValueError(
-          f"`train_on` must be 'train' with {flag}, got {self.train_on!r}: "
-          'validation images that are trained on do not show overfitting.'
-        )
-      if not self.validate_every_epochs:
-        raise ValueError(
-          f'`validate_every_epochs` must be more than 0 with {flag}, got 0.'
-        )
 
   @property
   def trains_on_validation(self) -> bool:
@@ -223,19 +184,37 @@ class Config:
 
   @property
   def window_size(self) -> tuple[int, int]:
-    """`window` as a pair of integers, width and height."""
+    """Width and height of `window`."""
     width, height = self.window.split('x')
     return int(width), int(height)
 
   @property
   def widths(self) -> tuple[int, ...]:
-    """`encoder_widths` as a tuple of integers."""
+    """`encoder_widths` as integers."""
     return tuple(int(w) for w in self.encoder_widths.split(','))
 
   @property
   def blocks(self) -> tuple[int, ...]:
-    """`encoder_blocks` as a tuple of integers."""
+    """`encoder_blocks` as integers."""
     return tuple(int(n) for n in self.encoder_blocks.split(','))
+
+
+@check
+def _check_validation(config: Config) -> None:
+  flag = None
+  if config.learning_rate_schedule == 'plateau':
+    flag = '--learning_rate_schedule=plateau'
+  elif config.early_stopping_patience:
+    flag = '--early_stopping_patience'
+  if flag and config.trains_on_validation:
+    raise ValueError(
+      f"`train_on` must be 'train' with {flag}, got {config.train_on!r}: "
+      'validation images that are trained on do not show overfitting.'
+    )
+  if flag and not config.validate_every_epochs:
+    raise ValueError(
+      f'`validate_every_epochs` must be more than 0 with {flag}, got 0.'
+    )
 
 
 def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,9 +229,9 @@ def define_flags(
   where: Any = {} if values is None else {'flag_values': values}
   for each in dataclasses.fields(Config):
     meta, kind = each.metadata, each.type
-    if names is not None and each.name not in names:
-      continue
     name, default = each.name, cast(Any, each.default)
+    if names is not None and name not in names:
+      continue
     bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
     text, choices = meta['help'], meta['choices']
     if isinstance(choices, registry.Registry):
@@ -289,10 +268,8 @@ def from_args(args: Sequence[str]) -> Config:
   define_flags(values=values)
   try:
     values(['', *presets.expand(args)], known_only=True)
-  except flags.Error as error:
-    raise ValueError(
-      f'`args` must be flags of an experiment: {error}'
-    ) from error
+  except flags.Error as e:
+    raise ValueError(f'`args` must be flags of an experiment: {e}') from e
   return from_flags(values)
 
 

@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 2.2)
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 2.2).
 """
 
 import re
@@ -20,7 +19,7 @@ from vlae_tf.models.config import check, Config, DEEP, NETWORKS
 from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.nn.pixel import pixel_cnn, pixel_cnn_pp, window_cnn
-from vlae_tf.utils import serialization
+from vlae_tf.utils import fields, serialization
 
 
 @serialization.register
@@ -39,13 +38,9 @@ class AutoregressiveDecoder(parts.Likelihood):
   >>> decoder(tf.zeros([3, 2])).log_prob(tf.ones([3, 6, 6, 1])).shape
   TensorShape([3])
 
-  Args:
-    channels: Number of channels of a pixel.
-    generator: Keras layer with `output_size` and `maps` from latents `[n,
-      *event_shape]` to feature maps `[n, height, width, maps]`.
-    network: `CausalNetwork` from images and feature maps to the parameters of
-      the distribution of each pixel.
-    pixel_distribution: Distribution of a pixel given its parameters.
+  The generator is a Keras layer with `output_size` and `maps` from latents `[n,
+  *event_shape]` to feature maps `[n, height, width, maps]`; the network maps
+  images and these to the parameters of the distribution of each pixel.
   """
 
   saved_names: ClassVar = {'pixel_distribution': 'pixel_law'}
@@ -61,7 +56,7 @@ class AutoregressiveDecoder(parts.Likelihood):
   ):
     super().__init__(name=name, **kwargs)
     self._channels, self._generator = channels, generator
-    self._network, self._pixel_distribution = network, pixel_distribution
+    self._network, self.pixel_distribution = network, pixel_distribution
 
   @property
   def image_shape(self) -> tuple[int, ...]:
@@ -71,12 +66,8 @@ class AutoregressiveDecoder(parts.Likelihood):
   @property
   def network(self) -> causal_network.CausalNetwork:
     """The `CausalNetwork`."""
+    # Under another name, as files of weights have that of the attribute.
     return self._network
-
-  @property
-  def pixel_distribution(self) -> pixel_distributions.PixelDistribution:
-    """The distribution of a pixel given its parameters."""
-    return self._pixel_distribution
 
   def build(self, input_shape):
     self._event_shape = tuple(input_shape[1:])
@@ -97,7 +88,7 @@ class AutoregressiveDecoder(parts.Likelihood):
       self._network,
       tf.ensure_shape(features, batch.concatenate(event)),
       self._channels,
-      self._pixel_distribution,
+      self.pixel_distribution,
       unroll=self._network.unroll,
       order=self._network.order(*self._generator.output_size),
     )
@@ -105,10 +96,7 @@ class AutoregressiveDecoder(parts.Likelihood):
 
 @serialization.register
 class NoFeatures(keras.layers.Layer):
-  """Generator of a decoder without a latent: no feature maps.
-
-  Takes `[n, 0]` to `[n, height, width, 0]`; `image_size` is `(height, width)`.
-  """
+  """Generator without latent: `[n, 0]` to no maps, `[n, height, width, 0]`."""
 
   maps = 0
 
@@ -127,12 +115,12 @@ class NoFeatures(keras.layers.Layer):
 
 @serialization.register
 class LearnedFeatures(keras.layers.Layer):
-  """Generator of a decoder without a latent: learned, constant feature maps.
+  """Generator without latent: `[n, 0]` to learned `[n, height, width, maps]`.
 
-  Takes `[n, 0]` to `[n, height, width, maps]`, the same for all images. Far
-  from the edges only these feature maps give a decoder with a small window the
-  position of a pixel. The paper's tables [1] have an unconditional decoder
-  without saying what replaces the features of the latent; this is our choice.
+  The feature maps are the same for all images. Far from the edges only they
+  give a decoder with a small window the position of a pixel. The paper's tables
+  [1] have an unconditional decoder and do not specify what replaces the
+  features of the latent; this is our choice.
   """
 
   def __init__(
@@ -160,12 +148,12 @@ class LearnedFeatures(keras.layers.Layer):
     )
 
 
-def _register(name, description, network, **fields):
-  """Registers a network by its arguments beside `units` and `depth`."""
-  fields = dict(units='decoder_units', depth='decoder_depth') | fields
+def _register(name, description, network, **arguments):
+  """Registers a network, with the config's field for each of its arguments."""
+  arguments = dict(units='decoder_units', depth='decoder_depth') | arguments
   NETWORKS.register(name, description)(
     lambda config, outputs: network(
-      outputs, **{key: getattr(config, field) for key, field in fields.items()}
+      outputs, **{key: getattr(config, f) for key, f in arguments.items()}
     )
   )
 
@@ -220,20 +208,14 @@ _register(
 
 @check
 def _check(config: Config) -> None:
-  """Checks the fields of the decoder."""
   for name in ('vertical_filter', 'horizontal_filter'):
     size = getattr(config, name)
-    if size % 2 == 0:
-      raise ValueError(f'`{name}` must be odd, got {size}.')
-  if not re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', config.window):
-    raise ValueError(
-      f'`window` must be a width and a height such as 4x2, got '
-      f'{config.window!r}.'
-    )
-  if max(config.window_size) > DEEP:
-    raise ValueError(
-      f'`window` must be at most {DEEP} wide and high, got {config.window!r}.'
-    )
+    fields.check(name, size, size % 2 == 1, 'odd')
+  window = config.window
+  fits = bool(re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', window))
+  fields.check('window', window, fits, 'a width and a height such as 4x2')
+  fits = max(config.window_size) <= DEEP
+  fields.check('window', window, fits, f'at most {DEEP} wide and high')
   is_plus_plus = config.decoder in ('pixelcnn_pp', 'grey_pixelcnn_pp')
   if is_plus_plus:
     pixel_cnn_pp.check_window(config.window_size)

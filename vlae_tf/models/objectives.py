@@ -2,21 +2,15 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix C)
-[2]: Irina Higgins et al. beta-VAE: Learning Basic Visual Concepts with a
-     Constrained Variational Framework. In _International Conference on
-     Learning Representations_, 2017.
-[3]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934 (Appendix C.8)
-[4]: Yuri Burda, Roger Grosse, Ruslan Salakhutdinov. Importance Weighted
-     Autoencoders. In _International Conference on Learning Representations_,
-     2016. https://arxiv.org/abs/1509.00519
-[5]: Samuel R. Bowman et al. Generating Sentences from a Continuous Space. In
-     _Conference on Computational Natural Language Learning_, 2016.
-     https://arxiv.org/abs/1511.06349
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendix C).
+[2]: Higgins et al. beta-VAE: Learning Basic Visual Concepts with a Constrained
+     Variational Framework. ICLR 2017.
+[3]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934 (Appendix C.8).
+[4]: Burda et al. Importance Weighted Autoencoders. ICLR 2016, arXiv:1509.00519.
+[5]: Bowman et al. Generating Sentences from a Continuous Space. CoNLL 2016,
+     arXiv:1511.06349.
 """
 
 import math
@@ -27,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.models.config import check, Config, OBJECTIVES
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 # Number of steps taken before, on which weights may depend.
 Step: TypeAlias = int | tf.Tensor
@@ -81,44 +75,48 @@ class Objective(Protocol):
 
   Its methods get means over the *global* batch, so that the result does not
   depend on the division into replicas and microbatches. Derive one from
-  `NegativeELBO` and override the methods that differ.
+  `NegativeELBO`, which has the defaults, and override what differs.
+
+  `num_samples` is the number of samples of the latent per image in a step,
+  `floor` the mean rate that is enforced, in nats (0 for none), and `variables`
+  are the state that checkpoints save.
   """
 
-  @property
-  def num_samples(self) -> int:
-    """Samples of the latent per image in a step."""
-
-  @property
-  def floor(self) -> float:
-    """Mean rate that the objective enforces, in nats; 0 for none."""
-
-  @property
-  def variables(self) -> Sequence[keras.Variable]:
-    """State, which is saved in checkpoints."""
+  num_samples: int = 1
+  floor: float = 0.0
+  variables: Sequence[keras.Variable] = ()
 
   def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
-    """Distortion and rate of each image, from which gradients are taken.
+    """Distortion and rate `[batch]`, in nats, from which gradients are taken.
 
-    Terms of shape `[num_samples, batch]`, or `[batch]` for one sample, give a
-    pair of shape `[batch]`, in nats.
+    The terms have shape `[num_samples, batch]`, or `[batch]` for one sample.
     """
+    flat = [tf.reshape(t, [-1, tf.shape(t)[-1]]) for t in terms]
+    distortion, rate = [tf.reduce_mean(t, 0) for t in flat]
+    return distortion, rate
 
   def bound(self, terms: Terms) -> tf.Tensor:
     """The reported lower bound on log p(x), in nats, `[batch]`."""
+    distortion, rate = self.parts(terms)
+    return -distortion - rate
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """Contribution of the mean rate to the loss, in nats, shape `[]`."""
+    return self.rate_weight(mean_rate, step) * mean_rate
 
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
     """Derivative of `rate_loss` by the mean rate, shape `[]`."""
+    return tf.ones_like(mean_rate)
 
   def value(
     self, mean_distortion: tf.Tensor, mean_rate: tf.Tensor, step: Step = 0
   ) -> tf.Tensor:
     """The loss from the means over the global batch, in nats, `[]`."""
+    return mean_distortion + self.rate_loss(mean_rate, step)
 
   def update(self, mean_rate: tf.Tensor) -> None:
     """Updates the state, once a step."""
+    del mean_rate
 
   def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
     """This replica's share of the loss of a global batch, in nats, `[]`.
@@ -126,40 +124,6 @@ class Objective(Protocol):
     `terms` are of this replica's images. Values and gradients sum over the
     replicas to those of the global batch; no state changes.
     """
-
-
-@serialization.register
-class NegativeELBO:
-  """`mean(distortion) + mean(rate)`, in nats."""
-
-  num_samples: int = 1
-  floor: float = 0.0
-  variables: Sequence[keras.Variable] = ()
-
-  def parts(self, terms: Terms) -> tuple[tf.Tensor, tf.Tensor]:
-    flat = [tf.reshape(t, [-1, tf.shape(t)[-1]]) for t in terms]
-    distortion, rate = [tf.reduce_mean(t, 0) for t in flat]
-    return distortion, rate
-
-  def bound(self, terms: Terms) -> tf.Tensor:
-    distortion, rate = self.parts(terms)
-    return -distortion - rate
-
-  def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    return self.rate_weight(mean_rate, step) * mean_rate
-
-  def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
-    return tf.ones_like(mean_rate)
-
-  def value(
-    self, mean_distortion: tf.Tensor, mean_rate: tf.Tensor, step: Step = 0
-  ) -> tf.Tensor:
-    return mean_distortion + self.rate_loss(mean_rate, step)
-
-  def update(self, mean_rate: tf.Tensor) -> None:
-    pass
-
-  def loss(self, terms: Terms, step: Step = 0) -> tf.Tensor:
     distortion, rate = self.parts(terms)
     share = tf.distribute.get_strategy().num_replicas_in_sync
     num = tf.cast(tf.shape(rate)[0], rate.dtype)
@@ -175,12 +139,20 @@ class NegativeELBO:
 
 
 @serialization.register
+class NegativeELBO(Objective):
+  """`mean(distortion) + mean(rate)`, in nats."""
+
+  def __init__(self) -> None:
+    # Inherited from a protocol, it would accept any arguments.
+    pass
+
+
+@serialization.register
 class Beta(NegativeELBO):
   """`mean(distortion) + beta mean(rate)` [2], `beta` at least 0."""
 
   def __init__(self, beta: float):
-    if not 0 <= beta < math.inf:
-      raise ValueError(f'`beta` must be at least 0 and finite, got {beta}.')
+    fields.check('beta', beta, 0 <= beta < math.inf, 'at least 0 and finite')
     self.beta = beta
 
   def rate_weight(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
@@ -199,8 +171,7 @@ class FreeBits(NegativeELBO):
   """
 
   def __init__(self, floor: float):
-    if not 0 <= floor < math.inf:
-      raise ValueError(f'`floor` must be at least 0 and finite, got {floor}.')
+    fields.check('floor', floor, 0 <= floor < math.inf, 'at least 0 and finite')
     self.floor = floor
 
   def rate_loss(self, mean_rate: tf.Tensor, step: Step) -> tf.Tensor:
@@ -219,10 +190,9 @@ class SoftFreeBits(NegativeELBO):
   """
 
   def __init__(self, target: float):
-    if not 0 < target < math.inf:
-      raise ValueError(
-        f'`target` must be more than 0 and finite, got {target}.'
-      )
+    fields.check(
+      'target', target, 0 < target < math.inf, 'more than 0 and finite'
+    )
     self.target = self.floor = target
     # It follows a global mean, so that all replicas compute the same.
     self.gamma = keras.Variable(
@@ -287,8 +257,7 @@ class WarmUp(NegativeELBO):
   """
 
   def __init__(self, inner: Objective, steps: int):
-    if not steps >= 1:
-      raise ValueError(f'`steps` must be at least 1, got {steps}.')
+    fields.check('steps', steps, steps >= 1, 'at least 1')
     self.inner, self.steps = inner, steps
     self.variables = inner.variables
     self.num_samples = inner.num_samples
@@ -329,7 +298,6 @@ OBJECTIVES.register('iwae', 'the importance-weighted bound')(
 
 @check
 def _check(config: Config) -> None:
-  """Checks that soft free bits have a rate to maintain."""
   if config.objective != 'soft_free_bits':
     return
   if not config.latent_size:
@@ -337,11 +305,8 @@ def _check(config: Config) -> None:
       '`latent_size` must be at least 1 with --objective=soft_free_bits, got '
       '0: without a latent there is no rate.'
     )
-  if not config.free_bits:
-    raise ValueError(
-      '`free_bits` must be more than 0 with --objective=soft_free_bits, got '
-      f'{config.free_bits}.'
-    )
+  bits, needs = config.free_bits, 'more than 0 with --objective=soft_free_bits'
+  fields.check('free_bits', bits, bits > 0, needs)
 
 
 def create(config: Config, image_shape: Sequence[int]) -> Objective:

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf.distributions import reparameterized
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, fields
 
 tfd = tfp.distributions
 
@@ -39,8 +39,7 @@ class Posterior(keras.layers.Layer):
 class Prior(keras.layers.Layer):
   """`p(z)`: a layer without input that returns a distribution of latents.
 
-  The distribution has no batch shape, and event shape `event_shape`, or
-  `[event_shape]` for an integer.
+  The distribution has no batch shape; its event shape is as in `Posterior`.
   """
 
   def __init__(
@@ -64,7 +63,7 @@ class Prior(keras.layers.Layer):
       self.build(None)
 
   def call(self) -> tfd.Distribution:
-    """Returns `p(z)`, a `tfd.Distribution`."""
+    """`p(z)`."""
     raise NotImplementedError
 
 
@@ -84,51 +83,38 @@ class Likelihood(keras.layers.Layer):
     return super().__call__(z)
 
 
-def check_posterior(posterior: Any) -> None:
-  """Checks that a model can use a posterior."""
-  if not callable(posterior) or not hasattr(posterior, 'event_shape'):
-    raise ValueError(
-      '`posterior` must be callable with images and have `event_shape`, the '
-      'shape of a latent: derive it from `models.Posterior`, got '
-      f'{posterior!r}.'
-    )
-
-
-def check_prior(prior: Any, event_shape: Sequence[int]) -> None:
-  """Checks that a model with latents of a shape can use a prior."""
+def check(posterior: Any, prior: Any, likelihood: Any) -> None:
+  """Checks that a model can be made of three components."""
+  fields.check(
+    'posterior',
+    posterior,
+    callable(posterior) and hasattr(posterior, 'event_shape'),
+    'callable with images and have `event_shape`, the shape of a latent: '
+    'derive it from `models.Posterior`',
+  )
   # Keras's own `__call__` asks for an input.
   of_keras = isinstance(prior, keras.layers.Layer) and (
     type(prior).__call__ is keras.layers.Layer.__call__
   )
-  if not callable(prior) or of_keras:
+  fields.check(
+    'prior',
+    prior,
+    callable(prior) and not of_keras,
+    'callable without input, which Keras layers are not: derive it from '
+    '`models.Prior`',
+  )
+  shape = tuple(posterior.event_shape)
+  own = tuple(getattr(prior, 'event_shape', shape))
+  if own != shape:
     raise ValueError(
-      '`prior` must be callable without input, which Keras layers are not: '
-      f'derive it from `models.Prior`, got {prior!r}.'
+      f'`prior` must have the event shape of `posterior`, {shape}, got {own}.'
     )
-  own = tuple(getattr(prior, 'event_shape', event_shape))
-  if own != tuple(event_shape):
-    raise ValueError(
-      '`prior` must have the event shape of `posterior`, '
-      f'{tuple(event_shape)}, got {own}.'
-    )
-
-
-def check_likelihood(likelihood: Any) -> None:
-  """Checks that a model can use a likelihood."""
-  if not callable(likelihood):
-    raise ValueError(
-      '`likelihood` must be callable with latents: derive it from '
-      f'`models.Likelihood`, got {likelihood!r}.'
-    )
-
-
-def check_distribution(name: str, distribution: Any) -> None:
-  """Checks that a component returned a distribution."""
-  if not hasattr(distribution, 'log_prob'):
-    raise ValueError(
-      f'`{name}` must return a `tfd.Distribution`, got '
-      f'{type(distribution).__name__}.'
-    )
+  fields.check(
+    'likelihood',
+    likelihood,
+    callable(likelihood),
+    'callable with latents: derive it from `models.Likelihood`',
+  )
 
 
 def _built_for(layer):

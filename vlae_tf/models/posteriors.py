@@ -4,15 +4,12 @@
 
 #### References
 
-[1]: Diederik P. Kingma, Max Welling. Auto-Encoding Variational Bayes. In
-     _International Conference on Learning Representations_, 2014.
-     https://arxiv.org/abs/1312.6114
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
-[3]: Diederik P. Kingma et al. Improved Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934
+[1]: Kingma and Welling. Auto-Encoding Variational Bayes. ICLR 2014,
+     arXiv:1312.6114.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2, Appendix B).
+[3]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934.
 """
 
 import math
@@ -26,7 +23,7 @@ from vlae_tf.distributions import autoregressive_shift, reparameterized
 from vlae_tf.models import architectures, parts, priors
 from vlae_tf.models.config import check, Config, POSTERIORS
 from vlae_tf.nn import made, residual, weight_norm
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -48,10 +45,8 @@ class DiagonalGaussianPosterior(parts.Posterior):
   >>> q.batch_shape, q.event_shape
   (TensorShape([3]), TensorShape([2]))
 
-  Args:
-    event_shape: Shape of a latent, or its number of dimensions.
-    encoder: Keras layer with `units` from images to features `[batch, units]`;
-      the paper's residual network by default.
+  The encoder is a Keras layer with `units` from images to features `[batch,
+  units]`; the paper's residual network by default.
   """
 
   def __init__(
@@ -97,10 +92,8 @@ class SpatialGaussianPosterior(parts.Posterior):
   >>> posterior(tf.zeros([5, 6, 6, 1])).event_shape
   TensorShape([3, 3, 2])
 
-  Args:
-    event_shape: `(height, width, channels)` of a latent.
-    encoder: Keras layer from images to feature maps `[batch, height, width,
-      any]`.
+  The encoder is a Keras layer from images to feature maps `[batch, height,
+  width, any]` of the height and width of a latent.
   """
 
   def __init__(
@@ -111,12 +104,9 @@ class SpatialGaussianPosterior(parts.Posterior):
     **kwargs,
   ):
     super().__init__(event_shape, name=name, **kwargs)
-    if len(self.event_shape) != 3:
-      raise ValueError(
-        '`event_shape` must be (height, width, channels), got '
-        f'{self.event_shape}.'
-      )
-    channels = self.event_shape[-1]
+    shape, needs = self.event_shape, '(height, width, channels)'
+    fields.check('event_shape', shape, len(shape) == 3, needs)
+    channels = shape[-1]
     self._encoder = encoder
     self._mean = weight_norm.WeightNormConv2D(channels, 1, name='mean')
     self._log_scale = weight_norm.WeightNormConv2D(
@@ -152,7 +142,7 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
   Each flow is a mean-only MADE over the latent dimensions that also gets the
   features of the encoder; the order of the dimensions is reversed between
   flows. A draw and its density take one parallel pass; the density of any other
-  latent is sequential.
+  latent is sequential. `hidden` units are at least the dimensions minus 1.
 
   Without features, they are the flows of `AutoregressiveFlowPrior` in the other
   direction: the same rate for latents `u` in place of `g(u)` ([2], Eqs 12-14).
@@ -164,13 +154,6 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
   >>> q = posterior(tf.zeros([5, 6, 6, 1]))
   >>> q.sample(2, seed=1).shape, q.event_shape
   (TensorShape([2, 5, 3]), TensorShape([3]))
-
-  Args:
-    event_shape: Number of dimensions of a latent, or its shape, `[size]`.
-    encoder: See `DiagonalGaussianPosterior`.
-    steps: Number of flows, at least 1.
-    hidden: Hidden units of each MADE, each at least the dimensions minus 1.
-    with_context: Whether the flows get the features of the encoder.
   """
 
   def __init__(
@@ -184,17 +167,14 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
     **kwargs,
   ):
     super().__init__(event_shape, encoder, name=name, **kwargs)
-    if len(self.event_shape) != 1:
-      raise ValueError(
-        f'`event_shape` must be that of a vector, got {self.event_shape}.'
-      )
+    shape = self.event_shape
+    fields.check('event_shape', shape, len(shape) == 1, 'that of a vector')
     checks.integer('steps', steps, 1)
     self._size = self.event_shape[0]
     self._context_size = self._encoder.units if with_context else 0
+    size, context = self._size, self._context_size
     self._networks = [
-      made.MADE(
-        self._size, hidden, context_size=self._context_size, name=f'made_{i}'
-      )
+      made.MADE(size, hidden, context_size=context, name=f'made_{i}')
       for i in range(steps)
     ]
 
@@ -258,15 +238,11 @@ def _iaf(config, event_shape):
 
 @check
 def _check(config: Config) -> None:
-  """Checks that the posterior and the latents of a config fit each other."""
-  if not config.latent_size or config.posterior != 'iaf':
-    return
-  if architectures.create(config).is_spatial:
-    raise ValueError(
-      "`encoder` must be 'vector' with --posterior=iaf, got "
-      f'{config.encoder!r}.'
-    )
-  priors.check_units(config)
+  if config.latent_size and config.posterior == 'iaf':
+    spatial = architectures.create(config).is_spatial
+    needs = "'vector' with --posterior=iaf"
+    fields.check('encoder', config.encoder, not spatial, needs)
+    priors.check_units(config)
 
 
 def create(config: Config, event_shape: Sequence[int]) -> keras.layers.Layer:

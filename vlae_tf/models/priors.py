@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2, Appendix B).
 """
 
 import math
@@ -18,7 +17,7 @@ from vlae_tf.models import architectures, parts
 from vlae_tf.models.config import check, Config, PRIORS
 from vlae_tf.nn import made
 from vlae_tf.nn.pixel import shift_cnn
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -58,8 +57,9 @@ class AutoregressiveFlowPrior(_FlowPrior):
   """`z = f(eps)`, `eps ~ N(0, I)`, with `f` a chain of autoregressive flows.
 
   Each flow is a mean-only MADE over the latent dimensions; their order is
-  reversed between flows. The density takes one parallel pass; sampling is
-  sequential ([1], Eqs 12-14).
+  reversed between flows. It needs `hidden` units of at least their number minus
+  1. The density takes one parallel pass; sampling is sequential ([1], Eqs
+  12-14).
 
   >>> prior = AutoregressiveFlowPrior(4, steps=2, hidden=(8, 8))
   >>> z = prior().sample(3, seed=1)
@@ -67,11 +67,6 @@ class AutoregressiveFlowPrior(_FlowPrior):
   (TensorShape([3, 4]), TensorShape([3]))
   >>> float(prior.bijector().forward_log_det_jacobian(z, 1))  # Keeps volumes.
   0.0
-
-  Args:
-    event_shape: Shape of a latent, or its number of dimensions.
-    steps: Number of flows, at least 1.
-    hidden: Hidden units of each MADE, each at least the dimensions minus 1.
   """
 
   def __init__(
@@ -122,11 +117,6 @@ class PixelCNNFlowPrior(_FlowPrior):
   (TensorShape([5, 2, 2, 3]), TensorShape([5]))
   >>> float(prior.bijector().forward_log_det_jacobian(z, 3))  # Keeps volumes.
   0.0
-
-  Args:
-    event_shape: `(height, width, channels)` of a latent.
-    steps: Number of flows, at least 1.
-    hidden: Channels of the hidden layers of each PixelCNN.
   """
 
   # Network of one flow, and the axes that are reversed between two flows.
@@ -142,11 +132,12 @@ class PixelCNNFlowPrior(_FlowPrior):
     **kwargs,
   ):
     super().__init__(event_shape, name=name, **kwargs)
-    if len(self.event_shape) != 3 or min(self.event_shape) < 1:
-      raise ValueError(
-        '`event_shape` must be (height, width, channels), each at least 1, got '
-        f'{self.event_shape}.'
-      )
+    fields.check(
+      'event_shape',
+      self.event_shape,
+      len(self.event_shape) == 3 and min(self.event_shape) >= 1,
+      '(height, width, channels), each at least 1',
+    )
     checks.integer('steps', steps, 1)
     self._networks = [
       self._NETWORK(hidden, name=f'shift_cnn_{i}', dtype=self.dtype_policy)
@@ -208,27 +199,25 @@ PRIORS.register(
 
 @check
 def _check(config: Config) -> None:
-  """Checks that the prior and the latents of a config fit each other."""
   if not config.latent_size:
     return
   is_spatial = architectures.create(config).is_spatial
   if config.prior == 'flow' and not is_spatial:
     check_units(config)
-  if config.prior.endswith('pixelcnn_flow') and not is_spatial:
-    raise ValueError(
-      '`encoder` must be one of spatial latents, such as spatial_resnet, with '
-      f'--prior={config.prior}, got {config.encoder!r}.'
-    )
+  fields.check(
+    'encoder',
+    config.encoder,
+    is_spatial or not config.prior.endswith('pixelcnn_flow'),
+    'one of spatial latents, such as spatial_resnet, with '
+    f'--prior={config.prior}',
+  )
 
 
 def check_units(config: Config) -> None:
   """Checks that a MADE over a latent vector has enough hidden units."""
-  least = config.latent_size - 1
-  if config.flow_units < least:
-    raise ValueError(
-      f'`flow_units` must be at least `latent_size - 1` = {least}, got '
-      f'{config.flow_units}.'
-    )
+  least, units = config.latent_size - 1, config.flow_units
+  needs = f'at least `latent_size - 1` = {least}'
+  fields.check('flow_units', units, units >= least, needs)
 
 
 def create(config: Config, event_shape: Sequence[int]) -> keras.layers.Layer:

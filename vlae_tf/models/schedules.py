@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Ilya Loshchilov, Frank Hutter. SGDR: Stochastic Gradient Descent with Warm
-     Restarts. In _International Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1608.03983
+[1]: Loshchilov and Hutter. SGDR: Stochastic Gradient Descent with Warm
+     Restarts. ICLR 2017, arXiv:1608.03983.
 """
 
 import functools
@@ -15,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from vlae_tf.models.config import Config, SCHEDULES
-from vlae_tf.utils import serialization
+from vlae_tf.utils import fields, serialization
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -27,18 +26,11 @@ class HoldThenLinear(keras.optimizers.schedules.LearningRateSchedule):
   >>> rate = HoldThenLinear(0.5, hold_steps=10, total_steps=20)
   >>> [float(rate(step)) for step in (0, 10, 15, 20)]
   [0.5, 0.5, 0.25, 0.0]
-
-  Args:
-    rate: The constant rate.
-    hold_steps: Steps before the decay.
-    total_steps: Step at which it is zero, more than `hold_steps`.
   """
 
   def __init__(self, rate: float, hold_steps: int, total_steps: int):
-    if not 0 <= hold_steps < total_steps:
-      raise ValueError(
-        f'`hold_steps` must be in [0, {total_steps}), got {hold_steps}.'
-      )
+    fits = 0 <= hold_steps < total_steps
+    fields.check('hold_steps', hold_steps, fits, f'in [0, {total_steps})')
     self.rate, self.hold_steps = rate, hold_steps
     self.total_steps = total_steps
 
@@ -102,7 +94,6 @@ class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _descent(schedule, config, total_steps):
-  """A rate that decays in a run of some steps; constant in one without."""
   if total_steps == 0:
     return config.learning_rate
   hold = min(int(config.learning_rate_hold * total_steps), total_steps - 1)

@@ -2,9 +2,7 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731.
 """
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
@@ -24,13 +22,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import objectives, parts
 from vlae_tf.models.objectives import Objective, Terms
 from vlae_tf.nn import weight_norm
-from vlae_tf.utils import (
-  checks,
-  devices,
-  fields,
-  random,
-  serialization,
-)
+from vlae_tf.utils import checks, devices, fields, random, serialization
 
 _PARTS = ('posterior', 'prior', 'likelihood', 'objective')
 _STATE = 'state_'  # Prefix of the keys of `VLAE._state` in a saved model.
@@ -40,9 +32,11 @@ _STATE = 'state_'  # Prefix of the keys of `VLAE._state` in a saved model.
 class VLAE(keras.Model):
   """Three distributions: `posterior(x)`, `prior()` and `likelihood(z)` [1].
 
-  Each of them is a Keras layer that returns a `tfd.Distribution`. Calling the
-  model gives the `Terms` of a batch of images. `compile(optimizer)` and
-  `fit(images)` minimise its objective.
+  Each of them is a Keras layer that returns a `tfd.Distribution`, see
+  `models.Posterior`, `models.Prior` and `models.Likelihood`. Calling the model
+  gives the `Terms` of a batch of images. `compile(optimizer)` and `fit(images)`
+  minimise its objective, by default the negative ELBO. `seed` is that of the
+  latent noise of calls without `noise`.
 
   >>> from vlae_tf import distributions, models, nn
   >>> model = VLAE(
@@ -58,6 +52,9 @@ class VLAE(keras.Model):
   >>> model.build((None, 6, 6, 1))
   >>> model(tf.zeros([3, 6, 6, 1])).elbo.shape
   TensorShape([3])
+
+  It raises `ValueError` if a component lacks what a model needs, or if prior
+  and posterior are distributions of different latents.
   """
 
   def __init__(
@@ -70,24 +67,6 @@ class VLAE(keras.Model):
     name: str = 'vlae',
     **kwargs,
   ):
-    """Creates the model.
-
-    Args:
-      posterior: `models.Posterior`: layer with `event_shape`, the shape of a
-        latent, from images `[batch, height, width, channels]` to `q(z|x)`,
-        which `reparameterized.draw` must support.
-      prior: `models.Prior`: layer without input that returns `p(z)`.
-      likelihood: `models.Likelihood`: layer from latents `[...,
-        *event_shape]` to `p(x|z)`.
-      objective: Training objective; the negative ELBO by default.
-      seed: Seed of the latent noise of calls without `noise`.
-      name: Name of the model.
-      **kwargs: Arguments of `keras.Model`.
-
-    Raises:
-      ValueError: A component lacks what a model needs, or prior and posterior
-        are distributions of different latents.
-    """
     # Likelihoods are computed in float32 on all devices.
     devices.configure()
     super().__init__(name=name, **kwargs)
@@ -96,12 +75,9 @@ class VLAE(keras.Model):
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     self._seeds = keras.random.SeedGenerator(self._seed, name='noise')
     self._means = [
-      keras.metrics.Mean(name='distortion_nats'),
-      keras.metrics.Mean(name='rate_nats'),
+      keras.metrics.Mean(name=name) for name in ('distortion_nats', 'rate_nats')
     ]
-    parts.check_posterior(posterior)
-    parts.check_prior(prior, posterior.event_shape)
-    parts.check_likelihood(likelihood)
+    parts.check(posterior, prior, likelihood)
     if objective is None:
       objective = objectives.NegativeELBO()
     if not isinstance(objective, Objective):
@@ -169,12 +145,9 @@ class VLAE(keras.Model):
     return other
 
   def build(self, input_shape):
-    if len(input_shape) != 4:
-      raise ValueError(
-        '`input_shape` must be (batch, height, width, channels), got '
-        f'{tuple(input_shape)}.'
-      )
-    self._image_shape = tuple(input_shape[1:])
+    given, needs = tuple(input_shape), '(batch, height, width, channels)'
+    fields.check('input_shape', given, len(given) == 4, needs)
+    self._image_shape = given[1:]
     own = getattr(self.likelihood, 'image_shape', self._image_shape)
     if not tf.TensorShape(own).is_compatible_with(self._image_shape):
       raise ValueError(
@@ -198,27 +171,22 @@ class VLAE(keras.Model):
   def call(self, image, noise=None):
     """Terms of the bound, from one sample of the latent per image.
 
-    Images have shape `[batch, height, width, channels]`. The latent is drawn
-    from standard normal `noise`, `[batch, *event_shape]`, fresh by default.
+    Images `[batch, height, width, channels]`; the latent is drawn from standard
+    normal `noise`, `[batch, *event_shape]`, fresh by default.
     """
     if noise is None:
       return self.draw_terms(image)
     return self._terms_of(image, noise)
 
   def draw_terms(self, image, num_samples: Sequence[int] = ()) -> Terms:
-    """Terms of the bound, from fresh samples of the latent per image.
-
-    The images are as in `call`, the `Terms` of shape `[*num_samples, batch]`.
-    """
+    """`Terms`, `[*num_samples, batch]`, from fresh samples of the latent."""
     total, rows = objectives.rows_of_replica(tf.shape(image)[0])
     shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
     noise = rows(keras.random.normal(shape, seed=self._seeds))
     if num_samples:
-      axes = range(len(noise.shape))
-      images = len(num_samples)
-      noise = tf.transpose(
-        noise, [*axes[1 : images + 1], 0, *axes[images + 1 :]]
-      )
+      # The batch behind the samples.
+      axes, k = list(range(len(noise.shape))), len(num_samples)
+      noise = tf.transpose(noise, [*axes[1 : k + 1], 0, *axes[k + 1 :]])
     return self._terms_of(image, noise)
 
   def _terms_of(self, image, noise):
@@ -226,22 +194,21 @@ class VLAE(keras.Model):
     return self.terms(code, image)
 
   def terms(self, code: reparameterized.Draw, image: tf.Tensor) -> Terms:
-    """Terms of the bound for given latents.
+    """Terms of the bound, shape `[..., batch]`, for given latents.
 
-    Args:
-      code: `Draw` from `q(z|x)` of the images, with values of shape `[...,
-        batch, *event_shape]`.
-      image: As in `call`. Wrong shapes raise `ValueError`.
-
-    Returns:
-      `Terms` of shape `[..., batch]`.
+    `code` is a draw from `q(z|x)` of the images, with values of shape `[...,
+    batch, *event_shape]`. Wrong shapes raise `ValueError`.
     """
     self._check_images('image', image)
     shape = (image.shape[0], *self.event_shape)
     checks.ends_in('code.value', code.value, shape)
     likelihood, prior = self.likelihood(code.value), self.prior()
-    parts.check_distribution('likelihood', likelihood)
-    parts.check_distribution('prior', prior)
+    for name, part in (('likelihood', likelihood), ('prior', prior)):
+      if not hasattr(part, 'log_prob'):
+        raise ValueError(
+          f'`{name}` must return a `tfd.Distribution`, got '
+          f'{type(part).__name__}.'
+        )
     return Terms(
       distortion=-likelihood.log_prob(image),
       rate=code.log_prob - prior.log_prob(code.value),
@@ -252,8 +219,7 @@ class VLAE(keras.Model):
   ) -> None:
     """Sets gains and biases from a batch, once, before training.
 
-    Images and noise are as in `call`, but eager; other shapes, and images
-    outside of [0, 1], raise `ValueError`.
+    Images, in [0, 1], and noise are as in `call`, but eager.
     """
     self._check_images('image', image)
     checks.unit_interval('image', image)
@@ -335,16 +301,10 @@ class VLAE(keras.Model):
   ) -> None:
     """Writes the folder that `vlae_tf.from_pretrained` reads.
 
-    Args:
-      directory: Folder to write.
-      about: Facts for the model card.
-      dtype: Type of the stored weights, 'float32' or 'float16'.
-      keras_weights: Whether to write `.weights.h5` as well.
-      overwrite: Whether to replace an existing folder.
-
-    Raises:
-      ValueError: The model is not built for images of one size, or the folder
-        exists.
+    `about` has facts for the model card, `dtype` is that of the stored weights,
+    'float32' or 'float16', and `keras_weights` adds a `.weights.h5`. A model
+    that is not built for images of one size, or a folder that exists (unless
+    `overwrite`), raises `ValueError`.
     """
     folder.check_dtype(dtype)
     image_shape: Any = self.image_shape

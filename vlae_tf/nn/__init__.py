@@ -2,8 +2,7 @@
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
-from vlae_tf.nn.causal.incremental import Session, Update
-from vlae_tf.nn.causal.network import CausalNetwork
+from vlae_tf.nn.causal.network import CausalNetwork, Session, Update
 from vlae_tf.nn.causal.schedule import Front
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.pixel_cnn import GatedPixelCNN, PixelCNN

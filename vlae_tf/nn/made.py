@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Mathieu Germain et al. MADE: Masked Autoencoder for Distribution
-     Estimation. In _International Conference on Machine Learning_, 2015.
-     https://arxiv.org/abs/1502.03509
+[1]: Germain et al. MADE: Masked Autoencoder for Distribution Estimation. ICML
+     2015, arXiv:1502.03509.
 """
 
 import math
@@ -22,9 +21,12 @@ from vlae_tf.utils import checks, serialization
 class MADE(keras.layers.Layer):
   """Maps `[..., d]` to `[..., d]`: output `i` depends on inputs before `i` [1].
 
-  ReLU hidden layers, weight normalisation. `unroll` evaluates the same function
-  on its own results, at the cost of a few evaluations. With a context, each
-  output depends on all of the context as well.
+  ReLU hidden layers, weight normalisation; `d` is `event_size`. `unroll`
+  evaluates the same function on its own results, at the cost of a few
+  evaluations. With a context, of `context_size`, each output depends on all of
+  the context as well. The outputs are scaled by a small constant, so that a
+  flow made of them starts near the identity. A hidden layer with fewer units
+  than the degrees it must carry, `d - 1`, raises `ValueError`.
 
   >>> made = MADE(3, hidden=(8,))
   >>> made.build((None, 3))
@@ -32,16 +34,6 @@ class MADE(keras.layers.Layer):
   >>> outputs = made(x)
   >>> (outputs[0] == outputs[1]).numpy().tolist()
   [True, True, False]
-
-  Args:
-    event_size: Number of variables, `d`.
-    hidden: Units of the hidden layers.
-    output_scale: Constant factor on the outputs, small so that a flow made
-      of them starts near the identity.
-    context_size: Size of the context of every output, `c`.
-
-  Raises:
-    ValueError: A hidden layer has fewer units than the degrees it must carry.
   """
 
   def __init__(
@@ -65,21 +57,19 @@ class MADE(keras.layers.Layer):
     self._degrees = [
       np.sort(np.arange(units) % max(event_size - 1, 1) + 1) for units in hidden
     ]
-    self._layers_ = [
-      weight_norm.WeightNormDense(
-        mask.shape[1], mask=mask, name=f'layer_{i}', dtype=self.dtype_policy
-      )
-      for i, mask in enumerate(self._masks())
-    ]
-
-  def _masks(self):
-    inputs = np.arange(1, self._event_size + 1)
+    inputs = np.arange(1, event_size + 1)
     # All units may depend on the context, of degree 0.
     context = np.zeros(self._context_size, inputs.dtype)
     below = [np.concatenate([inputs, context]), *self._degrees]
     masks = [a[:, None] <= b for a, b in zip(below, self._degrees)]
     # Strict at the end: output i depends on inputs before i.
-    return [*masks, below[-1][:, None] < inputs]
+    masks.append(below[-1][:, None] < inputs)
+    self._layers_ = [
+      weight_norm.WeightNormDense(
+        mask.shape[1], mask=mask, name=f'layer_{i}', dtype=self.dtype_policy
+      )
+      for i, mask in enumerate(masks)
+    ]
 
   def build(self, input_shape):
     size = input_shape[-1]
@@ -93,10 +83,7 @@ class MADE(keras.layers.Layer):
       size = layer.units
 
   def call(self, x, context=None):
-    """Outputs `[..., d]` of `x`, `[..., d]`, and of the context, `[..., c]`.
-
-    Other shapes raise `ValueError`.
-    """
+    """Outputs `[..., d]` of `x` and a context `[..., c]`, checked."""
     checks.ends_in('x', x, (self._event_size,))
     if self._context_size:
       checks.ends_in('context', context, (self._context_size,))
@@ -157,12 +144,16 @@ class MADE(keras.layers.Layer):
   def _unroll_chunk(self, noise, update, affine, slices, known):
     """Values of the chunk's variables and of its units in each layer."""
     outputs = [*slices[1:], slices[0]]
-    parts = [
-      (_affine(bias, kernel, values, own), kernel[below, own])
-      for (bias, kernel), values, below, own in zip(
-        affine, known, slices, outputs
-      )
-    ]
+    parts = []
+    for (bias, kernel), values, below, own in zip(
+      affine, known, slices, outputs
+    ):
+      base = bias[..., own]
+      if values:
+        # The layer's first inputs, all that are known so far.
+        x = tf.concat(values, 1)
+        base = base + _product(x, kernel[: x.shape[1], own])
+      parts.append((base, kernel[below, own]))
     noise = noise[:, slices[0]]
 
     def iterate(x, *hidden):
@@ -182,14 +173,6 @@ class MADE(keras.layers.Layer):
     return tf.while_loop(
       lambda *_: True, iterate, first, maximum_iterations=noise.shape[1]
     )
-
-
-def _affine(bias, kernel, values, own):
-  """Inputs of some units from the values known so far, the first inputs."""
-  if not values:
-    return bias[..., own]
-  values = tf.concat(values, 1)
-  return bias[..., own] + _product(values, kernel[: values.shape[1], own])
 
 
 def _product(x, kernel):

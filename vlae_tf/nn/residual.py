@@ -2,15 +2,12 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendices A and B)
-[2]: Diederik P. Kingma et al. Improving Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934 (Appendix B)
-[3]: Gao Huang, Zhuang Liu, Laurens van der Maaten, Kilian Weinberger. Densely
-     Connected Convolutional Networks. In _Computer Vision and Pattern
-     Recognition_, 2017. https://arxiv.org/abs/1608.06993
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendices A and B).
+[2]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934 (Appendix B).
+[3]: Huang et al. Densely Connected Convolutional Networks. CVPR 2017,
+     arXiv:1608.06993.
 """
 
 import functools
@@ -33,13 +30,9 @@ DENSE_STEPS = 3
 class ResidualBlock(keras.layers.Layer):
   """`shortcut(x) + 0.1 conv(elu(conv(elu(x))))`, both convolutions 3x3.
 
-  The shortcut is the identity, or a strided (or transposed) convolution where
-  the shape changes.
-
-  Args:
-    units: Number of output channels.
-    strides: Stride of the first convolution and of the shortcut.
-    output_size: `(height, width)` to grow to, for a transposed block.
+  The shortcut is the identity or, where the shape changes, a convolution with
+  the strides of the first one. With an `output_size`, `(height, width)`, both
+  are transposed convolutions that grow to it.
   """
 
   def __init__(
@@ -143,8 +136,7 @@ class Generator(keras.layers.Layer):
   """Residual generator: latents `[batch, ...]` to features `[batch, h, w, c]`.
 
   The mirror image of `Encoder(widths, units)`, with transposed convolutions
-  [1], [2]. `image_size` is the `(height, width)` of the output, `maps` the
-  number of its channels.
+  [1], [2]. The output has `image_size`, `(height, width)`, and `maps` channels.
   """
 
   def __init__(
@@ -243,11 +235,11 @@ class _Pyramid(keras.layers.Layer):
       )
     self._widths, self._numbers = tuple(widths), tuple(blocks)
 
-  def entry(self, level: int) -> int:
+  def entry(self, level):
     """Number of channels with which a stage begins."""
     return self._widths[level]
 
-  def stage(self, level: int) -> list[keras.layers.Layer]:
+  def stage(self, level):
     """The blocks of a stage, which may add channels."""
     return [
       ResidualBlock(
@@ -270,10 +262,7 @@ class SpatialEncoder(_Pyramid):
 
   A convolution, then stages of residual blocks, a stride-2 convolution between
   them [1]: with the paper's numbers images of 32x32 become 8x8x96.
-
-  Args:
-    widths: Number of channels of each stage, of which there is at least one.
-    blocks: Number of residual blocks of each stage.
+  `widths` and `blocks` are the channels and the residual blocks of each stage.
   """
 
   def __init__(
@@ -310,11 +299,8 @@ class SpatialEncoder(_Pyramid):
 class SpatialGenerator(_Pyramid):
   """Latents `[batch, h', w', channels]` to features `[batch, h, w, channels]`.
 
-  The encoder's mirror image, with transposed convolutions [1].
-
-  Args:
-    image_size: `(height, width)` of the output.
-    maps: Number of output channels. Others: see `SpatialEncoder`.
+  The mirror image of `SpatialEncoder(widths, blocks)`, with transposed
+  convolutions [1]. The output has `image_size` and `maps` channels.
   """
 
   def __init__(

@@ -2,10 +2,7 @@
 
 #### References
 
-[1]: Tim Salimans, Diederik P. Kingma. Weight Normalization: A Simple
-     Reparameterization to Accelerate Training of Deep Neural Networks. In
-     _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1602.07868
+[1]: Salimans and Kingma. Weight Normalization. NIPS 2016, arXiv:1602.07868.
 """
 
 import contextlib
@@ -70,14 +67,9 @@ class WeightNorm(keras.layers.Layer):
   """A linear layer with kernel `w = g v / |v|`, one norm per output unit [1].
 
   Sub-classes define the shape of `v`, which of its axes are summed in the norm,
-  and how the kernel is applied.
-
-  Args:
-    units: Number of output units (or channels).
-    mask: Optional array of zeros and ones that broadcasts against `v`. It is
-      applied to `v` before the norm is taken.
-    init_scale: Standard deviation of the outputs after data-dependent
-      initialisation.
+  and how the kernel is applied. `mask`, of zeros and ones, broadcasts against
+  `v` and is applied before the norm is taken. `init_scale` is the standard
+  deviation of the outputs after data-dependent initialisation.
   """
 
   def __init__(

@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759
+[1]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759.
 """
 
 import numpy as np

@@ -26,17 +26,11 @@ class Front(NamedTuple):
   and every pixel is inside exactly one of them. A row may lie outside the
   image: its noise is arbitrary, its parameters are meaningless, and its pixel
   is ignored. In wavefronts before the first column all rows do.
-
-  Attributes:
-    column: int32 scalar, number of the wavefront; negative before the first.
-    pixel: int32 `[rows]`, raster index of each row's pixel; `height * width`
-      where that is outside.
-    inside: bool `[rows]`, whether the row's pixel is in the image.
   """
 
-  column: tf.Tensor
-  pixel: tf.Tensor
-  inside: tf.Tensor
+  column: tf.Tensor  # int32 [], number of the wavefront; negative before 0.
+  pixel: tf.Tensor  # int32 [rows], raster index; height * width if outside.
+  inside: tf.Tensor  # bool [rows], whether the row's pixel is in the image.
 
 
 class Schedule:
@@ -54,7 +48,11 @@ class Schedule:
       for node in graph.ancestors(output)
       if not node.known and node is not image
     ]
-    for slope in range(1, self._slope_limit() + 1):
+    # No path reaches further to the right than all its steps together.
+    rights: dict[graph.Node, int] = {}
+    for node, _, (_, dj) in self.edges():
+      rights[node] = max(rights.get(node, 0), dj)
+    for slope in range(1, sum(rights.values()) + 3):
       self.slope, self.delays = slope, self._delays(slope)
       if self.delays.get(output, 0) <= 0:
         return
@@ -68,13 +66,6 @@ class Schedule:
           yield node, source, offset
     if not self.output.known:
       yield self.image, self.output, (0, 0)
-
-  def _slope_limit(self):
-    # No path reaches further to the right than all its steps together.
-    rights: dict[graph.Node, int] = {}
-    for node, _, (_, dj) in self.edges():
-      rights[node] = max(rights.get(node, 0), dj)
-    return 2 + sum(rights.values())
 
   def _delays(self, slope):
     delays = {self.image: 0}
@@ -172,7 +163,6 @@ class Layout:
         self.lengths[source] = max(self.lengths.get(source, 1), lag)
 
   def front(self, step):
-    """The image's `Front` at a step."""
     # Before the first column all is outside the image.
     before = [(-self.start, 0), (0, 0)]
     outside = self._height * self._width
@@ -273,7 +263,8 @@ class Plan:
     self.products = {
       node: Product(node)
       for node in [*schedule.nodes, *known]
-      if isinstance(node, graph.Convolution) and _is_in_loop(node)
+      if isinstance(node, graph.Convolution)
+      and (not node.known or _has_small_inputs(node))
     }
     read = {
       source
@@ -325,9 +316,8 @@ def _is_small(source, node, offsets):
   return list(offsets) == [(0, 0)] and source.channels < node.channels
 
 
-def _is_in_loop(node):
-  """Whether a convolution is computed step by step, even if it is known."""
-  return not node.known or all(
+def _has_small_inputs(node):
+  return all(
     _is_small(source, node, node.offsets(k).values())
     for k, source in enumerate(node.inputs)
   )

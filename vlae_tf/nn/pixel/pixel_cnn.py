@@ -2,16 +2,15 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix A)
-[2]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759
-[3]: Aaron van den Oord et al. Conditional Image Generation with PixelCNN
-     Decoders. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.05328
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendix A).
+[2]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759.
+[3]: van den Oord et al. Conditional Image Generation with PixelCNN Decoders.
+     NIPS 2016, arXiv:1606.05328.
 """
+
+import functools
 
 import keras
 
@@ -19,27 +18,22 @@ from vlae_tf.nn import fixed_point, weight_norm
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 
 @serialization.register
 class PixelCNN(causal_network.CausalNetwork):
   """Masked 3x3 convolutions with 1x1 residual blocks between them [1], [2].
 
-  Six layers see 69 pixels. To the right of the pixel there is a blind spot
-  above that no number of layers sees.
+  Six masked convolutions (`depth`, at least 2) see 69 pixels; there is a blind
+  spot above and to the right of the pixel that no number of them sees. With
+  `tied`, those after the first share their weights.
 
   >>> import vlae_tf
   >>> network = PixelCNN(outputs=1, units=4)
   >>> network.build((None, None, None, 1), (None, None, None, 3))
   >>> vlae_tf.receptive_field(network).num_pixels
   69
-
-  Args:
-    outputs: Number of parameters of a pixel.
-    units: Number of channels.
-    depth: Number of masked convolutions, at least 2.
-    tied: Whether the masked convolutions after the first share their weights.
   """
 
   def __init__(
@@ -95,14 +89,8 @@ class GatedPixelCNN(causal_network.CausalNetwork):
   an `n` x `n` vertical filter the upper `(n + 1) / 2` rows are there, of a
   `1 x n` horizontal filter the left `(n + 1) / 2` columns. Every gate is
   conditioned on the features of its pixel and, by a bias, on their mean over
-  the image.
-
-  Args:
-    outputs: Number of parameters of a pixel.
-    units: Number of channels of each stack.
-    depth: Number of gated layers, at least 1.
-    vertical_filter: Height and width of vertical filters, odd, at least 3.
-    horizontal_filter: Width of horizontal filters, odd, at least 3.
+  the image. Filter sizes are odd and at least 3; `depth`, at least 1, is the
+  number of gated layers, each with `units` channels in either stack.
   """
 
   def __init__(
@@ -115,24 +103,18 @@ class GatedPixelCNN(causal_network.CausalNetwork):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    for name, size in [
-      ('vertical_filter', vertical_filter),
-      ('horizontal_filter', horizontal_filter),
-    ]:
-      if size < 3 or size % 2 == 0:
-        raise ValueError(f'`{name}` must be odd and at least 3, got {size}.')
+    sizes = dict(
+      vertical_filter=vertical_filter, horizontal_filter=horizontal_filter
+    )
+    for name, size in sizes.items():
+      fits = size >= 3 and size % 2 == 1
+      fields.check(name, size, fits, 'odd and at least 3')
     checks.integer('depth', depth, 1)
     policy = dict(dtype=self.dtype_policy)
     reach = vertical_filter // 2, horizontal_filter // 2
+    layer = functools.partial(_GatedLayer, units, *reach, **policy)
     self._layers_ = [
-      _GatedLayer(
-        units,
-        *reach,
-        is_first=i == 0,
-        is_last=i == depth - 1,
-        name=f'layer_{i}',
-        **policy,
-      )
+      layer(is_first=i == 0, is_last=i == depth - 1, name=f'layer_{i}')
       for i in range(depth)
     ]
     self._hidden = conv.Pointwise(units, name='hidden', **policy)

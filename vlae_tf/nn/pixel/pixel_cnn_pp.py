@@ -2,15 +2,12 @@
 
 #### References
 
-[1]: Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma. PixelCNN++:
-     Improving the PixelCNN with Discretized Logistic Mixture Likelihood and
-     Other Modifications. In _International Conference on Learning
-     Representations_, 2017. https://arxiv.org/abs/1701.05517
-[2]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (Appendix B, section 4.3)
+[1]: Salimans et al. PixelCNN++. ICLR 2017, arXiv:1701.05517.
+[2]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (Appendix B, section 4.3).
 """
 
+import functools
 from collections.abc import Sequence
 
 import keras
@@ -30,7 +27,8 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
   and `h` layers of 2x2 filters that look up and to the left, and the layers of
   the block before at the same pixel alone: more blocks do not see further. The
   window is `h + v + 1` wide and `v + 1` high: 5x3 takes 2 and 2 layers, 4x2,
-  one column further to the left, takes 1 and 2, the numbers of [2].
+  one column further to the left, takes 1 and 2, the numbers of [2]. Other
+  windows `(width, height)` have a width of `2 height - 1` or `2 height`.
 
   >>> import vlae_tf
   >>> network = PixelCNNPlusPlus(outputs=10, window=(4, 2), units=4, depth=2)
@@ -38,12 +36,6 @@ class PixelCNNPlusPlus(causal_network.CausalNetwork):
   >>> field = vlae_tf.receptive_field(network)
   >>> field.num_pixels, field.width, field.height  # 4 x 2 above, 2 to the left.
   (10, 4, 3)
-
-  Args:
-    outputs: Number of parameters of a pixel.
-    window: `(width, height)` in pixels, the width 2 height - 1 or 2 height.
-    units: Number of channels of each layer.
-    depth: Number of blocks, at least 1.
   """
 
   def __init__(
@@ -98,12 +90,8 @@ class GreyPixelCNNPlusPlus(PixelCNNPlusPlus):
 
 def check_window(window: Sequence[int]) -> None:
   """Checks that some numbers of layers see exactly a window."""
-  window = tuple(window)
-  if (
-    len(window) != 2
-    or window[1] < 2
-    or window[0] not in (2 * window[1] - 1, 2 * window[1])
-  ):
+  fits = len(window) == 2 and window[1] >= 2
+  if not fits or 2 * window[1] - window[0] not in (0, 1):
     raise ValueError(
       '`window` must be 2 height - 1 or 2 height wide and at least 2 high, '
       f'such as 4x2, 5x3 or 7x4, got {"x".join(map(str, window))}.'
@@ -115,13 +103,12 @@ class _Block(keras.layers.Layer):
 
   def __init__(self, units, vertical, horizontal, **kwargs):
     super().__init__(**kwargs)
+    layer = functools.partial(_GatedLayer, units, dtype=self.dtype_policy)
     self._vertical = [
-      _GatedLayer(units, True, name=f'vertical_{k}', dtype=self.dtype_policy)
-      for k in range(vertical)
+      layer(True, name=f'vertical_{k}') for k in range(vertical)
     ]
     self._horizontal = [
-      _GatedLayer(units, False, name=f'horizontal_{k}', dtype=self.dtype_policy)
-      for k in range(horizontal)
+      layer(False, name=f'horizontal_{k}') for k in range(horizontal)
     ]
 
   @causal_network.described_in_scope
@@ -139,8 +126,7 @@ class _Block(keras.layers.Layer):
   def _stack(self, layers, image, features, before, sideways=None):
     nodes, node = [], image
     for k, layer in enumerate(layers):
-      others = [stack[k] for stack in (before, sideways) if stack]
-      seen = [other for other in others if other is not None]
+      seen = [stack[k] for stack in (before, sideways) if stack and stack[k]]
       node = layer.describe(node, seen, features, first=k == 0)
       nodes.append(node)
     return nodes
@@ -158,9 +144,17 @@ class _GatedLayer(keras.layers.Layer):
   @causal_network.described_in_scope
   def describe(self, x, seen, features, first):
     """The layer as a node."""
-    self._spatial = self._convolution(x.channels, first)
-    h = graph.Convolution(self._spatial, x if first else graph.elu(x))
+    size, origin, mask = (2, 3 if self._is_vertical else 2), (-1, -1), None
+    if first and self._is_vertical:
+      origin = (-2, -1)
+    elif first:
+      mask = np.ones([*size, x.channels, 1], 'float32')
+      mask[-1, -1] = 0.0
     policy = dict(dtype=self.dtype_policy)
+    self._spatial = conv.CausalConv2D(
+      self._units, size, origin, mask=mask, name='spatial', **policy
+    )
+    h = graph.Convolution(self._spatial, x if first else graph.elu(x))
     self._links = [
       conv.Pointwise(self._units, name=f'link_{k}', **policy)
       for k in range(len(seen))
@@ -175,13 +169,3 @@ class _GatedLayer(keras.layers.Layer):
     gated = graph.linear_gate(gates)
     # The sum stands for the residual where the image itself can be none.
     return (h if first else x) + gated
-
-  def _convolution(self, inputs, first):
-    size, origin, mask = (2, 3 if self._is_vertical else 2), (-1, -1), None
-    if first and self._is_vertical:
-      origin = (-2, -1)
-    elif first:
-      mask = np.ones([*size, inputs, 1], 'float32')
-      mask[-1, -1] = 0.0
-    policy = dict(name='spatial', dtype=self.dtype_policy)
-    return conv.CausalConv2D(self._units, size, origin, mask=mask, **policy)

@@ -2,15 +2,12 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 3.2, Appendix B)
-[2]: Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu. Pixel Recurrent
-     Neural Networks. In _International Conference on Machine Learning_, 2016.
-     https://arxiv.org/abs/1601.06759
-[3]: Diederik P. Kingma et al. Improved Variational Inference with Inverse
-     Autoregressive Flow. In _Neural Information Processing Systems_, 2016.
-     https://arxiv.org/abs/1606.04934
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (section 3.2, Appendix B).
+[2]: van den Oord et al. Pixel Recurrent Neural Networks. ICML 2016,
+     arXiv:1601.06759.
+[3]: Kingma et al. Improving Variational Inference with Inverse Autoregressive
+     Flow. NIPS 2016, arXiv:1606.04934.
 """
 
 import dataclasses
@@ -23,7 +20,7 @@ from vlae_tf.nn import fixed_point
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 
 @serialization.register
@@ -32,7 +29,9 @@ class ShiftCNN(causal_network.CausalNetwork):
 
   Masked 3x3 convolutions, the first of type A and the others of type B [2],
   from `[batch, height, width, channels]` to the same shape ([1], Appendix B),
-  in raster order. The channels of a position are shifted together.
+  in raster order. The channels of a position are shifted together. `hidden` are
+  the channels of the hidden layers; the outputs are scaled by a small constant,
+  so that a flow made of them starts near the identity.
 
   >>> network = ShiftCNN(hidden=(8, 8))
   >>> network.build_for((2, 2, 3))
@@ -43,11 +42,6 @@ class ShiftCNN(causal_network.CausalNetwork):
   >>> again = network.unroll_shift(noise, tf.add)
   >>> bool(tf.reduce_all(tf.abs(again - z) < 1e-5))
   True
-
-  Args:
-    hidden: Channels of the hidden layers, each at least 1.
-    output_scale: Constant factor on the outputs, small so that a flow made
-      of them starts near the identity.
   """
 
   def __init__(
@@ -62,15 +56,10 @@ class ShiftCNN(causal_network.CausalNetwork):
     self._layers_: list[conv.MaskedConv2D] = []
 
   def build_for(self, event_shape: Sequence[int]) -> None:
-    """Creates the variables, for latents `(height, width, channels)`.
-
-    A shape that is not of three axes raises `ValueError`.
-    """
-    if len(event_shape) != 3:
-      raise ValueError(
-        '`event_shape` must be a height, a width and a number of channels, got '
-        f'{tuple(event_shape)}.'
-      )
+    """Creates the variables, for latents `(height, width, channels)`."""
+    shape = tuple(event_shape)
+    needs = 'a height, a width and a number of channels'
+    fields.check('event_shape', shape, len(shape) == 3, needs)
     self.build((None, *event_shape), (None, *event_shape[:-1], 0))
 
   def describe(self, image, features):
@@ -89,10 +78,7 @@ class ShiftCNN(causal_network.CausalNetwork):
     return self._layers_[-1]
 
   def shift(self, z: tf.Tensor) -> tf.Tensor:
-    """The shifts of latents, both `[batch, height, width, channels]`.
-
-    A wrong shape, or a network without weights yet, raises `ValueError`.
-    """
+    """The shifts of latents, both `[batch, height, width, channels]`."""
     checks.shaped('z', z, (None, None, None, self.image_maps))
     h = z
     for k, layer in enumerate(self._layers_):
@@ -110,13 +96,11 @@ class ShiftCNN(causal_network.CausalNetwork):
     Returns the `z` for which `z = update(noise, self.shift(z))`, both `[batch,
     height, width, channels]`, height and width static. `update` is
     element-wise; a function is compiled for each: pass one that equals the last
-    call's. Compiled by XLA (`jit_compile`), it has no gradient. A wrong shape,
-    or a network without weights yet, raises `ValueError`.
+    call's. Compiled by XLA (`jit_compile`), it has no gradient.
     """
     checks.shaped('noise', noise, (None, None, None, self.image_maps))
     settle = _Settle(self, update)
-    features = noise[..., :0]
-    return self.unroll(features, noise, settle, (), jit_compile)[0]
+    return self.unroll(noise[..., :0], noise, settle, (), jit_compile)[0]
 
   def settle(self, noise, params, update):
     """Latents of some positions, from the network's outputs there."""

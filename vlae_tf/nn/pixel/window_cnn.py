@@ -2,9 +2,8 @@
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
+[1]: Chen et al. Variational Lossy Autoencoder. ICLR 2017, arXiv:1611.02731
+     (sections 2.2 and 4.3).
 """
 
 import functools
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from vlae_tf.nn.causal import convolution as conv
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import checks, serialization
+from vlae_tf.utils import checks, fields, serialization
 
 
 @serialization.register
@@ -24,13 +23,7 @@ class PointwiseCNN(causal_network.CausalNetwork):
   The first layer is a sum of convolutions: one of the features, if they have
   channels, and those of the image that a sub-class adds. Without these, this is
   a factorised decoder: the pixels are independent given the latents, as in a
-  plain VAE.
-
-  Args:
-    outputs: Number of parameters of a pixel.
-    units: Number of channels.
-    depth: Number of residual blocks.
-    tied: Whether the residual blocks share their weights.
+  plain VAE. The `depth` residual blocks share their weights if they are `tied`.
   """
 
   def __init__(
@@ -81,25 +74,21 @@ class _BlockWindow(PointwiseCNN):
   def __init__(self, outputs, window, factor, units, depth, tied, **kwargs):
     super().__init__(outputs, units, depth, tied, **kwargs)
     self._window, self._factor = tuple(window), factor
-    if len(self._window) != 2 or min(self._window) < 1:
-      raise ValueError(
-        '`window` must be a width and a height of at least 1, got '
-        f'{self._window}.'
-      )
+    fits = len(self._window) == 2 and min(self._window) >= 1
+    needs = 'a width and a height of at least 1'
+    fields.check('window', self._window, fits, needs)
     width, height = self._window
     left = width // 2
-    policy = dict(dilation=factor, dtype=self.dtype_policy)
+    convolution = functools.partial(
+      conv.CausalConv2D, units, dilation=factor, dtype=self.dtype_policy
+    )
     # Offsets of a block are those of its last pixel.
     origin = -1 - factor * (height - 1), factor - 1 - width * factor // 2
-    self._above = conv.CausalConv2D(
-      units, (height, width), origin, name='above', **policy
-    )
+    self._above = convolution((height, width), origin, name='above')
     self._left = None
     if left:
       origin = 0, -1 - factor * (left - 1)
-      self._left = conv.CausalConv2D(
-        units, (1, left), origin, name='left', **policy
-      )
+      self._left = convolution((1, left), origin, name='left')
 
   def build(self, image_shape, features_shape):
     height, width = image_shape[1:3]
@@ -131,7 +120,7 @@ class WindowCNN(_BlockWindow):
 
   For pixel `(i, j)`: of the `height` rows above, columns `j - ceil((width - 1)
   / 2)` to `j + floor((width - 1) / 2)`, and in its row the `ceil((width - 1) /
-  2)` pixels before it.
+  2)` pixels before it. Other arguments: see `PointwiseCNN`.
 
   >>> import vlae_tf
   >>> network = WindowCNN(outputs=1, window=(5, 2), units=4, depth=2)
@@ -139,9 +128,6 @@ class WindowCNN(_BlockWindow):
   >>> field = vlae_tf.receptive_field(network)
   >>> field.num_pixels, field.width  # 5 x 2 above, 2 to the left.
   (12, 5)
-
-  Args:
-    window: `(width, height)` in pixels, at least 1. Others: see `PointwiseCNN`.
   """
 
   def __init__(
@@ -160,15 +146,12 @@ class WindowCNN(_BlockWindow):
 class DownsampledWindowCNN(_BlockWindow):
   """Sees the means of `factor` x `factor` blocks before a pixel [1].
 
-  The blocks are placed relative to the pixel: `width` x `height` of them above
-  its row, centred on its column, and `ceil((width - 1) / 2)` to its left, their
-  lowest row its own. All of their pixels are before it. A block that reaches
-  beyond the image counts zeros there; one that ends beyond its right edge is
-  zero. Finer detail has to come through the latents.
-
-  Args:
-    window: `(width, height)` in blocks, at least 1. Others: see `PointwiseCNN`.
-    factor: Height and width of a block, in pixels, at least 2.
+  The blocks are placed relative to the pixel: `width` x `height` of them (the
+  `window`) above its row, centred on its column, and `ceil((width - 1) / 2)` to
+  its left, their lowest row its own. All of their pixels are before it. A block
+  that reaches beyond the image counts zeros there; one that ends beyond its
+  right edge is zero. Finer detail has to come through the latents. `factor` is
+  at least 2; other arguments: see `PointwiseCNN`.
   """
 
   def __init__(
