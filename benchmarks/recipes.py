@@ -34,7 +34,9 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this program."""
   flags.DEFINE_string('workdir', None, 'Directory of a run.', required=True)
-  flags.DEFINE_string('remark', None, 'Conclusion of the experiment.', required=True)
+  flags.DEFINE_string(
+    'remark', None, 'Conclusion of the experiment.', required=True
+  )
 
 
 def entry(name, config, lines, remark):

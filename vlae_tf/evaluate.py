@@ -21,9 +21,7 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this command."""
   command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('checkpoint', 'data_dir', 'quiet')
   command_line.define_seed('Seed of the importance samples.')
   flags.DEFINE_enum(
     'strategy',
@@ -34,13 +32,19 @@ def define_flags():
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
   )
-  command_line.define_num_samples(
+  flags.DEFINE_integer(
+    'num_samples',
     128,
     'Importance samples per image: more samples tighten the bound on the '
     'likelihood and take longer.',
+    lower_bound=1,
+    upper_bound=1_000_000,
   )
-  command_line.define_max_images(
-    'Number of images, the first of the split; all by default.'
+  flags.DEFINE_integer(
+    'max_images',
+    None,
+    'Number of images, the first of the split; all by default.',
+    lower_bound=1,
   )
   flags.DEFINE_bool(
     'spread',

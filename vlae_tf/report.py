@@ -29,11 +29,8 @@ def define_flags():
     'Run directory; may be repeated.',
     required=True,
   )
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
+  command_line.define('checkpoint', 'data_dir', 'overwrite', 'quiet')
   command_line.define_seed('Random seed.')
-  command_line.define_overwrite()
-  command_line.define_quiet()
   flags.DEFINE_integer(
     'max_images',
     1000,

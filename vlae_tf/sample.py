@@ -43,7 +43,7 @@ def define_flags():
   """Defines the flags of this command."""
   command_line.define_model()
   flags.DEFINE_alias('preset', 'pretrained')
-  command_line.define_data_dir()
+  command_line.define('data_dir')
   command_line.define_seed('Seed of all random numbers.')
   flags.DEFINE_enum(
     'mode',

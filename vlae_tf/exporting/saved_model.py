@@ -21,7 +21,7 @@ from vlae_tf.formats import description
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import files, random
+from vlae_tf.utils import fields, files, random
 
 _FACTS = 'assets.extra/signatures.json'  # Servers ignore this folder.
 _README = 'README.md'
@@ -270,11 +270,8 @@ def write(
   names: Sequence[str] = tuple(SIGNATURES),
 ) -> None:
   """Writes a model with its signatures, atomically."""
-  unknown = [name for name in names if name not in SIGNATURES]
-  if unknown or not names:
-    raise ValueError(
-      f'`names` must be some of {", ".join(SIGNATURES)}, got {names!r}.'
-    )
+  fits = bool(names) and SIGNATURES.keys() >= set(names)
+  fields.check('names', names, fits, f'some of {", ".join(SIGNATURES)}')
   chosen = {name: SIGNATURES[name] for name in names}
   with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
@@ -282,7 +279,7 @@ def write(
     module.weights = variables
     functions['serving_default'] = functions[names[0]]
     tf.saved_model.save(module, str(folder), signatures=functions)
-    fields = {
+    facts = {
       'vlae_tf': description.package_version(),
       'tensorflow': tf.__version__,
       'image_shape': list(model.image_shape),
@@ -290,14 +287,26 @@ def write(
       'signatures': _documented(model, chosen),
     }
     (folder / _FACTS).parent.mkdir()
-    text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
+    text = json.dumps(facts, indent=2, allow_nan=False) + '\n'
     (folder / _FACTS).write_text(text, 'utf-8')
-    (folder / _README).write_text(_readme(fields), 'utf-8')
+    (folder / _README).write_text(_readme(facts), 'utf-8')
 
 
 def _traced(model, chosen):
   """Concrete functions by signature, and the variables that they read."""
-  layers = _frozen_layers(model)
+  # Layers that XLA compiles pixel by pixel compute their kernels there, so that
+  # the numbers are those of Python to the bit.
+  compiled = {
+    id(inner)
+    for layer in model._flatten_layers()
+    if isinstance(layer, causal_network.CausalNetwork)
+    for inner in weight_norm.layers_of(layer)
+  }
+  layers = [
+    layer
+    for layer in weight_norm.layers_of(model)
+    if layer.built and id(layer) not in compiled
+  ]
   # Computed once, not at every call; masks would be in the graph many times.
   kernels = [tf.Variable(layer.kernel, trainable=False) for layer in layers]
   with weight_norm.given_kernels(layers, kernels):
@@ -308,23 +317,6 @@ def _traced(model, chosen):
   variables = [*kernels, *(variable.value for variable in model.variables)]
   read = {id(x) for f in functions.values() for x in f.captured_inputs}
   return functions, [v for v in variables if id(v.handle) in read]
-
-
-def _frozen_layers(model):
-  """Layers with weight norm that are exported as plain kernels."""
-  # Layers that XLA compiles pixel by pixel compute their kernels there, so that
-  # the numbers are those of Python to the bit.
-  compiled = {
-    id(inner)
-    for layer in model._flatten_layers()
-    if isinstance(layer, causal_network.CausalNetwork)
-    for inner in weight_norm.layers_of(layer)
-  }
-  return [
-    layer
-    for layer in weight_norm.layers_of(model)
-    if layer.built and id(layer) not in compiled
-  ]
 
 
 def _documented(model, chosen):
@@ -374,14 +366,11 @@ def _readme(fields):
   for name, signature in fields['signatures'].items():
     lines += [f'## {name}', '', f'{signature["text"]}.', '']
     lines += ['| | name | type | shape | |', '|---|---|---|---|---|']
-    for side in ('inputs', 'outputs'):
-      rows = signature[side].items()
-      lines += [_row(side[:-3], key, field) for key, field in rows]
+    for side in ('input', 'output'):
+      for key, field in signature[f'{side}s'].items():
+        axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
+        text = field['text'].replace('|', '\\|')
+        cells = f'{side} | `{key}` | {field["dtype"]} | `[{axes}]`'
+        lines.append(f'| {cells} | {text} |')
     lines.append('')
   return '\n'.join(lines)
-
-
-def _row(side, key, field):
-  axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
-  text = field['text'].replace('|', '\\|')
-  return f'| {side} | `{key}` | {field["dtype"]} | `[{axes}]` | {text} |'

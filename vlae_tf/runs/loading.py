@@ -18,7 +18,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, records
 from vlae_tf.runs import pretrained as pretrained_lib
-from vlae_tf.utils import checks, console, serialization
+from vlae_tf.utils import checks, console, fields, serialization
 
 _SPLITS = ('test', 'validation', 'train')
 
@@ -158,24 +158,30 @@ def restore(
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
-  if not isinstance(workdir, str | os.PathLike):
-    raise ValueError(f'`workdir` must be a path, got {workdir!r}.')
+  is_path = isinstance(workdir, str | os.PathLike)
+  fields.check('workdir', workdir, is_path, 'a path')
   config = records.read_config(workdir)
   facts = records.read_facts(workdir)
   if which is None:
     which = 'best' if config.early_stopping_patience else 'last'
-  if which not in checkpoints.FOLDERS:
-    raise ValueError(
-      f'`checkpoint` must be one of {tuple(checkpoints.FOLDERS)}, got '
-      f'{which!r}.'
-    )
+  known = tuple(checkpoints.FOLDERS)
+  fields.check('checkpoint', which, which in known, f'one of {known}')
   model = build(config, facts.image_shape)
   step = checkpoints.Checkpoints(
     pathlib.Path(workdir) / checkpoints.FOLDERS[which],
     {'averages': model.variables},
   ).restore()
   if step is None:
-    raise ValueError(_without_checkpoint(pathlib.Path(workdir), which))
+    last = pathlib.Path(workdir) / checkpoints.LAST
+    if which == 'best' and any(last.glob('*.index')):
+      raise ValueError(
+        f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
+        'best/, which validation fills, on images that are not trained on.'
+      )
+    raise ValueError(
+      f'`workdir` {workdir} must hold a checkpoint, found none in '
+      f'{checkpoints.FOLDERS[which]}/. Train longer.'
+    )
   return Run(
     config,
     model,
@@ -185,18 +191,6 @@ def restore(
     facts.sha256,
     which,
     workdir,
-  )
-
-
-def _without_checkpoint(workdir, which):
-  if which == 'best' and any((workdir / checkpoints.LAST).glob('*.index')):
-    return (
-      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
-      'best/, which validation fills, on images that are not trained on.'
-    )
-  return (
-    f'`workdir` {workdir} must hold a checkpoint, found none in '
-    f'{checkpoints.FOLDERS[which]}/. Train longer.'
   )
 
 
@@ -367,13 +361,8 @@ def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
   """The first images of each split, with their labels."""
   first(data.train, most, 'the training images')
   labels = data.labels and {s: y[:most] for s, y in data.labels.items()}
-  return dataclasses.replace(
-    data,
-    train=data.train[:most],
-    validation=data.validation[:most],
-    test=data.test[:most],
-    labels=labels,
-  )
+  parts: Any = {s: data.split(s)[:most] for s in image_data.SPLITS}
+  return dataclasses.replace(data, labels=labels, **parts)
 
 
 def check_same(

@@ -94,8 +94,10 @@ class Workdir:
       return
     self._check()
     is_new = not (self._path / records.CONFIG).exists()
+    has_facts = not is_new and (self._path / records.FACTS).exists()
+    there = records.read_facts(self._path) if has_facts else None
     # The data may have moved since, or the file be lost.
-    if is_new or self._has_outdated_facts():
+    if there is None or self._facts.data_dir not in (None, there.data_dir):
       records.write_facts(self._path, self._facts)
     if is_new:
       records.write_config(self._path, self._config)
@@ -153,12 +155,6 @@ class Workdir:
           f'`workdir` {self._path} was trained on other images: their {name} '
           f'was {old}, now it is {new}.'
         )
-
-  def _has_outdated_facts(self):
-    if not (self._path / records.FACTS).exists():
-      return True
-    there = records.read_facts(self._path).data_dir
-    return self._facts.data_dir not in (None, there)
 
   def _set_aside(self):
     """Renames what an earlier start left that no checkpoint belongs to."""

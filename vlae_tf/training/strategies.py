@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from vlae_tf.utils import console, devices
+from vlae_tf.utils import console, devices, fields
 
 # More parts make a bigger graph, and smaller operations.
 _MOST_PARTS = 4
@@ -24,10 +24,8 @@ def create(
   name: str = 'auto', batch_size: int | None = None
 ) -> tf.distribute.Strategy:
   """A strategy by name."""
-  if name not in STRATEGIES:
-    raise ValueError(
-      f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
-    )
+  known = tuple(STRATEGIES)
+  fields.check('strategy', name, name in known, f'one of {known}')
   devices.configure()  # Listing logical devices initialises them.
   return STRATEGIES[name](batch_size)
 
@@ -57,12 +55,10 @@ def parts_of(batch_size: int, num_cores: int) -> int:
 
 def set_threads(parts: int, num_cores: int) -> None:
   """Gives each part its share of the cores, before TensorFlow starts."""
-  if parts == 1:
-    return
-  tf.config.threading.set_inter_op_parallelism_threads(parts)
-  tf.config.threading.set_intra_op_parallelism_threads(
-    max(1, num_cores // parts)
-  )
+  if parts > 1:
+    each = max(1, num_cores // parts)
+    tf.config.threading.set_inter_op_parallelism_threads(parts)
+    tf.config.threading.set_intra_op_parallelism_threads(each)
 
 
 def _largest_divisor(num, most):
@@ -96,20 +92,7 @@ def _mirrored(batch_size):
 
 def _multi_worker(batch_size):
   del batch_size
-  _check_tf_config()
-  return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-STRATEGIES = {
-  'auto': _auto,
-  'one_device': lambda batch_size: tf.distribute.get_strategy(),
-  'mirrored': _mirrored,
-  'multi_worker': _multi_worker,
-}
-
-
-def _check_tf_config():
-  """Checks a variable on which TensorFlow would fail much later."""
+  # TensorFlow would fail on a bad variable much later.
   text = os.environ.get('TF_CONFIG', '')
   try:
     config = json.loads(text)
@@ -120,6 +103,15 @@ def _check_tf_config():
       '`TF_CONFIG` must be JSON with `cluster` and with a `task` in it for '
       f'--strategy=multi_worker, got {text!r}.'
     ) from error
+  return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+STRATEGIES = {
+  'auto': _auto,
+  'one_device': lambda batch_size: tf.distribute.get_strategy(),
+  'mirrored': _mirrored,
+  'multi_worker': _multi_worker,
+}
 
 
 class Workers:

@@ -58,10 +58,8 @@ class Limits:
     for each in dataclasses.fields(self):
       value, bound = getattr(self, each.name), each.metadata['lower']
       # Written so that NaN, which fails every comparison, is caught as well.
-      if value is not None and not bound <= value < math.inf:
-        raise ValueError(
-          f'`{each.name}` must be at least {bound} and finite, got {value!r}.'
-        )
+      fits = value is None or bound <= value < math.inf
+      fields.check(each.name, value, fits, f'at least {bound} and finite')
 
 
 class Trainer:
@@ -100,8 +98,7 @@ class Trainer:
       strategy: By default `strategies.create()`.
       limits: When to stop, save and report.
       execution: How a step is computed.
-      build: Builds the model, by default that of the config. Called twice, for
-        the weights and for their averages.
+      build: Called twice, for the weights and for their averages.
       start_from: Trained model to start from, see `loading.load_start`; by
         default fresh weights. A resumed run ignores it.
 
@@ -226,16 +223,14 @@ class Trainer:
   def run(self, callbacks: Iterable[keras.callbacks.Callback] = ()) -> str:
     """Trains until the end of the run or one of its limits.
 
-    Args:
-      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` is called
-        every `steps_per_call` steps with the training metrics, `on_epoch_end`
-        after every validation with its metrics; both get the step. `params`
-        hold the first step, `initial`, the last, `steps`, and the name of the
-        validation curve, `validation`.
+    Returns the reason for the end: 'finished', 'max_steps', 'max_minutes',
+    'early stopping' or the name of a signal.
 
-    Returns:
-      The reason for the end: 'finished', 'max_steps', 'max_minutes', 'early
-      stopping' or the name of a signal.
+    Args:
+      callbacks: `on_train_batch_end` is called every `steps_per_call` steps
+        with the training metrics, `on_epoch_end` after every validation with
+        its metrics; both get the step. `params` hold the first step, `initial`,
+        the last, `steps`, and the name of the validation curve, `validation`.
 
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
@@ -243,12 +238,9 @@ class Trainer:
     """
     listeners = keras.callbacks.CallbackList(list(callbacks), model=self.model)
     trained_on = '_trained_on' if self.config.trains_on_validation else ''
+    curve = f'validation{trained_on}'
     listeners.set_params(
-      dict(
-        initial=self.step,
-        steps=self.last_step,
-        validation=f'validation{trained_on}',
-      )
+      dict(initial=self.step, steps=self.last_step, validation=curve)
     )
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
@@ -298,12 +290,8 @@ class Trainer:
   def _next_stop(self, step, validation_period):
     """The next step at which metrics are reported or something is due."""
     limits = self.limits
-    periods = [
-      limits.steps_per_call,
-      limits.checkpoint_every_steps,
-      validation_period,
-    ]
-    stops = [(step // p + 1) * p for p in periods if p]
+    periods = (limits.steps_per_call, limits.checkpoint_every_steps)
+    stops = [(step // p + 1) * p for p in (*periods, validation_period) if p]
     return min(*stops, self.last_step)
 
   def _local_batches(self, replicas, num_replicas):

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, fields
 
 # A number for each stream, so that no two uses of one user seed share bits.
 STREAMS = {
@@ -53,10 +53,7 @@ def stream_seed(
   >>> stream_seed(7, 'sample', 1).numpy().tolist()
   [7039616, 1]
   """
-  if stream not in STREAMS:
-    raise ValueError(
-      f'`stream` must be one of {tuple(STREAMS)}, got {stream!r}.'
-    )
+  fields.check('stream', stream, stream in STREAMS, f'one of {tuple(STREAMS)}')
   if tf.is_tensor(seed):  # Its maker has checked the bounds.
     seed = tf.cast(seed, tf.int64)
   else:

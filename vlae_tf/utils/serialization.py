@@ -37,7 +37,13 @@ def register(cls: _Class) -> _Class:
   keeps it. A subclass has to be registered as well: until then its `get_config`
   raises `NotImplementedError`, as its arguments are not recorded.
   """
-  _check_name(cls)
+  other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
+  # A module that is loaded again registers the same class again.
+  if other is not None and _home(other) != _home(cls):
+    raise ValueError(
+      f'`cls` must have a unique name to be registered: {cls.__name__} is '
+      f'{_home(other)} already, got {_home(cls)}.'
+    )
   _record_arguments(cls)
   given: Any = cls
   if 'get_config' not in vars(cls):
@@ -55,16 +61,6 @@ class _Arguments:
 
   def __init__(self, values):
     self.values = values
-
-
-def _check_name(cls):
-  other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
-  # A module that is loaded again registers the same class again.
-  if other is not None and _home(other) != _home(cls):
-    raise ValueError(
-      f'`cls` must have a unique name to be registered: {cls.__name__} is '
-      f'{_home(other)} already, got {_home(cls)}.'
-    )
 
 
 def _home(cls):
@@ -123,17 +119,13 @@ def _get_config(self) -> dict[str, Any]:
       'it arguments that have names, or write `get_config` and `from_config`.'
     )
   config = {name: _encode(value) for name, value in record.values.items()}
-  return config | _layer_config(self)
-
-
-def _layer_config(layer):
-  """Settings of a layer that may have changed since: name, trainable, dtype."""
-  if not isinstance(layer, keras.layers.Layer):
-    return {}
-  parameters = _signature(type(layer)).parameters
-  takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-  config = keras.layers.Layer.get_config(layer)
-  return {k: v for k, v in config.items() if takes_any or k in parameters}
+  if isinstance(self, keras.layers.Layer):
+    # Name, trainable and dtype may have changed since.
+    now = keras.layers.Layer.get_config(self)
+    parameters = _signature(type(self)).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    config |= {k: v for k, v in now.items() if takes_any or k in parameters}
+  return config
 
 
 def _from_config(cls, config: dict[str, Any]):
