@@ -56,7 +56,10 @@ def define_flags():
 def main():
   """Scores the images of a split; prints and writes the result."""
   command_line.check_workdir(FLAGS.workdir)
-  streams = _streams()  # First: it sets the threads of TensorFlow.
+  # On a CPU, batches in parallel, one for each core; TensorFlow starts later.
+  is_one_cpu = strategies.is_one_cpu(FLAGS.strategy)
+  streams = strategies.num_cores() if is_one_cpu else 1
+  strategies.set_threads(streams, streams)
   strategy = strategies.create(FLAGS.strategy)
   with strategy.scope():
     run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
@@ -96,12 +99,3 @@ def main():
   records.write_json(path, summary | settings)
   print(run.label)
   print(f'{likelihood.table(summary)}\nwrote {path}')
-
-
-def _streams():
-  """Number of batches in parallel: on a CPU one for each core."""
-  if not strategies.is_one_cpu(FLAGS.strategy):
-    return 1
-  cores = strategies.num_cores()
-  strategies.set_threads(cores, cores)
-  return cores

@@ -71,7 +71,11 @@ def define_flags():
 
 def main():
   """Trains until a limit is reached."""
-  config = _with_absolute_path(config_lib.from_flags(FLAGS))
+  config = config_lib.from_flags(FLAGS)
+  path = os.path.abspath(os.path.expanduser(config.dataset))
+  # A path that commands find from any working directory.
+  if config.dataset not in data_lib.DATASETS and os.path.exists(path):
+    config = dataclasses.replace(config, dataset=path)
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
   parts = FLAGS.parts
   if strategies.is_one_cpu(FLAGS.strategy):
@@ -106,14 +110,6 @@ def main():
   )
   print(f'{reason} at step {trainer.step}: {workdir}')
   sys.exit(trainer.exit_status)
-
-
-def _with_absolute_path(config):
-  """The config with a data set that other working directories can find."""
-  path = os.path.abspath(os.path.expanduser(config.dataset))
-  if config.dataset in data_lib.DATASETS or not os.path.exists(path):
-    return config
-  return dataclasses.replace(config, dataset=path)
 
 
 def _callbacks(trainer, data, workdir):

@@ -23,14 +23,10 @@ _ENTRY = 'images'
 
 
 class Collection(NamedTuple):
-  """Images to be compressed without loss.
+  """Images to be compressed without loss."""
 
-  `images` are `[num_images, height, width, channels]`: bool if `kind` is
-  'binary', uint8 if it is 'levels'.
-  """
-
-  images: np.ndarray
-  kind: str
+  images: np.ndarray  # `[num_images, height, width, channels]`, bool or uint8.
+  kind: str  # 'binary' or 'levels', in that order.
   name: str  # The last part of their path, or `DATASET:SPLIT`.
 
 

@@ -30,7 +30,6 @@ def load_files(path: pathlib.Path) -> ImageData:
 
 
 def _complete(given):
-  """Takes missing splits out of the training images."""
   missing = [split for split in SPLITS if split not in given]
   train = given['train']
   held_out = max(1, len(train) // 10)

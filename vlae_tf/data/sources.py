@@ -35,13 +35,10 @@ def is_embedded(name: str) -> bool:
 
 
 def image_shape(name: str) -> tuple[int, int, int]:
-  """Image shape of a data set; loads nothing.
+  """Image shape of a data set, if it is known without its images.
 
   >>> image_shape('omniglot')
   (28, 28, 1)
-
-  Raises:
-    ValueError: The shape is known from the images alone.
   """
   if name not in _IMAGE_SHAPES:
     raise ValueError(
@@ -68,11 +65,8 @@ def load(
 ) -> ImageData:
   """Loads a data set, from files under the root of all data if they exist.
 
-  Args:
-    name: One of `DATASETS`, or the path of a directory of images or of a
-      `.npz` file.
-    data_dir: Root of all data; by default that of `default_data_dir`. Ignored
-      if `name` is a path.
+  `name` is one of `DATASETS`, or the path of a directory of images or of a
+  `.npz` file. The root is by default that of `default_data_dir`.
 
   Raises:
     ValueError: If `name` is neither, or its files are missing or bad.

@@ -70,9 +70,8 @@ def from_pretrained(
       folder's `Config` (the default one, if it has none) and the image shape.
 
   Raises:
-    ValueError: There is no such folder; it is of a later version; it holds a
-      file that can run code; a file of weights is damaged or missing; or its
-      weights are those of another model.
+    ValueError: There is no such folder; it is of a later version, holds a file
+      that can run code, or its weights are damaged or of another model.
   """
   return load(name_or_directory, build)[0]
 
@@ -105,13 +104,11 @@ def from_preset(
 ) -> model_lib.VLAE:
   """An untrained model, as `train --preset=NAME` starts from.
 
+  `image_shape`, `(height, width, channels)`, is by default that of the preset's
+  data set.
+
   >>> from_preset('omniglot').image_shape
   (28, 28, 1)
-
-  Args:
-    name: Name of a preset.
-    image_shape: `(height, width, channels)`; by default that of the preset's
-      data set.
 
   Raises:
     ValueError: There is none of that name, or the shape is not known.

@@ -237,11 +237,8 @@ def write_start(
 ) -> None:
   """Writes `started_from.json`, or removes it for fresh weights.
 
-  | key | value |
-  |---|---|
-  | `name` | of the run or of the shared model |
-  | `sha256` | of its weights, see `loading.weights_sha256` |
-  | `about` | facts, see `loading.Run.about`; nested for a chain of runs |
+  `name` is that of the run or shared model, `sha256` that of its weights (see
+  `loading.weights_sha256`), `about` the facts of `loading.Run.about`.
   """
   path = pathlib.Path(workdir) / STARTED_FROM
   if start is None:

@@ -110,8 +110,6 @@ def _may_fail(method):
 
 
 class _Writer(keras.callbacks.Callback):
-  """A callback that writes to `path`."""
-
   def __init__(self, path: str | os.PathLike):
     super().__init__()
     self.path = pathlib.Path(path)
@@ -119,7 +117,6 @@ class _Writer(keras.callbacks.Callback):
 
   @property
   def curve(self) -> str:
-    """Name of the validation curve."""
     return self.params.get('validation', 'validation')
 
   def set_aside(self) -> None:

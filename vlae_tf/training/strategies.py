@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from vlae_tf.evaluation import likelihood
 from vlae_tf.utils import console, devices, fields
 
 # More parts make a bigger graph, and smaller operations.
@@ -50,7 +51,7 @@ def num_cores() -> int:
 # each operation on one core, took 0.9 of the time on two cores.
 def parts_of(batch_size: int, num_cores: int) -> int:
   """Number of equal parts of a batch to compute in parallel."""
-  return _largest_divisor(batch_size, min(num_cores, _MOST_PARTS))
+  return likelihood.largest_divisor(batch_size, min(num_cores, _MOST_PARTS))
 
 
 def set_threads(parts: int, num_cores: int) -> None:
@@ -61,17 +62,13 @@ def set_threads(parts: int, num_cores: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(each)
 
 
-def _largest_divisor(num, most):
-  return max(n for n in range(1, most + 1) if num % n == 0)
-
-
 def _auto(batch_size):
   if os.environ.get('TF_CONFIG'):
     return _multi_worker(batch_size)
   gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
   count = len(gpus)
   if gpus and batch_size is not None:
-    count = _largest_divisor(batch_size, len(gpus))
+    count = likelihood.largest_divisor(batch_size, len(gpus))
   if count < len(gpus):
     console.warn(
       f'training on {count} of {len(gpus)} GPUs: --batch_size={batch_size} '
@@ -173,7 +170,6 @@ class Workers:
 
   @tf.function(reduce_retracing=True)
   def _sum(self, x):
-    """Sum of a `Tensor` over workers."""
 
     def on_replica():
       context = tf.distribute.get_replica_context()

@@ -28,6 +28,7 @@ from vlae_tf.training import strategies
 from vlae_tf.utils import console, fields
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# The first three in nats.
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
 _COPIES = 5
@@ -93,7 +94,7 @@ class Trainer:
     Args:
       config: The experiment.
       data: Its images.
-      workdir: Directory of the run, see `workdir`.
+      workdir: Directory of the run.
       data_dir: Root of the data sets, recorded for other commands.
       strategy: By default `strategies.create()`.
       limits: When to stop, save and report.
@@ -132,14 +133,14 @@ class Trainer:
     self._best = checkpoints.Checkpoints(
       folder / checkpoints.BEST, {'averages': groups['averages']}, keep=1
     )
-    start = None
+    start = record = None
     if start_from is not None and self.is_chief and not self._last.steps:
-      start = loading.load_start(start_from, self.model, config, build)
+      start, record = loading.load_start(start_from, self.model, config, build)
     self._workdir.lock()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
-    self._workdir.claim(is_fresh, described, start and start.record)
+    self._workdir.claim(is_fresh, described, record)
     if config.batch_size > len(self._images):
       console.warn(
         f'--batch_size={config.batch_size} is more than the '
@@ -328,10 +329,7 @@ class Trainer:
     return result
 
   def validate(self) -> dict[str, float]:
-    """`val_elbo`, `val_rate`, `val_distortion` in nats; `val_active_units`.
-
-    Of the averaged weights, from one posterior sample per image.
-    """
+    """Scores the averaged weights, from one posterior sample per image."""
     images, kind = self._data.validation, self._data.kind
     estimates = self._evaluator(images, 'validation', kind=kind)
     self.code = self._probe(images, kind=kind)

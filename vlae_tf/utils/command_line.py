@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 from absl import app, flags, logging
 
-from vlae_tf.utils import console, devices, presets, random, registry
+from vlae_tf.utils import console, devices, fields, presets, random, registry
 
 _SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
 _HELP = ('help', 'helpshort', 'h', '?')
@@ -186,7 +186,12 @@ def _parse(argv, doc):
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
     for flag in _own_flags():
-      _check_value(flag)
+      # absl lets these pass.
+      if flag.present and flag.value == '':
+        raise ValueError(f'`{flag.name}` must not be empty.')
+      if flag.present and isinstance(flag.value, float):
+        is_finite = math.isfinite(flag.value)
+        fields.check(flag.name, flag.value, is_finite, 'a finite number')
   except (flags.Error, ValueError) as error:
     _fail(f'{_reworded(error)} (--help lists the flags)')
   return argv[:1]
@@ -226,18 +231,6 @@ def _help_lines():
 def _is_required(flag):
   # Only the validator of `required=True` has this message.
   return any('other than None' in v.message for v in flag.validators)
-
-
-def _check_value(flag):
-  """Checks what absl lets pass."""
-  if not flag.present:
-    return
-  if flag.value == '':
-    raise ValueError(f'`{flag.name}` must not be empty.')
-  if isinstance(flag.value, float) and not math.isfinite(flag.value):
-    raise ValueError(
-      f'`{flag.name}` must be a finite number, got {flag.value}.'
-    )
 
 
 def _reworded(error):

@@ -78,7 +78,6 @@ def _find(value, files):
 
 
 def _lines(file, files):
-  """The flags in a file, one a line."""
   if file.resolve() in [other.resolve() for other in files]:
     way = ' -> '.join(str(f) for f in (*files, file))
     raise ValueError(f'`flagfile` must not include itself, got {way}.')

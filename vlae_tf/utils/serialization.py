@@ -32,10 +32,9 @@ _Class = TypeVar('_Class', bound=type)
 def register(cls: _Class) -> _Class:
   """Class decorator: lets `keras.saving` write and read the instances.
 
-  For layers, models and plain classes; the outermost decorator of a dataclass.
-  The constructor must take every argument by name. A class with a `get_config`
-  keeps it. A subclass has to be registered as well: until then its `get_config`
-  raises `NotImplementedError`, as its arguments are not recorded.
+  The outermost decorator of a dataclass. The constructor must take every
+  argument by name. A `get_config` of the class is kept. A subclass has to be
+  registered as well, as its arguments are not recorded until then.
   """
   other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
   # A module that is loaded again registers the same class again.
@@ -110,7 +109,6 @@ def _bound(signature, args, kwargs):
 
 
 def _get_config(self) -> dict[str, Any]:
-  """The constructor's arguments, for JSON."""
   record = getattr(self, _RECORD, None)
   if record is None:
     raise NotImplementedError(
