@@ -24,7 +24,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_model()
   command_line.define('data_dir', 'overwrite', 'quiet')
   flags.DEFINE_string(

@@ -22,7 +22,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_model()
   command_line.define('overwrite', 'quiet')
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)

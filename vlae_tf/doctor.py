@@ -20,7 +20,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define('data_dir')
 
 

@@ -23,7 +23,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
   command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   flags.DEFINE_enum(

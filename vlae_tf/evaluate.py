@@ -19,7 +19,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
   command_line.define('checkpoint', 'data_dir', 'quiet')
   command_line.define_seed('Seed of the importance samples.')

@@ -24,7 +24,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
   command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   command_line.define_seed('Seed of all draws.')

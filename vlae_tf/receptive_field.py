@@ -33,7 +33,6 @@ _SIZES = (
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir(required=False)
   command_line.define('checkpoint', 'quiet')
   config_lib.define_flags(('decoder', *_SIZES))

@@ -25,7 +25,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_multi_string(
     'workdir',
     None,

@@ -28,7 +28,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   config_lib.define_flags()
   flags.DEFINE_enum(
     'preset',

@@ -24,7 +24,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_enum(
     'base_preset',
     'dynamic_mnist',

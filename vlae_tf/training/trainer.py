@@ -116,6 +116,7 @@ class Trainer:
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
     self._workers = strategies.Workers(self._strategy)
+    self.is_chief = self._workers.is_chief  # The worker that writes files.
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
@@ -154,6 +155,8 @@ class Trainer:
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
       )
+    # The trained weights, and their averages, which are evaluated.
+    self.model, self.averages = self.state.model, self.state.averages
     pixel = getattr(self.model.likelihood, 'pixel_law', None)
     if pixel is not None:
       pixel_distributions.check_kind(pixel, data.kind)
@@ -175,21 +178,6 @@ class Trainer:
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
-
-  @property
-  def is_chief(self) -> bool:
-    """Whether this is the worker that writes files."""
-    return self._workers.is_chief
-
-  @property
-  def model(self) -> VLAE:
-    """The `VLAE` that is trained."""
-    return self.state.model
-
-  @property
-  def averages(self) -> VLAE:
-    """The `VLAE` with the averaged weights, which is evaluated."""
-    return self.state.averages
 
   @property
   def step(self) -> int:
