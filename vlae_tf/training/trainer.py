@@ -157,7 +157,7 @@ class Trainer:
       )
     # The trained weights, and their averages, which are evaluated.
     self.model, self.averages = self.state.model, self.state.averages
-    pixel = getattr(self.model.likelihood, 'pixel_law', None)
+    pixel = getattr(self.model.likelihood, 'pixel_distribution', None)
     if pixel is not None:
       pixel_distributions.check_kind(pixel, data.kind)
     self._evaluator = likelihood.Evaluator(self.averages)
