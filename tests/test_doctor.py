@@ -6,6 +6,7 @@ import shutil
 import commands
 import pytest
 
+from vlae_tf.formats import folder
 from vlae_tf.reporting import health
 from vlae_tf.runs import pretrained
 
@@ -56,7 +57,7 @@ def test_every_model_that_comes_along_is_listed_with_its_score():
   assert list(found) == [f'pretrained {n!r}' for n in pretrained.names()]
   for name in pretrained.names():
     finding = found[f'pretrained {name!r}']
-    score = pretrained.find(name).score
+    score = folder.read(pretrained.SHIPPED / name).about['scores'][0]
     images, codes = score['num_images'], score['num_samples']
     assert finding.is_good
     assert re.search(
@@ -69,8 +70,8 @@ def test_every_model_that_comes_along_is_listed_with_its_score():
 
 @pytest.mark.parametrize('file', ['model.safetensors', 'config.json'])
 def test_a_damaged_model_fails(tmp_path, monkeypatch, file):
-  shutil.copytree(pretrained.find('digits').directory, tmp_path / 'digits')
-  monkeypatch.setattr(pretrained, '_SHIPPED', tmp_path)
+  shutil.copytree(pretrained.SHIPPED / 'digits', tmp_path / 'digits')
+  monkeypatch.setattr(pretrained, 'SHIPPED', tmp_path)
   assert all(f.is_good for f in health.models())
   (tmp_path / 'digits' / file).write_bytes(b'{')
   (finding,) = health.models()

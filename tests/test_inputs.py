@@ -160,7 +160,7 @@ def test_what_is_no_seed_is_refused(vlae, seed):
   [
     (np.zeros((2, 8, 8, 1), bool), None, r'\(6, 5, 1\), got \(8, 8, 1\)'),
     (np.zeros((6, 5, 1), bool), None, r'`images` must be an array of shape'),
-    (_NAN, None, r'`images` must have float values in \[0, 1\]'),
+    (_NAN, None, r'`images` must have values in \[0, 1\]'),
     (np.zeros((2, *_SHAPE), 'uint8'), 'levels', "images of kind 'levels'"),
     (np.zeros((2, *_SHAPE), bool), 'grey', "`kind` must .* 'binary', got 'gre"),
   ],

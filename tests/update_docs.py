@@ -13,6 +13,7 @@ import source_tree
 
 from vlae_tf import data
 from vlae_tf.exporting import saved_model
+from vlae_tf.formats import folder
 from vlae_tf.models import config, decoders
 from vlae_tf.runs import pretrained
 from vlae_tf.utils import registry
@@ -159,12 +160,14 @@ def _shipped(old):
   del old
   words = 'test NLL, nats', 'importance samples', 'KL, nats', 'epochs', 'MB'
   lines = _header('`--preset`', *words)
-  for model in map(pretrained.find, pretrained.names()):
-    about, score = model.description.about, model.score
-    size = sum(p.stat().st_size for p in model.directory.iterdir())
+  for name in pretrained.names():
+    directory = pretrained.SHIPPED / name
+    about = folder.read(directory).about
+    score = about['scores'][0]
+    size = sum(p.stat().st_size for p in directory.iterdir())
     lines.append(
       _row(
-        f'`{model.name}`',
+        f'`{name}`',
         f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f}',
         str(score['num_samples']),
         f'{score["rate"]:.2f}',

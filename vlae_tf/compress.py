@@ -24,11 +24,8 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_model()
-  command_line.define_data_dir()
-  command_line.define_overwrite()
-  command_line.define_quiet()
+  command_line.define('data_dir', 'overwrite', 'quiet')
   flags.DEFINE_string(
     'in',
     None,

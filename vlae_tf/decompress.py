@@ -22,10 +22,8 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_model()
-  command_line.define_overwrite()
-  command_line.define_quiet()
+  command_line.define('overwrite', 'quiet')
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
   flags.DEFINE_string('out', None, '.npz file to write.', required=True)
   flags.DEFINE_list(

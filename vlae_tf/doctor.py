@@ -20,8 +20,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
-  command_line.define_data_dir()
+  command_line.define('data_dir')
 
 
 def main():

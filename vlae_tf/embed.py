@@ -23,12 +23,8 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
-  command_line.define_overwrite()
+  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to encode.'
   )

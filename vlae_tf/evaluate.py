@@ -19,11 +19,8 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('checkpoint', 'data_dir', 'quiet')
   command_line.define_seed('Seed of the importance samples.')
   flags.DEFINE_enum(
     'strategy',
@@ -34,13 +31,19 @@ def define_flags():
   flags.DEFINE_enum(
     'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
   )
-  command_line.define_num_samples(
+  flags.DEFINE_integer(
+    'num_samples',
     128,
     'Importance samples per image: more samples tighten the bound on the '
     'likelihood and take longer.',
+    lower_bound=1,
+    upper_bound=1_000_000,
   )
-  command_line.define_max_images(
-    'Number of images, the first of the split; all by default.'
+  flags.DEFINE_integer(
+    'max_images',
+    None,
+    'Number of images, the first of the split; all by default.',
+    lower_bound=1,
   )
   flags.DEFINE_bool(
     'spread',
@@ -52,7 +55,10 @@ def define_flags():
 def main():
   """Scores the images of a split; prints and writes the result."""
   command_line.check_workdir(FLAGS.workdir)
-  streams = _streams()  # First: it sets the threads of TensorFlow.
+  # On a CPU, batches in parallel, one for each core; TensorFlow starts later.
+  is_one_cpu = strategies.is_one_cpu(FLAGS.strategy)
+  streams = strategies.num_cores() if is_one_cpu else 1
+  strategies.set_threads(streams, streams)
   strategy = strategies.create(FLAGS.strategy)
   with strategy.scope():
     run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
@@ -92,12 +98,3 @@ def main():
   records.write_json(path, summary | settings)
   print(run.label)
   print(f'{likelihood.table(summary)}\nwrote {path}')
-
-
-def _streams():
-  """Number of batches in parallel: on a CPU one for each core."""
-  if not strategies.is_one_cpu(FLAGS.strategy):
-    return 1
-  cores = strategies.num_cores()
-  strategies.set_threads(cores, cores)
-  return cores

@@ -29,13 +29,9 @@ _CLASSES = {
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   command_line.define_seed('Seed of the draws of labelled images.')
-  command_line.define_overwrite()
   flags.DEFINE_string(
     'baseline',
     None,

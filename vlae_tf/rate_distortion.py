@@ -24,13 +24,9 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   command_line.define_seed('Seed of all draws.')
-  command_line.define_overwrite()
   flags.DEFINE_list(
     'steps',
     [f'{step:g}' for step in rate_distortion.STEPS],

@@ -33,11 +33,9 @@ _SIZES = (
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_workdir(required=False)
-  command_line.define_checkpoint()
+  command_line.define('checkpoint', 'quiet')
   config_lib.define_flags(('decoder', *_SIZES))
-  command_line.define_quiet()
   flags.DEFINE_string('out', None, 'PNG file to write.', required=True)
 
 

@@ -22,18 +22,14 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_multi_string(
     'workdir',
     None,
     'Run directory; may be repeated.',
     required=True,
   )
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
+  command_line.define('checkpoint', 'data_dir', 'overwrite', 'quiet')
   command_line.define_seed('Random seed.')
-  command_line.define_overwrite()
-  command_line.define_quiet()
   flags.DEFINE_integer(
     'max_images',
     1000,

@@ -23,7 +23,6 @@ _SAMPLES, _SAMPLES_SMOKE = 128, 8
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_multi_enum(
     'table',
     None,

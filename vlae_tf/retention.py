@@ -25,18 +25,14 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_multi_string(
     'workdir',
     None,
     'Directory of a run; repeat the flag for several runs.',
     required=True,
   )
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
   command_line.define_seed('Seed of all draws.')
-  command_line.define_overwrite()
   flags.DEFINE_integer(
     'max_images',
     500,

@@ -40,10 +40,9 @@ _RANKED = 1000  # Images by which latent dimensions are ranked.
 
 
 def define_flags():
-  """Defines the flags of this command."""
   command_line.define_model()
   flags.DEFINE_alias('preset', 'pretrained')
-  command_line.define_data_dir()
+  command_line.define('data_dir')
   command_line.define_seed('Seed of all random numbers.')
   flags.DEFINE_enum(
     'mode',

@@ -12,6 +12,7 @@ import dataclasses
 import math
 import os
 import sys
+from typing import Any, cast
 
 from absl import flags
 
@@ -19,15 +20,14 @@ from vlae_tf import data as data_lib
 from vlae_tf.data import storage
 from vlae_tf.models import config as config_lib
 from vlae_tf.training import callbacks, strategies
-from vlae_tf.training import flags as train_flags
-from vlae_tf.training.trainer import Trainer
+from vlae_tf.training import step as train_step
+from vlae_tf.training.trainer import Limits, Trainer
 from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   config_lib.define_flags()
   flags.DEFINE_enum(
     'preset',
@@ -35,27 +35,68 @@ def define_flags():
     presets.names(),
     'Flags of a known experiment; later flags override them.',
   )
-  command_line.define_data_dir()
-  command_line.define_quiet()
-  train_flags.define()
+  command_line.define('data_dir', 'quiet')
+  flags.DEFINE_string(
+    'workdir', None, 'Directory of the run; runs/DATASET by default.'
+  )
+  flags.DEFINE_string(
+    'start_from',
+    None,
+    'Trained model from which a new run starts: directory of a run, folder of '
+    'a shared model, or name of a model of the package; fresh weights by '
+    'default.',
+  )
+  flags.DEFINE_enum(
+    'strategy', 'auto', list(strategies.STRATEGIES), 'Devices to train on.'
+  )
+  for each in dataclasses.fields(Limits):
+    help, default = each.metadata['help'], cast(Any, each.default)
+    if each.name == 'max_minutes':
+      flags.DEFINE_float(each.name, default, help, lower_bound=0)
+    else:
+      flags.DEFINE_integer(each.name, default, help, lower_bound=1)
+  for name, text in [
+    ('microbatch', 'Images that a replica has in memory at a time; 0 for all.'),
+    (
+      'parts',
+      'Parts of a batch to compute in parallel; 0 to choose by the cores.',
+    ),
+  ]:
+    flags.DEFINE_integer(name, 0, text, lower_bound=0)
+  flags.DEFINE_enum(
+    'xla', 'auto', train_step.XLA_CHOICES, 'Parts of a step that XLA compiles.'
+  )
 
 
 def main():
   """Trains until a limit is reached."""
-  config = _with_absolute_path(config_lib.from_flags(FLAGS))
+  config = config_lib.from_flags(FLAGS)
+  path = os.path.abspath(os.path.expanduser(config.dataset))
+  # A path that commands find from any working directory.
+  if config.dataset not in data_lib.DATASETS and os.path.exists(path):
+    config = dataclasses.replace(config, dataset=path)
   # Before TensorFlow computes: threads are set, workers of a cluster meet.
-  execution = train_flags.execution(FLAGS, config.batch_size)
+  parts = FLAGS.parts
+  if strategies.is_one_cpu(FLAGS.strategy):
+    cores = strategies.num_cores()
+    size = FLAGS.microbatch or config.batch_size
+    parts = parts or strategies.parts_of(size, cores)
+    strategies.set_threads(parts, cores)
+  execution = train_step.Execution(FLAGS.microbatch, FLAGS.xla, parts or 1)
   strategy = strategies.create(FLAGS.strategy, config.batch_size)
   data = data_lib.load(config.dataset, FLAGS.data_dir)
   name = os.path.basename(config.dataset.rstrip('/')).removesuffix('.npz')
   workdir = FLAGS.workdir or os.path.join('runs', name)
+  limits: Any = {
+    f.name: FLAGS[f.name].value for f in dataclasses.fields(Limits)
+  }
   trainer = Trainer(
     config,
     data,
     workdir,
     storage.resolve_data_dir(FLAGS.data_dir),
     strategy,
-    train_flags.limits(FLAGS),
+    Limits(**limits),
     execution,
     start_from=FLAGS.start_from,
   )
@@ -68,14 +109,6 @@ def main():
   )
   print(f'{reason} at step {trainer.step}: {workdir}')
   sys.exit(trainer.exit_status)
-
-
-def _with_absolute_path(config):
-  """The config with a data set that other working directories can find."""
-  path = os.path.abspath(os.path.expanduser(config.dataset))
-  if config.dataset in data_lib.DATASETS or not os.path.exists(path):
-    return config
-  return dataclasses.replace(config, dataset=path)
 
 
 def _callbacks(trainer, data, workdir):

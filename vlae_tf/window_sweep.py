@@ -22,7 +22,6 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  """Defines the flags of this command."""
   flags.DEFINE_enum(
     'base_preset',
     'dynamic_mnist',

@@ -111,7 +111,7 @@ def test_npz_of_one_array_is_split(tmp_path):
   ('arrays', 'message'),
   [
     ({'x': _images(9), 'y': _images(9)}, r"must hold one array.*\['x', 'y'\]"),
-    ({'train': _images(9) / 200}, r'a\.npz: train.*float values in \[0, 1\]'),
+    ({'train': _images(9) / 200}, r'a\.npz: train.*values in \[0, 1\]'),
     ({'train': _images(9) * np.nan}, r'a\.npz: train.*no NaN'),
     ({'train': _images(9)[0]}, r'a\.npz: train.*must be an array of shape'),
     ({'train': _images(9)[:0]}, r'a\.npz: train.*must not be empty'),

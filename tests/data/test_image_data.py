@@ -92,15 +92,15 @@ def test_fields_cannot_be_changed():
     ),
     (
       {'train': _images(dtype=np.float32) * 1.5},
-      r'`train` must have float values in \[0, 1\].*1.5',
+      r'`train` must have values in \[0, 1\].*1.5',
     ),
     (
       {'train': -_images(dtype=np.float32)},
-      r'`train` must have float values in \[0, 1\].*-1.0',
+      r'`train` must have values in \[0, 1\].*-1.0',
     ),
     (
       {'train': _images(dtype=np.float32) * np.nan},
-      r'`train` must have float values in \[0, 1\].*nan',
+      r'`train` must have values in \[0, 1\].*nan',
     ),
     (
       {'labels': {'train': np.zeros(2)}},

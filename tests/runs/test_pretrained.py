@@ -14,7 +14,7 @@ import toys
 import vlae_tf
 from vlae_tf import data, models, nn
 from vlae_tf.evaluation import likelihood
-from vlae_tf.formats import card
+from vlae_tf.formats import card, folder
 from vlae_tf.models import posteriors, priors
 from vlae_tf.runs import pretrained
 
@@ -296,12 +296,12 @@ each_shipped = pytest.mark.parametrize('name', pretrained.names())
 
 def test_the_digits_score_as_their_card_says():
   """All images that were scored, with the codes of the quickest score."""
-  known = pretrained.find('digits')
+  about = folder.read(pretrained.SHIPPED / 'digits').about
   quickest = min(
-    (s for s in known.description.about['scores'] if s['split'] == 'test'),
+    (s for s in about['scores'] if s['split'] == 'test'),
     key=lambda score: score['num_images'] * score['num_samples'],
   )
-  digits = data.load(known.description.about['dataset'])
+  digits = data.load(about['dataset'])
   images = digits.test[: quickest['num_images']]
   evaluator = likelihood.Evaluator(
     vlae_tf.from_pretrained('digits'),
@@ -326,14 +326,15 @@ def test_the_digits_score_as_their_card_says():
   ],
 )
 def test_half_precision_scores_as_the_record_of_the_run(name, real_data_dir):
-  known = pretrained.find(name)
-  config = known.description.config
+  described = folder.read(pretrained.SHIPPED / name)
+  config = described.config
   images = data.load(config['dataset'], real_data_dir)
   root = pathlib.Path(__file__).resolve().parents[2]
   with np.load(root / f'results/tables/{name}.npz') as record:
     expected = record['log_prob'][:32]
   model = vlae_tf.from_pretrained(name)
-  evaluator = likelihood.Evaluator(model, known.score['num_samples'])
+  num_samples = described.about['scores'][0]['num_samples']
+  evaluator = likelihood.Evaluator(model, num_samples)
   found = evaluator(images.test[:32], 'test', kind=images.kind).log_prob
   np.testing.assert_allclose(found, expected, atol=0.1)
   assert found.mean() == pytest.approx(expected.mean(), abs=0.02)
@@ -341,21 +342,22 @@ def test_half_precision_scores_as_the_record_of_the_run(name, real_data_dir):
 
 @each_shipped
 def test_what_is_shipped_says_what_it_is(name):
-  known = pretrained.check(name)
+  described = pretrained.check(name)
+  directory, score = pretrained.SHIPPED / name, described.about['scores'][0]
   model = vlae_tf.from_pretrained(name)
-  assert known.description.num_weights == sum(
+  assert described.num_weights == sum(
     np.size(w) for w in model.trainable_weights
   )
-  assert known.score['num_images'] >= 300 and known.score['num_samples'] >= 32
-  nll = f'{known.score["nll"]:.2f} +- {known.score["nll_stderr"]:.2f}'
-  assert card.expected(known.description.about).startswith(f'{nll} nats')
-  text = (known.directory / 'README.md').read_text()
+  assert score['num_images'] >= 300 and score['num_samples'] >= 32
+  nll = f'{score["nll"]:.2f} +- {score["nll_stderr"]:.2f}'
+  assert card.expected(described.about).startswith(f'{nll} nats')
+  text = (directory / 'README.md').read_text()
   assert nll in text
-  assert text == card.text(name, known.description)  # Of this version.
-  size = sum(path.stat().st_size for path in known.directory.iterdir())
+  assert text == card.text(name, described)  # Of this version.
+  size = sum(path.stat().st_size for path in directory.iterdir())
   assert size < (600e3 if name == 'digits' else 6e6)
   # Nothing of where it was made.
-  for path in known.directory.glob('*.[jm]*'):
+  for path in directory.glob('*.[jm]*'):
     assert not re.search(rb'/(home|root|tmp|work|Users)/', path.read_bytes())
 
 
@@ -367,8 +369,8 @@ def test_the_preset_made_what_is_shipped():
 
 
 def test_all_that_is_shipped_is_listed():
-  folder = pathlib.Path(pretrained.__file__).parents[1] / 'pretrained_models'
-  assert pretrained.names() == sorted(path.name for path in folder.iterdir())
+  paths = pretrained.SHIPPED.iterdir()
+  assert pretrained.names() == sorted(path.name for path in paths)
 
 
 def test_a_preset_is_a_model_that_knows_its_images():

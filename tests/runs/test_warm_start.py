@@ -167,5 +167,5 @@ def test_a_fingerprint_is_of_every_weight(trained):
 def test_it_is_kept_as_json(trained, tmp_path):
   trainer = _trainer(tmp_path, trained)
   text = (tmp_path / 'started_from.json').read_text()
-  start = loading.load_start(trained, trainer.model, trainer.config)
-  assert json.loads(text) == start.record
+  _, record = loading.load_start(trained, trainer.model, trainer.config)
+  assert json.loads(text) == record

@@ -23,14 +23,10 @@ _ENTRY = 'images'
 
 
 class Collection(NamedTuple):
-  """Images to be compressed without loss.
+  """Images to be compressed without loss."""
 
-  `images` are `[num_images, height, width, channels]`: bool if `kind` is
-  'binary', uint8 if it is 'levels'.
-  """
-
-  images: np.ndarray
-  kind: str
+  images: np.ndarray  # `[num_images, height, width, channels]`, bool or uint8.
+  kind: str  # 'binary' or 'levels', in that order.
   name: str  # The last part of their path, or `DATASET:SPLIT`.
 
 
@@ -54,8 +50,7 @@ def read(
       of shape `[num_images, height, width]` or with a last axis of channels;
       path of a directory of images of one size, read in the order of their
       names; or `DATASET:SPLIT`.
-    data_dir: Root of all data; by default that of `default_data_dir`. Ignored
-      if `spec` is a path.
+    data_dir: Root of all data, for `DATASET:SPLIT`.
     argument: Name of `spec` in messages.
 
   Raises:
@@ -68,7 +63,10 @@ def read(
     return _of_dataset(dataset, split, data_dir, argument)
   # The empty path would be the current directory.
   if spec and path.is_dir():
-    return _of_directory(path)
+    images, kind = files.read_images(path, colours=True), 'levels'
+    if images.shape[-1] == 1 and _has_only(images, 255):
+      images, kind = images > 0, 'binary'
+    return Collection(images, kind, path.resolve().name)
   before, found, name = str(path).partition(f'{_NPZ}:')
   file = pathlib.Path(before + _NPZ) if found else path
   if file.is_file() and file.suffix == _NPZ:
@@ -84,12 +82,8 @@ def write(
 ) -> None:
   """Writes a `.npz` file of one array, `images`, part by part and atomically.
 
-  Args:
-    path: Path of the file; its directory is made.
-    parts: Bool or uint8 arrays of shape `[num, height, width, channels]`, of
-      which `num` alone may differ; consumed one by one.
-    count: Number of images of all parts.
-    overwrite: Whether an existing file may be replaced.
+  `parts` are bool or uint8 arrays of shape `[num, height, width, channels]`, of
+  which `num` alone may differ, and `count` images in all.
 
   Raises:
     ValueError: The path cannot be written or replaced, or the parts are not
@@ -136,13 +130,6 @@ def _of_dataset(name, split, data_dir, argument):
     images = pipeline.fixed_binarization(images, split, kind=kind) > 0
     kind = 'binary'
   return Collection(images, kind, f'{name}:{split}')
-
-
-def _of_directory(path):
-  images = files.read_images(path, colours=True)
-  if images.shape[-1] == 1 and _has_only(images, 255):
-    return Collection(images > 0, 'binary', path.resolve().name)
-  return Collection(images, 'levels', path.resolve().name)
 
 
 def _of_npz(file, name):

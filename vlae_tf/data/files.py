@@ -30,7 +30,6 @@ def load_files(path: pathlib.Path) -> ImageData:
 
 
 def _complete(given):
-  """Takes missing splits out of the training images."""
   missing = [split for split in SPLITS if split not in given]
   train = given['train']
   held_out = max(1, len(train) // 10)
@@ -42,9 +41,8 @@ def _complete(given):
     )
   if not missing:
     return given
-  sizes = [num_train] + [held_out] * len(missing)
-  parts = split_by_sizes(train, sizes)
-  return {**given, **dict(zip(['train', *missing], parts, strict=True))}
+  parts = split_by_sizes(train, [num_train] + [held_out] * len(missing))
+  return given | dict(zip(['train', *missing], parts))
 
 
 def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -115,16 +113,14 @@ def read_images(folder: pathlib.Path, colours: bool = False) -> np.ndarray:
   images = [_read_image(file, colours) for file in files]
   for file, image in zip(files, images, strict=True):
     if image.shape != images[0].shape:
+      # The number of channels, too, if there are several.
+      size, found = (
+        x.shape[:2] if x.shape[-1] == 1 else x.shape for x in (images[0], image)
+      )
       raise ValueError(
-        f'{file} must have the size of {files[0].name}, '
-        f'{_size(images[0])}, got {_size(image)}.'
+        f'{file} must have the size of {files[0].name}, {size}, got {found}.'
       )
   return np.stack(images)
-
-
-def _size(image):
-  """Height and width, and the number of channels if there are several."""
-  return image.shape[:2] if image.shape[-1] == 1 else image.shape
 
 
 def _read_image(file, colours):

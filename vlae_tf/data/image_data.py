@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from vlae_tf.utils import checks, fields
+
 SPLITS: tuple[str, ...] = ('train', 'validation', 'test')
 # Meanings of a pixel's value, and the dtypes that each may have.
 _DTYPES = {
@@ -31,22 +33,18 @@ class ImageData:
   >>> ImageData('black', images, images, images).kind
   'levels'
 
-  Attributes:
-    name: Name of the data set.
-    train, validation, test: Arrays `[num_images, height, width, channels]`.
-    labels: Integer arrays of shape `[num_images]` by split, or `None`.
-    kind: One of `PIXEL_KINDS`; if `None` is given, that of `pixel_kind`.
-
   Raises:
     ValueError: If the splits are empty, differ in image shape or in dtype,
       hold a value that is no Bernoulli mean, or are not of the kind.
   """
 
   name: str
-  train: np.ndarray
+  train: np.ndarray  # `[num_images, height, width, channels]`, as the others.
   validation: np.ndarray
   test: np.ndarray
+  # Integers `[num_images]` by split.
   labels: Mapping[str, np.ndarray] | None = None
+  # One of `PIXEL_KINDS`; by default that of `pixel_kind`.
   kind: str = None  # type: ignore[assignment]  # `None` is replaced.
 
   def __post_init__(self):
@@ -80,10 +78,8 @@ class ImageData:
     """Images of 'train', 'validation', 'test' or 'train+validation'."""
     if name == 'train+validation':
       return np.concatenate([self.train, self.validation])
-    if name not in SPLITS:
-      raise ValueError(
-        f'`name` must be one of {(*SPLITS, "train+validation")}, got {name!r}.'
-      )
+    known = (*SPLITS, 'train+validation')
+    fields.check('name', name, name in SPLITS, f'one of {known}')
     return getattr(self, name)
 
 
@@ -91,11 +87,8 @@ def pixel_kind(images: Any, kind: str | None = None) -> str:
   """Meaning of a pixel's value: inferred, or given and checked.
 
   Bool is 'binary'. Numbers are 'grey' in one channel; in several channels uint8
-  is 'levels', and for float32 the kind 'grey' has to be given.
-
-  Args:
-    images: Array or `Tensor` of shape `[..., channels]`.
-    kind: One of `PIXEL_KINDS`, or `None` to infer it.
+  is 'levels', and for float32 the kind 'grey' has to be given. `images` is an
+  array or `Tensor` of shape `[..., channels]`.
 
   Raises:
     ValueError: If the kind is unknown, does not fit the dtype, or cannot be
@@ -115,8 +108,7 @@ def pixel_kind(images: Any, kind: str | None = None) -> str:
       'their values are Bernoulli means (images of 256 levels must be uint8), '
       'got None.'
     )
-  if kind not in PIXEL_KINDS:
-    raise ValueError(f'`kind` must be one of {PIXEL_KINDS}, got {kind!r}.')
+  fields.check('kind', kind, kind in PIXEL_KINDS, f'one of {PIXEL_KINDS}')
   if dtype not in _DTYPES[kind]:
     fitting = [k for k in PIXEL_KINDS if dtype in _DTYPES[k]]
     raise ValueError(
@@ -144,15 +136,8 @@ def check_images(images: Any, name: str) -> None:
   if images.size == 0:
     raise ValueError(f'`{name}` must not be empty, got shape {images.shape}.')
   check_dtype(images, name)
-  if images.dtype != np.float32:
-    return
-  low, high = images.min(), images.max()
-  # The negation catches NaN as well, which fails every comparison.
-  if not (low >= 0 and high <= 1):
-    raise ValueError(
-      f'`{name}` must have float values in [0, 1] and no NaN, '
-      f'got values from {low} to {high}.'
-    )
+  if images.dtype == np.float32:
+    checks.unit_interval(name, images)
 
 
 def split_by_sizes(array: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.data.image_data import check_dtype, pixel_kind
-from vlae_tf.utils import checks, devices, random
+from vlae_tf.utils import checks, devices, fields, random
 
 _PREFETCHED_BATCHES = 4
 _UNIT_VALUES = (np.arange(256) / 255).astype(np.float32)
@@ -62,17 +62,14 @@ def training_batches(  # noqa: PLR0913
     start_step: Step of the first batch.
     num_replicas: Number of replicas in all.
     replicas: The replicas served here, all by default.
-    kind: Meaning of a pixel's value, see `pixel_kind`; by default inferred
-      from dtype and channels.
+    kind: By default that of `pixel_kind`.
     horizontal_flips: Whether each image is mirrored with probability 1/2.
 
   Returns:
-    A `tf.data.Dataset` of one element per step and replica. With
-    `b = batch_size // num_replicas`, an element is a dictionary of `image`,
-    float32 of shape `[b, height, width, channels]` in {0, 1}, or in [0, 1] if
-    the kind is 'levels'; `step`, int64 of shape `[]`; `slot`, int64 of shape
-    `[b]`, the places in the global batch; and `index`, int64 of shape `[b]`,
-    the places in `images`.
+    Dictionaries, one per step and replica, with `b = batch_size //
+    num_replicas`: `image`, float32 `[b, height, width, channels]` in {0, 1}, or
+    in [0, 1] if the kind is 'levels'; `step`, int64 `[]`; `slot`, int64 `[b]`,
+    the places in the global batch; `index`, int64 `[b]`, those in `images`.
 
   Raises:
     ValueError: If an argument is out of range, the batch cannot be divided or
@@ -87,10 +84,8 @@ def training_batches(  # noqa: PLR0913
       '`batch_size` must be divisible by `num_replicas`, got '
       f'{batch_size} and {num_replicas}.'
     )
-  if not replicas or not all(0 <= r < num_replicas for r in replicas):
-    raise ValueError(
-      f'`replicas` must be some of range({num_replicas}), got {replicas}.'
-    )
+  fits = bool(replicas) and all(0 <= r < num_replicas for r in replicas)
+  fields.check('replicas', replicas, fits, f'some of range({num_replicas})')
   images, kind = _on_host(images, kind)
   indices = _index_batches(len(images), batch_size, seed, start_step)
   steps = tf.data.Dataset.range(start_step, _FOREVER)
@@ -143,27 +138,22 @@ def evaluation_batches(
 
   Args:
     images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Images in an element.
+    batch_size: Images in an element; the last may have fewer.
     seed: Seed of the binarisation.
     split: 'train', 'validation', 'test' or 'train+validation'.
-    kind: As in `training_batches`.
+    kind: By default that of `pixel_kind`.
     numbers: Numbers of the images to take, in that order; all by default.
 
   Returns:
-    A `tf.data.Dataset` of dictionaries of `image`, float32 of shape
-    `[batch, height, width, channels]` in {0, 1}, or in [0, 1] if the kind is
-    'levels', and `index`, int64 of shape `[batch]`. The last batch may be
-    smaller.
+    Dictionaries of `image` and `index`, as in `training_batches`.
 
   Raises:
     ValueError: If `batch_size` is not positive, `split` is unknown or the
       kind does not fit.
   """
   checks.integer('batch_size', batch_size, 1)
-  if split not in _EVALUATION_STREAMS:
-    raise ValueError(
-      f'`split` must be one of {tuple(_EVALUATION_STREAMS)}, got {split!r}.'
-    )
+  known = tuple(_EVALUATION_STREAMS)
+  fields.check('split', split, split in known, f'one of {known}')
   images, kind = _on_host(images, kind)
 
   def batch(index):
@@ -171,10 +161,8 @@ def evaluation_batches(
       seeds = random.stream_seeds(seed, _EVALUATION_STREAMS[split], index)
       return random.uniform(seeds, images.shape[1:])
 
-    return {
-      'image': _seen(tf.gather(images, index), kind, uniform),
-      'index': index,
-    }
+    image = _seen(tf.gather(images, index), kind, uniform)
+    return {'image': image, 'index': index}
 
   if numbers is None:
     numbers = np.arange(len(images))

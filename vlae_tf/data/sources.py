@@ -35,13 +35,10 @@ def is_embedded(name: str) -> bool:
 
 
 def image_shape(name: str) -> tuple[int, int, int]:
-  """Image shape of a data set; loads nothing.
+  """Image shape of a data set, if it is known without its images.
 
   >>> image_shape('omniglot')
   (28, 28, 1)
-
-  Raises:
-    ValueError: The shape is known from the images alone.
   """
   if name not in _IMAGE_SHAPES:
     raise ValueError(
@@ -68,11 +65,8 @@ def load(
 ) -> ImageData:
   """Loads a data set, from files under the root of all data if they exist.
 
-  Args:
-    name: One of `DATASETS`, or the path of a directory of images or of a
-      `.npz` file.
-    data_dir: Root of all data; by default that of `default_data_dir`. Ignored
-      if `name` is a path.
+  `name` is one of `DATASETS`, or the path of a directory of images or of a
+  `.npz` file. The root is by default that of `default_data_dir`.
 
   Raises:
     ValueError: If `name` is neither, or its files are missing or bad.
@@ -115,9 +109,8 @@ def _load_digits(root):
     for image in small
   ]
   images = np.stack([np.asarray(image)[..., np.newaxis] for image in large])
-  sizes = (1_297, 200, 300)
-  parts = split_by_sizes(images, sizes)
-  return _image_data('digits', parts, split_by_sizes(labels, sizes))
+  parts = [split_by_sizes(x, (1_297, 200, 300)) for x in (images, labels)]
+  return _image_data('digits', *parts)
 
 
 @_register('static_mnist', "Larochelle's binarised MNIST", 'binarized_mnist')
@@ -130,8 +123,7 @@ def _load_static_mnist(root):
 
 @_register('dynamic_mnist', 'grey MNIST', 'mnist')
 def _load_dynamic_mnist(root):
-  images, labels = _with_held_out('mnist', root, 50_000)
-  return _image_data('dynamic_mnist', images, labels)
+  return _image_data('dynamic_mnist', *_with_held_out('mnist', root, 50_000))
 
 
 def _with_held_out(name, root, num_train):
@@ -139,11 +131,10 @@ def _with_held_out(name, root, num_train):
   # Those of training after the first `num_train`, in the order of TFDS, are it.
   builder = storage.catalogue_builder(name, root)
   known, unseen = (storage.read_split(builder, s) for s in ('train', 'test'))
-  images, labels = (
+  return [
     (known[key][:num_train], known[key][num_train:], unseen[key])
     for key in ('image', 'label')
-  )
-  return images, labels
+  ]
 
 
 # Data sets made of an original file.
@@ -228,8 +219,7 @@ def _images_from_columns(rows):
 def _read_original(builder_class, root):
   builder = storage.original_builder(builder_class, root)
   splits = [storage.read_split(builder, split) for split in SPLITS]
-  images, labels = ([s[key] for s in splits] for key in ('image', 'label'))
-  return images, labels
+  return [[s[key] for s in splits] for key in ('image', 'label')]
 
 
 class OmniglotBurda(_FromMatlab):
@@ -288,16 +278,11 @@ class OmniglotBurda(_FromMatlab):
 @_register('omniglot', 'OMNIGLOT 28x28, split of Burda et al.', OmniglotBurda)
 def _load_omniglot(root):
   images, labels = _read_original(OmniglotBurda, root)
-  return _image_data('omniglot', _as_uint8_if_exact(images), labels)
-
-
-def _as_uint8_if_exact(parts):
-  grey = [np.rint(part * 255).astype(np.uint8) for part in parts]
+  grey = [np.rint(part * 255).astype(np.uint8) for part in images]
   means = (np.arange(256) / 255).astype(np.float32)
-  exact = all(
-    np.array_equal(means[g], p) for g, p in zip(grey, parts, strict=True)
-  )
-  return grey if exact else parts
+  if all(np.array_equal(means[g], x) for g, x in zip(grey, images)):
+    images = grey
+  return _image_data('omniglot', images, labels)
 
 
 class Caltech101Silhouettes(_FromMatlab):

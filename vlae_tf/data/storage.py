@@ -69,14 +69,12 @@ class Original(NamedTuple):
   url: str
 
   def find(self, root: pathlib.Path) -> pathlib.Path | None:
-    """The local file, if there is one."""
     for folder in (root / _ORIGINALS, root, _cache() / _ORIGINALS):
       if (folder / self.filename).is_file():
         return folder / self.filename
     return None
 
   def find_or_download(self, root: pathlib.Path) -> pathlib.Path:
-    """The local file, downloaded if necessary."""
     found = self.find(root)
     if found is not None:
       return found

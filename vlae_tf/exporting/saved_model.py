@@ -4,7 +4,7 @@ DIR/saved_model.pb, DIR/variables/   written by TensorFlow
 DIR/assets.extra/signatures.json     inputs and outputs, with units
 DIR/README.md                        the same for people
 
-To add a signature, register a function of a model and of inputs by name.
+To add a signature, add an entry to `SIGNATURES`.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from vlae_tf.formats import description
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import files, random
+from vlae_tf.utils import fields, files, random
 
 _FACTS = 'assets.extra/signatures.json'  # Servers ignore this folder.
 _README = 'README.md'
@@ -55,7 +55,6 @@ class Field:
   dtype: str = 'float32'
 
   def spec(self, name: str, model: model_lib.VLAE) -> tf.TensorSpec:
-    """The `tf.TensorSpec` of the field for a model."""
     sizes: dict[Any, Any] = {
       _IMAGE: model.image_shape,
       _GRID: model.image_shape[:2],
@@ -128,7 +127,28 @@ def _checks(given, model):
   return checks
 
 
-SIGNATURES: dict[str, Signature] = {}  # By name.
+def _estimated(model, images, num_samples, seed):
+  index = tf.range(tf.shape(images)[0])
+  return likelihood.estimate_in_groups(model, images, index, num_samples, seed)
+
+
+def _decode(model, codes, seed):
+  distribution = model.likelihood(codes)
+  images = distribution.sample(seed=random.stream_seed(seed, 'sample', 1))
+  return images, distribution.conditionals(images).mean()
+
+
+def _elbo(model, images, seed):
+  found = _estimated(model, images, 1, seed)
+  return found.elbo, found.rate, found.distortion
+
+
+def _score(model, images):
+  index = tf.zeros(tf.shape(images)[:1], tf.int32)
+  found = likelihood.estimate_in_groups(model, images, index, _SCORE_SAMPLES)
+  bits = -found.log_prob / math.log(2)
+  return [bits / math.prod(model.image_shape)]
+
 
 _images = Field('pixels in [0, 1], binary for a binary model', (None, _IMAGE))
 _seed = Field('seed of all random numbers', (), 'int32')
@@ -139,127 +159,86 @@ def _latent(text):
   return Field(text, (None, _CODE))
 
 
-def _register(name, text, inputs, outputs):
-  def register(compute):
-    SIGNATURES[name] = Signature(text, inputs, outputs, compute)
-    return compute
-
-  return register
-
-
-@_register(
-  'encode',
-  'the posterior q(z|x) of each image',
-  dict(images=_images),
-  dict(
-    mean=_latent('mean of q(z|x)'),
-    stddev=_latent('standard deviations of q(z|x)'),
-    eps=_latent('f^-1(mean), the noise from which the prior computes the mean'),
-  ),
-)
-def _encode(model, images):
-  return latents.encode(model, images)
-
-
-@_register(
-  'decode',
-  'an image x ~ p(x|z) of each code',
-  dict(codes=_latent('z, as `mean` of encode'), seed=_seed),
-  dict(
-    images=_drawn,
-    pixel_means=Field(
-      'mean of each pixel given the drawn pixels before it and the code',
-      (None, _IMAGE),
+SIGNATURES = {
+  'encode': Signature(
+    'the posterior q(z|x) of each image',
+    dict(images=_images),
+    dict(
+      mean=_latent('mean of q(z|x)'),
+      stddev=_latent('standard deviations of q(z|x)'),
+      eps=_latent(
+        'f^-1(mean), the noise from which the prior computes the mean'
+      ),
     ),
+    lambda model, images: latents.encode(model, images),
   ),
-)
-def _decode(model, codes, seed):
-  distribution = model.likelihood(codes)
-  images = distribution.sample(seed=random.stream_seed(seed, 'sample', 1))
-  return images, distribution.conditionals(images).mean()
-
-
-@_register(
-  'elbo',
-  'the bound and its terms, from one posterior sample per image',
-  dict(images=_images, seed=_seed),
-  dict(
-    elbo=Field('lower bound of log p(x), nats per image'),
-    rate=Field('log q(z|x) - log p(z), nats per image'),
-    distortion=Field('-log p(x|z), nats per image'),
+  'decode': Signature(
+    'an image x ~ p(x|z) of each code',
+    dict(codes=_latent('z, as `mean` of encode'), seed=_seed),
+    dict(
+      images=_drawn,
+      pixel_means=Field(
+        'mean of each pixel given the drawn pixels before it and the code',
+        (None, _IMAGE),
+      ),
+    ),
+    _decode,
   ),
-)
-def _elbo(model, images, seed):
-  found = _estimated(model, images, 1, seed)
-  return found.elbo, found.rate, found.distortion
-
-
-@_register(
-  'log_prob',
-  'importance-sampled log p(x), in memory independent of num_samples',
-  dict(
-    images=_images,
-    num_samples=Field('importance samples per image', (), 'int32'),
-    seed=_seed,
+  'elbo': Signature(
+    'the bound and its terms, from one posterior sample per image',
+    dict(images=_images, seed=_seed),
+    dict(
+      elbo=Field('lower bound of log p(x), nats per image'),
+      rate=Field('log q(z|x) - log p(z), nats per image'),
+      distortion=Field('-log p(x|z), nats per image'),
+    ),
+    _elbo,
   ),
-  dict(log_prob=Field('log p(x), nats per image')),
-)
-def _log_prob(model, images, num_samples, seed):
-  return [_estimated(model, images, num_samples, seed).log_prob]
-
-
-@_register(
-  'sample',
-  'images x ~ p(x|z) with z ~ p(z)',
-  dict(num=Field('number of images', (), 'int32'), seed=_seed),
-  dict(images=_drawn),
-)
-def _sample(model, num, seed):
-  return [sampling.samples(model, num, seed)]
-
-
-@_register(
-  'reconstruct',
-  'a lossy reconstruction of each image: x ~ p(x|z) with z ~ q(z|x)',
-  dict(images=_images, seed=_seed),
-  dict(images=_drawn),
-)
-def _reconstruct(model, images, seed):
-  return [sampling.decompressions(model, images, 1, seed)[0]]
-
-
-@_register(
-  'complete',
-  'the pixels that are not given, drawn; exact where the given ones are the '
-  'first in raster order',
-  dict(
-    images=_images,
-    mask=Field('pixels that are given, of all images', (_GRID,), 'bool'),
-    seed=_seed,
+  'log_prob': Signature(
+    'importance-sampled log p(x), in memory independent of num_samples',
+    dict(
+      images=_images,
+      num_samples=Field('importance samples per image', (), 'int32'),
+      seed=_seed,
+    ),
+    dict(log_prob=Field('log p(x), nats per image')),
+    lambda model, **given: [_estimated(model, **given).log_prob],
   ),
-  dict(images=_drawn),
-)
-def _complete(model, images, mask, seed):
-  return [sampling.completions(model, images, mask, 1, seed)[0]]
-
-
-@_register(
-  'score',
-  f'-log p(x) of each image, from {_SCORE_SAMPLES} importance samples with the '
-  'same noise for every image',
-  dict(images=_images),
-  dict(bits_per_dim=Field('bits/dim; high is surprising')),
-)
-def _score(model, images):
-  index = tf.zeros(tf.shape(images)[:1], tf.int32)
-  found = likelihood.estimate_in_groups(model, images, index, _SCORE_SAMPLES)
-  bits = -found.log_prob / math.log(2)
-  return [bits / math.prod(model.image_shape)]
-
-
-def _estimated(model, images, num_samples, seed):
-  index = tf.range(tf.shape(images)[0])
-  return likelihood.estimate_in_groups(model, images, index, num_samples, seed)
+  'sample': Signature(
+    'images x ~ p(x|z) with z ~ p(z)',
+    dict(num=Field('number of images', (), 'int32'), seed=_seed),
+    dict(images=_drawn),
+    lambda model, num, seed: [sampling.samples(model, num, seed)],
+  ),
+  'reconstruct': Signature(
+    'a lossy reconstruction of each image: x ~ p(x|z) with z ~ q(z|x)',
+    dict(images=_images, seed=_seed),
+    dict(images=_drawn),
+    lambda model, images, seed: [
+      sampling.decompressions(model, images, 1, seed)[0]
+    ],
+  ),
+  'complete': Signature(
+    'the pixels that are not given, drawn; exact where the given ones are the '
+    'first in raster order',
+    dict(
+      images=_images,
+      mask=Field('pixels that are given, of all images', (_GRID,), 'bool'),
+      seed=_seed,
+    ),
+    dict(images=_drawn),
+    lambda model, images, mask, seed: [
+      sampling.completions(model, images, mask, 1, seed)[0]
+    ],
+  ),
+  'score': Signature(
+    f'-log p(x) of each image, from {_SCORE_SAMPLES} importance samples with '
+    'the same noise for every image',
+    dict(images=_images),
+    dict(bits_per_dim=Field('bits/dim; high is surprising')),
+    _score,
+  ),
+}
 
 
 def write(
@@ -270,11 +249,8 @@ def write(
   names: Sequence[str] = tuple(SIGNATURES),
 ) -> None:
   """Writes a model with its signatures, atomically."""
-  unknown = [name for name in names if name not in SIGNATURES]
-  if unknown or not names:
-    raise ValueError(
-      f'`names` must be some of {", ".join(SIGNATURES)}, got {names!r}.'
-    )
+  fits = bool(names) and SIGNATURES.keys() >= set(names)
+  fields.check('names', names, fits, f'some of {", ".join(SIGNATURES)}')
   chosen = {name: SIGNATURES[name] for name in names}
   with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
@@ -282,7 +258,7 @@ def write(
     module.weights = variables
     functions['serving_default'] = functions[names[0]]
     tf.saved_model.save(module, str(folder), signatures=functions)
-    fields = {
+    facts = {
       'vlae_tf': description.package_version(),
       'tensorflow': tf.__version__,
       'image_shape': list(model.image_shape),
@@ -290,14 +266,26 @@ def write(
       'signatures': _documented(model, chosen),
     }
     (folder / _FACTS).parent.mkdir()
-    text = json.dumps(fields, indent=2, allow_nan=False) + '\n'
+    text = json.dumps(facts, indent=2, allow_nan=False) + '\n'
     (folder / _FACTS).write_text(text, 'utf-8')
-    (folder / _README).write_text(_readme(fields), 'utf-8')
+    (folder / _README).write_text(_readme(facts), 'utf-8')
 
 
 def _traced(model, chosen):
   """Concrete functions by signature, and the variables that they read."""
-  layers = _frozen_layers(model)
+  # Layers that XLA compiles pixel by pixel compute their kernels there, so that
+  # the numbers are those of Python to the bit.
+  compiled = {
+    id(inner)
+    for layer in model._flatten_layers()
+    if isinstance(layer, causal_network.CausalNetwork)
+    for inner in weight_norm.layers_of(layer)
+  }
+  layers = [
+    layer
+    for layer in weight_norm.layers_of(model)
+    if layer.built and id(layer) not in compiled
+  ]
   # Computed once, not at every call; masks would be in the graph many times.
   kernels = [tf.Variable(layer.kernel, trainable=False) for layer in layers]
   with weight_norm.given_kernels(layers, kernels):
@@ -308,23 +296,6 @@ def _traced(model, chosen):
   variables = [*kernels, *(variable.value for variable in model.variables)]
   read = {id(x) for f in functions.values() for x in f.captured_inputs}
   return functions, [v for v in variables if id(v.handle) in read]
-
-
-def _frozen_layers(model):
-  """Layers with weight norm that are exported as plain kernels."""
-  # Layers that XLA compiles pixel by pixel compute their kernels there, so that
-  # the numbers are those of Python to the bit.
-  compiled = {
-    id(inner)
-    for layer in model._flatten_layers()
-    if isinstance(layer, causal_network.CausalNetwork)
-    for inner in weight_norm.layers_of(layer)
-  }
-  return [
-    layer
-    for layer in weight_norm.layers_of(model)
-    if layer.built and id(layer) not in compiled
-  ]
 
 
 def _documented(model, chosen):
@@ -374,14 +345,11 @@ def _readme(fields):
   for name, signature in fields['signatures'].items():
     lines += [f'## {name}', '', f'{signature["text"]}.', '']
     lines += ['| | name | type | shape | |', '|---|---|---|---|---|']
-    for side in ('inputs', 'outputs'):
-      rows = signature[side].items()
-      lines += [_row(side[:-3], key, field) for key, field in rows]
+    for side in ('input', 'output'):
+      for key, field in signature[f'{side}s'].items():
+        axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
+        text = field['text'].replace('|', '\\|')
+        cells = f'{side} | `{key}` | {field["dtype"]} | `[{axes}]`'
+        lines.append(f'| {cells} | {text} |')
     lines.append('')
   return '\n'.join(lines)
-
-
-def _row(side, key, field):
-  axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
-  text = field['text'].replace('|', '\\|')
-  return f'| {side} | `{key}` | {field["dtype"]} | `[{axes}]` | {text} |'

@@ -25,16 +25,15 @@ KIND = files.Kind(
 )
 
 
-def _encode(model, images):
-  return latents.encode(model, images)._asdict()
-
-
 def _elbo(model, images, noise):
   terms = model(images, noise)
   return dict(elbo=terms.elbo, rate=terms.rate, distortion=terms.distortion)
 
 
-_COMPUTATIONS = {'encode': _encode, 'elbo': _elbo}
+_COMPUTATIONS = {
+  'encode': lambda model, images: latents.encode(model, images)._asdict(),
+  'elbo': _elbo,
+}
 
 
 def write(

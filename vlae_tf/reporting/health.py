@@ -142,11 +142,10 @@ def models() -> Iterator[Finding]:
   for name in pretrained.names():
     title = f'pretrained {name!r}'
     try:
-      known = pretrained.check(name)
+      described = pretrained.check(name)
     except ValueError as error:
       yield Finding(title, f'{error} Install vlae_tf anew.', False)
       continue
-    described = known.description
     text = (
       f'{described.num_weights:,} weights, trained on '
       f'{described.about.get("dataset", "unknown images")}; NLL '

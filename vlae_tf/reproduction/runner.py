@@ -64,8 +64,7 @@ def define_flags() -> None:
   flags.DEFINE_bool(
     'list', False, 'Print a shell command for each run, and exit.'
   )
-  command_line.define_data_dir()
-  command_line.define_quiet()
+  command_line.define('data_dir', 'quiet')
 
 
 def settings_of(values: flags.FlagValues, num_samples: int) -> Settings:

@@ -36,7 +36,6 @@ FORMAT_VERSION = 2
 Groups: TypeAlias = Mapping[str, Sequence[keras.Variable]]
 
 _VERSION = 'format_version'
-_FIRST_FORMAT = '{}/values/{}/.ATTRIBUTES/VARIABLE_VALUE'
 
 
 class MismatchError(ValueError):
@@ -49,13 +48,11 @@ class Checkpoints:
   def __init__(
     self, directory: str | os.PathLike, groups: Groups, keep: int = 2
   ):
-    if keep < 1:
-      raise ValueError(f'`keep` must be at least 1, got {keep}.')
     for variables in groups.values():
       serialization.by_path(variables)
     self._directory = pathlib.Path(directory)
     self._groups = groups
-    self._keep = keep
+    self._keep = checks.integer('keep', keep, 1)
     self._good: int | None = None  # Step that was saved or restored last.
 
   @property
@@ -87,7 +84,12 @@ class Checkpoints:
     finally:
       shutil.rmtree(temporary, ignore_errors=True)
     self._good = step
-    self._prune(step)
+    # The newest up to `step` stay: later ones were passed over as broken.
+    past = [s for s in self.steps if s <= step]
+    for old in set(self.steps) - set(past[-self._keep :]):
+      # The index first: without it the data are no checkpoint.
+      for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
+        path.unlink(missing_ok=True)
 
   def restore(self) -> int | None:
     """Reads the newest checkpoint that can be read; its step, if any."""
@@ -112,14 +114,6 @@ class Checkpoints:
 
   def _path(self, step):
     return str(self._directory / f'ckpt-{step}')
-
-  def _prune(self, step):
-    """Keeps the newest up to `step`: later ones were passed over as broken."""
-    past = [s for s in self.steps if s <= step]
-    for old in set(self.steps) - set(past[-self._keep :]):
-      # The index first: without it the data are no checkpoint.
-      for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
-        path.unlink(missing_ok=True)
 
 
 def check_same_paths(
@@ -162,8 +156,15 @@ def read(path: str, groups: Groups) -> None:
     )
   names: dict[str, keras.Variable] = {}
   for group, variables in groups.items():
-    named = _by_position if version == 1 else _by_path
-    names |= named(group, variables, there)
+    here = _by_name(group, variables, version)
+    prefix = f'{group}/values/' if version == 1 else f'{group}/'
+    of_group = {name for name in there if name.startswith(prefix)}
+    if here.keys() != of_group:
+      raise MismatchError(
+        f'it is of another model: {checks.few(here.keys() - of_group)} not in '
+        f'it, {checks.few(of_group - here.keys())} in it alone'
+      )
+    names |= here
   _check_types(reader, names)
   # All are read before the first is assigned.
   values = {name: reader.get_tensor(name) for name in names}
@@ -171,27 +172,12 @@ def read(path: str, groups: Groups) -> None:
     variable.assign(values[name])
 
 
-def _by_path(group, variables, there):
-  named = serialization.by_path(variables)
-  here = {f'{group}/{key}': variable for key, variable in named.items()}
-  of_group = {name for name in there if name.startswith(f'{group}/')}
-  if here.keys() != of_group:
-    raise MismatchError(
-      f'it is of another model: {checks.few(here.keys() - of_group)} not in '
-      f'it, {checks.few(of_group - here.keys())} in it alone'
-    )
-  return here
-
-
-def _by_position(group, variables, there):
-  here = {_FIRST_FORMAT.format(group, k): v for k, v in enumerate(variables)}
-  count = sum(name.startswith(f'{group}/values/') for name in there)
-  if count != len(here):
-    raise MismatchError(
-      f'it is of another model: {count} variables of {group!r} in it, '
-      f'{len(here)} here'
-    )
-  return here
+def _by_name(group, variables, version):
+  if version == 1:
+    names = f'{group}/values/{{}}/.ATTRIBUTES/VARIABLE_VALUE'
+    return {names.format(k): v for k, v in enumerate(variables)}
+  by_path = serialization.by_path(variables)
+  return {f'{group}/{path}': variable for path, variable in by_path.items()}
 
 
 def _check_types(reader, names):

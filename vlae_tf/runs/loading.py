@@ -18,7 +18,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, records
 from vlae_tf.runs import pretrained as pretrained_lib
-from vlae_tf.utils import checks, console, serialization
+from vlae_tf.utils import checks, console, fields, serialization
 
 _SPLITS = ('test', 'validation', 'train')
 
@@ -50,9 +50,8 @@ class Run(NamedTuple):
   ) -> data_lib.ImageData:
     """Loads the images that the run was trained on.
 
-    Args:
-      data_dir: Root of the data sets; by default that of the training if it
-        still exists, else the default.
+    `data_dir` is by default that of the training if it still exists, else the
+    usual one.
 
     Raises:
       ValueError: `data_dir` does not exist, or the images are missing or not
@@ -73,20 +72,7 @@ class Run(NamedTuple):
     return data
 
   def about(self) -> dict[str, Any]:
-    """The facts of a model for its card, without unknown ones.
-
-    | key | value |
-    |---|---|
-    | `dataset`, `train_on` | as in its config, without a directory's path |
-    | `dataset_words` | registered description of the data set |
-    | `data_sha256` | of the images that were trained on |
-    | `steps`, `batch_size` | of the training |
-    | `planned_epochs` | `max_epochs` of its config |
-    | `checkpoint` | 'last' or 'best' |
-    | `minutes` | of training without pauses |
-    | `environment`, `started_from` | see `records` |
-    | `scores` | of these weights, the fullest of the test images first |
-    """
+    """The facts of a model for its card, without unknown ones."""
     if self.shared is not None:
       return dict(self.shared)
     name = self.config.dataset
@@ -104,6 +90,7 @@ class Run(NamedTuple):
       'planned_epochs': self.config.max_epochs,
       'batch_size': self.config.batch_size,
       'checkpoint': self.checkpoint,
+      # Without pauses.
       'minutes': round(records.minutes(log), 1) if log else None,
       'environment': records.read_environment(self.workdir) or None,
       'started_from': records.read_start(self.workdir),
@@ -112,7 +99,7 @@ class Run(NamedTuple):
     return {name: v for name, v in found.items() if v is not None}
 
   def _scores(self):
-    """Scores of these weights, non-finite numbers as `None` for JSON."""
+    """Scores of these weights, the fullest of the test images first."""
     own, others = [], 0
     for split in _SPLITS:
       found = records.read_scores(
@@ -131,7 +118,7 @@ class Run(NamedTuple):
         f'{others} scores in {self.workdir} are of other weights than those of '
         f'step {self.step} ({self.checkpoint}) and are left out.'
       )
-    # The data set is named once, and without its path.
+    # JSON has no NaN; the data set is named once, and without its path.
     return [
       {
         k: None if isinstance(v, float) and not math.isfinite(v) else v
@@ -153,29 +140,35 @@ def restore(
     workdir: Path of a directory that `train` wrote.
     which: 'last', or 'best' by validation; by default 'best' of runs with
       early stopping, 'last' of others.
-    build: The function that built the model for training, see `Trainer`.
+    build: The builder of the training.
 
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.
   """
-  if not isinstance(workdir, str | os.PathLike):
-    raise ValueError(f'`workdir` must be a path, got {workdir!r}.')
+  is_path = isinstance(workdir, str | os.PathLike)
+  fields.check('workdir', workdir, is_path, 'a path')
   config = records.read_config(workdir)
   facts = records.read_facts(workdir)
   if which is None:
     which = 'best' if config.early_stopping_patience else 'last'
-  if which not in checkpoints.FOLDERS:
-    raise ValueError(
-      f'`checkpoint` must be one of {tuple(checkpoints.FOLDERS)}, got '
-      f'{which!r}.'
-    )
+  known = tuple(checkpoints.FOLDERS)
+  fields.check('checkpoint', which, which in known, f'one of {known}')
   model = build(config, facts.image_shape)
   step = checkpoints.Checkpoints(
     pathlib.Path(workdir) / checkpoints.FOLDERS[which],
     {'averages': model.variables},
   ).restore()
   if step is None:
-    raise ValueError(_without_checkpoint(pathlib.Path(workdir), which))
+    last = pathlib.Path(workdir) / checkpoints.LAST
+    if which == 'best' and any(last.glob('*.index')):
+      raise ValueError(
+        f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
+        'best/, which validation fills, on images that are not trained on.'
+      )
+    raise ValueError(
+      f'`workdir` {workdir} must hold a checkpoint, found none in '
+      f'{checkpoints.FOLDERS[which]}/. Train longer.'
+    )
   return Run(
     config,
     model,
@@ -185,18 +178,6 @@ def restore(
     facts.sha256,
     which,
     workdir,
-  )
-
-
-def _without_checkpoint(workdir, which):
-  if which == 'best' and any((workdir / checkpoints.LAST).glob('*.index')):
-    return (
-      f"`checkpoint` must be 'last', got 'best': {workdir} holds none in "
-      'best/, which validation fills, on images that are not trained on.'
-    )
-  return (
-    f'`workdir` {workdir} must hold a checkpoint, found none in '
-    f'{checkpoints.FOLDERS[which]}/. Train longer.'
   )
 
 
@@ -227,26 +208,13 @@ def load(
   )
 
 
-class Start(NamedTuple):
-  """A trained model that another run starts from."""
-
-  model: model_lib.VLAE
-  record: Mapping[str, Any]  # See `records.write_start`.
-
-  def assign_to(self, model: model_lib.VLAE) -> None:
-    """Sets a model's weights to those of this one."""
-    theirs = serialization.by_path(self.model.weights)
-    for path, weight in serialization.by_path(model.weights).items():
-      weight.assign(theirs[path].value)
-
-
 def load_start(
   source: str | os.PathLike,
   model: model_lib.VLAE,
   config: config_lib.Config,
   build: builder.ModelBuilder = builder.build_model,
-) -> Start:
-  """Loads a model that `model` can start from; does not change `model`.
+) -> tuple[model_lib.VLAE, dict[str, Any]]:
+  """Loads a model that `model` can start from, and `records.write_start`'s.
 
   `source` is the directory of a run, of which the last averages are read, or
   the folder or name of a shared model.
@@ -283,7 +251,7 @@ def load_start(
       'validation is no estimate for new images.'
     )
   record = dict(name=name, sha256=weights_sha256(run.model), about=about)
-  return Start(run.model, record)
+  return run.model, record
 
 
 def weights_sha256(model: model_lib.VLAE) -> str:
@@ -367,13 +335,8 @@ def trimmed(data: data_lib.ImageData, most: int | None) -> data_lib.ImageData:
   """The first images of each split, with their labels."""
   first(data.train, most, 'the training images')
   labels = data.labels and {s: y[:most] for s, y in data.labels.items()}
-  return dataclasses.replace(
-    data,
-    train=data.train[:most],
-    validation=data.validation[:most],
-    test=data.test[:most],
-    labels=labels,
-  )
+  parts: Any = {s: data.split(s)[:most] for s in image_data.SPLITS}
+  return dataclasses.replace(data, labels=labels, **parts)
 
 
 def check_same(

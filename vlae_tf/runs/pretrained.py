@@ -5,7 +5,6 @@ from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from vlae_tf.data import sources
 from vlae_tf.formats import folder
@@ -15,20 +14,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import registry, serialization
 
-_SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
-
-
-class Pretrained(NamedTuple):
-  """A model that comes with the package."""
-
-  name: str
-  directory: pathlib.Path
-  description: Description
-
-  @property
-  def score(self) -> dict[str, Any]:
-    """Its fullest score, as `evaluate` writes it."""
-    return self.description.about['scores'][0]
+SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
 
 
 def names() -> list[str]:
@@ -37,20 +23,14 @@ def names() -> list[str]:
   >>> names()[:2]
   ['caltech101', 'digits']
   """
-  return sorted(p.parent.name for p in _SHIPPED.glob(f'*/{folder.CONFIG}'))
+  return sorted(p.parent.name for p in SHIPPED.glob(f'*/{folder.CONFIG}'))
 
 
-def find(name: str) -> Pretrained:
-  """A model that comes with the package; does not read its weights."""
-  directory = _directory(name)
-  return Pretrained(name, directory, folder.read(directory))
-
-
-def check(name: str) -> Pretrained:
-  """As `find`, and verifies the checksums of the weights."""
-  found = find(name)
-  folder.load(found.directory, found.description)
-  return found
+def check(name: str) -> Description:
+  """Reads a model of the package, and verifies the checksums of its weights."""
+  described = folder.read(SHIPPED / name)
+  folder.load(SHIPPED / name, described)
+  return described
 
 
 def from_pretrained(
@@ -70,9 +50,8 @@ def from_pretrained(
       folder's `Config` (the default one, if it has none) and the image shape.
 
   Raises:
-    ValueError: There is no such folder; it is of a later version; it holds a
-      file that can run code; a file of weights is damaged or missing; or its
-      weights are those of another model.
+    ValueError: There is no such folder; it is of a later version, holds a file
+      that can run code, or its weights are damaged or of another model.
   """
   return load(name_or_directory, build)[0]
 
@@ -105,13 +84,11 @@ def from_preset(
 ) -> model_lib.VLAE:
   """An untrained model, as `train --preset=NAME` starts from.
 
+  `image_shape`, `(height, width, channels)`, is by default that of the preset's
+  data set.
+
   >>> from_preset('omniglot').image_shape
   (28, 28, 1)
-
-  Args:
-    name: Name of a preset.
-    image_shape: `(height, width, channels)`; by default that of the preset's
-      data set.
 
   Raises:
     ValueError: There is none of that name, or the shape is not known.
@@ -122,12 +99,12 @@ def from_preset(
   return builder.build_model(config, image_shape)
 
 
-def _directory(source, argument='name'):
+def _directory(source, argument):
   if not isinstance(source, str | os.PathLike):
     raise ValueError(f'`{argument}` must be a name or a path, got {source!r}.')
   given = os.fspath(source)
   if given in names():
-    return _SHIPPED / given
+    return SHIPPED / given
   # `pathlib` raises for names that are too long.
   if given and os.path.isdir(given):
     return pathlib.Path(given)

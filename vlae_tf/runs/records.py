@@ -10,6 +10,7 @@
 | `eval/SETTINGS.json` | scores |
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -27,7 +28,7 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
-from vlae_tf.utils import console, files
+from vlae_tf.utils import console, fields, files
 
 CONFIG, FACTS, METRICS = 'config.json', 'data.json', 'metrics.jsonl'
 ENVIRONMENT, STARTED_FROM = 'environment.json', 'started_from.json'
@@ -43,11 +44,11 @@ def write_json(path: str | os.PathLike, value: Mapping[str, Any]) -> None:
 
 
 def _read_object(path, *needed):
-  fields = json.loads(path.read_text(encoding='utf-8'))
-  if not isinstance(fields, dict) or not fields.keys() >= {*needed}:
+  found = json.loads(path.read_text(encoding='utf-8'))
+  if not isinstance(found, dict) or not found.keys() >= {*needed}:
     keys = f' of {", ".join(needed)}' if needed else ''
-    raise ValueError(f'it must be a JSON object{keys}, got {fields!r}')
-  return fields
+    raise ValueError(f'it must be a JSON object{keys}, got {found!r}')
+  return found
 
 
 # The experiment.
@@ -103,14 +104,12 @@ class Facts:
 
   def __post_init__(self):
     shape: Any = self.image_shape
-    if not isinstance(shape, list | tuple) or len(shape) != 3:
-      raise ValueError(f'`image_shape` must be three integers, got {shape!r}.')
-    if not all(type(n) is int and n > 0 for n in shape):
-      raise ValueError(f'`image_shape` must be positive, got {shape!r}.')
-    if not isinstance(self.sha256, str):
-      raise ValueError(f'`sha256` must be a string, got {self.sha256!r}.')
-    if not isinstance(self.data_dir, str | None):
-      raise ValueError(f'`data_dir` must be a path, got {self.data_dir!r}.')
+    fits = isinstance(shape, list | tuple) and len(shape) == 3
+    fits = fits and all(type(n) is int and n > 0 for n in shape)
+    fields.check('image_shape', shape, fits, 'three positive integers')
+    root, sha256 = self.data_dir, self.sha256
+    fields.check('sha256', sha256, isinstance(sha256, str), 'a string')
+    fields.check('data_dir', root, isinstance(root, str | None), 'a path')
     object.__setattr__(self, 'image_shape', tuple(shape))
 
 
@@ -144,8 +143,8 @@ def read_facts(workdir: str | os.PathLike) -> Facts:
 
 def write_facts(workdir: str | os.PathLike, facts: Facts) -> None:
   """Writes `data.json`."""
-  fields = {k: v for k, v in dataclasses.asdict(facts).items() if v is not None}
-  write_json(pathlib.Path(workdir) / FACTS, fields)
+  known = {k: v for k, v in dataclasses.asdict(facts).items() if v is not None}
+  write_json(pathlib.Path(workdir) / FACTS, known)
 
 
 # The environment.
@@ -238,11 +237,8 @@ def write_start(
 ) -> None:
   """Writes `started_from.json`, or removes it for fresh weights.
 
-  | key | value |
-  |---|---|
-  | `name` | of the run or of the shared model |
-  | `sha256` | of its weights, see `loading.weights_sha256` |
-  | `about` | facts, see `loading.Run.about`; nested for a chain of runs |
+  `name` is that of the run or shared model, `sha256` that of its weights (see
+  `loading.weights_sha256`), `about` the facts of `loading.Run.about`.
   """
   path = pathlib.Path(workdir) / STARTED_FROM
   if start is None:
@@ -276,19 +272,16 @@ class Point(NamedTuple):
 def read_log(workdir: str | os.PathLike) -> list[dict[str, Any]]:
   """Lines of `metrics.jsonl`, without incomplete ones."""
   try:
-    text = (pathlib.Path(workdir) / METRICS).read_text(encoding='utf-8')
+    lines = (pathlib.Path(workdir) / METRICS).read_text('utf-8').splitlines()
   except (OSError, ValueError):
     return []
-  return [line for line in map(_parsed, text.splitlines()) if line]
-
-
-def _parsed(text):
-  try:
-    line = json.loads(text)
-    float(line['time']), int(line['step'])
-    return line
-  except (ValueError, LookupError, TypeError):
-    return None
+  log = []
+  for text in lines:
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+      line = json.loads(text)
+      float(line['time']), int(line['step'])
+      log.append(line)
+  return log
 
 
 def minutes(log: list[dict[str, Any]]) -> float:

@@ -75,7 +75,6 @@ class Workdir:
 
   @contextlib.contextmanager
   def locked(self) -> Iterator[None]:
-    """Locks the directory, and unlocks it at the end."""
     self.lock()
     try:
       yield
@@ -94,13 +93,23 @@ class Workdir:
       return
     self._check()
     is_new = not (self._path / records.CONFIG).exists()
+    has_facts = not is_new and (self._path / records.FACTS).exists()
+    there = records.read_facts(self._path) if has_facts else None
     # The data may have moved since, or the file be lost.
-    if is_new or self._has_outdated_facts():
+    if there is None or self._facts.data_dir not in (None, there.data_dir):
       records.write_facts(self._path, self._facts)
     if is_new:
       records.write_config(self._path, self._config)
     if is_fresh:
-      self._set_aside()
+      # No checkpoint belongs to what an earlier start left.
+      left = [self._path / name for name in (records.METRICS, checkpoints.BEST)]
+      moved = [(path, files.set_aside(path)) for path in left if path.exists()]
+      if moved:
+        names = ', '.join(f'{old.name} is now {new.name}' for old, new in moved)
+        console.warn(
+          f'{self._path} holds no checkpoint to go on from, so training starts '
+          f'from step 0; what an earlier start left is kept: {names}.'
+        )
       records.write_start(self._path, started_from)
     environment = records.describe_environment(execution)
     records.write_environment(self._path, environment)
@@ -153,23 +162,6 @@ class Workdir:
           f'`workdir` {self._path} was trained on other images: their {name} '
           f'was {old}, now it is {new}.'
         )
-
-  def _has_outdated_facts(self):
-    if not (self._path / records.FACTS).exists():
-      return True
-    there = records.read_facts(self._path).data_dir
-    return self._facts.data_dir not in (None, there)
-
-  def _set_aside(self):
-    """Renames what an earlier start left that no checkpoint belongs to."""
-    left = [self._path / name for name in (records.METRICS, checkpoints.BEST)]
-    moved = [(path, files.set_aside(path)) for path in left if path.exists()]
-    if moved:
-      names = ', '.join(f'{old.name} is now {new.name}' for old, new in moved)
-      console.warn(
-        f'{self._path} holds no checkpoint to go on from, so training starts '
-        f'from step 0; what an earlier start left is kept: {names}.'
-      )
 
   def _acquire(self):
     """Locks the file; the system unlocks it when the process ends."""

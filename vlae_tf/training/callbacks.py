@@ -110,8 +110,6 @@ def _may_fail(method):
 
 
 class _Writer(keras.callbacks.Callback):
-  """A callback that writes to `path`."""
-
   def __init__(self, path: str | os.PathLike):
     super().__init__()
     self.path = pathlib.Path(path)
@@ -119,7 +117,6 @@ class _Writer(keras.callbacks.Callback):
 
   @property
   def curve(self) -> str:
-    """Name of the validation curve."""
     return self.params.get('validation', 'validation')
 
   def set_aside(self) -> None:
@@ -140,7 +137,6 @@ class MetricsLog(_Writer):
 
   @_may_fail
   def on_train_begin(self, logs=None):
-    first = self.params['initial']
     if not self.path.exists():
       return
     try:
@@ -148,7 +144,7 @@ class MetricsLog(_Writer):
     except (OSError, UnicodeDecodeError):
       self.set_aside()
       return
-    kept = [line for line in lines if _step(line) <= first]
+    kept = [x for x in lines if _step(x) <= self.params['initial']]
     if len(kept) < len(lines):
       files.write_text(self.path, ''.join(f'{line}\n' for line in kept))
 
@@ -206,7 +202,13 @@ class TensorBoardLog(_Writer):
     self._histograms(epoch)
     start = time.monotonic()
     if start >= self._next_images:
-      self._pictures(epoch)
+      model, images = self._trainer.averages, self._images
+      samples = sampling.sample_prior(model, len(images), seed=0)
+      draws = sampling.decompress(model, images, 1, seed=0)
+      pictures = figures.beside(images, draws)
+      with self._writer.as_default(epoch):
+        tf.summary.image('samples', figures.grid(samples)[None])
+        tf.summary.image('decompressions', pictures[None])
       end = time.monotonic()
       self._next_images = end + (end - start) / _SHARE_OF_IMAGES
 
@@ -227,19 +229,7 @@ class TensorBoardLog(_Writer):
       for weight in self._trainer.averages.trainable_variables:
         tf.summary.histogram(f'weights/{weight.path}', weight.value)
       code = self._trainer.code
-      if code is None:
-        return
-      tf.summary.histogram('code/variance_of_mean', code.variances)
-      if code.rates is not None:
-        tf.summary.histogram('code/rate_of_dimension_nats', code.rates)
-
-  def _pictures(self, step):
-    model, images = self._trainer.averages, self._images
-    samples = sampling.sample_prior(model, len(images), seed=0)
-    draws = sampling.decompress(model, images, 1, seed=0)
-    with self._writer.as_default(step):
-      for name, picture in [
-        ('samples', figures.grid(samples)),
-        ('decompressions', figures.beside(images, draws)),
-      ]:
-        tf.summary.image(name, picture[None])
+      if code is not None:
+        tf.summary.histogram('code/variance_of_mean', code.variances)
+        if code.rates is not None:
+          tf.summary.histogram('code/rate_of_dimension_nats', code.rates)

@@ -90,7 +90,13 @@ class GlobalGradient:
     noise = latent_noise(self._config, batch, self._model.event_shape, samples)
     compute = self._accumulated if self._microbatch else self._at_once
     gradients, means = compute(batch['image'], noise, step, loss_scale)
-    self._warn_of_unused()
+    weights = self._model.trainable_variables
+    unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
+    if unused and not self._warned:
+      self._warned = True
+      console.warn(
+        f'the objective does not depend on {", ".join(unused)}: not trained.'
+      )
     return objectives.over_replicas(gradients), means
 
   def _at_once(self, image, noise, step, loss_scale):
@@ -147,15 +153,6 @@ class GlobalGradient:
     self._reached |= {k for k, g in enumerate(gradients) if g is not None}
     return gradients
 
-  def _warn_of_unused(self):
-    weights = self._model.trainable_variables
-    unused = [w.path for k, w in enumerate(weights) if k not in self._reached]
-    if unused and not self._warned:
-      self._warned = True
-      console.warn(
-        f'the objective does not depend on {", ".join(unused)}: not trained.'
-      )
-
   def _sums(self, image, noise):
     """Contribution of images to the global means: distortion, rate, bound."""
     kernels = self._kernels()
@@ -165,7 +162,6 @@ class GlobalGradient:
     return [tf.add_n(values) for values in zip(*shares)]
 
   def _shares_of(self, image, noise, kernels):
-    """The same of one part."""
     model = self._model
     with weight_norm.given_kernels(self._kernels.layers, kernels):
       code = reparameterized.draw(model.posterior(image), noise)
@@ -213,12 +209,8 @@ class Guard:
     self._loss_scale = keras.Variable(
       _FIRST_LOSS_SCALE if scale_loss else 1.0, trainable=False, name='scale'
     )
-    self.variables = (
-      self.skipped,
-      self.skipped_in_row,
-      self._good_in_row,
-      self._loss_scale,
-    )
+    counts = (self.skipped, self.skipped_in_row, self._good_in_row)
+    self.variables = (*counts, self._loss_scale)
 
   @property
   def loss_scale(self) -> tf.Tensor:

@@ -10,8 +10,9 @@ from vlae_tf.models import builder, schedules
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
 from vlae_tf.nn import made, weight_norm
-from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import checkpoints
 from vlae_tf.training import gradients
+from vlae_tf.utils import serialization
 
 
 class Patience:
@@ -22,27 +23,23 @@ class Patience:
     self.best = keras.Variable(
       -math.inf, trainable=False, dtype='float64', name=f'{name}_best'
     )
-    self._count = keras.Variable(
+    self.count = keras.Variable(
       0, trainable=False, dtype='int64', name=f'{name}_count'
     )
-    self.variables = (self.best, self._count)
+    self.variables = (self.best, self.count)
 
   @property
   def exhausted(self) -> bool:
     """Whether the limit, if there is one, is reached."""
-    return bool(self._limit) and int(self._count.value.numpy()) >= self._limit
+    return bool(self._limit) and int(self.count.value.numpy()) >= self._limit
 
   def observe(self, value: float) -> bool:
     """Counts a validation; whether it is better than all before."""
     better = value > float(self.best.value.numpy())
     if better:
       self.best.assign(value)
-    self._count.assign(0 if better else self._count.value + 1)
+    self.count.assign(0 if better else self.count.value + 1)
     return better
-
-  def restart(self) -> None:
-    """Counts from zero again."""
-    self._count.assign(0)
 
 
 class TrainingState:
@@ -72,16 +69,14 @@ class TrainingState:
 
   @property
   def step(self) -> int:
-    """Number of steps taken so far."""
     return int(self.optimizer.iterations.value.numpy())
 
   @property
   def should_stop_early(self) -> bool:
-    """Whether validation has not improved for too long."""
     return self._early.exhausted
 
   def initialize(
-    self, batch: Mapping[str, tf.Tensor], start: loading.Start | None = None
+    self, batch: Mapping[str, tf.Tensor], start: VLAE | None = None
   ) -> None:
     """Sets the weights, from a batch or a trained model, and the averages."""
     if start is None:
@@ -89,7 +84,9 @@ class TrainingState:
       noise = gradients.latent_noise(self._config, batch, event_shape)
       self.model.initialize(batch['image'], noise)
     else:
-      start.assign_to(self.model)
+      theirs = serialization.by_path(start.weights)
+      for path, weight in serialization.by_path(self.model.weights).items():
+        weight.assign(theirs[path].value)
     for average, weight in zip(self.averages.weights, self.model.weights):
       average.assign(weight)
 
@@ -100,7 +97,7 @@ class TrainingState:
       self._plateau.observe(elbo)
       if self._plateau.exhausted:
         self.schedule.halve()
-        self._plateau.restart()
+        self._plateau.count.assign(0)
     return best
 
   def groups(self) -> dict[str, list[keras.Variable]]:
@@ -121,7 +118,6 @@ class TrainingState:
     }
 
   def variables(self) -> list[tf.Variable]:
-    """All of them in one list, as `tf.Variable`s."""
     return [v.value for group in self.groups().values() for v in group]
 
   def variables_to_check(self) -> list[tf.Variable]:

@@ -1,7 +1,7 @@
 """Optimisation steps, the same on one device and on many."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -22,17 +22,12 @@ _COMPILED = {
   'all': ('gradient', 'update'),
 }
 XLA_CHOICES = tuple(_COMPILED)
-# Metrics of a step, with their dtypes.
-_METRICS = {
-  'loss': tf.float32,
-  'elbo': tf.float32,
-  'distortion': tf.float32,
-  'rate': tf.float32,
-  'gradient_norm': tf.float32,
-  'learning_rate': tf.float32,
-  'skipped': tf.int64,
-  'skipped_in_row': tf.int64,
-}
+# Metrics of a step, float32 and int64.
+_VALUES = (
+  *('loss', 'elbo', 'distortion', 'rate'),
+  *('gradient_norm', 'learning_rate'),
+)
+_COUNTS = ('skipped', 'skipped_in_row')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +43,6 @@ class Execution:
   parts: int = 1
 
   def check(self, config: Config, num_replicas: int) -> None:
-    """Checks the sizes of a batch and its parts."""
     if self.xla not in XLA_CHOICES:
       raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
     if self.xla not in ('auto', 'none') and not _is_one_cpu(num_replicas):
@@ -114,12 +108,15 @@ class TrainStep:
     )
     if 'gradient' in compiled:
       self._gradient = tf.function(self._gradient, jit_compile=True)
-    self._update = _GuardedUpdate(
-      strategy,
-      state,
-      config,
-      kernels=execution.parts if 'update' in compiled else 0,
-    )
+    self._config = config
+    self._weights = [v.value for v in state.model.trainable_variables]
+    self._averages = [v.value for v in state.averages.trainable_variables]
+    sizes = [v.shape.num_elements() for v in self._weights]
+    kernels = execution.parts if 'update' in compiled else 0
+    self._groups = balanced(sizes, max(1, kernels))
+    self._updates = [self._updating(group) for group in self._groups]
+    if kernels:
+      self._updates = [tf.function(u, jit_compile=True) for u in self._updates]
 
   @tf.function(autograph=False)  # To convert a model takes half of a trace.
   def __call__(
@@ -127,7 +124,8 @@ class TrainStep:
   ) -> dict[str, tf.Tensor]:
     """Takes `num_steps` steps; the metrics of the last one."""
     # All in the loop: to trace and optimise a step takes seconds.
-    metrics = {name: tf.zeros([], dtype) for name, dtype in _METRICS.items()}
+    metrics = dict.fromkeys(_VALUES, tf.zeros([]))
+    metrics |= dict.fromkeys(_COUNTS, tf.zeros([], tf.int64))
     _, metrics = tf.while_loop(
       lambda k, _: k < num_steps,
       lambda k, _: (k + 1, self._step(next(iterator))),
@@ -158,51 +156,27 @@ class TrainStep:
       'skipped_in_row': tf.convert_to_tensor(state.guard.skipped_in_row.value),
     }
 
-
-class _GuardedUpdate:
-  """Applies a global gradient to all replicas alike, or to none."""
-
-  # In cross-replica context, on gradients that are already summed: the norm
-  # that is clipped and the test for finiteness are those of the whole batch.
-
-  def __init__(
-    self,
-    strategy: tf.distribute.Strategy,
-    state: TrainingState,
-    config: Config,
-    kernels: int = 0,
-  ):
-    self._strategy = strategy
-    self._optimizer = state.optimizer
-    self._guard = state.guard
-    self._config = config
-    self._weights = [v.value for v in state.model.trainable_variables]
-    self._averages = [v.value for v in state.averages.trainable_variables]
-    sizes = [v.shape.num_elements() for v in self._weights]
-    self._groups = balanced(sizes, max(1, kernels))
-    self._updates = [self._updating(group) for group in self._groups]
-    if kernels:
-      self._updates = [tf.function(u, jit_compile=True) for u in self._updates]
-
-  def __call__(
-    self, gradients: Sequence[tf.Tensor], loss: tf.Tensor
-  ) -> tf.Tensor:
-    """Takes the step; the norm of the gradient before clipping."""
+  def _update(self, gradients, loss):
+    """Takes the step, or none; the norm of the gradient before clipping."""
+    # In cross-replica context, on gradients that are already summed: the norm
+    # that is clipped and the test for finiteness are those of the whole batch.
     local = self._strategy.experimental_local_results
-    scale = 1.0 / self._guard.loss_scale
+    guard = self._state.guard
+    scale = 1.0 / guard.loss_scale
     norm = scale * tf.linalg.global_norm([local(g)[0] for g in gradients])
     if self._config.gradient_clip_norm:
       scale *= tf.minimum(1.0, self._config.gradient_clip_norm / norm)
     is_good = tf.math.is_finite(norm) & tf.math.is_finite(loss)
     tf.cond(is_good, lambda: self._apply(gradients, scale), lambda: None)
-    self._guard.count(is_good)
+    guard.count(is_good)
     # A skipped step is a step: the next one has other images and other noise.
-    self._optimizer.iterations.assign_add(1)
+    self._state.optimizer.iterations.assign_add(1)
     return norm
 
   def _apply(self, gradients, scale):
-    rate = tf.convert_to_tensor(self._optimizer.learning_rate)
-    step = tf.cast(self._optimizer.iterations.value + 1, tf.float32)
+    optimizer = self._state.optimizer
+    rate = tf.convert_to_tensor(optimizer.learning_rate)
+    step = tf.cast(optimizer.iterations.value + 1, tf.float32)
     # Early on, an average over as many steps as there were.
     decay = tf.minimum(self._config.polyak_decay, step / (step + 10.0))
     for group, update in zip(self._groups, self._updates):
@@ -213,7 +187,7 @@ class _GuardedUpdate:
 
     def update_all(gradients, scale, rate, decay):
       def update(weight, gradient, average):
-        self._optimizer.update_step(gradient * scale, weight, rate)
+        self._state.optimizer.update_step(gradient * scale, weight, rate)
         average.assign_sub((1.0 - decay) * (average - weight))
 
       for k, gradient in zip(group, gradients):

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from vlae_tf.utils import console, devices
+from vlae_tf.evaluation import likelihood
+from vlae_tf.utils import console, devices, fields
 
 # More parts make a bigger graph, and smaller operations.
 _MOST_PARTS = 4
@@ -24,10 +25,8 @@ def create(
   name: str = 'auto', batch_size: int | None = None
 ) -> tf.distribute.Strategy:
   """A strategy by name."""
-  if name not in STRATEGIES:
-    raise ValueError(
-      f'`strategy` must be one of {tuple(STRATEGIES)}, got {name!r}.'
-    )
+  known = tuple(STRATEGIES)
+  fields.check('strategy', name, name in known, f'one of {known}')
   devices.configure()  # Listing logical devices initialises them.
   return STRATEGIES[name](batch_size)
 
@@ -52,21 +51,15 @@ def num_cores() -> int:
 # each operation on one core, took 0.9 of the time on two cores.
 def parts_of(batch_size: int, num_cores: int) -> int:
   """Number of equal parts of a batch to compute in parallel."""
-  return _largest_divisor(batch_size, min(num_cores, _MOST_PARTS))
+  return likelihood.largest_divisor(batch_size, min(num_cores, _MOST_PARTS))
 
 
 def set_threads(parts: int, num_cores: int) -> None:
   """Gives each part its share of the cores, before TensorFlow starts."""
-  if parts == 1:
-    return
-  tf.config.threading.set_inter_op_parallelism_threads(parts)
-  tf.config.threading.set_intra_op_parallelism_threads(
-    max(1, num_cores // parts)
-  )
-
-
-def _largest_divisor(num, most):
-  return max(n for n in range(1, most + 1) if num % n == 0)
+  if parts > 1:
+    each = max(1, num_cores // parts)
+    tf.config.threading.set_inter_op_parallelism_threads(parts)
+    tf.config.threading.set_intra_op_parallelism_threads(each)
 
 
 def _auto(batch_size):
@@ -75,7 +68,7 @@ def _auto(batch_size):
   gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
   count = len(gpus)
   if gpus and batch_size is not None:
-    count = _largest_divisor(batch_size, len(gpus))
+    count = likelihood.largest_divisor(batch_size, len(gpus))
   if count < len(gpus):
     console.warn(
       f'training on {count} of {len(gpus)} GPUs: --batch_size={batch_size} '
@@ -96,20 +89,7 @@ def _mirrored(batch_size):
 
 def _multi_worker(batch_size):
   del batch_size
-  _check_tf_config()
-  return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-STRATEGIES = {
-  'auto': _auto,
-  'one_device': lambda batch_size: tf.distribute.get_strategy(),
-  'mirrored': _mirrored,
-  'multi_worker': _multi_worker,
-}
-
-
-def _check_tf_config():
-  """Checks a variable on which TensorFlow would fail much later."""
+  # TensorFlow would fail on a bad variable much later.
   text = os.environ.get('TF_CONFIG', '')
   try:
     config = json.loads(text)
@@ -120,6 +100,15 @@ def _check_tf_config():
       '`TF_CONFIG` must be JSON with `cluster` and with a `task` in it for '
       f'--strategy=multi_worker, got {text!r}.'
     ) from error
+  return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+STRATEGIES = {
+  'auto': _auto,
+  'one_device': lambda batch_size: tf.distribute.get_strategy(),
+  'mirrored': _mirrored,
+  'multi_worker': _multi_worker,
+}
 
 
 class Workers:
@@ -181,7 +170,6 @@ class Workers:
 
   @tf.function(reduce_retracing=True)
   def _sum(self, x):
-    """Sum of a `Tensor` over workers."""
 
     def on_replica():
       context = tf.distribute.get_replica_context()

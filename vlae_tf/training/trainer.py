@@ -28,6 +28,7 @@ from vlae_tf.training import strategies
 from vlae_tf.utils import console, fields
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# The first three in nats.
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
 _COPIES = 5
@@ -58,10 +59,8 @@ class Limits:
     for each in dataclasses.fields(self):
       value, bound = getattr(self, each.name), each.metadata['lower']
       # Written so that NaN, which fails every comparison, is caught as well.
-      if value is not None and not bound <= value < math.inf:
-        raise ValueError(
-          f'`{each.name}` must be at least {bound} and finite, got {value!r}.'
-        )
+      fits = value is None or bound <= value < math.inf
+      fields.check(each.name, value, fits, f'at least {bound} and finite')
 
 
 class Trainer:
@@ -95,13 +94,12 @@ class Trainer:
     Args:
       config: The experiment.
       data: Its images.
-      workdir: Directory of the run, see `workdir`.
+      workdir: Directory of the run.
       data_dir: Root of the data sets, recorded for other commands.
       strategy: By default `strategies.create()`.
       limits: When to stop, save and report.
       execution: How a step is computed.
-      build: Builds the model, by default that of the config. Called twice, for
-        the weights and for their averages.
+      build: Called twice, for the weights and for their averages.
       start_from: Trained model to start from, see `loading.load_start`; by
         default fresh weights. A resumed run ignores it.
 
@@ -118,6 +116,7 @@ class Trainer:
     self.limits = limits or Limits()
     self._strategy = strategy or strategies.create()
     self._workers = strategies.Workers(self._strategy)
+    self.is_chief = self._workers.is_chief  # The worker that writes files.
     self._execution = execution or train_step.Execution()
     self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
@@ -135,14 +134,14 @@ class Trainer:
     self._best = checkpoints.Checkpoints(
       folder / checkpoints.BEST, {'averages': groups['averages']}, keep=1
     )
-    start = None
+    start = record = None
     if start_from is not None and self.is_chief and not self._last.steps:
-      start = loading.load_start(start_from, self.model, config, build)
+      start, record = loading.load_start(start_from, self.model, config, build)
     self._workdir.lock()
     self.resumed_from = self._restore_or_initialize(start)
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
-    self._workdir.claim(is_fresh, described, start and start.record)
+    self._workdir.claim(is_fresh, described, record)
     if config.batch_size > len(self._images):
       console.warn(
         f'--batch_size={config.batch_size} is more than the '
@@ -156,6 +155,8 @@ class Trainer:
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
       )
+    # The trained weights, and their averages, which are evaluated.
+    self.model, self.averages = self.state.model, self.state.averages
     pixel = getattr(self.model.likelihood, 'pixel_distribution', None)
     if pixel is not None:
       pixel_distributions.check_kind(pixel, data.kind)
@@ -177,21 +178,6 @@ class Trainer:
     with self._workers.explained():
       self._workers.share(self.state.variables())
     return self.step or None if found is None else found
-
-  @property
-  def is_chief(self) -> bool:
-    """Whether this is the worker that writes files."""
-    return self._workers.is_chief
-
-  @property
-  def model(self) -> VLAE:
-    """The `VLAE` that is trained."""
-    return self.state.model
-
-  @property
-  def averages(self) -> VLAE:
-    """The `VLAE` with the averaged weights, which is evaluated."""
-    return self.state.averages
 
   @property
   def step(self) -> int:
@@ -226,16 +212,14 @@ class Trainer:
   def run(self, callbacks: Iterable[keras.callbacks.Callback] = ()) -> str:
     """Trains until the end of the run or one of its limits.
 
-    Args:
-      callbacks: `keras.callbacks.Callback`s. `on_train_batch_end` is called
-        every `steps_per_call` steps with the training metrics, `on_epoch_end`
-        after every validation with its metrics; both get the step. `params`
-        hold the first step, `initial`, the last, `steps`, and the name of the
-        validation curve, `validation`.
+    Returns the reason for the end: 'finished', 'max_steps', 'max_minutes',
+    'early stopping' or the name of a signal.
 
-    Returns:
-      The reason for the end: 'finished', 'max_steps', 'max_minutes', 'early
-      stopping' or the name of a signal.
+    Args:
+      callbacks: `on_train_batch_end` is called every `steps_per_call` steps
+        with the training metrics, `on_epoch_end` after every validation with
+        its metrics; both get the step. `params` hold the first step, `initial`,
+        the last, `steps`, and the name of the validation curve, `validation`.
 
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
@@ -243,12 +227,9 @@ class Trainer:
     """
     listeners = keras.callbacks.CallbackList(list(callbacks), model=self.model)
     trained_on = '_trained_on' if self.config.trains_on_validation else ''
+    curve = f'validation{trained_on}'
     listeners.set_params(
-      dict(
-        initial=self.step,
-        steps=self.last_step,
-        validation=f'validation{trained_on}',
-      )
+      dict(initial=self.step, steps=self.last_step, validation=curve)
     )
     minutes = self.limits.max_minutes
     seconds = math.inf if minutes is None else 60.0 * minutes
@@ -298,12 +279,8 @@ class Trainer:
   def _next_stop(self, step, validation_period):
     """The next step at which metrics are reported or something is due."""
     limits = self.limits
-    periods = [
-      limits.steps_per_call,
-      limits.checkpoint_every_steps,
-      validation_period,
-    ]
-    stops = [(step // p + 1) * p for p in periods if p]
+    periods = (limits.steps_per_call, limits.checkpoint_every_steps)
+    stops = [(step // p + 1) * p for p in (*periods, validation_period) if p]
     return min(*stops, self.last_step)
 
   def _local_batches(self, replicas, num_replicas):
@@ -340,10 +317,7 @@ class Trainer:
     return result
 
   def validate(self) -> dict[str, float]:
-    """`val_elbo`, `val_rate`, `val_distortion` in nats; `val_active_units`.
-
-    Of the averaged weights, from one posterior sample per image.
-    """
+    """Scores the averaged weights, from one posterior sample per image."""
     images, kind = self._data.validation, self._data.kind
     estimates = self._evaluator(images, 'validation', kind=kind)
     self.code = self._probe(images, kind=kind)

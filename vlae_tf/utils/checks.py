@@ -117,7 +117,6 @@ def many_images(
 
 
 def _first(element):
-  """The images in an element of a data set, or in its spec."""
   return keras.utils.unpack_x_y_sample_weight(element)[0]
 
 

@@ -7,40 +7,51 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 from absl import app, flags, logging
 
-from vlae_tf.utils import console, devices, presets, random, registry
+from vlae_tf.utils import console, devices, fields, presets, random, registry
 
 _SPECIAL = ('flagfile',)  # absl knows it without having it among its flags.
 _HELP = ('help', 'helpshort', 'h', '?')
 
 
-def define_workdir(required: bool = True) -> None:
-  """Defines `--workdir`, from which all commands but `train` read a model."""
-  flags.DEFINE_string(
-    'workdir', None, 'Directory of the run.', required=required
-  )
-
-
-def define_data_dir() -> None:
-  """Defines `--data_dir`."""
-  flags.DEFINE_string(
-    'data_dir',
-    None,
-    'Root of data sets; else $VLAE_TF_DATA_DIR, else ~/vlae_tf_data.',
-  )
-
-
-def define_checkpoint() -> None:
-  """Defines `--checkpoint`."""
-  flags.DEFINE_enum(
-    'checkpoint',
+# Makers, defaults and help of shared flags.
+_SHARED: dict[str, tuple[Any, ...]] = {
+  'checkpoint': (
+    flags.DEFINE_enum,
     None,
     ['last', 'best'],
     'The last one, or the best by validation; by default the best of runs '
     'with early stopping, the last of others.',
+  ),
+  'data_dir': (
+    flags.DEFINE_string,
+    None,
+    'Root of data sets; else $VLAE_TF_DATA_DIR, else ~/vlae_tf_data.',
+  ),
+  'overwrite': (flags.DEFINE_bool, False, 'Overwrite --out.'),
+  'quiet': (
+    flags.DEFINE_bool,
+    False,
+    'Suppress progress output; results, warnings and errors are printed.',
+  ),
+}
+
+
+def define(*names: str) -> None:
+  """Defines flags that several commands share; `run` obeys `--quiet`."""
+  for name in names:
+    make, *arguments = _SHARED[name]
+    make(name, *arguments)
+
+
+def define_workdir(required: bool = True) -> None:
+  """Defines `--workdir`."""
+  flags.DEFINE_string(
+    'workdir', None, 'Directory of the run.', required=required
   )
 
 
@@ -51,34 +62,10 @@ def define_seed(help: str) -> None:
   )
 
 
-def define_overwrite() -> None:
-  """Defines `--overwrite`."""
-  flags.DEFINE_bool('overwrite', False, 'Overwrite --out.')
-
-
-def define_quiet() -> None:
-  """Defines `--quiet`, which `run` obeys."""
-  flags.DEFINE_bool(
-    'quiet',
-    False,
-    'Suppress progress output; results, warnings and errors are printed.',
-  )
-
-
-def define_max_images(help: str, default: int | None = None) -> None:
-  """Defines `--max_images`."""
-  flags.DEFINE_integer('max_images', default, help, lower_bound=1)
-
-
-def define_num_samples(default: int, help: str) -> None:
-  """Defines `--num_samples`, importance samples per image."""
-  flags.DEFINE_integer('num_samples', default, help, 1, 1_000_000)
-
-
 def define_model() -> None:
   """Defines `--workdir`, `--checkpoint` and `--pretrained`."""
   define_workdir(required=False)
-  define_checkpoint()
+  define('checkpoint')
   flags.DEFINE_string(
     'pretrained',
     None,
@@ -199,7 +186,12 @@ def _parse(argv, doc):
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
     for flag in _own_flags():
-      _check_value(flag)
+      # absl lets these pass.
+      if flag.present and flag.value == '':
+        raise ValueError(f'`{flag.name}` must not be empty.')
+      if flag.present and isinstance(flag.value, float):
+        is_finite = math.isfinite(flag.value)
+        fields.check(flag.name, flag.value, is_finite, 'a finite number')
   except (flags.Error, ValueError) as error:
     _fail(f'{_reworded(error)} (--help lists the flags)')
   return argv[:1]
@@ -239,18 +231,6 @@ def _help_lines():
 def _is_required(flag):
   # Only the validator of `required=True` has this message.
   return any('other than None' in v.message for v in flag.validators)
-
-
-def _check_value(flag):
-  """Checks what absl lets pass."""
-  if not flag.present:
-    return
-  if flag.value == '':
-    raise ValueError(f'`{flag.name}` must not be empty.')
-  if isinstance(flag.value, float) and not math.isfinite(flag.value):
-    raise ValueError(
-      f'`{flag.name}` must be a finite number, got {flag.value}.'
-    )
 
 
 def _reworded(error):

@@ -82,9 +82,8 @@ class Meter:
   ):
     """Creates the meter; the clock starts with the first step.
 
-    The speed is in items of which a step has several, `(100, 'image')`, or in
-    steps. A patient meter prints no line in the first ten seconds, and none at
-    all if the work ends before.
+    The speed is in items of a step, `(100, 'image')`, or in steps. A patient
+    meter prints no line in the first ten seconds, even if the work ends then.
     """
     self._file = sys.stderr if file is None else file
     self._unit = unit
@@ -113,7 +112,6 @@ class Meter:
     self.close()
 
   def advance(self, steps: int) -> None:
-    """Shows that so many more steps are done."""
     self.show(self._done + steps)
 
   def tell(self, text: str) -> None:
@@ -123,7 +121,6 @@ class Meter:
       self._bar.refresh()
 
   def show(self, done: int, text: str = '') -> None:
-    """Shows how many steps are done, and a text."""
     now = time.monotonic()
     self._done = done
     if self._origin is None:
@@ -138,7 +135,6 @@ class Meter:
       self.write(f'{self._state()} {after}'.rstrip())
 
   def write(self, text: str) -> None:
-    """Writes a line, above a bar."""
     if not self._bar.disable:
       self._bar.write(text, file=self._file)
     elif not _is_quiet:

@@ -31,7 +31,7 @@ def check(name: str, value: Any, fits: bool, needs: str) -> None:
 def checked(field: dataclasses.Field, value: Any) -> Any:
   """A value of a field, checked and converted to its Python type."""
   kind: Any = field.type
-  meta = field.metadata
+  name, meta = field.name, field.metadata
   if isinstance(value, bool | np.bool_):
     value = bool(value)
   elif kind is float and isinstance(value, numbers.Real):
@@ -39,23 +39,16 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
   elif kind is int and isinstance(value, numbers.Integral):
     value = int(value)
   # In Python, booleans are integers.
-  if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-    raise ValueError(
-      f'`{field.name}` must be of type {kind.__name__}, got {value!r}.'
-    )
-  if isinstance(meta['choices'], registry.Registry):
-    meta['choices'].check(value, field.name)
-  elif meta['choices'] and value not in meta['choices']:
-    raise ValueError(
-      f'`{field.name}` must be one of {meta["choices"]}, got {value!r}.'
-    )
-  if kind is float and not math.isfinite(value):
-    raise ValueError(f'`{field.name}` must be finite, got {value!r}.')
-  low, high = meta['lower'], meta['upper']
-  if low is not None and value < low:
-    raise ValueError(f'`{field.name}` must be at least {low}, got {value!r}.')
-  if high is not None and value > high:
-    raise ValueError(f'`{field.name}` must be at most {high}, got {value!r}.')
+  fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+  check(name, value, fits, f'of type {kind.__name__}')
+  choices, low, high = meta['choices'], meta['lower'], meta['upper']
+  if isinstance(choices, registry.Registry):
+    choices.check(value, name)
+  elif choices:
+    check(name, value, value in choices, f'one of {choices}')
+  check(name, value, kind is not float or math.isfinite(value), 'finite')
+  check(name, value, low is None or value >= low, f'at least {low}')
+  check(name, value, high is None or value <= high, f'at most {high}')
   return value
 
 

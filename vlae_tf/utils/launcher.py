@@ -51,7 +51,11 @@ def launch(name: str) -> NoReturn:
   except BrokenPipeError:
     status = _CLOSED_PIPE
   except BaseException as error:
-    if not _is_interrupt(error):
+    # Libraries raise other exceptions from Ctrl-C.
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, KeyboardInterrupt):
+      cause = cause.__cause__ or cause.__context__
+    if cause is None:
       raise
     print('interrupted', file=sys.stderr)
     status = _INTERRUPTED
@@ -64,13 +68,6 @@ def launch(name: str) -> NoReturn:
     # At exit, Python would try once more and print a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
   sys.exit(status)
-
-
-def _is_interrupt(error):
-  """Whether Ctrl-C is the cause; libraries raise other exceptions from it."""
-  while error and not isinstance(error, KeyboardInterrupt):
-    error = error.__cause__ or error.__context__
-  return error is not None
 
 
 def _run(name):

@@ -70,21 +70,14 @@ def _find(value, files):
     if value and os.path.exists(candidate):
       return candidate
   within = f' in {files[-1]}' if files else ''
-  raise ValueError(
-    f'`flagfile`{within} must be a file, got {value!r}.'
-    f'{_nearest(folders[0] / name)}'
-  )
-
-
-def _nearest(file):
-  """A suggestion for a file that does not exist."""
+  file = folders[0] / name
+  near = registry.suggestion(file.name, [f.name for f in file.parent.glob('*')])
   if file.stem in names():
-    return f' Did you mean --preset={file.stem}?'
-  return registry.suggestion(file.name, [f.name for f in file.parent.glob('*')])
+    near = f' Did you mean --preset={file.stem}?'
+  raise ValueError(f'`flagfile`{within} must be a file, got {value!r}.{near}')
 
 
 def _lines(file, files):
-  """The flags in a file, one a line."""
   if file.resolve() in [other.resolve() for other in files]:
     way = ' -> '.join(str(f) for f in (*files, file))
     raise ValueError(f'`flagfile` must not include itself, got {way}.')

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, fields
 
 # A number for each stream, so that no two uses of one user seed share bits.
 STREAMS = {
@@ -53,10 +53,7 @@ def stream_seed(
   >>> stream_seed(7, 'sample', 1).numpy().tolist()
   [7039616, 1]
   """
-  if stream not in STREAMS:
-    raise ValueError(
-      f'`stream` must be one of {tuple(STREAMS)}, got {stream!r}.'
-    )
+  fields.check('stream', stream, stream in STREAMS, f'one of {tuple(STREAMS)}')
   if tf.is_tensor(seed):  # Its maker has checked the bounds.
     seed = tf.cast(seed, tf.int64)
   else:
@@ -132,9 +129,10 @@ def _words(seeds, groups):
   seeds = tf.bitcast(tf.cast(seeds, tf.int64), tf.uint64)
   seeds = tf.reshape(seeds, [-1, 2])
   counter = [
-    part for i in range(2) for part in (_low(seeds[:, i]), _high(seeds[:, i]))
+    part for i in range(2) for part in (seeds[:, i] & _WORD, _high(seeds[:, i]))
   ]
-  key = [tf.fill(tf.shape(counter[0]), _constant(k)) for k in _SCRAMBLER]
+  zeros = tf.zeros_like(counter[0])
+  key = [zeros + k for k in _SCRAMBLER]
   *key, third, fourth = _philox(counter, key)
   count = tf.cast(tf.range(groups), tf.uint64)[None]
   # A draw has fewer than 2**32 groups: the upper words are those of the seed.
@@ -147,36 +145,22 @@ def _philox(counter, key):
   """Ten rounds on words, uint64 tensors below 2**32 [1]."""
   for i in range(_ROUNDS):
     if i:
-      key = [_low(k + _constant(w)) for k, w in zip(key, _WEYL)]
-    first, second = (
-      c * _constant(m) for c, m in zip(counter[::2], _MULTIPLIERS)
-    )
+      key = [(k + w) & _WORD for k, w in zip(key, _WEYL)]
+    first, second = (c * m for c, m in zip(counter[::2], _MULTIPLIERS))
     counter = [
-      _xor(_xor(_high(second), counter[1]), key[0]),
-      _low(second),
-      _xor(_xor(_high(first), counter[3]), key[1]),
-      _low(first),
+      _high(second) ^ counter[1] ^ key[0],
+      second & _WORD,
+      _high(first) ^ counter[3] ^ key[1],
+      first & _WORD,
     ]
   return counter
 
 
 def _fraction(word):
   """A number in [0, 1) from the low bits of a word."""
-  bits = tf.cast(tf.bitwise.bitwise_and(word, _constant(_MANTISSA)), tf.int32)
+  bits = tf.cast(word & _MANTISSA, tf.int32)
   return tf.cast(bits, tf.float32) * np.float32(2.0**-23)
 
 
-def _constant(value):
-  return tf.constant(value, tf.uint64)
-
-
-def _xor(x, y):
-  return tf.bitwise.bitwise_xor(x, y)
-
-
-def _low(x):
-  return tf.bitwise.bitwise_and(x, _constant(_WORD))
-
-
 def _high(x):
-  return tf.bitwise.right_shift(x, _constant(32))
+  return tf.bitwise.right_shift(x, tf.constant(32, tf.uint64))

@@ -47,7 +47,6 @@ class Registry(dict[str, Callable[..., Any]]):
     return enter
 
   def description(self, name: str) -> str:
-    """The description that a name was registered with."""
     self.check(name)
     return self._descriptions[name]
 
@@ -56,7 +55,6 @@ class Registry(dict[str, Callable[..., Any]]):
     return '; '.join(f'{name}: {self._descriptions[name]}' for name in self)
 
   def check(self, name: Any, argument: str = '') -> None:
-    """Checks that a name, given as an argument, is registered."""
     if name not in self:
       self.__missing__(name, argument)
 

@@ -32,13 +32,18 @@ _Class = TypeVar('_Class', bound=type)
 def register(cls: _Class) -> _Class:
   """Class decorator: lets `keras.saving` write and read the instances.
 
-  For layers, models and plain classes; the outermost decorator of a dataclass.
-  The constructor must take every argument by name. A class with a `get_config`
-  keeps it; its `saved_names` are the earlier names of renamed arguments. A
-  subclass has to be registered as well: until then its `get_config` raises
-  `NotImplementedError`, as its arguments are not recorded.
+  The outermost decorator of a dataclass. The constructor must take every
+  argument by name. A `get_config` of the class is kept, and
+  `saved_names` are the earlier names of renamed arguments. A subclass has to be
+  registered as well, as its arguments are not recorded until then.
   """
-  _check_name(cls)
+  other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
+  # A module that is loaded again registers the same class again.
+  if other is not None and _home(other) != _home(cls):
+    raise ValueError(
+      f'`cls` must have a unique name to be registered: {cls.__name__} is '
+      f'{_home(other)} already, got {_home(cls)}.'
+    )
   _record_arguments(cls)
   given: Any = cls
   if 'get_config' not in vars(cls):
@@ -56,16 +61,6 @@ class _Arguments:
 
   def __init__(self, values):
     self.values = values
-
-
-def _check_name(cls):
-  other = keras.saving.get_registered_object(f'{_PACKAGE}>{cls.__name__}')
-  # A module that is loaded again registers the same class again.
-  if other is not None and _home(other) != _home(cls):
-    raise ValueError(
-      f'`cls` must have a unique name to be registered: {cls.__name__} is '
-      f'{_home(other)} already, got {_home(cls)}.'
-    )
 
 
 def _home(cls):
@@ -115,7 +110,6 @@ def _bound(signature, args, kwargs):
 
 
 def _get_config(self) -> dict[str, Any]:
-  """The constructor's arguments, for JSON."""
   record = getattr(self, _RECORD, None)
   if record is None:
     raise NotImplementedError(
@@ -125,17 +119,13 @@ def _get_config(self) -> dict[str, Any]:
     )
   saved = getattr(self, 'saved_names', {})
   config = {saved.get(k, k): _encode(x) for k, x in record.values.items()}
-  return config | _layer_config(self)
-
-
-def _layer_config(layer):
-  """Settings of a layer that may have changed since: name, trainable, dtype."""
-  if not isinstance(layer, keras.layers.Layer):
-    return {}
-  parameters = _signature(type(layer)).parameters
-  takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-  config = keras.layers.Layer.get_config(layer)
-  return {k: v for k, v in config.items() if takes_any or k in parameters}
+  if isinstance(self, keras.layers.Layer):
+    # Name, trainable and dtype may have changed since.
+    now = keras.layers.Layer.get_config(self)
+    parameters = _signature(type(self)).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    config |= {k: v for k, v in now.items() if takes_any or k in parameters}
+  return config
 
 
 def _from_config(cls, config: dict[str, Any]):
