@@ -23,12 +23,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
-  command_line.define_seed('Seed of the importance samples.')
-  command_line.define_overwrite()
+  command_line.define_run('Seed of the importance samples.')
   flags.DEFINE_string(
     'against',
     None,
@@ -42,20 +37,13 @@ def define_flags():
     'Directory of a background run on the same images: a small window and no '
     'latents, --decoder=window --window=2x1 --latent_size=0.',
   )
-  flags.DEFINE_integer(
-    'num_samples',
-    16,
-    'Importance samples per image.',
-    lower_bound=1,
-    upper_bound=1_000_000,
+  command_line.define_num_samples(16, 'Importance samples per image.')
+  command_line.define_max_images(
+    'Number of images, the first of each data set; all by default.'
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of images, the first of each data set; all by default.',
-    lower_bound=1,
+  command_line.define_out(
+    '.npz file for the score of each image.', required=False
   )
-  flags.DEFINE_string('out', None, '.npz file for the score of each image.')
 
 
 def main():

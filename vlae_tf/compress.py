@@ -27,7 +27,6 @@ def define_flags():
   """Defines the flags of this command."""
   command_line.define_model()
   command_line.define_data_dir()
-  command_line.define_overwrite()
   command_line.define_quiet()
   flags.DEFINE_string(
     'in',
@@ -36,7 +35,7 @@ def define_flags():
     'DATASET:SPLIT, omniglot:test.',
     required=True,
   )
-  flags.DEFINE_string('out', None, '.vlae file to write.', required=True)
+  command_line.define_out('.vlae file to write.')
   flags.DEFINE_bool('append', False, 'Append the images to an existing file.')
   flags.DEFINE_bool('verify', True, 'Decode every chunk before it is written.')
   flags.DEFINE_integer(

@@ -24,10 +24,9 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Defines the flags of this command."""
   command_line.define_model()
-  command_line.define_overwrite()
   command_line.define_quiet()
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
-  flags.DEFINE_string('out', None, '.npz file to write.', required=True)
+  command_line.define_out('.npz file to write.')
   flags.DEFINE_list(
     'images',
     None,

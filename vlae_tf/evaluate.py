@@ -20,20 +20,14 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
-  command_line.define_seed('Seed of the importance samples.')
+  command_line.define_run('Seed of the importance samples.')
   flags.DEFINE_enum(
     'strategy',
     'auto',
     list(strategies.STRATEGIES),
     'Distribution strategy; its devices share the images.',
   )
-  flags.DEFINE_enum(
-    'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
-  )
+  command_line.define_split('Images to score.')
   command_line.define_num_samples(
     128,
     'Importance samples per image: more samples tighten the bound on the '

@@ -25,24 +25,16 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   """Defines the flags of this command."""
-  command_line.define_workdir()
-  command_line.define_checkpoint()
-  command_line.define_data_dir()
-  command_line.define_quiet()
-  command_line.define_seed('Seed of all draws.')
-  command_line.define_overwrite()
+  command_line.define_run('Seed of all draws.')
   flags.DEFINE_list(
     'steps',
     [f'{step:g}' for step in rate_distortion.STEPS],
     'Steps of the lattices of latents; a larger one takes fewer bits.',
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of test images, the first ones; all by default.',
-    lower_bound=1,
+  command_line.define_max_images(
+    'Number of test images, the first ones; all by default.'
   )
-  flags.DEFINE_string('out', None, '.png file to write.', required=True)
+  command_line.define_out('.png file to write.')
 
 
 def main():
