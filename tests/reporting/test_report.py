@@ -10,7 +10,7 @@ import commands
 import pytest
 
 from vlae_tf.models import config as config_lib
-from vlae_tf.reporting import page, sections, subjects, summaries
+from vlae_tf.reporting import page, sections, subjects
 from vlae_tf.runs import records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -110,7 +110,7 @@ def test_a_latent_without_a_rate_is_said_to_have_collapsed(read):
   collapsed = subject._replace(
     facts={'scores': [subject.nll | {'rate': 0.01, 'distortion': 40.0}]}
   )
-  assert 'has collapsed' in ' '.join(summaries.summary(collapsed))
+  assert 'has collapsed' in ' '.join(sections.summary(collapsed))
 
 
 def test_several_runs_stand_side_by_side(made):
