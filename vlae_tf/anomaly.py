@@ -80,7 +80,7 @@ def main():
   }
   path = records.anomaly_path(FLAGS.workdir, result)
   files.check_writable(path)
-  total = scorer.num_models * sum(map(len, images))
+  total = len(scorer.models) * sum(map(len, images))
   with console.Meter(total, 'image') as meter:
     found = [
       scorer(x, meter.advance, data.kind)
@@ -93,5 +93,6 @@ def main():
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
     files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
-  records.write_json(path, result | {'scores': anomaly.as_json(rows)})
+  scores = {name: files.finite(row._asdict()) for name, row in rows.items()}
+  records.write_json(path, result | {'scores': scores})
   print(f'wrote {path}')

@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import figures, interpolation
+from vlae_tf.evaluation import figures, sampling
 from vlae_tf.runs import loading
 from vlae_tf.utils import command_line
 
@@ -84,7 +84,7 @@ def define_flags():
   flags.DEFINE_enum(
     'space',
     None,
-    [*interpolation.SPACES, 'both'],
+    [*sampling.SPACES, 'both'],
     'Interpolation space: eps, the noise of the prior, or z, the latent; by '
     'default both in --mode=interpolate, eps in --mode=traverse.',
   )
@@ -136,7 +136,7 @@ def _figure(loaded, num, **options):
     return figures.samples(model, num, FLAGS.seed)
   data = loaded.images(FLAGS.data_dir)
   if options.get('dimensions') == []:
-    options['dimensions'] = interpolation.most_used(
+    options['dimensions'] = sampling.most_used(
       model, data.test[:_RANKED], _DIMENSIONS, data.kind
     )
   each, what = 1, 'test images'

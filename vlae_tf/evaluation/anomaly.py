@@ -59,15 +59,14 @@ class Scorer:
         '`background` must be a model of images of the shape '
         f'{model.image_shape}, got one of {background.image_shape}.'
       )
-    self._models = [model, *([background] if background else [])]
-    self.num_models = len(self._models)
+    self.models = [model, *([background] if background else [])]
     self._evaluators = [
-      likelihood.Evaluator(m, num_samples, seed) for m in self._models
+      likelihood.Evaluator(m, num_samples, seed) for m in self.models
     ]
 
   def check(self, images: np.ndarray, kind: str | None = None) -> None:
     """Checks, before long work, that images can be scored."""
-    for model in self._models:
+    for model in self.models:
       likelihood.check_kind(model, images, kind)
 
   def __call__(
@@ -145,14 +144,6 @@ def arrays(
   return joined | {
     'is_other': np.repeat([False, True], sizes),
     'index': np.concatenate([np.arange(n) for n in sizes]),
-  }
-
-
-def as_json(found: Mapping[str, Separation]) -> dict[str, Any]:
-  """Separations for JSON, which has no NaN."""
-  return {
-    name: {k: None if math.isnan(v) else v for k, v in row._asdict().items()}
-    for name, row in found.items()
   }
 
 

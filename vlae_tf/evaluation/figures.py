@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from vlae_tf.evaluation import interpolation, sampling
+from vlae_tf.evaluation import sampling
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import files
 
@@ -98,7 +98,10 @@ def padded(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def text_strip(text: str, width: int) -> np.ndarray:
   """Black text on white, broken into as many lines as it needs."""
-  font = _font()
+  try:  # Of this size since Pillow 10.1, if it was built with FreeType.
+    font = ImageFont.load_default(size=_FONT_SIZE)
+  except (TypeError, ImportError):
+    font = ImageFont.load_default()
   # The bitmap font of Pillow has no other characters.
   text = text.encode('latin-1', 'replace').decode('latin-1')
   lines = _broken(text, lambda part: font.getlength(part) <= width - 2 * _GAP)
@@ -108,14 +111,6 @@ def text_strip(text: str, width: int) -> np.ndarray:
     place = (_GAP, _GAP + i * _LINE_HEIGHT)
     ImageDraw.Draw(strip).text(place, line, fill=(0, 0, 0), font=font)
   return np.asarray(strip)
-
-
-def _font():
-  """Pillow's font: of this size since 10.1, if it was built with FreeType."""
-  try:
-    return ImageFont.load_default(size=_FONT_SIZE)
-  except (TypeError, ImportError):
-    return ImageFont.load_default()
 
 
 def _broken(text, fits):
@@ -244,7 +239,7 @@ def interpolations(
   spaces = _spaces(space)
   first, last = images[::2], images[1::2]
   paths = [
-    interpolation.interpolate(model, first, last, steps, name, seed)
+    sampling.interpolate(model, first, last, steps, name, seed)
     for name in spaces
   ]
   with_ends = [np.concatenate([first[None], p, last[None]]) for p in paths]
@@ -270,7 +265,7 @@ def traversals(
   """Test images with one latent dimension varied at a time."""
   blocks, spaces = [], _spaces(space)
   for name in spaces:
-    drawn = interpolation.traverse(model, images, dimensions, steps, name, seed)
+    drawn = sampling.traverse(model, images, dimensions, steps, name, seed)
     originals = np.broadcast_to(
       images[:, None, None], [*drawn.shape[:2], 1, *drawn.shape[3:]]
     )
@@ -286,7 +281,7 @@ def traversals(
 
 
 def _spaces(space):
-  return interpolation.SPACES if space == 'both' else (space,)
+  return sampling.SPACES if space == 'both' else (space,)
 
 
 def _framed(images):

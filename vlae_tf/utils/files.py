@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import pathlib
 import shutil
@@ -35,6 +36,14 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file atomically."""
   write_bytes(path, text.encode('utf-8'))
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+  """Values for JSON, which has no NaN: `None` in place of such numbers."""
+  return {
+    name: None if isinstance(v, float) and not math.isfinite(v) else v
+    for name, v in values.items()
+  }
 
 
 def write_arrays(
