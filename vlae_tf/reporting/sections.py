@@ -9,7 +9,7 @@ import numpy as np
 from vlae_tf.evaluation import figures, latents, receptive_field
 from vlae_tf.reporting import charts, page
 from vlae_tf.reporting.subjects import commands, origin, Subject
-from vlae_tf.reproduction import paper, tables
+from vlae_tf.reproduction import experiments, tables
 from vlae_tf.runs import records
 
 _SCORES = {
@@ -285,7 +285,7 @@ def _series(subject, term, colour):
 def _published(subjects):
   """The paper's tables of the data sets of runs, and the runs in them."""
   found = []
-  for name, table in paper.tables().items():
+  for name, table in experiments.PUBLISHED.items():
     ours = [_ours(s, table) for s in subjects if s.data.name == name]
     if ours:
       rows = [
@@ -293,7 +293,7 @@ def _published(subjects):
         for row in table.rows
       ]
       heads = ('model', 'NLL, nats', 'difference', 'source')
-      caption = f'{table.title}: {table.where} of {paper.source()}'
+      caption = f'{table.title}: {table.where} of {experiments.SOURCE}'
       found.append(page.Table(heads, (*rows, *ours), caption))
   if not found:
     return None

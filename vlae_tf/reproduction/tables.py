@@ -5,13 +5,13 @@ import os
 import pathlib
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import config as config_lib
-from vlae_tf.reproduction import experiments, paper, records, runner
+from vlae_tf.reproduction import experiments, records, runner
 from vlae_tf.utils import files as files_lib
 
 NAME = 'RESULTS.md'
@@ -109,7 +109,7 @@ def _opening(plan, done):
   found = [(row, done[row.experiment]) for row in own if row.experiment in done]
   overs = [over for pair in found if (over := _over(*pair)) is not None]
   return _OPENING.format(
-    source=paper.source(),
+    source=experiments.SOURCE,
     measured=sum(record.nll is not None for _, record in found),
     own=len(own),
     published=len(overs),
@@ -254,24 +254,15 @@ def _paired(record, other, out):
   }
   same = len(nums) == len(sets) == 1 and len(samples) < 2
   if same and all(path.exists() for path in paths):
-    found = difference(*paths)
-    text = with_error(found.mean, found.stderr, '+')
-    return f'{text}, of the same {found.num_images:,} images'
+    mean, error, num = difference(*paths)
+    return f'{with_error(mean, error, "+")}, of the same {num:,} images'
   return f'{record.nll["nll"] - other.nll["nll"]:+.2f}'
-
-
-class Difference(NamedTuple):
-  """A mean of differences over images in nats, and its standard error."""
-
-  mean: float
-  stderr: float
-  num_images: int
 
 
 def difference(
   path: str | os.PathLike, reference: str | os.PathLike
-) -> Difference:
-  """NLL of a model less that of a reference, image by image."""
+) -> tuple[float, float, int]:
+  """NLL less that of a reference: mean, standard error, number of images."""
   # What makes an image hard for both falls out of the standard error, `s /
   # n^0.5` of the differences, which is smaller than those of the two means.
   # More samples of some images, `better_log_prob`, correct the mean.
@@ -287,7 +278,7 @@ def difference(
   found = [side[name] for side in (ours, theirs) if name in side]
   if not found:
     error = likelihood.standard_error(values)
-    return Difference(float(values.mean()), error, len(values))
+    return float(values.mean()), error, len(values)
   if not all(np.array_equal(numbers, found[0]) for numbers in found):
     raise ValueError(
       '`path` and `reference` must have more samples of the same images, got '
@@ -298,7 +289,7 @@ def difference(
     for side in (ours, theirs)
   )
   mean, error = likelihood.corrected_mean(values, found[0], of_reference - best)
-  return Difference(mean, error, len(values))
+  return mean, error, len(values)
 
 
 def _read_log_prob(path):

@@ -211,23 +211,23 @@ def table(found: Sequence[Row]) -> str:
 def cells(
   found: Sequence[Row],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-  """The rows as texts, below their heads."""
-  rows = [_cells(row) for row in found]
-  return tuple(rows[0]), [tuple(row.values()) for row in rows]
-
-
-def _cells(row):
-  nll, minutes = row.record.nll, row.record.minutes
-  return {
-    'window': row.window,
-    'pixels': str(row.pixels),
-    'rate, bits': f'{row.bits:.1f}',
-    'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
-    '-ELBO, nats': f'{row.bound:.2f}',
-    'linear probe, %': tables.percent(row.accuracies) or 'no labels',
-    'epochs': f'{row.record.epochs:.1f}',
-    'minutes': '?' if minutes is None else f'{minutes:.0f}',
-  }
+  """Heads and cells of the table of the rows."""
+  lines = []
+  for row in found:
+    nll, minutes = row.record.nll, row.record.minutes
+    lines.append(
+      {
+        'window': row.window,
+        'pixels': str(row.pixels),
+        'rate, bits': f'{row.bits:.1f}',
+        'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
+        '-ELBO, nats': f'{row.bound:.2f}',
+        'linear probe, %': tables.percent(row.accuracies) or 'no labels',
+        'epochs': f'{row.record.epochs:.1f}',
+        'minutes': '?' if minutes is None else f'{minutes:.0f}',
+      }
+    )
+  return tuple(lines[0]), [tuple(line.values()) for line in lines]
 
 
 def curves(found: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
