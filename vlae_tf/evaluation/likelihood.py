@@ -287,19 +287,14 @@ class Evaluator:
   ):
     """Creates the evaluator; its graph is traced at the first use.
 
-    Args:
-      model: Built `VLAE`.
-      num_samples: Importance samples per image; a model without latents takes
-        one.
-      seed: Seed of the samples.
-      strategy: Strategy under which the model was built; its replicas share the
-        images.
-      streams: Batches of images that are scored in parallel threads.
+    The replicas of the `strategy` under which the model was built share the
+    images; `streams` is the number of batches in parallel threads. A model
+    without latents takes one sample per image.
     """
     num_samples = checks.integer('num_samples', num_samples, 1)
     self._model = model
     if not math.prod(model.event_shape):
-      num_samples = 1  # Without latents, one is exact.
+      num_samples = 1  # It is exact.
     self.num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     options = dict(reduce_retracing=True, autograph=False)

@@ -46,11 +46,6 @@ class ReceptiveField:
     """Number of rows seen above the pixel's own, to the highest."""
     return -min((di for di, _ in self.offsets), default=0)
 
-  @property
-  def sees_own_row(self) -> bool:
-    """Whether pixels of the pixel's own row are seen."""
-    return any(di == 0 for di, _ in self.offsets)
-
   def _extent(self, axis):
     positions = [offset[axis] for offset in self.offsets]
     return max(positions) - min(positions) + 1 if positions else 0
@@ -159,7 +154,7 @@ def describe(field: ReceptiveField) -> str:
   """Size of a field as a line of text."""
   above = field.rows_above
   rows = [f'{above} {"row" if above == 1 else "rows"} above'] if above else []
-  if field.sees_own_row:
+  if any(di == 0 for di, _ in field.offsets):
     rows.append('its own')
   pixels = 'pixel' if field.num_pixels == 1 else 'pixels'
   text = f'{field.num_pixels} {pixels}, {field.width} wide, {field.height} high'

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from vlae_tf.evaluation import figures, latents, receptive_field
+from vlae_tf.evaluation import figures, latents, probing, receptive_field
 from vlae_tf.reporting import charts, page
 from vlae_tf.reporting.subjects import commands, origin, Subject
 from vlae_tf.reproduction import experiments, tables
@@ -70,7 +70,9 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
     _origin(subjects, command),
   ]
   names = [s.name for s in subjects]
-  lead = '; '.join(s.label for s in subjects)
+  lead = '; '.join(
+    f'{s.name}, step {s.run.step:,} ({s.run.checkpoint})' for s in subjects
+  )
   return page.Page(
     ', '.join(names) if len(names) < 4 else f'{len(names)} runs',
     f'{lead}. Numbers are nats per image unless another unit is given; +- is a '
@@ -464,7 +466,7 @@ def _probes(subject):
     rows = tuple(
       (
         f'{row["classifier"]}: {row["features"]}',
-        *(tables.percent(row['accuracies'].get(n)) for n in numbers),
+        *(probing.percent(row['accuracies'].get(n)) for n in numbers),
       )
       for row in probe['rows']
     )

@@ -75,11 +75,6 @@ class Subject(NamedTuple):
   outputs: Outputs
 
   @property
-  def label(self) -> str:
-    """The run and its checkpoint."""
-    return f'{self.name}, step {self.run.step:,} ({self.run.checkpoint})'
-
-  @property
   def steps_per_epoch(self) -> float:
     """Steps of a pass over the training images."""
     num = len(self.data.split(self.run.config.train_on))

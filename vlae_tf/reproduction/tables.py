@@ -3,7 +3,6 @@
 import math
 import os
 import pathlib
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -321,17 +320,6 @@ def score_text(score: Mapping[str, Any], name: str) -> str:
   """A quantity of a score, 'nll', '-elbo' and others, with its error."""
   key, sign = name.removeprefix('-'), -1 if name[0] == '-' else 1
   return with_error(sign * score[key], score.get(f'{key}_stderr'))
-
-
-def percent(accuracies: Sequence[float] | None) -> str:
-  """The mean of accuracies in %, with its standard error over several."""
-  if not accuracies:
-    return ''
-  values = [100 * accuracy for accuracy in accuracies]
-  mean = f'{statistics.mean(values):.1f}'
-  if len(values) == 1:
-    return mean
-  return f'{mean} +- {likelihood.standard_error(np.array(values)):.1f}'
 
 
 def part(score: Mapping[str, Any], images: int) -> str:

@@ -16,12 +16,12 @@ import os
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from vlae_tf.data import fixed_binarization, sources
-from vlae_tf.evaluation import figures, sampling
+from vlae_tf.evaluation import figures, probing, sampling
 from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
 from vlae_tf.runs import loading
@@ -56,19 +56,6 @@ class Row(NamedTuple):
     """-ELBO in nats per image."""
     assert self.record.bound is not None
     return -float(self.record.bound['elbo'])
-
-  def as_json(self) -> dict[str, Any]:
-    """The row for a JSON file."""
-    of_record = ('name', 'epochs', 'minutes', 'weights', 'finished')
-    return {
-      'window': self.window,
-      'pixels': self.pixels,
-      **{name: getattr(self.record, name) for name in of_record},
-      'nll': self.record.nll,
-      'bound': self.record.bound,
-      'num_labels': self.num_labels,
-      'accuracies': self.accuracies,
-    }
 
 
 def size(window: str, dataset: str) -> tuple[int, int]:
@@ -191,8 +178,18 @@ def write(
   names = ('.md', '.json', '_charts.png', '_decompressions.png')
   paths = [folder / f'{preset}{name}' for name in names]
   files.write_text(paths[0], table(found) + '\n')
-  content = {'preset': preset, 'rows': [row.as_json() for row in found]}
-  run_records.write_json(paths[1], content)
+  of_record = 'name epochs minutes weights finished nll bound'.split()
+  rows = [
+    {
+      'window': row.window,
+      'pixels': row.pixels,
+      **{name: getattr(row.record, name) for name in of_record},
+      'num_labels': row.num_labels,
+      'accuracies': row.accuracies,
+    }
+    for row in found
+  ]
+  run_records.write_json(paths[1], {'preset': preset, 'rows': rows})
   text = f'{preset}: results by the window of the decoder'
   figures.save_png(paths[2], picture(found), 1, text)
   text = 'originals, framed, and decompressions by windows '
@@ -222,7 +219,7 @@ def cells(
         'rate, bits': f'{row.bits:.1f}',
         'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
         '-ELBO, nats': f'{row.bound:.2f}',
-        'linear probe, %': tables.percent(row.accuracies) or 'no labels',
+        'linear probe, %': probing.percent(row.accuracies) or 'no labels',
         'epochs': f'{row.record.epochs:.1f}',
         'minutes': '?' if minutes is None else f'{minutes:.0f}',
       }
