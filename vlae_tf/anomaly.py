@@ -61,10 +61,9 @@ def main():
   )
   own = run.images(FLAGS.data_dir)
   other = loading.load_other(FLAGS.against, run, FLAGS.data_dir, 'against')
-  anomaly.check_shape(run.model, other, 'against')
   images = []
-  for data in (own, other):
-    scorer.check(data.test, data.kind)
+  for name, data in (('dataset', own), ('against', other)):
+    scorer.check(data.test, data.kind, name)
     images.append(loading.first(data.test, FLAGS.max_images, data.name))
   result = {
     'step': run.step,

@@ -370,7 +370,5 @@ def percent(accuracies: Sequence[float] | None, digits: int = 1) -> str:
   if not accuracies:
     return ''
   values = [100 * accuracy for accuracy in accuracies]
-  mean = f'{statistics.mean(values):.{digits}f}'
-  if len(values) == 1:
-    return mean
-  return f'{mean} +- {likelihood.standard_error(np.array(values)):.{digits}f}'
+  error = likelihood.standard_error(np.array(values))
+  return likelihood.with_error(statistics.mean(values), error, digits)

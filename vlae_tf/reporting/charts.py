@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib import ticker
+from scipy import ndimage
 
 from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.reporting import page
@@ -178,17 +179,14 @@ def field(
 def _place(ink, offsets):
   """The pixel that sees most ink, of these the one closest to the centre."""
   height, width = ink.shape
-  total = np.zeros_like(ink)
-  for di, dj in offsets:
-    rows, columns = np.arange(height) + di, np.arange(width) + dj
-    is_in = np.ix_(
-      (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-    )
-    total[is_in] += ink[is_in[0] + di, is_in[1] + dj]
+  offsets = np.reshape(offsets, [-1, 2]).astype(int)
+  reach = np.abs(offsets).max(0, initial=0)
+  seen = np.zeros(2 * reach + 1)
+  seen[tuple((offsets + reach).T)] = 1
+  total = ndimage.correlate(ink, seen, mode='constant')
   i, j = np.indices(ink.shape)
   distance = np.hypot(i - height // 2, j - width // 2)
-  at = np.argmax(total - 1e-3 * distance)
-  return divmod(int(at), width)
+  return divmod(int(np.argmax(total - 1e-3 * distance)), width)
 
 
 def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:

@@ -118,127 +118,69 @@ def _summary(subjects):
 
 
 def summary(subject: Subject) -> tuple[str, ...]:
-  """Paragraphs about a run."""
-  parts = [
-    f'{_model(subject)} {_training(subject)}',
-    _likelihood(subject),
-    _latent(subject),
-    _generalisation(subject),
-  ]
-  return tuple(part for part in parts if part)
-
-
-def _count(num: float, what: str) -> str:
-  """A number of things: '1 image', '8,070 images'."""
-  return f'{num:,} {what}' + 's' * (num != 1)
-
-
-def _model(subject):
+  """Paragraphs about a model; its numbers are in a table."""
   config, shape = subject.run.config, subject.run.image_shape
   size = 'x'.join(map(str, shape[:2])) + ' colour' * (shape[2] == 3)
-  latent = 'without a latent'
+  latent, problem = 'without a latent', None
   if subject.has_latent:
     latent_shape = 'x'.join(map(str, subject.run.model.event_shape))
     latent = f'with {latent_shape} latent dimensions, prior {config.prior}'
+    floor = config.free_bits * math.prod(shape)
+    floor *= config.objective in ('free_bits', 'soft_free_bits')
+    problem = latents.warning(subject.score['rate'], floor)
   sees, field = '', subject.outputs.field
   if field is not None:
     pixels = _count(field.num_pixels, 'preceding pixel')
     sees = f', in which a pixel depends on {pixels}'
     if not field.num_pixels:
       sees = ', in which pixels are independent'
-  return (
+  text = (
     f'{subject.name} models the {size} images of {subject.data.name} {latent}, '
     f'and the decoder {config.decoder}{sees}.'
   )
-
-
-def _training(subject):
-  config = subject.run.config
-  split = config.train_on.replace('+', ' and ')
-  num = len(subject.data.split(config.train_on))
-  text = (
-    f'It was trained for {subject.epochs:.1f} epochs on the {num:,} images of '
-    f'{split}: {_count(subject.run.step, "step")} of {config.batch_size}'
-  )
-  minutes = subject.facts.get('minutes')
-  return f'{text}.' if not minutes else f'{text}, {minutes:,.0f} minutes.'
-
-
-def _likelihood(subject):
-  score, whole = subject.score, len(subject.data.test)
-  images = _count(score['num_images'], 'test image')
-  first = '' if score['num_images'] == whole else f' of {whole:,}'
-  if score['num_samples'] == 1 and subject.has_latent:
-    return (
-      f'The bound -ELBO on -log p(x) of {images}{first} is '
-      f'{tables.score_text(score, "-elbo")} nats, '
-      f'{score["elbo_bits_per_dim"]:.4f} bits/dim. The NLL itself is not '
-      'measured yet.'
-    )
-  samples = _count(score['num_samples'], 'importance sample')
-  by = f'by {samples} per image' if subject.has_latent else 'exact'
-  return (
-    f'-log p(x) of {images}{first} is {tables.score_text(score, "nll")} nats, '
-    f'{score["bits_per_dim"]:.4f} bits/dim, {by}; -ELBO is '
-    f'{tables.score_text(score, "-elbo")}.'
-  )
-
-
-def _latent(subject):
-  if not subject.has_latent:
-    return 'It has no latent.'
-  score, use = subject.score, subject.outputs.use
-  nats, bits = score['rate'], score['rate'] / math.log(2)
-  text = (
-    f'Of this -ELBO, {nats:.2f} nats ({bits:.1f} bits) are the rate and '
-    f'{score["distortion"]:.2f} nats the distortion.'
-  )
-  if use is not None:
-    size = len(use.variances)
-    text += f' {use.active_units} of {size} latent dimensions are active.'
-  config = subject.run.config
-  floor = config.free_bits * math.prod(subject.run.image_shape)
-  floor *= config.objective in ('free_bits', 'soft_free_bits')
-  problem = latents.warning(nats, floor)
-  return text if problem is None else f'{text} Note: {problem}'
-
-
-def _generalisation(subject):
-  # Of the last epoch.
-  first = subject.run.step - subject.steps_per_epoch
-  last = [
-    point.elbo
-    for point in records.curve(subject.log, 'train')
-    if first < point.step <= subject.run.step
-  ]
-  if not last:
-    return ''
-  return (
-    f'In the last epoch, -ELBO of the training images was '
-    f'{-sum(last) / len(last):.2f} nats, with the weights of each step and not '
-    f'their averages; that of the test images is '
-    f'{-subject.score["elbo"]:.2f}.'
-  )
+  return (text, f'Note: {problem}') if problem else (text,)
 
 
 def _scores(subject):
-  score, use = subject.score, subject.outputs.use
-  cells = {n: tables.score_text(score, key) for n, key in _SCORES.items()}
-  if score['num_samples'] == 1 and score['rate']:
-    cells['NLL, nats'] = 'not measured'
-  units = 'no latent'
-  if use is not None:
-    units = f'{use.active_units} of {len(use.variances)}'
-  minutes = subject.facts.get('minutes')
-  return cells | {
+  """Results of a run by their names, and what they took."""
+  score, use, config = subject.score, subject.outputs.use, subject.run.config
+  cells = {n: tables.score_text(score, key) for n, key in _SCORES.items()} | {
     'rate, bits': f'{score["rate"] / math.log(2):.1f}',
     'NLL, bits/dim': f'{score["bits_per_dim"]:.4f}',
+    '-ELBO, bits/dim': f'{score["elbo_bits_per_dim"]:.4f}',
+  }
+  samples, units = f'{score["num_samples"]:,}', 'no latent'
+  if not subject.has_latent:
+    samples = 'exact'
+  elif score['num_samples'] == 1:
+    cells |= dict.fromkeys(('NLL, nats', 'NLL, bits/dim'), 'not measured')
+  if use is not None:
+    units = f'{use.active_units} of {len(use.variances)}'
+  images, whole = score['num_images'], len(subject.data.test)
+  step, minutes = subject.run.step, subject.facts.get('minutes')
+  last = [
+    -point.elbo
+    for point in records.curve(subject.log, 'train')
+    if step - subject.steps_per_epoch < point.step <= step
+  ]
+  return cells | {
+    '-ELBO, last epoch of training (weights of each step, not averages)': (
+      f'{np.mean(last):.2f}' if last else ''
+    ),
     'active latent dimensions': units,
-    'test images': f'{score["num_images"]:,}',
-    'importance samples': f'{score["num_samples"]:,}',
+    'test images': f'{images:,}' + f' of {whole:,}' * (images != whole),
+    'importance samples': samples,
+    'training images': f'{len(subject.data.split(config.train_on)):,} of '
+    f'{config.train_on.replace("+", " and ")}',
+    'steps': f'{step:,} of {config.batch_size} images',
     'epochs': f'{subject.epochs:.1f}',
     'minutes': '' if minutes is None else f'{minutes:,.0f}',
   }
+
+
+def _count(num, what):
+  """A number of things: '1 image', '8,070 images'."""
+  return f'{num:,} {what}' + 's' * (num != 1)
 
 
 def _curves(subjects):
@@ -392,8 +334,8 @@ def _rates(subject):
 
 def _nats(subjects):
   """The distortion of each pixel, in the same colours for all runs."""
-  found = [s.outputs.nats for s in subjects if s.outputs.nats is not None]
-  most = max((float(n.mean.max()) for n in found), default=0.0)
+  means = [s.outputs.mean_nats for s in subjects]
+  most = max((float(m.max()) for m in means if m is not None), default=0.0)
   return _section(
     'nats',
     'Distortion of the pixels',
@@ -406,7 +348,7 @@ def _nats(subjects):
 def _maps(outputs, most):
   if outputs.nats is None:
     return []
-  mean, each = outputs.nats.mean, outputs.nats.of_originals[:_MAPPED]
+  mean, each = outputs.mean_nats, outputs.nats[:_MAPPED]
   brightest = float(np.quantile(each, 0.998))
   images = outputs.originals[:_MAPPED]
   return [

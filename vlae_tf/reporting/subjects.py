@@ -26,13 +26,6 @@ _SAMPLES, _SHOWN, _ENDS, _MAPPED = 64, 16, 8, 500
 STEPS = 6  # Calls of `progress` per run.
 
 
-class Nats(NamedTuple):
-  """-log p of pixels, summed over channels."""
-
-  mean: np.ndarray  # Over test images, [height, width].
-  of_originals: np.ndarray  # Of `Outputs.originals`, [num, height, width].
-
-
 class Chosen(NamedTuple):
   """Some test images."""
 
@@ -51,11 +44,14 @@ class Outputs(NamedTuple):
   draws: np.ndarray | None
   # Of the first originals, from their upper halves, [draws, num, ...].
   completions: np.ndarray
-  # `None` for a custom likelihood, as is `nats`.
+  # `None` for a custom likelihood, as are `nats` and `mean_nats`.
   field: receptive_field.ReceptiveField | None
-  num_read: int  # Number of test images behind `use` and `nats`.
+  num_read: int  # Number of test images behind `use` and `mean_nats`.
   use: latents.CodeUse | None  # `None` without latents.
-  nats: Nats | None
+  # -log p of the pixels of `originals`, summed over channels, [num, height,
+  # width], and its mean over test images.
+  nats: np.ndarray | None
+  mean_nats: np.ndarray | None
   scored: likelihood.Estimates  # Of test images, one sample each.
   best: Chosen  # Of least distortion, the least first.
   worst: Chosen  # Of most distortion, the most first.
@@ -217,10 +213,10 @@ def compute(
   progress(1)
 
   shown = np.concatenate([originals, images_[read_]])
-  of_pixels, nats = sampling.pixel_nats(model, shown, seed), None
-  if of_pixels is not None:
-    of_shown, others = np.split(of_pixels, [len(originals)])
-    nats = Nats(others.mean(0), of_shown)
+  nats, mean_nats = sampling.pixel_nats(model, shown, seed), None
+  if nats is not None:
+    nats, others = np.split(nats, [len(originals)])
+    mean_nats = others.mean(0)
   progress(1)
 
   network, field = getattr(model.likelihood, 'network', None), None
@@ -236,6 +232,7 @@ def compute(
     len(read_),
     use,
     nats,
+    mean_nats,
     scored,
     best,
     worst,

@@ -254,7 +254,8 @@ def _paired(record, other, out):
   same = len(nums) == len(sets) == 1 and len(samples) < 2
   if same and all(path.exists() for path in paths):
     mean, error, num = difference(*paths)
-    return f'{with_error(mean, error, "+")}, of the same {num:,} images'
+    text = likelihood.with_error(mean, error, sign='+')
+    return f'{text}, of the same {num:,} images'
   return f'{record.nll["nll"] - other.nll["nll"]:+.2f}'
 
 
@@ -305,21 +306,10 @@ def _read_log_prob(path):
   return found
 
 
-def with_error(mean: float, error: float | None, sign: str = '') -> str:
-  """A mean with its standard error, if known and finite.
-
-  >>> with_error(79.034, 0.128), with_error(0.5, None, '+')
-  ('79.03 +- 0.13', '+0.50')
-  """
-  text = format(mean, f'{sign}.2f')
-  is_known = error is not None and math.isfinite(error)
-  return f'{text} +- {error:.2f}' if is_known else text
-
-
 def score_text(score: Mapping[str, Any], name: str) -> str:
   """A quantity of a score, 'nll', '-elbo' and others, with its error."""
   key, sign = name.removeprefix('-'), -1 if name[0] == '-' else 1
-  return with_error(sign * score[key], score.get(f'{key}_stderr'))
+  return likelihood.with_error(sign * score[key], score.get(f'{key}_stderr'))
 
 
 def part(score: Mapping[str, Any], images: int) -> str:
