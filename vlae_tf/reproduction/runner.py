@@ -211,7 +211,7 @@ def _train_args(experiment, settings):
     args += [f'--start_from={settings.workdir(experiment.after)}']
   if settings.minutes is not None:
     args += [f'--max_minutes={settings.minutes:g}']
-  return [*args, *_places(experiment, settings)]
+  return [*args, *places(experiment, settings)]
 
 
 def _evaluate_args(experiment, settings, num_samples, max_images):
@@ -219,10 +219,11 @@ def _evaluate_args(experiment, settings, num_samples, max_images):
   args += [f'--checkpoint={records.CHECKPOINT}', f'--seed={records.SEED}']
   if max_images is not None:
     args += [f'--max_images={max_images}', '--spread']
-  return [*args, *_places(experiment, settings)]
+  return [*args, *places(experiment, settings)]
 
 
-def _places(experiment, settings):
+def places(experiment: experiments.Experiment, settings: Settings) -> list[str]:
+  """Flags of a command for the run directory and the data of an experiment."""
   args = [f'--workdir={os.fspath(settings.workdir(experiment))}']
   if settings.data_dir is not None:
     args += [f'--data_dir={settings.data_dir}']

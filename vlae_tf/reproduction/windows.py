@@ -12,7 +12,6 @@ measured at equal budgets.
 
 import json
 import math
-import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -117,15 +116,13 @@ def measure(
   pixels = num_pixels(window, record.config['dataset'])
   if not num_labels:
     return Row(window, pixels, record, [], None)
-  workdir = settings.workdir(experiment)
-  path = workdir / run_records.SCORES / f'probe_{num_labels}.json'
+  folder = settings.workdir(experiment) / run_records.SCORES
+  path = folder / f'probe_{num_labels}.json'
   found = _probed(path, record.steps)
   if found is None:
     args = ['vlae_tf.probe', f'--num_labels={num_labels}', '--features=mean']
     args += [f'--repeats={_DRAWS_OF_LABELS}', f'--out={path}', '--overwrite']
-    args += [f'--workdir={os.fspath(workdir)}']
-    if settings.data_dir is not None:
-      args.append(f'--data_dir={settings.data_dir}')
+    args += runner.places(experiment, settings)
     runner.command(experiment, settings, args)
     found = _probed(path, record.steps)
   return Row(window, pixels, record, found or [], num_labels)
