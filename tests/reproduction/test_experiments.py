@@ -22,23 +22,14 @@ def _check_flags(command, lists):
 
 @pytest.mark.parametrize('table', experiments.PUBLISHED)
 def test_every_own_row_has_an_experiment_or_a_reason(table):
-  (ours,) = (t for t in _PLAN.tables if t.name == table)
-  published = [
-    dataclasses.replace(row, experiment=None, why_not='') for row in ours.rows
-  ]
-  assert published == list(experiments.PUBLISHED[table].rows)
-  for row in ours.rows:
+  for row in experiments.PUBLISHED[table].rows:
     if row.own:
       assert (row.experiment in _PLAN.experiments) != bool(row.why_not), row
     else:
       assert row.experiment is None, row
 
 
-def test_what_stands_for_a_row_is_named_as_in_the_paper():
-  for table, known in experiments._ROWS.items():
-    assert known.keys() <= {r.name for r in experiments.PUBLISHED[table].rows}
-  for table, name in experiments._WITHOUT:
-    assert experiments.PUBLISHED[table].row(name).own
+def test_tables_with_numbers_are_there():
   assert set(experiments.NUMBERS.values()) <= experiments.PUBLISHED.keys()
 
 

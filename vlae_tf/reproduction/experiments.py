@@ -1,7 +1,7 @@
 """The paper's tables [1], read from `paper.json`, and the runs behind them.
 
 Published numbers are `Decimal`s, with the digits that were published. A new row
-is a line in `_ROWS`, and a new experiment in `OF_THE_PAPER` if none fits.
+is a line of `paper.json`, and a new experiment in `OF_THE_PAPER` if none fits.
 
 #### References
 
@@ -66,7 +66,7 @@ _PAPER = json.loads(
   parse_int=Decimal,
 )
 SOURCE: str = _PAPER['source']  # The publication.
-# Its tables by name, without experiments.
+# Its tables by name.
 PUBLISHED = {
   name: Table(name, **table | {'rows': tuple(Row(**r) for r in table['rows'])})
   for name, table in _PAPER['tables'].items()
@@ -151,18 +151,8 @@ def plan(is_smoke: bool = False) -> Plan:
     title = 'A few steps on handwritten digits, as a smoke test'
     table = Table('smoke', title, '', rows, 'VLAE')
     return Plan((table,), _SMOKE_FIGURES, {e.name: e for e in SMOKE.values()})
-  tables = []
-  for name, table in PUBLISHED.items():
-    rows = tuple(
-      dataclasses.replace(
-        row,
-        experiment=_ROWS[name].get(row.name),
-        why_not=_WITHOUT.get((name, row.name), ''),
-      )
-      for row in table.rows
-    )
-    tables.append(dataclasses.replace(table, rows=rows))
-  return Plan(tuple(tables), _FIGURES, {e.name: e for e in OF_THE_PAPER})
+  tables = tuple(PUBLISHED.values())
+  return Plan(tables, _FIGURES, {e.name: e for e in OF_THE_PAPER})
 
 
 OF_THE_PAPER = (
@@ -215,36 +205,6 @@ NUMBERS = {
   '2': 'dynamic_mnist',
   '3': 'omniglot',
   '4': 'caltech101',
-}
-# Experiments by table and row.
-_ROWS = {
-  'static_mnist': {'AF VAE': 'static_mnist_af_vae', 'VLAE': 'static_mnist'},
-  'dynamic_mnist': {
-    'unconditional decoder': 'dynamic_mnist_unconditional',
-    'VLAE': 'dynamic_mnist',
-  },
-  'omniglot': {
-    'unconditional decoder': 'omniglot_unconditional',
-    'VLAE': 'omniglot',
-  },
-  'caltech101': {
-    'unconditional decoder': 'caltech101_unconditional',
-    'VLAE': 'caltech101',
-  },
-  'ablation': {
-    'unconditional decoder': 'dynamic_mnist_unconditional',
-    'Gaussian prior': 'dynamic_mnist_gaussian_prior',
-    'IAF posterior, Gaussian prior': 'dynamic_mnist_iaf_posterior',
-    'AF prior': 'dynamic_mnist_30',
-  },
-  'code_bits': {
-    'VLAE': 'static_mnist_30',
-    'factorised decoder': 'static_mnist_factorised',
-    'AF VAE': 'static_mnist_af_vae',
-  },
-}
-_WITHOUT = {
-  ('omniglot', 'VLAE, individually tuned'): 'nothing is tuned to one set here',
 }
 _FIGURES = (
   Figure('1', 'static MNIST', 'static_mnist', 'static_mnist_factorised'),
