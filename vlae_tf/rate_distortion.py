@@ -54,7 +54,7 @@ def main():
   print(f'{name}: {most:,} test images of {data.name}')
   print(rate_distortion.as_table(report))
   picture = rate_distortion.picture(report, measurer.images, name)
-  figures.save_png(FLAGS.out, picture, scale=1, text=name)
+  figures.save_png(FLAGS.out, picture, name)
   settings = {
     'step': run.step,
     'checkpoint': run.checkpoint,

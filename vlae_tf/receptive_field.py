@@ -16,7 +16,7 @@ from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import decoders
 from vlae_tf.runs import loading
-from vlae_tf.utils import command_line, console
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -54,7 +54,7 @@ def main():
     raise ValueError('`workdir` or `decoder` must be given.')
   elif command_line.given('checkpoint'):
     raise ValueError('`checkpoint` must not be given without --workdir.')
-  figures.check_png_path(FLAGS.out)
+  files.check_new_file(FLAGS.out, True, '.png')
   if FLAGS.workdir is not None:
     run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
     name = run.label
@@ -64,7 +64,7 @@ def main():
   with console.Meter(receptive_field.num_images(network), 'image') as meter:
     field = receptive_field.find(network, progress=meter.advance)
   text = f'{name}: {receptive_field.describe(field)}'
-  figures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)
+  figures.save_png(FLAGS.out, receptive_field.draw(field), text)
   print(f'{text}; wrote {FLAGS.out}')
 
 

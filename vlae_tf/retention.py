@@ -65,7 +65,7 @@ def main():
   picture = figures.beside(
     images[: FLAGS.shown], np.stack([x[: FLAGS.shown] for x in made.values()])
   )
-  figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
+  figures.save_png(FLAGS.out, figures.captioned(picture, text), text)
   found = {label: retention.as_json(r) for label, r in rows.items()}
   about = {'dataset': data.name, 'num_images': len(images)}
   about |= {'seed': FLAGS.seed, 'runs': found}

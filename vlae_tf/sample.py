@@ -16,7 +16,7 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, sampling
 from vlae_tf.runs import loading
-from vlae_tf.utils import command_line
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 
@@ -103,7 +103,7 @@ def main():
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   picture, what = _figure(loaded, **options)
   text = f'{loaded.label}: {what}, seed {FLAGS.seed}'
-  figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
+  figures.save_png(FLAGS.out, figures.captioned(picture, text), text)
   print(f'{text}; wrote {FLAGS.out}')
 
 
@@ -126,7 +126,7 @@ def _options():
   if 'dimensions' in options:
     options['dimensions'] = command_line.integers('dimensions')
   command_line.check_model()
-  figures.check_png_path(FLAGS.out)
+  files.check_new_file(FLAGS.out, True, '.png')
   return options
 
 

@@ -83,7 +83,7 @@ def _tile(image, framed=False):
 
 def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
   """An enlarged picture above a strip with a text, padded to a least width."""
-  picture = _enlarged(picture, scale)
+  picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
   width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
   picture = padded(picture, len(picture), width)
   return np.concatenate([picture, text_strip(text, width)])
@@ -130,40 +130,21 @@ def _broken(text, fits):
   return lines
 
 
-def encode_png(
-  picture: np.ndarray, scale: int = 2, text: str | None = None
-) -> bytes:
-  """PNG bytes of a picture, enlarged by whole pixels, with a description."""
+def encode_png(picture: np.ndarray, text: str | None = None) -> bytes:
+  """PNG bytes of a picture, with a description."""
   buffer = io.BytesIO()
   about = PngImagePlugin.PngInfo()
   if text is not None:
     # A path need not be text.
     text = text.encode('utf-8', 'replace').decode('utf-8')
     about.add_text('Description', text)
-  image = Image.fromarray(_enlarged(picture, scale))
-  image.save(buffer, format='PNG', pnginfo=about)
+  Image.fromarray(picture).save(buffer, format='PNG', pnginfo=about)
   return buffer.getvalue()
 
 
-def _enlarged(picture, scale):
-  return picture.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def check_png_path(path: str | os.PathLike) -> None:
-  """Checks, before long work, that a path can become a PNG file."""
-  if not str(path).lower().endswith('.png'):
-    raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
-  files.check_new_file(path, overwrite=True, suffix='')
-
-
-def save_png(
-  path: str | os.PathLike,
-  picture: np.ndarray,
-  scale: int = 2,
-  text: str | None = None,
-) -> None:
-  """Writes a picture to a PNG file, atomically; see `encode_png`."""
-  files.write_bytes(path, encode_png(picture, scale, text))
+def save_png(path: str | os.PathLike, picture: np.ndarray, text: str) -> None:
+  """Writes a picture and its description to a PNG file, atomically."""
+  files.write_bytes(path, encode_png(picture, text))
 
 
 def chart(

@@ -97,7 +97,7 @@ def picture(
   pixels: np.ndarray, alt: str, caption: str = '', scale: float = 3
 ) -> Picture:
   """A picture of an array [height, width, 3]."""
-  source = data_url(figures.encode_png(pixels, 1), 'image/png')
+  source = data_url(figures.encode_png(pixels), 'image/png')
   return Picture(source, round(scale * pixels.shape[1]), alt, caption)
 
 

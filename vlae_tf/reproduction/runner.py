@@ -277,5 +277,5 @@ def draw(
   parts = [figures.padded(p, height, p.shape[1] + _GAP) for p in drawn]
   target = figure_path(settings.out, figure.name)
   text = f'Figure {figure.name}, {figure.title}. ' + '; '.join(texts)
-  figures.save_png(target, np.concatenate(parts, 1), 1, text)
+  figures.save_png(target, np.concatenate(parts, 1), text)
   return target

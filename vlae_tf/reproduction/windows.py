@@ -188,12 +188,12 @@ def write(
   ]
   run_records.write_json(paths[1], {'preset': preset, 'rows': rows})
   text = f'{preset}: results by the window of the decoder'
-  figures.save_png(paths[2], picture(found), 1, text)
+  figures.save_png(paths[2], picture(found), text)
   text = 'originals, framed, and decompressions by windows '
   text += ', '.join(row.window for row in found)
   each = np.stack([drawn.decompressions[row.window][0] for row in found])
   made = figures.captioned(figures.beside(drawn.images, each), text)
-  figures.save_png(paths[3], made, 1, text)
+  figures.save_png(paths[3], made, text)
   return paths
 
 

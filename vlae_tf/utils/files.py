@@ -79,7 +79,7 @@ def check_new_file(
   path: str | os.PathLike, overwrite: bool, suffix: str
 ) -> None:
   """Checks, before long work, that `out` can become a file."""
-  if not str(path).endswith(suffix):
+  if not str(path).lower().endswith(suffix):
     raise ValueError(f'`out` must end in {suffix}, got {str(path)!r}.')
   if os.path.isfile(path) and not overwrite:
     raise ValueError(
