@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from vlae_tf.evaluation import sampling
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import files
+from vlae_tf.utils import console, files
 
 _PAPER = 255  # White.
 _BACKGROUND = 96
@@ -181,7 +181,7 @@ def chart(
 def samples(model: model_lib.VLAE, num: int, seed: int = 0) -> Captioned:
   """Unconditional samples, with a description."""
   drawn = sampling.sample_prior(model, num, seed)
-  return grid(drawn), f'{_count(num, "sample")} of the prior'
+  return grid(drawn), f'{console.count(num, "sample")} of the prior'
 
 
 def decompressions(
@@ -189,7 +189,9 @@ def decompressions(
 ) -> Captioned:
   """Test images beside lossy reconstructions, with a description."""
   made = sampling.decompress(model, images, draws, seed)
-  what = f'{_framed(images)}, each with {_count(draws, "draw")} from its code'
+  what = (
+    f'{_framed(images)}, each with {console.count(draws, "draw")} from its code'
+  )
   return beside(images, made), what
 
 
@@ -205,7 +207,7 @@ def completions(
     height, width = images.shape[1:3]
     num_given = height // 2 * width
   made = sampling.complete(model, images, num_given, draws, seed)
-  what = f'{_framed(images)}, each with {_count(draws, "continuation")}'
+  what = f'{_framed(images)}, each with {console.count(draws, "continuation")}'
   return beside(images, made), f'{what} of its first {num_given} pixels'
 
 
@@ -227,8 +229,8 @@ def interpolations(
   # From [space, column, pair, ...] to [pair, space, column, ...].
   cells = np.stack(with_ends).transpose(2, 0, 1, 3, 4, 5)
   what = (
-    f'{_count(len(first), "pair")} of test images (framed), between them draws '
-    f'from {steps} codes on the way from one to the other in '
+    f'{console.count(len(first), "pair")} of test images (framed), between '
+    f'them draws from {steps} codes on the way from one to the other in '
     f'{" and below in ".join(_PATHS[name] for name in spaces)}, all with the '
     'same pixel noise'
   )
@@ -266,8 +268,4 @@ def _spaces(space):
 
 
 def _framed(images):
-  return f'{_count(len(images), "test image")} (framed)'
-
-
-def _count(num, what):
-  return f'{num} {what}' + 's' * (num != 1)
+  return f'{console.count(len(images), "test image")} (framed)'

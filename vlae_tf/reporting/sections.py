@@ -11,6 +11,7 @@ from vlae_tf.reporting import charts, page
 from vlae_tf.reporting.subjects import commands, origin, Subject
 from vlae_tf.reproduction import experiments, tables
 from vlae_tf.runs import records
+from vlae_tf.utils import console
 
 _SCORES = {
   'NLL, nats': 'nll',
@@ -130,7 +131,7 @@ def summary(subject: Subject) -> tuple[str, ...]:
     problem = latents.warning(subject.score['rate'], floor)
   sees, field = '', subject.outputs.field
   if field is not None:
-    pixels = _count(field.num_pixels, 'preceding pixel')
+    pixels = console.count(field.num_pixels, 'preceding pixel')
     sees = f', in which a pixel depends on {pixels}'
     if not field.num_pixels:
       sees = ', in which pixels are independent'
@@ -176,11 +177,6 @@ def _scores(subject):
     'epochs': f'{subject.epochs:.1f}',
     'minutes': '' if minutes is None else f'{minutes:,.0f}',
   }
-
-
-def _count(num, what):
-  """A number of things: '1 image', '8,070 images'."""
-  return f'{num:,} {what}' + 's' * (num != 1)
 
 
 def _curves(subjects):
@@ -253,7 +249,7 @@ def _ours(subject, table):
   less = ''
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
-  samples = _count(score['num_samples'], 'importance sample')
+  samples = console.count(score['num_samples'], 'importance sample')
   part = tables.part(score, len(subject.data.test))
   return (
     subject.name,

@@ -11,7 +11,7 @@ import numpy as np
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import experiments, records, runner
-from vlae_tf.utils import files as files_lib
+from vlae_tf.utils import console, files
 
 NAME = 'RESULTS.md'
 _TRAINED_ON = 'validation_trained_on'  # Split of the learning curve.
@@ -74,7 +74,7 @@ def markdown(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 def write(plan: experiments.Plan, out: str | os.PathLike) -> pathlib.Path:
   """Writes `RESULTS.md`."""
   path = pathlib.Path(out) / NAME
-  files_lib.write_text(path, render(plan, out))
+  files.write_text(path, render(plan, out))
   return path
 
 
@@ -408,5 +408,5 @@ def _hardware(found):
   cores = found.get('cores')
   cpu = found.get('cpu') or found.get('processor') or ''
   if cores:
-    cpu = f'{cpu}, {cores} core{"" if cores == 1 else "s"}'
+    cpu = f'{cpu}, {console.count(cores, "core")}'
   return '; '.join(x for x in [*found.get('gpus', ()), cpu] if x)
