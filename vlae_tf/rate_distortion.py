@@ -18,7 +18,7 @@ from absl import flags
 from vlae_tf.compression import lattice, rate_distortion
 from vlae_tf.evaluation import figures, latents
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import checks, command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -78,6 +78,5 @@ def _steps():
     ) from None
   for step in steps:
     lattice.check_step('steps', step)
-  if len(set(steps)) < len(steps) or not steps:
-    raise ValueError(f'`steps` must be some numbers, each once, got {steps}.')
+  checks.distinct('steps', steps)
   return steps

@@ -188,7 +188,7 @@ def test_bad_interpolations_are_refused(changes, message):
   [
     ([4], r'`dimensions` must be in \[0, 3\], got 4'),
     ([1.5], '`dimensions` must be an integer, got 1.5'),
-    ([], r'`dimensions` must be indices .* got \[\]'),
+    ([], r'`dimensions` must be one or more .* got \[\]'),
     ([1, 1], r'each once, got \[1, 1\]'),
   ],
 )

@@ -191,7 +191,10 @@ def test_the_table_says_units_and_errors():
   [
     ([2], r'`num_labels` must be in \[3, 60\], got 2'),
     ([61], r'`num_labels` must be in \[3, 60\], got 61'),
-    ([9, 9], r'`num_labels` must be some numbers, each once, got \[9, 9\]'),
+    (
+      [9, 9],
+      r'`num_labels` must be one or more values, each once, got \[9, 9\]',
+    ),
     ([], '`num_labels` must be some numbers'),
   ],
 )

@@ -259,10 +259,7 @@ class Prober:
     """Checks numbers of labels."""
     for num in numbers:
       checks.integer('num_labels', num, self.num_classes, self.num_train)
-    if len(set(numbers)) < len(numbers) or not numbers:
-      raise ValueError(
-        f'`num_labels` must be some numbers, each once, got {list(numbers)}.'
-      )
+    checks.distinct('num_labels', numbers)
 
   def usual(self) -> list[int]:
     """100, 1,000 and 10,000 labels as far as there are, and all labels."""

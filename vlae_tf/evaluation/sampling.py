@@ -177,11 +177,7 @@ def traverse(
   size, prior = flat.shape[1], model.prior()
   for d in dimensions:
     checks.integer('dimensions', d, 0, size - 1)
-  if not dimensions or len(set(dimensions)) < len(dimensions):
-    raise ValueError(
-      '`dimensions` must be indices of latent dimensions, at least one, each '
-      f'once, got {list(dimensions)}.'
-    )
+  checks.distinct('dimensions', dimensions)
   # Mean, standard deviation and index in the noise of each dimension.
   centre, scale, place = np.zeros(size), np.ones(size), np.arange(size)
   if space == 'z':

@@ -25,7 +25,7 @@ from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
 from vlae_tf.runs import loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import files
+from vlae_tf.utils import checks, files
 
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
@@ -87,10 +87,7 @@ def experiments(
   >>> experiments('omniglot', ['4x2'])['4x2'].flags
   ('--decoder=window', '--window=4x2')
   """
-  if not windows or len(set(windows)) < len(windows):
-    raise ValueError(
-      f'`windows` must be one or more, each once, got {list(windows)}.'
-    )
+  checks.distinct('windows', windows)
   dataset = Experiment('', preset, tuple(flags)).config.dataset
   found = {}
   for window in windows:
