@@ -189,11 +189,10 @@ def _place(ink, offsets):
   return divmod(int(np.argmax(total - 1e-3 * distance)), width)
 
 
-def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:
-  """Numbers of pixels as colours from dark to bright."""
+def heat(nats: np.ndarray, most: float) -> np.ndarray:
+  """Numbers of pixels as colours, dark for 0, bright for `most`."""
   # nats [height, width] -> [height, width, 3]
-  top = float(nats.max()) if most is None else most
-  scaled = np.clip(nats / (top or 1.0), 0, 1)
+  scaled = np.clip(nats / (most or 1.0), 0, 1)
   return np.uint8(np.round(255 * mpl.colormaps['viridis'](scaled)[..., :3]))
 
 

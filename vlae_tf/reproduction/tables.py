@@ -386,6 +386,9 @@ def _run(record):
   units = record.active_units
   speed = record.images_per_s
   found = record.environment
+  cpu = found.get('cpu') or found.get('processor') or ''
+  if cores := found.get('cores'):
+    cpu += f', {console.count(cores, "core")}'
   versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
   # Behind a dash: whether files were changed.
   digits, dash, rest = (found.get('git_commit') or '').partition('-')
@@ -398,15 +401,7 @@ def _run(record):
     'active units': ''
     if units is None
     else f'{units} of {record.config["latent_size"]}',
-    'hardware': _hardware(found),
+    'hardware': '; '.join(x for x in (*found.get('gpus', ()), cpu) if x),
     'versions': ', '.join(versions),
     'commit': digits[:12] + dash + rest,
   }
-
-
-def _hardware(found):
-  cores = found.get('cores')
-  cpu = found.get('cpu') or found.get('processor') or ''
-  if cores:
-    cpu = f'{cpu}, {console.count(cores, "core")}'
-  return '; '.join(x for x in [*found.get('gpus', ()), cpu] if x)
