@@ -195,7 +195,7 @@ def test_the_table_says_units_and_errors():
       [9, 9],
       r'`num_labels` must be one or more values, each once, got \[9, 9\]',
     ),
-    ([], '`num_labels` must be some numbers'),
+    ([], '`num_labels` must be one or more'),
   ],
 )
 def test_bad_numbers_are_refused(numbers, message):
