@@ -142,7 +142,7 @@ class Sampling:
     uniforms = tf.random.stateless_uniform([FLAGS.batch, *_SHAPE], [5, 6])
 
     def step(k, image):
-      drawn = law.pixel_law.quantile(law.params(image), uniforms)
+      drawn = law.pixel_distribution.quantile(law.params(image), uniforms)
       here = tf.reshape(tf.one_hot(k, _SHAPE[0] * _SHAPE[1]), [*_SHAPE[:2], 1])
       return k + 1, tf.where(here > 0, drawn, image)
 

@@ -40,8 +40,8 @@ _PUBLIC = {
     evaluation_batches fixed_binarization load pixel_kind training_batches
   """,
   'vlae_tf.distributions': """
-    PIXEL_LAWS AutoregressiveImage AutoregressiveShift BernoulliPixel
-    CategoricalPixel Draw LogisticMixturePixel PixelLaw diagonal_gaussian draw
+    PIXEL_DISTRIBUTIONS AutoregressiveImage AutoregressiveShift BernoulliPixel
+    CategoricalPixel Draw LogisticMixturePixel PixelDistribution diagonal_gaussian draw
     standard_gaussian
   """,
   'vlae_tf.nn': """

@@ -47,7 +47,7 @@ def _no_latent(folder):
 def _colour(folder):
   """Sixty colour images of 256 levels."""
   data = _images(folder, 60, (8, 8, 3), levels=256)
-  law = '--pixel_law=logistic_mixture'
+  law = '--pixel_distribution=logistic_mixture'
   return [data, law, '--batch_size=6', '--max_steps=4']
 
 

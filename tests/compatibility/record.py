@@ -52,7 +52,7 @@ def _kinds():
     found['-'.join(parts)] = case, shape
   found['tied'] = cases.config(decoder_tied=True, prior='gaussian'), (6, 5, 1)
   found['colour'] = (
-    cases.config(decoder='pixelcnn_pp', pixel_law='logistic_mixture'),
+    cases.config(decoder='pixelcnn_pp', pixel_distribution='logistic_mixture'),
     (4, 6, 3),
   )
   return found
@@ -64,7 +64,7 @@ def _record_kind(name, case, shape):
   model = toys.random_model(case, shape)
   model.save_pretrained(folder / 'model', keras_weights=False)
   rng = np.random.default_rng(0)
-  if case.pixel_law == 'bernoulli':
+  if case.pixel_distribution == 'bernoulli':
     stored = rng.integers(0, 2, (6, *shape)).astype(bool)
   else:
     stored = rng.integers(0, 256, (6, *shape)).astype('uint8')

@@ -227,7 +227,9 @@ def test_numbers_of_components_are_checked(components):
 
 def test_colour_images_come_back_at_the_cost_of_their_law():
   """By a network whose receiver goes pixel by pixel, three numbers each."""
-  changes = dict(pixel_law='logistic_mixture', decoder='gated_pixelcnn')
+  changes = dict(
+    pixel_distribution='logistic_mixture', decoder='gated_pixelcnn'
+  )
   config = toys.small_config(**(toys.SMALLEST | changes))
   exact = compression.ExactModel(toys.random_model(config, (2, 3, 3)))
   images = tf.constant(_pixels(2 * 6, 3).reshape(2, 2, 3, 3))
@@ -237,7 +239,7 @@ def test_colour_images_come_back_at_the_cost_of_their_law():
     codec = compression.codec_of(law, 1 / 16, 2)
     bits = compression.check_codec(codec, images)
     seen = tf.floor(images * 2**10 + 0.5) / 2**10
-    conditionals = law.pixel_law.distribution(law.params(seen))
+    conditionals = law.pixel_distribution.distribution(law.params(seen))
     log_prob = tf.reduce_sum(conditionals.log_prob(images))
   # No more than a thousandth of a bit a number, and what heads are rounded.
   assert bits == pytest.approx(-float(log_prob) / np.log(2), abs=0.1)

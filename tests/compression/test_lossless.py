@@ -100,12 +100,12 @@ def test_models_without_a_code_are_coded(without_code):
 
 @pytest.mark.exhaustive('another law')
 def test_models_of_levels_without_a_code_are_coded():
-  chunks = _chunks(3, latent_size=0, pixel_law='categorical')
+  chunks = _chunks(3, latent_size=0, pixel_distribution='categorical')
   _check(chunks, _images(8).astype(np.uint8) * 200)
 
 
 @pytest.mark.parametrize(
-  'pixel_law, lanes',
+  'pixel_distribution, lanes',
   [
     ('categorical', 1),
     pytest.param(
@@ -115,9 +115,9 @@ def test_models_of_levels_without_a_code_are_coded():
     ),
   ],
 )
-def test_images_of_levels_come_back(pixel_law, lanes):
+def test_images_of_levels_come_back(pixel_distribution, lanes):
   """On a single lane as well, each with a round that takes bits back."""
-  chunks = _chunks(lanes, pixel_law=pixel_law, **_PLAIN)
+  chunks = _chunks(lanes, pixel_distribution=pixel_distribution, **_PLAIN)
   assert schedule(12, lanes)[-1].bits_back
   rng = np.random.default_rng(0)
   images = rng.integers(0, 256, (12, *_SHAPE)).astype(np.uint8)

@@ -135,11 +135,11 @@ def test_a_shift_of_all_logits_changes_nothing():
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-@pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
+@pytest.mark.parametrize('name', pixel_distributions.PIXEL_DISTRIBUTIONS)
 def test_channels_are_read_as_the_law_reads_them(name, channels):
   """Oracle: the law's own probability of a pixel."""
-  law = pixel_distributions.PIXEL_LAWS[name]()
-  symbols = symbols_lib.of_pixel_law(law)
+  law = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
+  symbols = symbols_lib.from_pixel_distribution(law)
   rng = np.random.default_rng(0)
   params = rng.normal(size=(2, 3, law.num_params(channels)))
   pixels = rng.integers(0, 256, (2, 3, channels)) / 255
@@ -159,7 +159,7 @@ def test_channels_are_read_as_the_law_reads_them(name, channels):
 
 def test_levels_come_back_from_the_grid():
   law = pixel_distributions.CategoricalPixel()
-  symbols = symbols_lib.of_pixel_law(law)
+  symbols = symbols_lib.from_pixel_distribution(law)
   pixels = np.arange(256) / 255
   rounded = np.floor(pixels * 2**10 + 0.5) / 2**10
   for restored in (symbols.restored, _compiled(symbols.restored)):
@@ -208,14 +208,18 @@ def test_laws_that_are_not_coded_are_refused_by_name():
     """A law that could be anything."""
 
   with pytest.raises(
-    ValueError, match=r'`pixel_law`.*BernoulliPixel.*got.*Other'
+    ValueError, match=r'`pixel_distribution`.*BernoulliPixel.*got.*Other'
   ):
-    symbols_lib.of_pixel_law(Other())
+    symbols_lib.from_pixel_distribution(Other())
 
 
 def test_all_registered_laws_are_coded():
-  for name in pixel_distributions.PIXEL_LAWS:
-    symbols = symbols_lib.of_pixel_law(pixel_distributions.PIXEL_LAWS[name]())
-    again = symbols_lib.of_pixel_law(pixel_distributions.PIXEL_LAWS[name]())
+  for name in pixel_distributions.PIXEL_DISTRIBUTIONS:
+    symbols = symbols_lib.from_pixel_distribution(
+      pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
+    )
+    again = symbols_lib.from_pixel_distribution(
+      pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
+    )
     # What is compiled is shared.
     assert symbols == again and hash(symbols) == hash(again)

@@ -139,9 +139,11 @@ def network_configs():
     variant = _VARIANTS.get(name, {})
     for change in ({}, dict(decoder_tied=True), variant, dict(latent_size=0)):
       forms.append(dict(decoder=name) | change)
-  laws = itertools.cycle(registries()['pixel_law'])
+  laws = itertools.cycle(registries()['pixel_distribution'])
   allowed = dict.fromkeys(case for case in map(_if_allowed, forms) if case)
-  return [dataclasses.replace(case, pixel_law=next(laws)) for case in allowed]
+  return [
+    dataclasses.replace(case, pixel_distribution=next(laws)) for case in allowed
+  ]
 
 
 def _if_allowed(fields):
@@ -172,14 +174,14 @@ each_network = each(network_configs())
 each_model = each(model_configs())
 
 
-def pixel_law(case):
+def pixel_distribution(case):
   """The pixel law of a config."""
-  return pixel_distributions.PIXEL_LAWS[case.pixel_law]()
+  return pixel_distributions.PIXEL_DISTRIBUTIONS[case.pixel_distribution]()
 
 
 def channels(case, least=2):
   """The fewest channels, from some on, that pixels of a config's law have."""
-  law = pixel_law(case)
+  law = pixel_distribution(case)
   return next(c for c in range(least, 9) if _is_law_of(law, c))
 
 
@@ -200,7 +202,7 @@ def values(law):
 def images(case, *shape, seed=0):
   """Random images `[..., height, width, channels]` of a config's law."""
   rng = np.random.default_rng(seed)
-  return rng.choice(values(pixel_law(case)), shape)
+  return rng.choice(values(pixel_distribution(case)), shape)
 
 
 def noise(model, num, seed=0):
@@ -211,7 +213,7 @@ def noise(model, num, seed=0):
 
 def fresh_network(case, channels=1, build=toys.build_network):
   """The network of a config, with random weights, for images of any size."""
-  outputs = pixel_law(case).num_params(channels)
+  outputs = pixel_distribution(case).num_params(channels)
   network = decoders.NETWORKS[case.decoder](case, outputs)
   return build(network, channels, maps=_maps(case))
 
@@ -231,7 +233,7 @@ def image_law(case, network, features, channels=1, jit_compile=False):
     network,
     features,
     channels,
-    pixel_law(case),
+    pixel_distribution(case),
     unroll=functools.partial(network.unroll, jit_compile=jit_compile),
   )
 

@@ -87,8 +87,8 @@ def _posterior(case):
   return reparameterized.draw(law, sines(2, *posterior.event_shape))
 
 
-def _pixel_law(case):
-  law, channels = cases.pixel_law(case), cases.channels(case)
+def _pixel_distribution(case):
+  law, channels = cases.pixel_distribution(case), cases.channels(case)
   params = 3 * sines(5, law.num_params(channels))
   uniforms = between_zero_and_one(5, law.num_uniforms(channels), phase=4)
   drawn = law.quantile(params, uniforms)
@@ -124,7 +124,7 @@ _COMPUTE = {
   'decoder': _decoder,
   'prior': _prior,
   'posterior': _posterior,
-  'pixel_law': _pixel_law,
+  'pixel_distribution': _pixel_distribution,
   'objective': _objective,
   'learning_rate_schedule': _schedule,
 }
@@ -134,7 +134,9 @@ def _cases(field):
   """The configs of a field, each name in one of them at least."""
   if field == 'decoder':
     # Their law is of no matter here. Layers between the first and the last are.
-    same = dict(pixel_law=cases.config().pixel_law, decoder_depth=4)
+    same = dict(
+      pixel_distribution=cases.config().pixel_distribution, decoder_depth=4
+    )
     found = [dataclasses.replace(c, **same) for c in cases.network_configs()]
   elif field == 'objective':
     found = cases.of_each(field) + cases.of_each(field, kl_warmup_steps=10)

@@ -107,7 +107,7 @@ def _in_graph(codec):
 
 
 # Names of what has no code of its own.
-_NOT_CODED = {'pixel_law': set(), 'prior': set(), 'posterior': {'iaf'}}
+_NOT_CODED = {'pixel_distribution': set(), 'prior': set(), 'posterior': {'iaf'}}
 
 
 @pytest.mark.parametrize('field', _NOT_CODED)
@@ -118,7 +118,7 @@ def test_everything_registered_has_a_codec(field):
     case = cases.config(**{field: name})
     model = cases.shared_model(case)
     laws = {
-      'pixel_law': lambda m=model: m.likelihood(tf.zeros([_LANES, 3])),
+      'pixel_distribution': lambda m=model: m.likelihood(tf.zeros([_LANES, 3])),
       'prior': lambda m=model: m.prior(),
       'posterior': lambda m=model: m.posterior(
         tf.zeros([_LANES, *cases.IMAGE_SHAPE])
@@ -135,10 +135,10 @@ def test_everything_registered_has_a_codec(field):
 
 @pytest.mark.usefixtures('eagerly')
 @each_live
-@pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
+@pytest.mark.parametrize('name', pixel_distributions.PIXEL_DISTRIBUTIONS)
 def test_pixels_cost_their_probability(name, live):
   """Of parameters that no network makes; oracle: the law's probability."""
-  law = pixel_distributions.PIXEL_LAWS[name]()
+  law = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
   rng = np.random.default_rng(0)
   params = rng.normal(size=(_LANES, 2, 2, law.num_params(3)))
   params = tf.constant(np.floor(params * 2**10 + 0.5) / 2**10)
@@ -231,7 +231,10 @@ def test_images_cost_their_probability(case, live):
 
 @each_way
 @cases.each(
-  [cases.config(pixel_law=n) for n in ('categorical', 'logistic_mixture')]
+  [
+    cases.config(pixel_distribution=n)
+    for n in ('categorical', 'logistic_mixture')
+  ]
 )
 def test_images_of_levels_cost_their_probability(case):
   exact, images = _exact(case), _images(case)
@@ -241,7 +244,7 @@ def test_images_of_levels_cost_their_probability(case):
     bits = compression.check_codec(_in_graph(codec), _levels(images))
     # Of the pixels as a network gets them.
     seen = tf.floor(_levels(images) * 2**10 + 0.5) / 2**10
-    conditionals = law.pixel_law.distribution(law.params(seen))
+    conditionals = law.pixel_distribution.distribution(law.params(seen))
     log_prob = conditionals.log_prob(images)
   expected = _bits(log_prob, None)
   assert bits == pytest.approx(expected, abs=_slack(18) + 0.01 * 18)

@@ -65,8 +65,8 @@ def test_every_decoder_is_with_and_without_what_it_allows():
   for name in cases.registries()['decoder']:
     own = [case for case in networks if case.decoder == name]
     assert any(case.latent_size and not case.decoder_tied for case in own)
-  laws = {case.pixel_law for case in networks}
-  assert laws == set(cases.registries()['pixel_law'])
+  laws = {case.pixel_distribution for case in networks}
+  assert laws == set(cases.registries()['pixel_distribution'])
   assert any(case.decoder_tied for case in networks)
   assert any(not case.latent_size for case in networks)
 

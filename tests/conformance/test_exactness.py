@@ -31,9 +31,9 @@ def _each_decoder_and_way(*quick):
   """Each decoder as it is, one compiled; all compiled in the other tier."""
   mark = pytest.mark.exhaustive('each network compiled by XLA')
   networks = [
-    *cases.of_each('decoder', pixel_law='bernoulli'),
+    *cases.of_each('decoder', pixel_distribution='bernoulli'),
     *cases.model_configs()[-1:],
-    cases.config(pixel_law='categorical', decoder='gated_pixelcnn'),
+    cases.config(pixel_distribution='categorical', decoder='gated_pixelcnn'),
   ]
   return pytest.mark.parametrize(
     'case, way',
@@ -96,7 +96,7 @@ def _pixel_by_pixel(law, network, image, jit_compile):
   num, height, width, channels = image.shape
   pixels = tf.reshape(tf.transpose(image, [1, 2, 0, 3]), [-1, num, channels])
   pixels = tf.pad(pixels, [[0, 1], [0, 0], [0, 0]])
-  outputs = law.pixel_law.num_params(channels)
+  outputs = law.pixel_distribution.num_params(channels)
   state = (pixels, tf.zeros([*pixels.shape[:2], outputs], image.dtype))
   if jit_compile:
     copied, (_, noted) = law.decide(_Copy(), state)

@@ -30,7 +30,7 @@ def check_fixed_point(case, size, how='unroll'):
   network = cases.shared_network(case, _CHANNELS)
   features = cases.features(case, *size, seed=5)
   law = cases.image_law(case, network, features, _CHANNELS)
-  pixel = cases.pixel_law(case)
+  pixel = cases.pixel_distribution(case)
   uniforms = toys.uniforms(*size, pixel.num_uniforms(_CHANNELS), seed=6)
   if how == 'session':
     image = draw_in_session(network, features, uniforms, pixel.quantile)

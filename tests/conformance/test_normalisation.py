@@ -39,7 +39,9 @@ def test_images_sum_to_the_probability_of_what_they_share(case):
   network = cases.shared_network(case)
   law = cases.image_law(case, network, cases.features(case, *_SIZE, seed=7))
   image = cases.images(case, *_SIZE, 1)
-  images, num = continuations(image, cases.values(cases.pixel_law(case)))
+  images, num = continuations(
+    image, cases.values(cases.pixel_distribution(case))
+  )
   total = tf.reduce_logsumexp(law.log_prob(images))
   shared = tf.reshape(law.conditionals(image).log_prob(image), [-1])[:num]
   np.testing.assert_allclose(total, tf.reduce_sum(shared), atol=1e-4)
@@ -49,7 +51,7 @@ def pixel_cases():
   """Each pixel law, of one channel and of two where it may have two."""
   return [
     pytest.param(case, channels, id=f'{cases.label(case)},{channels}')
-    for case in cases.of_each('pixel_law')
+    for case in cases.of_each('pixel_distribution')
     for channels in (1, 2)
     if cases.channels(case, channels) == channels
   ]
@@ -57,7 +59,10 @@ def pixel_cases():
 
 @pytest.mark.parametrize('case, channels', pixel_cases())
 def test_pixels_are_as_frequent_as_their_law_says(case, channels):
-  law, values = cases.pixel_law(case), cases.values(cases.pixel_law(case))
+  law, values = (
+    cases.pixel_distribution(case),
+    cases.values(cases.pixel_distribution(case)),
+  )
   params = tf.random.stateless_normal([law.num_params(channels)], [0, 1])
   pixels = np.array(list(itertools.product(values, repeat=channels)))
   probabilities = np.exp(law.distribution(params).log_prob(pixels))

@@ -19,15 +19,15 @@ def _few_models():
   mark = pytest.mark.exhaustive('all models, whose Keras file is checked')
   chosen, laws = [], set()
   for case in cases.model_configs():
-    is_new = case.pixel_law not in laws
+    is_new = case.pixel_distribution not in laws
     chosen.append(case if is_new else pytest.param(case, marks=mark))
-    laws.add(case.pixel_law)
+    laws.add(case.pixel_distribution)
   return pytest.mark.parametrize('case', chosen, ids=cases.label)
 
 
 def image_data(case):
   """A few images of what the pixel law of a config is a law of."""
-  kind = cases.pixel_law(case).kinds[-1]
+  kind = cases.pixel_distribution(case).kinds[-1]
   images = np.random.default_rng(0).integers(0, 256, (8, *cases.IMAGE_SHAPE))
   images = images > 127 if kind == 'binary' else images.astype('uint8')
   return data.ImageData('toy', images, images[:2], images[:2], kind=kind)
@@ -99,9 +99,9 @@ def restored(thing):
   return keras.saving.deserialize_keras_object(config)
 
 
-@cases.each(cases.of_each('pixel_law'))
+@cases.each(cases.of_each('pixel_distribution'))
 def test_a_pixel_law_comes_back_equal(case):
-  law = cases.pixel_law(case)
+  law = cases.pixel_distribution(case)
   assert restored(law) == law
   assert hash(restored(law)) == hash(law)
 

@@ -346,7 +346,7 @@ def test_every_flow_is_tested_without_the_exhaustive_tier():
 
 def pixel_params(case):
   """Parameters of two pixels of one channel, with few likely levels."""
-  num = cases.pixel_law(case).num_params(1)
+  num = cases.pixel_distribution(case).num_params(1)
   return 3 * tf.random.stateless_normal([2, num], [0, 2])
 
 
@@ -367,10 +367,10 @@ class Levels:
     return self.law.batch_shape_tensor()
 
 
-@cases.each(cases.of_each('pixel_law'))
+@cases.each(cases.of_each('pixel_distribution'))
 def test_pixels_of_a_law(case):
-  values = cases.values(cases.pixel_law(case))
-  law = cases.pixel_law(case).distribution(pixel_params(case))
+  values = cases.values(cases.pixel_distribution(case))
+  law = cases.pixel_distribution(case).distribution(pixel_params(case))
   least = 1000
   scalars.run_test_sample_consistent_log_prob(
     scalars.evaluate,
@@ -387,9 +387,9 @@ def test_pixels_of_a_law(case):
   assert (likely.sum(0) > 0.6).all()
 
 
-@cases.each(cases.of_each('pixel_law'))
+@cases.each(cases.of_each('pixel_distribution'))
 def test_pixels_have_the_moments_of_their_law(case):
-  law = cases.pixel_law(case).distribution(pixel_params(case))
+  law = cases.pixel_distribution(case).distribution(pixel_params(case))
   try:
     law.variance()
   except NotImplementedError:
@@ -402,7 +402,7 @@ def test_pixels_have_the_moments_of_their_law(case):
   )
 
 
-@cases.each(cases.of_each('pixel_law'))
+@cases.each(cases.of_each('pixel_distribution'))
 def test_images_of_two_pixels_are_as_frequent_as_they_should_be(case):
   """All that are drawn often, and together the rest."""
   network = cases.shared_network(case)
@@ -410,7 +410,7 @@ def test_images_of_two_pixels_are_as_frequent_as_they_should_be(case):
     lambda image, features: 4 * network(image, features),
     cases.features(case, 1, 2, seed=5),
     1,
-    cases.pixel_law(case),
+    cases.pixel_distribution(case),
   )
   drawn = law.sample(_IMAGES, seed=(0, _SEED)).numpy()
   images, counts = np.unique(drawn, axis=0, return_counts=True)

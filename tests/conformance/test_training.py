@@ -10,7 +10,7 @@ from conformance import cases
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 
-_FIELDS = ('encoder', 'prior', 'posterior', 'decoder', 'pixel_law')
+_FIELDS = ('encoder', 'prior', 'posterior', 'decoder', 'pixel_distribution')
 _SMALL = dict(flow_steps=1, flow_units=3, decoder_units=2, batch_size=2)
 
 

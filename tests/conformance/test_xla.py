@@ -38,7 +38,9 @@ def each_of(configs, *quick):
 @each_of(cases.model_configs()[:-1], 0)
 def test_images_have_the_same_probability_and_draws(case):
   network = cases.shared_network(case)
-  uniforms = toys.uniforms(2, 3, 4, cases.pixel_law(case).num_uniforms(1))
+  uniforms = toys.uniforms(
+    2, 3, 4, cases.pixel_distribution(case).num_uniforms(1)
+  )
 
   def evaluate(features, image, uniforms):
     law = cases.image_law(case, network, features)

@@ -415,19 +415,19 @@ def test_bad_arguments_are_errors():
 
 @pytest.mark.usefixtures('eagerly')
 def test_colour_image_is_drawn_incrementally_as_naively():
-  pixel_law = LogisticMixturePixel()
-  network = toys.MAKERS['window_1x1'](pixel_law.num_params(3))
+  pixel_distribution = LogisticMixturePixel()
+  network = toys.MAKERS['window_1x1'](pixel_distribution.num_params(3))
   dist = autoregressive_image.AutoregressiveImage(
     toys.build_network(network, 3),
     toys.features(3, 4, 3, seed=7),
     3,
-    pixel_law,
+    pixel_distribution,
     unroll=network.unroll,
   )
   uniforms = toys.uniforms(3, 4, 3, 3, seed=8)
   fast = dist.sample_from_uniforms(uniforms)
   slow = dist.sample_from_uniforms(uniforms, method='naive')
   np.testing.assert_array_equal(fast, slow)
-  drawn = pixel_law.quantile(dist.params(fast), uniforms)
+  drawn = pixel_distribution.quantile(dist.params(fast), uniforms)
   np.testing.assert_array_equal(fast, drawn)
   assert len(np.unique(fast)) > 10

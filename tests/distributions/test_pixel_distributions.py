@@ -15,7 +15,9 @@ CATEGORICAL = pixel_distributions.CategoricalPixel()
 VALUES = (np.arange(256) / 255).astype('float32')
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
-each_name = pytest.mark.parametrize('name', pixel_distributions.PIXEL_LAWS)
+each_name = pytest.mark.parametrize(
+  'name', pixel_distributions.PIXEL_DISTRIBUTIONS
+)
 
 
 def random(*shape, scale=3.0, seed=0):
@@ -25,17 +27,19 @@ def random(*shape, scale=3.0, seed=0):
 
 @each_name
 def test_each_keeps_the_protocol(name):
-  pixel, other = (pixel_distributions.PIXEL_LAWS[name]() for _ in range(2))
-  assert isinstance(pixel, pixel_distributions.PixelLaw)
+  pixel, other = (
+    pixel_distributions.PIXEL_DISTRIBUTIONS[name]() for _ in range(2)
+  )
+  assert isinstance(pixel, pixel_distributions.PixelDistribution)
   assert pixel == other and hash(pixel) == hash(other)
   assert pixel.kinds and set(pixel.kinds) <= set(data.PIXEL_KINDS)
-  assert pixel_distributions.PIXEL_LAWS.description(name)
+  assert pixel_distributions.PIXEL_DISTRIBUTIONS.description(name)
 
 
 @each_name
 @pytest.mark.parametrize('channels', [1, 3])
 def test_shapes_are_those_of_the_protocol(name, channels):
-  pixel = pixel_distributions.PIXEL_LAWS[name]()
+  pixel = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
   params = tf.constant(random(2, 4, pixel.num_params(channels)), tf.float32)
   uniforms = toys.uniforms(2, 4, pixel.num_uniforms(channels))
   pixels = pixel.quantile(params, uniforms)
@@ -49,12 +53,14 @@ def test_shapes_are_those_of_the_protocol(name, channels):
 
 @each_name
 def test_kinds_that_a_distribution_accepts_are_checked(name):
-  pixel = pixel_distributions.PIXEL_LAWS[name]()
+  pixel = pixel_distributions.PIXEL_DISTRIBUTIONS[name]()
   for kind in data.PIXEL_KINDS:
     if kind in pixel.kinds:
       pixel_distributions.check_kind(pixel, kind)
     else:
-      message = f'`pixel_law` must accept images of kind {kind!r}, as .* got '
+      message = (
+        f'`pixel_distribution` must accept images of kind {kind!r}, as .* got '
+      )
       with pytest.raises(ValueError, match=message) as info:
         pixel_distributions.check_kind(pixel, kind)
       assert all(repr(accepted) in str(info.value) for accepted in pixel.kinds)
@@ -203,19 +209,21 @@ def test_bad_arguments_are_errors():
   )
   with pytest.raises(ValueError, match=message):
     CATEGORICAL.distribution(tf.zeros([2, 300]))
-  with pytest.raises(ValueError, match=r'`pixel_law` must be one of bernoulli'):
-    pixel_distributions.PIXEL_LAWS['categoric']
+  with pytest.raises(
+    ValueError, match=r'`pixel_distribution` must be one of bernoulli'
+  ):
+    pixel_distributions.PIXEL_DISTRIBUTIONS['categoric']
 
 
-def image_distribution(pixel_law, *shape, channels):
+def image_distribution(pixel_distribution, *shape, channels):
   """Images of a small network, batch shape `shape[:-2]`."""
   make = toys.MAKERS['window_1x1']
-  network = make(pixel_law.num_params(channels))
+  network = make(pixel_distribution.num_params(channels))
   return autoregressive_image.AutoregressiveImage(
     toys.build_network(network, channels),
     toys.features(*shape, seed=7),
     channels,
-    pixel_law,
+    pixel_distribution,
     unroll=network.unroll,
   )
 

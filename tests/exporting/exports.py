@@ -14,14 +14,14 @@ _MOST = 100
 MODELS = {
   'paper': dict(encoder_widths='4', flow_steps=1),
   'three channels of levels': dict(
-    pixel_law='categorical',
+    pixel_distribution='categorical',
     decoder='window',
     window='2x2',
     prior='gaussian',
     image_shape=(4, 3, 3),
   ),
   'colours of levels': dict(
-    pixel_law='logistic_mixture',
+    pixel_distribution='logistic_mixture',
     decoder='window',
     window='2x2',
     prior='gaussian',

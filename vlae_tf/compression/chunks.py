@@ -237,7 +237,7 @@ def checksum(values: np.ndarray) -> int:
 
 def has_levels(model: model_lib.VLAE) -> bool:
   """Whether pixels have 256 levels; else they are bool."""
-  return 'levels' in model.likelihood.pixel_law.kinds
+  return 'levels' in model.likelihood.pixel_distribution.kinds
 
 
 def as_numbers(images: np.ndarray, dtype: Any) -> np.ndarray:

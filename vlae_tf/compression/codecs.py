@@ -222,7 +222,7 @@ class AutoregressiveImages:
 
   def __init__(self, law: autoregressive_image.AutoregressiveImage):
     self._law = law
-    self._symbols = symbols_lib.of_pixel_law(law.pixel_law)
+    self._symbols = symbols_lib.from_pixel_distribution(law.pixel_distribution)
 
   def push(self, message: Message, value: tf.Tensor) -> Message:
     intervals = self._intervals(value)

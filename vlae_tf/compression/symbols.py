@@ -22,7 +22,7 @@ _LIMIT = 16
 _TOTAL = 1 << PRECISION
 _WEIGHT_BITS = 20
 
-# From the class of a `PixelLaw` to that of the symbols of its channels.
+# From the class of a `PixelDistribution` to that of the symbols of its channels.
 SYMBOLS: dict[type, Any] = {}
 
 
@@ -86,15 +86,17 @@ def pixel_intervals(
   return Interval(*(tf.stack(parts, -1) for parts in zip(*found)))
 
 
-def of_pixel_law(law: pixel_distributions.PixelLaw) -> PixelSymbols:
+def from_pixel_distribution(
+  law: pixel_distributions.PixelDistribution,
+) -> PixelSymbols:
   """The symbols of the channels of a pixel."""
   if type(law) not in SYMBOLS:
     known = ', '.join(sorted(c.__name__ for c in SYMBOLS))
     raise ValueError(
-      f'`pixel_law` must be one that has a codec, {known}, or registered in '
+      f'`pixel_distribution` must be one that has a codec, {known}, or registered in '
       f'`compression.SYMBOLS`, got {law!r}.'
     )
-  return SYMBOLS[type(law)].of_pixel_law(law)
+  return SYMBOLS[type(law)].from_pixel_distribution(law)
 
 
 def _to_levels(values, scale):
@@ -136,8 +138,8 @@ class BernoulliSymbols:
   """Zeros and ones; the parameter is a logit."""
 
   @classmethod
-  def of_pixel_law(
-    cls, law: pixel_distributions.PixelLaw
+  def from_pixel_distribution(
+    cls, law: pixel_distributions.PixelDistribution
   ) -> 'BernoulliSymbols':
     del law
     return cls()
@@ -194,7 +196,7 @@ class CategoricalSymbols:
       raise ValueError(f'`levels` must be from 2 to 256, got {self.levels}.')
 
   @classmethod
-  def of_pixel_law(
+  def from_pixel_distribution(
     cls, law: pixel_distributions.CategoricalPixel
   ) -> 'CategoricalSymbols':
     return cls(law.levels, law.levels - 1)
@@ -306,7 +308,7 @@ class LogisticMixtureSymbols:
       )
 
   @classmethod
-  def of_pixel_law(
+  def from_pixel_distribution(
     cls, law: logistic_mixture.LogisticMixturePixel
   ) -> 'LogisticMixtureSymbols':
     return cls(law.components)

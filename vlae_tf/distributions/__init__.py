@@ -8,8 +8,8 @@ from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 from vlae_tf.distributions.pixel_distributions import (
   BernoulliPixel,
   CategoricalPixel,
-  PIXEL_LAWS,
-  PixelLaw,
+  PIXEL_DISTRIBUTIONS,
+  PixelDistribution,
 )
 from vlae_tf.distributions.reparameterized import (
   diagonal_gaussian,
@@ -19,14 +19,14 @@ from vlae_tf.distributions.reparameterized import (
 )
 
 __all__ = [
-  'PIXEL_LAWS',
+  'PIXEL_DISTRIBUTIONS',
   'AutoregressiveImage',
   'AutoregressiveShift',
   'BernoulliPixel',
   'CategoricalPixel',
   'Draw',
   'LogisticMixturePixel',
-  'PixelLaw',
+  'PixelDistribution',
   'diagonal_gaussian',
   'draw',
   'standard_gaussian',

@@ -44,7 +44,7 @@ class AutoregressiveImage(tfd.Distribution):
       num_params]`, those of a pixel from the pixels before it alone.
     features: `Tensor` of shape `[..., height, width, maps]`.
     channels: Number of channels of a pixel.
-    pixel_law: Distribution of a pixel given its parameters.
+    pixel_distribution: Distribution of a pixel given its parameters.
     unroll: Callable `(features, noise, update)` that returns an image for
       which `image = update(noise, network(image, features))` and the last
       state, as `CausalNetwork.unroll`. By default the network is run in full
@@ -58,7 +58,7 @@ class AutoregressiveImage(tfd.Distribution):
     network: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     features: tf.Tensor,
     channels: int,
-    pixel_law: pixel_distributions.PixelLaw,
+    pixel_distribution: pixel_distributions.PixelDistribution,
     unroll: Callable[..., tuple[tf.Tensor, Any]] | None = None,
     order: np.ndarray | None = None,
     validate_args: bool = False,
@@ -69,7 +69,7 @@ class AutoregressiveImage(tfd.Distribution):
     with tf.name_scope(name) as name:
       self._network, self._unroll, self._order = network, unroll, order
       self._features = tf.convert_to_tensor(features)
-      self._channels, self._pixel_law = channels, pixel_law
+      self._channels, self._pixel_distribution = channels, pixel_distribution
       super().__init__(
         dtype=self._features.dtype,
         reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -95,9 +95,9 @@ class AutoregressiveImage(tfd.Distribution):
     return self._channels
 
   @property
-  def pixel_law(self) -> pixel_distributions.PixelLaw:
+  def pixel_distribution(self) -> pixel_distributions.PixelDistribution:
     """Distribution of a pixel given its parameters."""
-    return self._pixel_law
+    return self._pixel_distribution
 
   @property
   def order(self) -> np.ndarray:
@@ -121,7 +121,7 @@ class AutoregressiveImage(tfd.Distribution):
     Each pixel is the mode given the pixels before it: not always the mode of
     the image as a whole, which is hard to find.
     """
-    return self.decide(_Mode(self._pixel_law))[0]
+    return self.decide(_Mode(self._pixel_distribution))[0]
 
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel given those before it, by one parallel pass.
@@ -156,7 +156,7 @@ class AutoregressiveImage(tfd.Distribution):
     An image `[..., height, width, channels]` gives batch shape `[..., height,
     width]` and event shape `[channels]`.
     """
-    return self._pixel_law.distribution(self.params(image))
+    return self._pixel_distribution.distribution(self.params(image))
 
   def log_prob(self, value, name='log_prob', **kwargs):
     # TFP would make numbers of any kind floats.
@@ -172,7 +172,7 @@ class AutoregressiveImage(tfd.Distribution):
 
   @property
   def _num_uniforms(self):
-    return self._pixel_law.num_uniforms(self._channels)
+    return self._pixel_distribution.num_uniforms(self._channels)
 
   def _uniforms(self, sample_shape, seed):
     image_shape = tf.shape(self._features)[:-1]
@@ -235,7 +235,7 @@ class AutoregressiveImage(tfd.Distribution):
     checks.ends_in('uniforms', uniforms, noise_shape)
     batch = tf.shape(uniforms)[:-3]
     noise = _flat_batch(uniforms, batch)
-    draw = _Draw(self._pixel_law)
+    draw = _Draw(self._pixel_distribution)
     update: Update = draw
     if given is not None:
       checks.ends_in('given', given, self.event_shape)
@@ -319,20 +319,20 @@ def unroll_naively(network, channels, features, noise, update, state=()):
 class _Draw:
   """Draws pixels from uniform noise."""
 
-  pixel_law: pixel_distributions.PixelLaw
+  pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, uniforms, params, state, front):
-    return self.pixel_law.quantile(params, uniforms), state
+    return self.pixel_distribution.quantile(params, uniforms), state
 
 
 @dataclasses.dataclass(frozen=True)
 class _Mode:
   """Takes the mode of each pixel."""
 
-  pixel_law: pixel_distributions.PixelLaw
+  pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, noise, params, state, front):
-    return self.pixel_law.distribution(params).mode(), state
+    return self.pixel_distribution.distribution(params).mode(), state
 
 
 @dataclasses.dataclass(frozen=True)

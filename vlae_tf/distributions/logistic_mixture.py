@@ -48,7 +48,7 @@ def _num_parts(channels):
   return 1 + 2 * channels + channels * (channels - 1) // 2
 
 
-@pixel_distributions.PIXEL_LAWS.register(
+@pixel_distributions.PIXEL_DISTRIBUTIONS.register(
   'logistic_mixture', 'a mixture of logistics, channels depend on each other'
 )
 @serialization.register
@@ -92,7 +92,7 @@ class LogisticMixturePixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution of `params`, see `PixelLaw`.
+    """The distribution of `params`, see `PixelDistribution`.
 
     Its mean and mode are found channel after channel. The mean of a channel is
     that of its logistics, bounded and rounded to levels, where the channels
@@ -104,7 +104,7 @@ class LogisticMixturePixel:
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """The first level whose cumulative probability exceeds `uniforms`.
 
-    Channels are drawn in turn, each given those before it; see `PixelLaw`.
+    Channels are drawn in turn, each given those before it; see `PixelDistribution`.
     """
     return _LogisticMixture(params, self.components).quantile_of(uniforms)
 

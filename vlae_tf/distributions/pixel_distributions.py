@@ -1,7 +1,7 @@
 """Pixel distributions: the interface, the registry, Bernoulli and categorical.
 
-A new one is a frozen dataclass with the methods of `PixelLaw` and without
-required arguments, registered in `PIXEL_LAWS`.
+A new one is a frozen dataclass with the methods of `PixelDistribution` and without
+required arguments, registered in `PIXEL_DISTRIBUTIONS`.
 
 #### References
 
@@ -21,13 +21,13 @@ from vlae_tf.utils import checks, registry, serialization
 
 tfd = tfp.distributions
 
-PIXEL_LAWS = registry.Registry('pixel_law')
+PIXEL_DISTRIBUTIONS = registry.Registry('pixel_distribution')
 # Wider than any rounding of `k / 255`, far narrower than a step between levels.
 TOLERANCE = 1e-6
 
 
 @runtime_checkable
-class PixelLaw(Protocol):
+class PixelDistribution(Protocol):
   """A family of distributions of a pixel, given its parameters.
 
   Families that compute the same are equal and have equal hashes: samplers are
@@ -58,13 +58,17 @@ class PixelLaw(Protocol):
     """
 
 
-def check_kind(pixel: PixelLaw, kind: str) -> None:
+def check_kind(pixel: PixelDistribution, kind: str) -> None:
   """Checks that a pixel distribution is defined on images of a kind."""
   if kind in pixel.kinds:
     return
-  fitting = [name for name in PIXEL_LAWS if kind in PIXEL_LAWS[name]().kinds]
+  fitting = [
+    name
+    for name in PIXEL_DISTRIBUTIONS
+    if kind in PIXEL_DISTRIBUTIONS[name]().kinds
+  ]
   raise ValueError(
-    f'`pixel_law` must accept images of kind {kind!r}, as '
+    f'`pixel_distribution` must accept images of kind {kind!r}, as '
     f'{" and ".join(fitting) or "none"} would, got {pixel}, which accepts kind '
     f'{" and ".join(map(repr, pixel.kinds))}.'
   )
@@ -77,7 +81,9 @@ def level_values(levels: int, dtype: tf.DType) -> tf.Tensor:
   return tf.constant(values.astype(np.float32), dtype)
 
 
-@PIXEL_LAWS.register('bernoulli', 'channels are independent and binary')
+@PIXEL_DISTRIBUTIONS.register(
+  'bernoulli', 'channels are independent and binary'
+)
 @serialization.register
 @dataclasses.dataclass(frozen=True)
 class BernoulliPixel:
@@ -101,7 +107,7 @@ class BernoulliPixel:
     return tf.cast(uniforms < tf.sigmoid(params), params.dtype)
 
 
-@PIXEL_LAWS.register(
+@PIXEL_DISTRIBUTIONS.register(
   'categorical', 'channels are independent, a softmax over 256 levels each'
 )
 @serialization.register

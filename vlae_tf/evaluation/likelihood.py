@@ -158,9 +158,9 @@ def check_kind(
       f'{tuple(model.image_shape)}, got {images.shape[1:]}.'
     )
   kind = image_data.pixel_kind(images, kind)
-  pixel_law = getattr(model.likelihood, 'pixel_law', None)
-  if pixel_law is not None:
-    pixel_distributions.check_kind(pixel_law, kind)
+  pixel_distribution = getattr(model.likelihood, 'pixel_distribution', None)
+  if pixel_distribution is not None:
+    pixel_distributions.check_kind(pixel_distribution, kind)
   return kind
 
 

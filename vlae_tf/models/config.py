@@ -126,10 +126,10 @@ class Config:
   downsampling: int = field(
     2, 'Height and width of the blocks of downsampled_window.', 2, DEEP
   )
-  pixel_law: str = field(
+  pixel_distribution: str = field(
     'bernoulli',
     'Distribution of a pixel.',
-    choices=pixel_distributions.PIXEL_LAWS,
+    choices=pixel_distributions.PIXEL_DISTRIBUTIONS,
   )
   objective: str = field('free_bits', 'Training objective.', choices=OBJECTIVES)
   free_bits: float = field(

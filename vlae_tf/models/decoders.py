@@ -44,7 +44,7 @@ class AutoregressiveDecoder(parts.Likelihood):
       *event_shape]` to feature maps `[n, height, width, maps]`.
     network: `CausalNetwork` from images and feature maps to the parameters of
       the distribution of each pixel.
-    pixel_law: Distribution of a pixel given its parameters.
+    pixel_distribution: Distribution of a pixel given its parameters.
   """
 
   def __init__(
@@ -52,13 +52,13 @@ class AutoregressiveDecoder(parts.Likelihood):
     channels: int,
     generator: keras.layers.Layer,
     network: causal_network.CausalNetwork,
-    pixel_law: pixel_distributions.PixelLaw,
+    pixel_distribution: pixel_distributions.PixelDistribution,
     name: str = 'likelihood',
     **kwargs,
   ):
     super().__init__(name=name, **kwargs)
     self._channels, self._generator = channels, generator
-    self._network, self._pixel_law = network, pixel_law
+    self._network, self._pixel_distribution = network, pixel_distribution
 
   @property
   def image_shape(self) -> tuple[int, ...]:
@@ -71,9 +71,9 @@ class AutoregressiveDecoder(parts.Likelihood):
     return self._network
 
   @property
-  def pixel_law(self) -> pixel_distributions.PixelLaw:
+  def pixel_distribution(self) -> pixel_distributions.PixelDistribution:
     """The distribution of a pixel given its parameters."""
-    return self._pixel_law
+    return self._pixel_distribution
 
   def build(self, input_shape):
     self._event_shape = tuple(input_shape[1:])
@@ -94,7 +94,7 @@ class AutoregressiveDecoder(parts.Likelihood):
       self._network,
       tf.ensure_shape(features, batch.concatenate(event)),
       self._channels,
-      self._pixel_law,
+      self._pixel_distribution,
       unroll=self._network.unroll,
       order=self._network.order(*self._generator.output_size),
     )
@@ -255,12 +255,16 @@ def _check(config: Config) -> None:
 def create(config: Config, image_shape: Sequence[int]) -> AutoregressiveDecoder:
   """The decoder of a config."""
   *size, channels = image_shape
-  pixel_law = pixel_distributions.PIXEL_LAWS[config.pixel_law]()
+  pixel_distribution = pixel_distributions.PIXEL_DISTRIBUTIONS[
+    config.pixel_distribution
+  ]()
   if config.latent_size:
     generator = architectures.create(config).generator(config, size)
   elif config.learned_maps:
     generator = LearnedFeatures(size, config.decoder_features)
   else:
     generator = NoFeatures(size)
-  network = NETWORKS[config.decoder](config, pixel_law.num_params(channels))
-  return AutoregressiveDecoder(channels, generator, network, pixel_law)
+  network = NETWORKS[config.decoder](
+    config, pixel_distribution.num_params(channels)
+  )
+  return AutoregressiveDecoder(channels, generator, network, pixel_distribution)

@@ -52,7 +52,7 @@ class VLAE(keras.Model):
   ...     channels=1,
   ...     generator=nn.Generator((6, 6), 1, (4,), 8),
   ...     network=nn.PixelCNN(1, 4, 2),
-  ...     pixel_law=distributions.BernoulliPixel(),
+  ...     pixel_distribution=distributions.BernoulliPixel(),
   ...   ),
   ... )
   >>> model.build((None, 6, 6, 1))

@@ -156,7 +156,7 @@ class Trainer:
       self.state = training_state.TrainingState(
         config, data.image_shape, self.total_steps, build
       )
-    pixel = getattr(self.model.likelihood, 'pixel_law', None)
+    pixel = getattr(self.model.likelihood, 'pixel_distribution', None)
     if pixel is not None:
       pixel_distributions.check_kind(pixel, data.kind)
     self._evaluator = likelihood.Evaluator(self.averages)
