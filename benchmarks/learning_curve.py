@@ -99,7 +99,7 @@ def main():
   files.write_text(
     out / 'training.json', json.dumps(found, indent=1, sort_keys=True) + '\n'
   )
-  figures.save_png(out / 'curve.png', chart, 1, 'learning curves')
+  figures.save_png(out / 'curve.png', chart, 'learning curves')
   print(f'wrote {out}/training.json and {out}/curve.png')
 
 

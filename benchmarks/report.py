@@ -14,7 +14,7 @@ import textwrap
 import jinja2
 
 from vlae_tf.data import sources
-from vlae_tf.evaluation import anomaly
+from vlae_tf.evaluation import anomaly, probing
 from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import experiments, records, tables
 from vlae_tf.runs import records as run_records
@@ -43,7 +43,7 @@ def pages():
     'fill': _fill,
     'groups': _groups,
     'part': lambda score: tables.part(score, score['num_images']),
-    'percent': tables.percent,
+    'percent': probing.percent,
     'quantities': _quantities,
     'range': _range,
     'ratio': _ratio,

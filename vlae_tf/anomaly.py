@@ -22,9 +22,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  command_line.define_workdir()
-  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
-  command_line.define_seed('Seed of the importance samples.')
+  command_line.define_run('Seed of the importance samples.')
   flags.DEFINE_string(
     'against',
     None,
@@ -38,20 +36,13 @@ def define_flags():
     'Directory of a background run on the same images: a small window and no '
     'latents, --decoder=window --window=2x1 --latent_size=0.',
   )
-  flags.DEFINE_integer(
-    'num_samples',
-    16,
-    'Importance samples per image.',
-    lower_bound=1,
-    upper_bound=1_000_000,
+  command_line.define_num_samples('Importance samples per image.', 16)
+  command_line.define_max_images(
+    'Number of images, the first of each data set; all by default.'
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of images, the first of each data set; all by default.',
-    lower_bound=1,
+  command_line.define_out(
+    '.npz file for the score of each image.', required=False
   )
-  flags.DEFINE_string('out', None, '.npz file for the score of each image.')
 
 
 def main():
@@ -69,10 +60,9 @@ def main():
   )
   own = run.images(FLAGS.data_dir)
   other = loading.load_other(FLAGS.against, run, FLAGS.data_dir, 'against')
-  anomaly.check_shape(run.model, other, 'against')
   images = []
-  for data in (own, other):
-    scorer.check(data.test, data.kind)
+  for name, data in (('dataset', own), ('against', other)):
+    scorer.check(data.test, data.kind, name)
     images.append(loading.first(data.test, FLAGS.max_images, data.name))
   result = {
     'step': run.step,
@@ -88,7 +78,7 @@ def main():
   }
   path = records.anomaly_path(FLAGS.workdir, result)
   files.check_writable(path)
-  total = scorer.num_models * sum(map(len, images))
+  total = len(scorer.models) * sum(map(len, images))
   with console.Meter(total, 'image') as meter:
     found = [
       scorer(x, meter.advance, data.kind)
@@ -101,5 +91,6 @@ def main():
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
     files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
-  records.write_json(path, result | {'scores': anomaly.as_json(rows)})
+  scores = {name: files.finite(row._asdict()) for name, row in rows.items()}
+  records.write_json(path, result | {'scores': scores})
   print(f'wrote {path}')

@@ -25,7 +25,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   command_line.define_model()
-  command_line.define('data_dir', 'overwrite', 'quiet')
+  command_line.define('data_dir', 'quiet')
   flags.DEFINE_string(
     'in',
     None,
@@ -33,7 +33,7 @@ def define_flags():
     'DATASET:SPLIT, omniglot:test.',
     required=True,
   )
-  flags.DEFINE_string('out', None, '.vlae file to write.', required=True)
+  command_line.define_out('.vlae file to write.')
   flags.DEFINE_bool('append', False, 'Append the images to an existing file.')
   flags.DEFINE_bool('verify', True, 'Decode every chunk before it is written.')
   flags.DEFINE_integer(

@@ -23,9 +23,9 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   command_line.define_model()
-  command_line.define('overwrite', 'quiet')
+  command_line.define('quiet')
   flags.DEFINE_string('in', None, '.vlae file to read.', required=True)
-  flags.DEFINE_string('out', None, '.npz file to write.', required=True)
+  command_line.define_out('.npz file to write.')
   flags.DEFINE_list(
     'images',
     None,

@@ -23,12 +23,9 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  command_line.define_workdir()
-  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
-  flags.DEFINE_enum(
-    'split', 'test', ['train', 'validation', 'test'], 'Images to encode.'
-  )
-  flags.DEFINE_string('out', None, '.npz file to write.', required=True)
+  command_line.define_run()
+  command_line.define_split('Images to encode.')
+  command_line.define_out('.npz file to write.')
 
 
 def main():
@@ -46,9 +43,8 @@ def main():
   arrays = found._asdict() | {'index': np.arange(len(images))}
   if data.labels is not None:
     arrays['labels'] = data.labels[FLAGS.split]
-  name = run.label
   about = {
-    'run': name,
+    'run': run.label,
     'step': run.step,
     'checkpoint': run.checkpoint,
     'dataset': run.config.dataset,
@@ -59,5 +55,5 @@ def main():
   files.write_arrays(FLAGS.out, arrays)
   shape = ', '.join(map(str, found.mean.shape))
   words = '' if 'labels' in arrays else ', without labels'
-  print(f'{name}: codes of --split={FLAGS.split}, [{shape}]{words}')
+  print(f'{run.label}: codes of --split={FLAGS.split}, [{shape}]{words}')
   print(f'wrote {FLAGS.out}')

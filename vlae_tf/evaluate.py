@@ -19,31 +19,21 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  command_line.define_workdir()
-  command_line.define('checkpoint', 'data_dir', 'quiet')
-  command_line.define_seed('Seed of the importance samples.')
+  command_line.define_run('Seed of the importance samples.')
   flags.DEFINE_enum(
     'strategy',
     'auto',
     list(strategies.STRATEGIES),
     'Distribution strategy; its devices share the images.',
   )
-  flags.DEFINE_enum(
-    'split', 'test', ['train', 'validation', 'test'], 'Images to score.'
-  )
-  flags.DEFINE_integer(
-    'num_samples',
-    128,
+  command_line.define_split('Images to score.')
+  command_line.define_num_samples(
     'Importance samples per image: more samples tighten the bound on the '
     'likelihood and take longer.',
-    lower_bound=1,
-    upper_bound=1_000_000,
+    128,
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of images, the first of the split; all by default.',
-    lower_bound=1,
+  command_line.define_max_images(
+    'Number of images, the first of the split; all by default.'
   )
   flags.DEFINE_bool(
     'spread',

@@ -23,8 +23,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
   command_line.define_model()
-  flags.DEFINE_string('out', None, 'Directory to create.', required=True)
-  command_line.define('overwrite')
+  command_line.define_out('Directory to create.')
   flags.DEFINE_enum(
     'format',
     'saved_model',

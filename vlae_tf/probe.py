@@ -29,9 +29,7 @@ _CLASSES = {
 
 
 def define_flags():
-  command_line.define_workdir()
-  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
-  command_line.define_seed('Seed of the draws of labelled images.')
+  command_line.define_run('Seed of the draws of labelled images.')
   flags.DEFINE_string(
     'baseline',
     None,
@@ -60,15 +58,12 @@ def define_flags():
   flags.DEFINE_integer(
     'num_neighbors', 5, 'Neighbours that vote.', lower_bound=1
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
+  command_line.define_max_images(
     'Number of training images and of test images, the first of each; all by '
-    'default.',
-    lower_bound=1,
+    'default.'
   )
-  flags.DEFINE_string(
-    'out', None, '.json file to write, in place of the one in --workdir.'
+  command_line.define_out(
+    '.json file to write, in place of the one in --workdir.', required=False
   )
 
 
@@ -108,22 +103,18 @@ def main():
   }
   out = FLAGS.out or records.probe_path(FLAGS.workdir, settings)
   files.check_writable(out)
-  found = _probed(run, baseline, data, prober, numbers)
+  kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
+  features = _features(run.model, data, kinds)
+  if baseline is not None:
+    features += _features(baseline.model, data, kinds[:1], 'baseline ')
+  features.append(probing.of_pixels(data))
+  control = probing.shuffled(features[0], FLAGS.seed)
+  with console.Meter(prober.num_fits(numbers, len(features)), 'fit') as meter:
+    found = prober(features, control, numbers, meter.advance)
   print(run.label)
   print(probing.text(found, data, _CLASSES.get(data.name, 'classes')))
   records.write_json(out, settings | probing.as_json(found))
   print(f'wrote {out}')
-
-
-def _probed(run, baseline, data, prober, numbers):
-  kinds = ['mean', 'eps'] if FLAGS.features == 'both' else [FLAGS.features]
-  given = _features(run.model, data, kinds)
-  if baseline is not None:
-    given += _features(baseline.model, data, kinds[:1], 'baseline ')
-  given.append(probing.of_pixels(data))
-  control = probing.shuffled(given[0], FLAGS.seed)
-  with console.Meter(prober.num_fits(numbers, len(given)), 'fit') as meter:
-    return prober(given, control, numbers, meter.advance)
 
 
 def _features(model, data, kinds, prefix=''):

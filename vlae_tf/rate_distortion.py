@@ -18,27 +18,22 @@ from absl import flags
 from vlae_tf.compression import lattice, rate_distortion
 from vlae_tf.evaluation import figures, latents
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import checks, command_line, console, files
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-  command_line.define_workdir()
-  command_line.define('checkpoint', 'data_dir', 'quiet', 'overwrite')
-  command_line.define_seed('Seed of all draws.')
+  command_line.define_run('Seed of all draws.')
   flags.DEFINE_list(
     'steps',
     [f'{step:g}' for step in rate_distortion.STEPS],
     'Steps of the lattices of latents; a larger one takes fewer bits.',
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of test images, the first ones; all by default.',
-    lower_bound=1,
+  command_line.define_max_images(
+    'Number of test images, the first ones; all by default.'
   )
-  flags.DEFINE_string('out', None, '.png file to write.', required=True)
+  command_line.define_out('.png file to write.')
 
 
 def main():
@@ -58,7 +53,7 @@ def main():
   print(f'{name}: {most:,} test images of {data.name}')
   print(rate_distortion.as_table(report))
   picture = rate_distortion.picture(report, measurer.images, name)
-  figures.save_png(FLAGS.out, picture, scale=1, text=name)
+  figures.save_png(FLAGS.out, picture, name)
   settings = {
     'step': run.step,
     'checkpoint': run.checkpoint,
@@ -82,6 +77,5 @@ def _steps():
     ) from None
   for step in steps:
     lattice.check_step('steps', step)
-  if len(set(steps)) < len(steps) or not steps:
-    raise ValueError(f'`steps` must be some numbers, each once, got {steps}.')
+  checks.distinct('steps', steps)
   return steps

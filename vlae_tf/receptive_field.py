@@ -16,7 +16,7 @@ from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import decoders
 from vlae_tf.runs import loading
-from vlae_tf.utils import command_line, console
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 
@@ -41,21 +41,6 @@ def define_flags():
 
 def main():
   """Finds what the decoder sees, and writes a picture of it."""
-  _check_flags()
-  if FLAGS.workdir is not None:
-    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
-    name = run.label
-    network = run.model.likelihood.network
-  else:
-    name, network = FLAGS.decoder, _network()
-  with console.Meter(receptive_field.num_images(network), 'image') as meter:
-    field = receptive_field.find(network, progress=meter.advance)
-  text = f'{name}: {receptive_field.describe(field)}'
-  figures.save_png(FLAGS.out, receptive_field.draw(field), scale=1, text=text)
-  print(f'{text}; wrote {FLAGS.out}')
-
-
-def _check_flags():
   sizes = command_line.given('decoder', *_SIZES)
   if FLAGS.workdir is not None:
     if sizes:
@@ -67,7 +52,18 @@ def _check_flags():
     raise ValueError('`workdir` or `decoder` must be given.')
   elif command_line.given('checkpoint'):
     raise ValueError('`checkpoint` must not be given without --workdir.')
-  figures.check_png_path(FLAGS.out)
+  files.check_new_file(FLAGS.out, True, '.png')
+  if FLAGS.workdir is not None:
+    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+    name = run.label
+    network = run.model.likelihood.network
+  else:
+    name, network = FLAGS.decoder, _network()
+  with console.Meter(receptive_field.num_images(network), 'image') as meter:
+    field = receptive_field.find(network, progress=meter.advance)
+  text = f'{name}: {receptive_field.describe(field)}'
+  figures.save_png(FLAGS.out, receptive_field.draw(field), text)
+  print(f'{text}; wrote {FLAGS.out}')
 
 
 def _network():

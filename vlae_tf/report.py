@@ -22,21 +22,11 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-  flags.DEFINE_multi_string(
-    'workdir',
-    None,
-    'Run directory; may be repeated.',
-    required=True,
+  command_line.define_run('Random seed.', several=True)
+  command_line.define_max_images(
+    'Number of test images that are ranked by distortion.', 1000, least=2
   )
-  command_line.define('checkpoint', 'data_dir', 'overwrite', 'quiet')
-  command_line.define_seed('Random seed.')
-  flags.DEFINE_integer(
-    'max_images',
-    1000,
-    'Number of test images that are ranked by distortion.',
-    lower_bound=2,
-  )
-  flags.DEFINE_string('out', None, '.html file to write.', required=True)
+  command_line.define_out('.html file to write.')
 
 
 def main():

@@ -15,8 +15,8 @@ import contextlib
 
 from absl import flags
 
-from vlae_tf.reproduction import experiments, paper, runner, tables
-from vlae_tf.utils import console, files
+from vlae_tf.reproduction import experiments, runner, tables
+from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
 _SAMPLES, _SAMPLES_SMOKE = 128, 8
@@ -26,7 +26,7 @@ def define_flags():
   flags.DEFINE_multi_enum(
     'table',
     None,
-    [*paper.tables(), *experiments.NUMBERS, 'all'],
+    [*experiments.PUBLISHED, *experiments.NUMBERS, 'all'],
     'Table to reproduce, by name or by its number in the paper; may be '
     'repeated. Everything without --table and --figure.',
   )
@@ -46,20 +46,14 @@ def define_flags():
     None,
     'Folder for results/ and RESULTS.md; by default the current one.',
   )
-  flags.DEFINE_integer(
-    'num_samples',
-    None,
+  command_line.define_num_samples(
     f'Importance samples per test image, {_SAMPLES} by default; the paper uses '
     '4096.',
-    lower_bound=2,
-    upper_bound=1_000_000,
+    least=2,
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
+  command_line.define_max_images(
     'Number of test images, spread over the set, with so many samples; the '
-    'others have 32, and the mean difference corrects the mean over all.',
-    lower_bound=1,
+    'others have 32, and the mean difference corrects the mean over all.'
   )
   flags.DEFINE_bool(
     'smoke',

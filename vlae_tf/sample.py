@@ -14,9 +14,9 @@ from typing import Any
 from absl import flags
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import figures, interpolation
+from vlae_tf.evaluation import figures, sampling
 from vlae_tf.runs import loading
-from vlae_tf.utils import command_line
+from vlae_tf.utils import command_line, files
 
 FLAGS = flags.FLAGS
 
@@ -83,7 +83,7 @@ def define_flags():
   flags.DEFINE_enum(
     'space',
     None,
-    [*interpolation.SPACES, 'both'],
+    [*sampling.SPACES, 'both'],
     'Interpolation space: eps, the noise of the prior, or z, the latent; by '
     'default both in --mode=interpolate, eps in --mode=traverse.',
   )
@@ -102,7 +102,7 @@ def main():
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   picture, what = _figure(loaded, **options)
   text = f'{loaded.label}: {what}, seed {FLAGS.seed}'
-  figures.save_png(FLAGS.out, figures.captioned(picture, text), 1, text)
+  figures.save_png(FLAGS.out, figures.captioned(picture, text), text)
   print(f'{text}; wrote {FLAGS.out}')
 
 
@@ -125,7 +125,7 @@ def _options():
   if 'dimensions' in options:
     options['dimensions'] = command_line.integers('dimensions')
   command_line.check_model()
-  figures.check_png_path(FLAGS.out)
+  files.check_new_file(FLAGS.out, True, '.png')
   return options
 
 
@@ -135,7 +135,7 @@ def _figure(loaded, num, **options):
     return figures.samples(model, num, FLAGS.seed)
   data = loaded.images(FLAGS.data_dir)
   if options.get('dimensions') == []:
-    options['dimensions'] = interpolation.most_used(
+    options['dimensions'] = sampling.most_used(
       model, data.test[:_RANKED], _DIMENSIONS, data.kind
     )
   each, what = 1, 'test images'

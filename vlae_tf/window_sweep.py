@@ -16,7 +16,7 @@ from absl import flags
 
 from vlae_tf.reporting import explorer
 from vlae_tf.reproduction import runner, windows
-from vlae_tf.utils import presets
+from vlae_tf.utils import command_line, presets
 
 FLAGS = flags.FLAGS
 
@@ -40,14 +40,11 @@ def define_flags():
     'Further flag of train, as --train_flag=--seed=1; may be repeated.',
   )
   flags.DEFINE_string('out', '.', 'Folder for results/windows/.')
-  flags.DEFINE_integer(
-    'num_samples', 128, 'Importance samples per image for NLL.', lower_bound=2
+  command_line.define_num_samples(
+    'Importance samples per image for NLL.', 128, least=2
   )
-  flags.DEFINE_integer(
-    'max_images',
-    None,
-    'Number of test images with so many samples; the others have 32.',
-    lower_bound=2,
+  command_line.define_max_images(
+    'Number of test images with so many samples; the others have 32.', least=2
   )
   flags.DEFINE_integer(
     'num_labels',

@@ -90,7 +90,7 @@ def test_anomaly_says_what_it_cannot_compare(run, noise, small_run, tmp_path):
     (['--against=omniglott'], ['--against must', "mean 'omniglot'"]),
     (
       [f'--against={small_run.parent}/mine.npz'],
-      ['--against must be images', '(28, 28, 1), got mine of (6, 7, 1)'],
+      ['--against must be of the shape', '(28, 28, 1), got (6, 7, 1)'],
     ),
     (
       [f'--against={noise}', f'--background={small_run}'],

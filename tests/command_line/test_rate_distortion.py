@@ -39,7 +39,10 @@ def test_it_prints_and_writes_the_same_figures(small_run, tmp_path):
     (['--out=a.json'], '--out must end in .png'),
     (['--out=a.png', '--steps=2,x'], '--steps must be numbers with commas'),
     (['--out=a.png', '--steps=2,5'], '--steps must be one of 0.00390625,'),
-    (['--out=a.png', '--steps=2,2'], '--steps must be some numbers, each once'),
+    (
+      ['--out=a.png', '--steps=2,2'],
+      '--steps must be one or more values, each once',
+    ),
     (['--out=a.png', '--max_images=0'], '--max_images must be'),
   ],
 )

@@ -8,7 +8,7 @@ import tensorflow as tf
 import toys
 
 from vlae_tf import models
-from vlae_tf.evaluation import interpolation, latents
+from vlae_tf.evaluation import latents, sampling
 
 _TOY = toys.LinearGaussian()
 
@@ -51,27 +51,27 @@ def _turn(radius, angle):
 def test_a_great_circle_turns_evenly_while_the_norm_grows_evenly():
   a, b = _turn(2, 0.3), _turn(6, 1.5)
   for t in (0, 0.25, 0.5, 1):
-    found = interpolation.great_circle(a, b, t)
+    found = sampling.great_circle(a, b, t)
     np.testing.assert_allclose(found, _turn(2 + 4 * t, 0.3 + 1.2 * t), 1e-9)
 
 
 @pytest.mark.parametrize('angle', [0.0, np.pi])
 def test_without_a_great_circle_the_way_is_straight(angle):
   a, b = _turn(2, 0.3), _turn(6, 0.3 + angle)
-  found = interpolation.great_circle(a, b, 0.25)
+  found = sampling.great_circle(a, b, 0.25)
   np.testing.assert_allclose(found, 0.75 * a + 0.25 * b, 1e-6, 1e-9)
-  nowhere = interpolation.great_circle(a, 0 * a, 0.25)
+  nowhere = sampling.great_circle(a, 0 * a, 0.25)
   np.testing.assert_allclose(nowhere, 0.75 * a)
 
 
 @pytest.mark.parametrize('space', ['z', 'eps'])
 def test_images_of_a_way_differ_by_their_codes_alone(space):
   first, last = _toy_images(3), _toy_images(3, seed=1)
-  drawn = interpolation.interpolate(_toy_model(), first, last, 4, space, seed=1)
+  drawn = sampling.interpolate(_toy_model(), first, last, 4, space, seed=1)
   assert drawn.shape == (4, 3, *_TOY.image_shape)
-  way = interpolation.great_circle
+  way = sampling.great_circle
   if space == 'z':
-    way = interpolation.line
+    way = sampling.line
   # The prior is a standard normal: eps = z. With x = W z + noise, what is left
   # of an image without W z is the noise.
   a, b = _code(first), _code(last)
@@ -87,9 +87,9 @@ def test_the_ends_of_a_way_in_the_noise_are_the_codes_of_the_images(
   model = _small_model()
   images, codes = toys.binary_images(4), []
   monkeypatch.setattr(
-    interpolation, '_drawn', lambda model, z, seed: codes.extend(z)
+    sampling, '_drawn', lambda model, z, seed: codes.extend(z)
   )
-  interpolation.interpolate(model, images[:2], images[2:], 5, 'eps')
+  sampling.interpolate(model, images[:2], images[2:], 5, 'eps')
   mean = latents.encode(model, tf.constant(images)).mean
   np.testing.assert_allclose(codes[0], mean[:2], 1e-4, 1e-5)
   np.testing.assert_allclose(codes[-1], mean[2:], 1e-4, 1e-5)
@@ -99,15 +99,15 @@ def test_the_ends_of_a_way_in_the_noise_are_the_codes_of_the_images(
 
 def test_equal_images_have_a_way_of_equal_images():
   images = toys.binary_images(2)
-  drawn = interpolation.interpolate(_small_model(), images, images, 3)
+  drawn = sampling.interpolate(_small_model(), images, images, 3)
   np.testing.assert_array_equal(drawn, drawn[:1].repeat(3, 0))
-  other = interpolation.interpolate(_small_model(), images, images, 3, seed=1)
+  other = sampling.interpolate(_small_model(), images, images, 3, seed=1)
   assert (drawn != other).any()
 
 
 def test_a_traversal_in_the_noise_sets_one_number_from_minus_3_to_3():
   images = _toy_images(2)
-  drawn = interpolation.traverse(_toy_model(), images, [1, 0], 5, 'eps')
+  drawn = sampling.traverse(_toy_model(), images, [1, 0], 5, 'eps')
   assert drawn.shape == (2, 2, 5, *_TOY.image_shape)
   codes = np.tile(_code(images)[:, None, None], (1, 2, 5, 1))
   codes[:, 0, :, 1] = codes[:, 1, :, 0] = [-3, -1.5, 0, 1.5, 3]
@@ -118,9 +118,7 @@ def test_a_traversal_in_the_noise_sets_one_number_from_minus_3_to_3():
 
 
 def test_a_traversal_of_a_code_goes_six_deviations_of_the_prior():
-  drawn = _flat(
-    interpolation.traverse(_toy_model(), _toy_images(1), [1], 3, 'z')
-  )
+  drawn = _flat(sampling.traverse(_toy_model(), _toy_images(1), [1], 3, 'z'))
   way = drawn[0, 0, 2] - drawn[0, 0, 0]
   np.testing.assert_allclose(way, 6 * _TOY.weight[:, 1], rtol=0.1)
   middle = (drawn[0, 0, 0] + drawn[0, 0, 2]) / 2
@@ -148,8 +146,8 @@ def test_the_number_of_the_noise_is_the_one_of_the_code(monkeypatch):
     codes.extend(z)
     return np.zeros([len(z), 1, 6, 5, 1])
 
-  monkeypatch.setattr(interpolation, '_drawn', drawn)
-  interpolation.traverse(model, toys.binary_images(1), [0], 2, 'eps')
+  monkeypatch.setattr(sampling, '_drawn', drawn)
+  sampling.traverse(model, toys.binary_images(1), [0], 2, 'eps')
   noise = [latents.to_noise(model.prior(), z).numpy()[0] for z in codes]
   np.testing.assert_allclose(noise[1] - noise[0], [0, 0, 0, 6], atol=1e-4)
 
@@ -164,7 +162,7 @@ def test_the_most_used_come_first(monkeypatch, rates, expected):
   monkeypatch.setattr(
     latents, 'CodeProbe', lambda model: lambda images, split, kind: use
   )
-  found = interpolation.most_used(_small_model(), toys.binary_images(1), 2)
+  found = sampling.most_used(_small_model(), toys.binary_images(1), 2)
   assert found == expected
 
 
@@ -182,7 +180,7 @@ def test_bad_interpolations_are_refused(changes, message):
   images = toys.binary_images(2)
   given = dict(first=images, last=images, steps=2)
   with pytest.raises(ValueError, match=message):
-    interpolation.interpolate(_small_model(), **(given | changes))
+    sampling.interpolate(_small_model(), **(given | changes))
 
 
 @pytest.mark.parametrize(
@@ -190,19 +188,19 @@ def test_bad_interpolations_are_refused(changes, message):
   [
     ([4], r'`dimensions` must be in \[0, 3\], got 4'),
     ([1.5], '`dimensions` must be an integer, got 1.5'),
-    ([], r'`dimensions` must be indices .* got \[\]'),
+    ([], r'`dimensions` must be one or more .* got \[\]'),
     ([1, 1], r'each once, got \[1, 1\]'),
   ],
 )
 def test_bad_dimensions_are_refused(dimensions, message):
   with pytest.raises(ValueError, match=message):
-    interpolation.traverse(_small_model(), toys.binary_images(1), dimensions, 2)
+    sampling.traverse(_small_model(), toys.binary_images(1), dimensions, 2)
 
 
 def test_a_model_without_a_code_has_no_ways():
   model = toys.small_model(latent_size=0)
   images = toys.binary_images(1)
   with pytest.raises(ValueError, match='`model` must be a model with latents'):
-    interpolation.interpolate(model, images, images, 2)
+    sampling.interpolate(model, images, images, 2)
   with pytest.raises(ValueError, match='`model` must be a model with latents'):
-    interpolation.traverse(model, images, [0], 2)
+    sampling.traverse(model, images, [0], 2)

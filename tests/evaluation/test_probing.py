@@ -191,8 +191,11 @@ def test_the_table_says_units_and_errors():
   [
     ([2], r'`num_labels` must be in \[3, 60\], got 2'),
     ([61], r'`num_labels` must be in \[3, 60\], got 61'),
-    ([9, 9], r'`num_labels` must be some numbers, each once, got \[9, 9\]'),
-    ([], '`num_labels` must be some numbers'),
+    (
+      [9, 9],
+      r'`num_labels` must be one or more values, each once, got \[9, 9\]',
+    ),
+    ([], '`num_labels` must be one or more'),
   ],
 )
 def test_bad_numbers_are_refused(numbers, message):

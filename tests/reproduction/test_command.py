@@ -21,7 +21,7 @@ def _in_process(args, log, tell):
   with open(log, 'a', encoding='utf-8') as file:
     file.write(result.stdout + result.stderr)
   if result.status:
-    raise runner.processes.FailedError(result.stderr)
+    raise ValueError(result.stderr)
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -99,7 +99,7 @@ def test_nothing_goes_on_without_whoever_ran_it(modules):
 
 def test_a_failure_is_its_last_line(modules):
   log = modules / 'new' / 'log'
-  with pytest.raises(processes.FailedError) as error:
+  with pytest.raises(ValueError) as error:
     processes.run(['failer'], log)
   assert str(error.value) == f'status 3: `a` must be b ({log})'
   assert log.read_text().splitlines()[0] == 'step 1'

@@ -137,3 +137,8 @@ def test_what_cannot_be_written_is_said_early(tmp_path, name, overwrite, words):
   files.check_new_file(tmp_path / 'there.npz', True, '.npz')
   files.check_new_file(tmp_path / 'new.npz', False, '.npz')
   assert sorted(os.listdir(tmp_path)) == ['folder.npz', 'there.npz']
+
+
+def test_json_has_null_in_place_of_numbers_that_it_lacks():
+  values = {'a': float('nan'), 'b': float('inf'), 'c': 1.5, 'd': 'nan'}
+  assert files.finite(values) == {'a': None, 'b': None, 'c': 1.5, 'd': 'nan'}

@@ -18,7 +18,6 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics
 
-from vlae_tf import data as data_lib
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import console
@@ -59,16 +58,17 @@ class Scorer:
         '`background` must be a model of images of the shape '
         f'{model.image_shape}, got one of {background.image_shape}.'
       )
-    self._models = [model, *([background] if background else [])]
-    self.num_models = len(self._models)
+    self.models = [model, *([background] if background else [])]
     self._evaluators = [
-      likelihood.Evaluator(m, num_samples, seed) for m in self._models
+      likelihood.Evaluator(m, num_samples, seed) for m in self.models
     ]
 
-  def check(self, images: np.ndarray, kind: str | None = None) -> None:
+  def check(
+    self, images: np.ndarray, kind: str | None = None, name: str = 'images'
+  ) -> None:
     """Checks, before long work, that images can be scored."""
-    for model in self._models:
-      likelihood.check_kind(model, images, kind)
+    for model in self.models:
+      likelihood.check_kind(model, images, kind, name)
 
   def __call__(
     self,
@@ -91,18 +91,6 @@ class Scorer:
     if len(bits) > 1:
       found['ratio'] = bits[0] - bits[1]
     return found
-
-
-def check_shape(
-  model: model_lib.VLAE, data: data_lib.ImageData, name: str
-) -> None:
-  """Checks that another data set has images of a model's shape."""
-  if tuple(data.image_shape) != tuple(model.image_shape):
-    raise ValueError(
-      f'`{name}` must be images of the shape of those of the run, '
-      f'{tuple(model.image_shape)}, got {data.name} of '
-      f'{tuple(data.image_shape)}.'
-    )
 
 
 def separations(
@@ -148,21 +136,13 @@ def arrays(
   }
 
 
-def as_json(found: Mapping[str, Separation]) -> dict[str, Any]:
-  """Separations for JSON, which has no NaN."""
-  return {
-    name: {k: None if math.isnan(v) else v for k, v in row._asdict().items()}
-    for name, row in found.items()
-  }
-
-
 def table(found: Mapping[str, Separation], own: str, other: str) -> str:
   """Separations as lines of text."""
   heads = ('score, mean in bits/dim', own, other)
   rows = [(*heads, 'AUROC (+- DeLong)', 'anomalous if')]
   for name, row in found.items():
     formula, is_low = SCORES[name]
-    area = f'{row.auroc:.4f} +- {row.auroc_stderr:.4f}'
+    area = likelihood.with_error(row.auroc, row.auroc_stderr, 4)
     means = f'{row.own:.4f}', f'{row.other:.4f}'
     rows.append((formula, *means, area, 'lower' if is_low else 'higher'))
   return console.columns(rows)

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from vlae_tf.evaluation import interpolation, sampling
+from vlae_tf.evaluation import sampling
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import files
+from vlae_tf.utils import console, files
 
 _PAPER = 255  # White.
 _BACKGROUND = 96
@@ -83,7 +83,7 @@ def _tile(image, framed=False):
 
 def captioned(picture: np.ndarray, text: str, scale: int = 2) -> np.ndarray:
   """An enlarged picture above a strip with a text, padded to a least width."""
-  picture = _enlarged(picture, scale)
+  picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
   width = max(picture.shape[1], _LEAST_CAPTION_WIDTH)
   picture = padded(picture, len(picture), width)
   return np.concatenate([picture, text_strip(text, width)])
@@ -98,7 +98,10 @@ def padded(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def text_strip(text: str, width: int) -> np.ndarray:
   """Black text on white, broken into as many lines as it needs."""
-  font = _font()
+  try:  # Of this size since Pillow 10.1, if it was built with FreeType.
+    font = ImageFont.load_default(size=_FONT_SIZE)
+  except (TypeError, ImportError):
+    font = ImageFont.load_default()
   # The bitmap font of Pillow has no other characters.
   text = text.encode('latin-1', 'replace').decode('latin-1')
   lines = _broken(text, lambda part: font.getlength(part) <= width - 2 * _GAP)
@@ -108,14 +111,6 @@ def text_strip(text: str, width: int) -> np.ndarray:
     place = (_GAP, _GAP + i * _LINE_HEIGHT)
     ImageDraw.Draw(strip).text(place, line, fill=(0, 0, 0), font=font)
   return np.asarray(strip)
-
-
-def _font():
-  """Pillow's font: of this size since 10.1, if it was built with FreeType."""
-  try:
-    return ImageFont.load_default(size=_FONT_SIZE)
-  except (TypeError, ImportError):
-    return ImageFont.load_default()
 
 
 def _broken(text, fits):
@@ -135,40 +130,21 @@ def _broken(text, fits):
   return lines
 
 
-def encode_png(
-  picture: np.ndarray, scale: int = 2, text: str | None = None
-) -> bytes:
-  """PNG bytes of a picture, enlarged by whole pixels, with a description."""
+def encode_png(picture: np.ndarray, text: str | None = None) -> bytes:
+  """PNG bytes of a picture, with a description."""
   buffer = io.BytesIO()
   about = PngImagePlugin.PngInfo()
   if text is not None:
     # A path need not be text.
     text = text.encode('utf-8', 'replace').decode('utf-8')
     about.add_text('Description', text)
-  image = Image.fromarray(_enlarged(picture, scale))
-  image.save(buffer, format='PNG', pnginfo=about)
+  Image.fromarray(picture).save(buffer, format='PNG', pnginfo=about)
   return buffer.getvalue()
 
 
-def _enlarged(picture, scale):
-  return picture.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def check_png_path(path: str | os.PathLike) -> None:
-  """Checks, before long work, that a path can become a PNG file."""
-  if not str(path).lower().endswith('.png'):
-    raise ValueError(f'`out` must end in .png, got {str(path)!r}.')
-  files.check_new_file(path, overwrite=True, suffix='')
-
-
-def save_png(
-  path: str | os.PathLike,
-  picture: np.ndarray,
-  scale: int = 2,
-  text: str | None = None,
-) -> None:
-  """Writes a picture to a PNG file, atomically; see `encode_png`."""
-  files.write_bytes(path, encode_png(picture, scale, text))
+def save_png(path: str | os.PathLike, picture: np.ndarray, text: str) -> None:
+  """Writes a picture and its description to a PNG file, atomically."""
+  files.write_bytes(path, encode_png(picture, text))
 
 
 def chart(
@@ -205,7 +181,7 @@ def chart(
 def samples(model: model_lib.VLAE, num: int, seed: int = 0) -> Captioned:
   """Unconditional samples, with a description."""
   drawn = sampling.sample_prior(model, num, seed)
-  return grid(drawn), f'{_count(num, "sample")} of the prior'
+  return grid(drawn), f'{console.count(num, "sample")} of the prior'
 
 
 def decompressions(
@@ -213,7 +189,9 @@ def decompressions(
 ) -> Captioned:
   """Test images beside lossy reconstructions, with a description."""
   made = sampling.decompress(model, images, draws, seed)
-  what = f'{_framed(images)}, each with {_count(draws, "draw")} from its code'
+  what = (
+    f'{_framed(images)}, each with {console.count(draws, "draw")} from its code'
+  )
   return beside(images, made), what
 
 
@@ -229,7 +207,7 @@ def completions(
     height, width = images.shape[1:3]
     num_given = height // 2 * width
   made = sampling.complete(model, images, num_given, draws, seed)
-  what = f'{_framed(images)}, each with {_count(draws, "continuation")}'
+  what = f'{_framed(images)}, each with {console.count(draws, "continuation")}'
   return beside(images, made), f'{what} of its first {num_given} pixels'
 
 
@@ -244,15 +222,15 @@ def interpolations(
   spaces = _spaces(space)
   first, last = images[::2], images[1::2]
   paths = [
-    interpolation.interpolate(model, first, last, steps, name, seed)
+    sampling.interpolate(model, first, last, steps, name, seed)
     for name in spaces
   ]
   with_ends = [np.concatenate([first[None], p, last[None]]) for p in paths]
   # From [space, column, pair, ...] to [pair, space, column, ...].
   cells = np.stack(with_ends).transpose(2, 0, 1, 3, 4, 5)
   what = (
-    f'{_count(len(first), "pair")} of test images (framed), between them draws '
-    f'from {steps} codes on the way from one to the other in '
+    f'{console.count(len(first), "pair")} of test images (framed), between '
+    f'them draws from {steps} codes on the way from one to the other in '
     f'{" and below in ".join(_PATHS[name] for name in spaces)}, all with the '
     'same pixel noise'
   )
@@ -270,7 +248,7 @@ def traversals(
   """Test images with one latent dimension varied at a time."""
   blocks, spaces = [], _spaces(space)
   for name in spaces:
-    drawn = interpolation.traverse(model, images, dimensions, steps, name, seed)
+    drawn = sampling.traverse(model, images, dimensions, steps, name, seed)
     originals = np.broadcast_to(
       images[:, None, None], [*drawn.shape[:2], 1, *drawn.shape[3:]]
     )
@@ -286,12 +264,8 @@ def traversals(
 
 
 def _spaces(space):
-  return interpolation.SPACES if space == 'both' else (space,)
+  return sampling.SPACES if space == 'both' else (space,)
 
 
 def _framed(images):
-  return f'{_count(len(images), "test image")} (framed)'
-
-
-def _count(num, what):
-  return f'{num} {what}' + 's' * (num != 1)
+  return f'{console.count(len(images), "test image")} (framed)'

@@ -198,7 +198,8 @@ def rates_per_dimension(
     return None
   eps = bijector.inverse(tf.identity(z))
   log_p = reparameterized.log_prob_of_dimensions(prior.distribution, eps)
-  if log_p is None or not all(map(_preserves_volume, _steps(bijector))):
+  kept = (tfb.Permute, tfb.Reshape, autoregressive_shift.AutoregressiveShift)
+  if log_p is None or not all(isinstance(s, kept) for s in _steps(bijector)):
     return None
   place = places_in_noise(prior, z.shape[1:])
   return _flat(log_q) - tf.gather(_flat(log_p), place, axis=-1)
@@ -230,11 +231,6 @@ def _flat(x):
 
 def _steps(bijector):
   return getattr(bijector, 'bijectors', [bijector])
-
-
-def _preserves_volume(step):
-  kept = (tfb.Permute, tfb.Reshape, autoregressive_shift.AutoregressiveShift)
-  return isinstance(step, kept)
 
 
 def warning(rate: float, floor: float) -> str | None:

@@ -106,6 +106,19 @@ def standard_error(values: np.ndarray) -> float:
   return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
+def with_error(
+  mean: float, error: float | None, digits: int = 2, sign: str = ''
+) -> str:
+  """A mean with its standard error, if known and finite.
+
+  >>> with_error(79.034, 0.128), with_error(0.5, None, sign='+')
+  ('79.03 +- 0.13', '+0.50')
+  """
+  text = f'{mean:{sign}.{digits}f}'
+  is_known = error is not None and math.isfinite(error)
+  return f'{text} +- {error:.{digits}f}' if is_known else text
+
+
 def corrected_mean(
   values: np.ndarray, numbers: np.ndarray, better: np.ndarray
 ) -> tuple[float, float]:
@@ -132,13 +145,16 @@ def corrected_mean(
 
 
 def check_kind(
-  model: model_lib.VLAE, images: np.ndarray, kind: str | None
+  model: model_lib.VLAE,
+  images: np.ndarray,
+  kind: str | None,
+  name: str = 'images',
 ) -> str:
   """Checks images of a data set against a model; returns their kind."""
-  image_data.check_images(images, 'images')
+  image_data.check_images(images, name)
   if tuple(images.shape[1:]) != tuple(model.image_shape):
     raise ValueError(
-      f'`images` must be of the shape of those of `model`, '
+      f'`{name}` must be of the shape of those of `model`, '
       f'{tuple(model.image_shape)}, got {images.shape[1:]}.'
     )
   kind = image_data.pixel_kind(images, kind)
@@ -287,19 +303,14 @@ class Evaluator:
   ):
     """Creates the evaluator; its graph is traced at the first use.
 
-    Args:
-      model: Built `VLAE`.
-      num_samples: Importance samples per image; a model without latents takes
-        one.
-      seed: Seed of the samples.
-      strategy: Strategy under which the model was built; its replicas share the
-        images.
-      streams: Batches of images that are scored in parallel threads.
+    The replicas of the `strategy` under which the model was built share the
+    images; `streams` is the number of batches in parallel threads. A model
+    without latents takes one sample per image.
     """
     num_samples = checks.integer('num_samples', num_samples, 1)
     self._model = model
     if not math.prod(model.event_shape):
-      num_samples = 1  # Without latents, one is exact.
+      num_samples = 1  # It is exact.
     self.num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
     options = dict(reduce_retracing=True, autograph=False)

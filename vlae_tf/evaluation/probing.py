@@ -11,6 +11,7 @@ chance.
 """
 
 import contextlib
+import statistics
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -258,10 +259,7 @@ class Prober:
     """Checks numbers of labels."""
     for num in numbers:
       checks.integer('num_labels', num, self.num_classes, self.num_train)
-    if len(set(numbers)) < len(numbers) or not numbers:
-      raise ValueError(
-        f'`num_labels` must be some numbers, each once, got {list(numbers)}.'
-      )
+    checks.distinct('num_labels', numbers)
 
   def usual(self) -> list[int]:
     """100, 1,000 and 10,000 labels as far as there are, and all labels."""
@@ -355,13 +353,19 @@ def _table(rows, num_train):
   heads = [f'{"all " * (n == num_train)}{n:,}' for n in rows[0].accuracies]
   lines = [['labels', *heads]]
   for row in rows:
-    cells = map(_cell, row.accuracies.values())
+    # One draw has no error: its mean is below the other means.
+    cells = [
+      percent(found, 2) + ' ' * len(' +- 0.00') * (len(found) == 1)
+      for found in row.accuracies.values()
+    ]
     lines.append([f'{row.classifier}: {row.features}', *cells])
   return console.columns(lines)
 
 
-def _cell(accuracies):
-  percent = 100 * np.array(accuracies)
-  if len(percent) == 1:
-    return f'{percent[0]:.2f}        '
-  return f'{percent.mean():.2f} +- {likelihood.standard_error(percent):.2f}'
+def percent(accuracies: Sequence[float] | None, digits: int = 1) -> str:
+  """The mean of accuracies in %, with its standard error over several."""
+  if not accuracies:
+    return ''
+  values = [100 * accuracy for accuracy in accuracies]
+  error = likelihood.standard_error(np.array(values))
+  return likelihood.with_error(statistics.mean(values), error, digits)

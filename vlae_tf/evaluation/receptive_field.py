@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import figures
 from vlae_tf.nn.causal import network as causal_network
+from vlae_tf.utils import console
 
 _CELL = 16  # Side of a drawn pixel, unless the field is large.
 _SIDE = 1600  # Side of the picture of a large field.
@@ -45,11 +46,6 @@ class ReceptiveField:
   def rows_above(self) -> int:
     """Number of rows seen above the pixel's own, to the highest."""
     return -min((di for di, _ in self.offsets), default=0)
-
-  @property
-  def sees_own_row(self) -> bool:
-    """Whether pixels of the pixel's own row are seen."""
-    return any(di == 0 for di, _ in self.offsets)
 
   def _extent(self, axis):
     positions = [offset[axis] for offset in self.offsets]
@@ -158,9 +154,9 @@ def draw(field: ReceptiveField) -> np.ndarray:
 def describe(field: ReceptiveField) -> str:
   """Size of a field as a line of text."""
   above = field.rows_above
-  rows = [f'{above} {"row" if above == 1 else "rows"} above'] if above else []
-  if field.sees_own_row:
+  rows = [f'{console.count(above, "row")} above'] if above else []
+  if any(di == 0 for di, _ in field.offsets):
     rows.append('its own')
-  pixels = 'pixel' if field.num_pixels == 1 else 'pixels'
-  text = f'{field.num_pixels} {pixels}, {field.width} wide, {field.height} high'
+  pixels = console.count(field.num_pixels, 'pixel')
+  text = f'{pixels}, {field.width} wide, {field.height} high'
   return f'{text} ({" and ".join(rows)})' if rows else text

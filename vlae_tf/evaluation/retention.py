@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.ndimage
 
+from vlae_tf.evaluation import likelihood
 from vlae_tf.nn.causal import convolution
 from vlae_tf.utils import console
 
@@ -117,7 +118,7 @@ def table(rows_of_runs: Mapping[str, Sequence[Row]]) -> str:
   lines = [('kept (error in levels)', *rows_of_runs)]
   for of_one in zip(*rows_of_runs.values(), strict=True):
     cells = [
-      f'{row.kept:.3f} +- {row.kept_stderr:.3f} ({row.error:.1f})'
+      f'{likelihood.with_error(row.kept, row.kept_stderr, 3)} ({row.error:.1f})'
       for row in of_one
     ]
     blur = of_one[0].blur

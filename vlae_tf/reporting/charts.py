@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib import ticker
+from scipy import ndimage
 
 from vlae_tf.evaluation import figures, receptive_field
 from vlae_tf.reporting import page
@@ -178,24 +179,20 @@ def field(
 def _place(ink, offsets):
   """The pixel that sees most ink, of these the one closest to the centre."""
   height, width = ink.shape
-  total = np.zeros_like(ink)
-  for di, dj in offsets:
-    rows, columns = np.arange(height) + di, np.arange(width) + dj
-    is_in = np.ix_(
-      (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-    )
-    total[is_in] += ink[is_in[0] + di, is_in[1] + dj]
+  offsets = np.reshape(offsets, [-1, 2]).astype(int)
+  reach = np.abs(offsets).max(0, initial=0)
+  seen = np.zeros(2 * reach + 1)
+  seen[tuple((offsets + reach).T)] = 1
+  total = ndimage.correlate(ink, seen, mode='constant')
   i, j = np.indices(ink.shape)
   distance = np.hypot(i - height // 2, j - width // 2)
-  at = np.argmax(total - 1e-3 * distance)
-  return divmod(int(at), width)
+  return divmod(int(np.argmax(total - 1e-3 * distance)), width)
 
 
-def heat(nats: np.ndarray, most: float | None = None) -> np.ndarray:
-  """Numbers of pixels as colours from dark to bright."""
+def heat(nats: np.ndarray, most: float) -> np.ndarray:
+  """Numbers of pixels as colours, dark for 0, bright for `most`."""
   # nats [height, width] -> [height, width, 3]
-  top = float(nats.max()) if most is None else most
-  scaled = np.clip(nats / (top or 1.0), 0, 1)
+  scaled = np.clip(nats / (most or 1.0), 0, 1)
   return np.uint8(np.round(255 * mpl.colormaps['viridis'](scaled)[..., :3]))
 
 

@@ -67,7 +67,9 @@ def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
   yield from _devices()
   yield from data_sets(data_dir)
   yield from models()
-  yield _disk()
+  free = shutil.disk_usage('.').free
+  text = f'{free / 2**30:.1f} GiB free here'
+  yield Finding('disk', text, free >= _LITTLE_DISK)
   yield _self_test()
 
 
@@ -86,13 +88,11 @@ def _devices():
   names = [f'{d.device_type}:{d.name.rsplit(":", 1)[1]}' for d in devices]
   yield Finding('devices', ', '.join(names))
   if not tf.config.list_physical_devices('GPU'):
-    yield Finding('GPU', explain_missing_gpu(_has_nvidia_card(), _can_load))
-
-
-def _has_nvidia_card():
-  vendors = pathlib.Path('/sys/bus/pci/devices').glob('*/vendor')
-  nodes = pathlib.Path('/dev/nvidia0').exists()
-  return nodes or any(v.read_text().strip() == '0x10de' for v in vendors)
+    vendors = pathlib.Path('/sys/bus/pci/devices').glob('*/vendor')
+    has_card = pathlib.Path('/dev/nvidia0').exists() or any(
+      vendor.read_text().strip() == '0x10de' for vendor in vendors
+    )
+    yield Finding('GPU', explain_missing_gpu(has_card, _can_load))
 
 
 def _can_load(library):
@@ -154,12 +154,6 @@ def models() -> Iterator[Finding]:
     yield Finding(title, text)
 
 
-def _disk():
-  free = shutil.disk_usage('.').free
-  text = f'{free / 2**30:.1f} GiB free here'
-  return Finding('disk', text, free >= _LITTLE_DISK)
-
-
 def _self_test():
   start = time.monotonic()
   try:
@@ -173,7 +167,7 @@ def _self_test():
   )
 
 
-def _train_a_little(steps=20):
+def _train_a_little():
   """The losses of a tiny model in training."""
   images = np.zeros([60, 8, 8, 1], np.float32)
   images[:, 2:6] = 1.0
@@ -198,7 +192,7 @@ def _train_a_little(steps=20):
       config,
       data,
       folder,
-      limits=trainer_lib.Limits(max_steps=steps, steps_per_call=1),
+      limits=trainer_lib.Limits(max_steps=20, steps_per_call=1),
       # To compile would take most of the time.
       execution=train_step.Execution(xla='none'),
     )

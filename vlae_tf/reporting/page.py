@@ -1,7 +1,6 @@
 """Pages: content blocks, and one self-contained HTML file made of them."""
 
 import base64
-import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -98,7 +97,7 @@ def picture(
   pixels: np.ndarray, alt: str, caption: str = '', scale: float = 3
 ) -> Picture:
   """A picture of an array [height, width, 3]."""
-  source = data_url(figures.encode_png(pixels, 1), 'image/png')
+  source = data_url(figures.encode_png(pixels), 'image/png')
   return Picture(source, round(scale * pixels.shape[1]), alt, caption)
 
 
@@ -134,27 +133,24 @@ def render(page: Page) -> str:
     name: markupsafe.Markup((_FOLDER / file).read_text(encoding='utf-8'))
     for name, file in (('style', 'page.css'), ('script', 'page.js'))
   }
-  template = _environment().get_template('page.html.jinja')
+  template = _ENVIRONMENT.get_template('page.html.jinja')
   return template.render(page=page, **parts) + '\n'
 
 
-@functools.cache
-def _environment():
-  found = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-  )
-  found.filters['shape'] = _shape
-  found.filters['kind'] = lambda block: type(block).__name__.lower()
-  return found
-
-
-def _shape(text: str) -> str:
+def _shape(text):
   """Class of a cell: a text that starts with a number is not wrapped."""
   if max(map(len, text.split()), default=0) > _LONG:
     return 'long'
   first = text.lstrip('+-<~ ')[:1]
   return 'number' if not text or first.isdigit() else 'words'
+
+
+_ENVIRONMENT = jinja2.Environment(
+  loader=jinja2.FileSystemLoader(_FOLDER),
+  autoescape=True,
+  undefined=jinja2.StrictUndefined,
+  trim_blocks=True,
+  lstrip_blocks=True,
+)
+_ENVIRONMENT.filters['shape'] = _shape
+_ENVIRONMENT.filters['kind'] = lambda block: type(block).__name__.lower()

@@ -1,15 +1,24 @@
 """Sections of a report on runs, one or several side by side."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from vlae_tf.evaluation import figures, receptive_field
-from vlae_tf.reporting import charts, page, summaries
-from vlae_tf.reporting.subjects import Chosen, commands, Subject
+from vlae_tf.evaluation import figures, latents, probing, receptive_field
+from vlae_tf.reporting import charts, page
+from vlae_tf.reporting.subjects import commands, origin, Subject
+from vlae_tf.reproduction import experiments, tables
 from vlae_tf.runs import records
+from vlae_tf.utils import console
 
+_SCORES = {
+  'NLL, nats': 'nll',
+  '-ELBO, nats': '-elbo',
+  'rate, nats': 'rate',
+  'distortion, nats': 'distortion',
+}
 _SPLITS = {
   'train': 'training',
   'validation': 'validation',
@@ -30,8 +39,22 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
     _curves(subjects),
     _published(subjects),
     _section('samples', 'Samples', subjects, _samples),
-    _decompressions(subjects),
-    _completions(subjects),
+    _drawn(
+      'decompression',
+      'Reconstructions',
+      'Test images, framed, each beside an image sampled given its latent. The '
+      'latent fixes what the samples share; the decoder samples the rest.',
+      'draw',
+      [(s, s.outputs.draws) for s in subjects],
+    ),
+    _drawn(
+      'completion',
+      'Completions',
+      'Test images, framed: the upper half is given, the latent is inferred '
+      'from it, and the lower half is sampled.',
+      'continuation',
+      [(s, s.outputs.completions) for s in subjects],
+    ),
     _section(
       'window',
       'Receptive field',
@@ -43,14 +66,14 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
     _section('code', 'Rate of the latent dimensions', subjects, _rates),
     _nats(subjects),
     _ends(subjects),
-    _section(
-      'probe', 'Classification from the latent', subjects, summaries.probes
-    ),
-    _section('codec', 'Compression', subjects, summaries.codecs),
+    _section('probe', 'Classification from the latent', subjects, _probes),
+    _section('codec', 'Compression', subjects, _codecs),
     _origin(subjects, command),
   ]
   names = [s.name for s in subjects]
-  lead = '; '.join(s.label for s in subjects)
+  lead = '; '.join(
+    f'{s.name}, step {s.run.step:,} ({s.run.checkpoint})' for s in subjects
+  )
   return page.Page(
     ', '.join(names) if len(names) < 4 else f'{len(names)} runs',
     f'{lead}. Numbers are nats per image unless another unit is given; +- is a '
@@ -80,15 +103,80 @@ def _section(
 
 
 def _summary(subjects):
-  table = summaries.scores(subjects)
+  columns = [_scores(subject) for subject in subjects]
+  rows = tuple(
+    (name, *(column[name] for column in columns)) for name in columns[0]
+  )
+  table = page.Table(('', *(s.name for s in subjects)), rows)
   own = [table] if len(subjects) == 1 else []
   return _section(
     'summary',
     'Summary',
     subjects,
-    lambda s: [page.Text(summaries.summary(s)), *own],
+    lambda s: [page.Text(summary(s)), *own],
     '' if own else table,
   )
+
+
+def summary(subject: Subject) -> tuple[str, ...]:
+  """Paragraphs about a model; its numbers are in a table."""
+  config, shape = subject.run.config, subject.run.image_shape
+  size = 'x'.join(map(str, shape[:2])) + ' colour' * (shape[2] == 3)
+  latent, problem = 'without a latent', None
+  if subject.has_latent:
+    latent_shape = 'x'.join(map(str, subject.run.model.event_shape))
+    latent = f'with {latent_shape} latent dimensions, prior {config.prior}'
+    floor = config.free_bits * math.prod(shape)
+    floor *= config.objective in ('free_bits', 'soft_free_bits')
+    problem = latents.warning(subject.score['rate'], floor)
+  sees, field = '', subject.outputs.field
+  if field is not None:
+    pixels = console.count(field.num_pixels, 'preceding pixel')
+    sees = f', in which a pixel depends on {pixels}'
+    if not field.num_pixels:
+      sees = ', in which pixels are independent'
+  text = (
+    f'{subject.name} models the {size} images of {subject.data.name} {latent}, '
+    f'and the decoder {config.decoder}{sees}.'
+  )
+  return (text, f'Note: {problem}') if problem else (text,)
+
+
+def _scores(subject):
+  """Results of a run by their names, and what they took."""
+  score, use, config = subject.score, subject.outputs.use, subject.run.config
+  cells = {n: tables.score_text(score, key) for n, key in _SCORES.items()} | {
+    'rate, bits': f'{score["rate"] / math.log(2):.1f}',
+    'NLL, bits/dim': f'{score["bits_per_dim"]:.4f}',
+    '-ELBO, bits/dim': f'{score["elbo_bits_per_dim"]:.4f}',
+  }
+  samples, units = f'{score["num_samples"]:,}', 'no latent'
+  if not subject.has_latent:
+    samples = 'exact'
+  elif score['num_samples'] == 1:
+    cells |= dict.fromkeys(('NLL, nats', 'NLL, bits/dim'), 'not measured')
+  if use is not None:
+    units = f'{use.active_units} of {len(use.variances)}'
+  images, whole = score['num_images'], len(subject.data.test)
+  step, minutes = subject.run.step, subject.facts.get('minutes')
+  last = [
+    -point.elbo
+    for point in records.curve(subject.log, 'train')
+    if step - subject.steps_per_epoch < point.step <= step
+  ]
+  return cells | {
+    '-ELBO, last epoch of training (weights of each step, not averages)': (
+      f'{np.mean(last):.2f}' if last else ''
+    ),
+    'active latent dimensions': units,
+    'test images': f'{images:,}' + f' of {whole:,}' * (images != whole),
+    'importance samples': samples,
+    'training images': f'{len(subject.data.split(config.train_on)):,} of '
+    f'{config.train_on.replace("+", " and ")}',
+    'steps': f'{step:,} of {config.batch_size} images',
+    'epochs': f'{subject.epochs:.1f}',
+    'minutes': '' if minutes is None else f'{minutes:,.0f}',
+  }
 
 
 def _curves(subjects):
@@ -135,10 +223,49 @@ def _series(subject, term, colour):
 
 
 def _published(subjects):
-  found = tuple(summaries.published(subjects))
+  """The paper's tables of the data sets of runs, and the runs in them."""
+  found = []
+  for name, table in experiments.PUBLISHED.items():
+    ours = [_ours(s, table) for s in subjects if s.data.name == name]
+    if ours:
+      rows = [
+        (row.name, row.nll_text, '', 'the paper' if row.own else 'quoted')
+        for row in table.rows
+      ]
+      heads = ('model', 'NLL, nats', 'difference', 'source')
+      caption = f'{table.title}: {table.where} of {experiments.SOURCE}'
+      found.append(page.Table(heads, (*rows, *ours), caption))
   if not found:
     return None
-  return page.Section('paper', 'Comparison with the paper', found)
+  return page.Section('paper', 'Comparison with the paper', tuple(found))
+
+
+def _ours(subject, table):
+  score = subject.nll
+  if score is None:
+    return subject.name, 'not measured', '', 'this run'
+  kind = _kind(subject.run.config)
+  own = next((r for r in table.rows if r.own and r.name == kind), None)
+  less = ''
+  if own is not None and own.nll is not None:
+    less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
+  samples = console.count(score['num_samples'], 'importance sample')
+  part = tables.part(score, len(subject.data.test))
+  return (
+    subject.name,
+    tables.score_text(score, 'nll'),
+    less,
+    f'this run, {samples}{part}',
+  )
+
+
+def _kind(config):
+  """The model of the paper that a config is of."""
+  if not config.latent_size:
+    return 'unconditional decoder'
+  if config.prior != 'flow' or config.posterior != 'gaussian':
+    return None
+  return 'AF VAE' if config.decoder == 'factorised' else 'VLAE'
 
 
 def _samples(subject):
@@ -148,47 +275,25 @@ def _samples(subject):
   return [page.picture(figures.grid(images), alt, caption, _SMALL)]
 
 
-def _decompressions(subjects):
-  text = (
-    'Test images, framed, each beside an image sampled given its latent. The '
-    'latent fixes what the samples share; the decoder samples the rest.'
-  )
-  known = [s for s in subjects if s.outputs.draws is not None]
-  if not known:
+def _drawn(name, title, text, what, drawn):
+  """A slider over draws of each run, beside its originals."""
+  drawn = [(s, draws) for s, draws in drawn if draws is not None]
+  if not drawn:
     return None
-  draws = [s.outputs.draws for s in known]
-  slider = _slider('decompression', known, 'draw', draws)
-  title = 'Reconstructions'
-  return page.Section('decompressions', title, (page.Text((text,)), slider))
-
-
-def _completions(subjects):
-  text = (
-    'Test images, framed: the upper half is given, the latent is inferred from '
-    'it, and the lower half is sampled.'
-  )
-  drawn = [s.outputs.completions for s in subjects]
-  slider = _slider('completion', subjects, 'continuation', drawn)
-  return page.Section(
-    'completions', 'Completions', (page.Text((text,)), slider)
-  )
-
-
-def _slider(name, subjects, what, drawn):
-  """A slider over draws, the originals of each run beside them."""
   panels = []
-  for k in range(len(drawn[0])):
+  for k in range(len(drawn[0][1])):
     parts = []
-    for s, draws in zip(subjects, drawn):
+    for s, draws in drawn:
       originals = s.outputs.originals[: draws.shape[1]]
       pixels = figures.beside(originals, draws[k : k + 1], _COLUMNS)
       alt = (
         f'{len(originals)} test images, each beside {what} {k + 1} by {s.name}'
       )
       parts.append([page.picture(pixels, alt, scale=_LARGE)])
-    panels.append(tuple(page.side_by_side([s.name for s in subjects], parts)))
+    panels.append(tuple(page.side_by_side([s.name for s, _ in drawn], parts)))
   options = tuple(f'{k + 1} of {len(panels)}' for k in range(len(panels)))
-  return page.Chooser(name, 'Sample', options, tuple(panels), True)
+  slider = page.Chooser(name, 'Sample', options, tuple(panels), True)
+  return page.Section(f'{name}s', title, (page.Text((text,)), slider))
 
 
 def _window(subject):
@@ -225,8 +330,8 @@ def _rates(subject):
 
 def _nats(subjects):
   """The distortion of each pixel, in the same colours for all runs."""
-  found = [s.outputs.nats for s in subjects if s.outputs.nats is not None]
-  most = max((float(n.mean.max()) for n in found), default=0.0)
+  means = [s.outputs.mean_nats for s in subjects]
+  most = max((float(m.max()) for m in means if m is not None), default=0.0)
   return _section(
     'nats',
     'Distortion of the pixels',
@@ -239,7 +344,7 @@ def _nats(subjects):
 def _maps(outputs, most):
   if outputs.nats is None:
     return []
-  mean, each = outputs.nats.mean, outputs.nats.of_originals[:_MAPPED]
+  mean, each = outputs.mean_nats, outputs.nats[:_MAPPED]
   brightest = float(np.quantile(each, 0.998))
   images = outputs.originals[:_MAPPED]
   return [
@@ -273,38 +378,100 @@ def _ends(subjects):
   )
 
 
-def _end(chosen: Chosen, what):
-  if not len(chosen.numbers):
+def _end(chosen, what):
+  num = len(chosen.numbers)
+  if not num:
     return []
   cells, below = [chosen.images], ''
   if chosen.draws is not None:
     cells.append(chosen.draws)
     below = ', above a sample given its latent'
+  nats = ', '.join(f'{x:.0f}' for x in chosen.distortions)
   caption = (
-    f'The {what} distortion{below}: '
-    f'{", ".join(f"{x:.0f}" for x in chosen.distortions)} nats; test images '
-    f'number {", ".join(map(str, chosen.numbers))}.'
+    f'The {what} distortion{below}: {nats} nats; test images number '
+    f'{", ".join(map(str, chosen.numbers))}.'
   )
-  alt = f'{len(chosen.numbers)} test images of the {what} distortion{below}'
+  alt = f'{num} test images of the {what} distortion{below}'
   return [page.picture(figures.rows(np.stack(cells)), alt, caption, _SMALL)]
+
+
+def _probes(subject):
+  """Accuracies written by `probe`, of these weights."""
+  found = []
+  for probe in subject.probes:
+    numbers = list(dict.fromkeys(map(str, probe['num_labels'])))
+    heads = ('classifier: features', *(f'{int(n):,} labels' for n in numbers))
+    rows = tuple(
+      (
+        f'{row["classifier"]}: {row["features"]}',
+        *(probing.percent(row['accuracies'].get(n)) for n in numbers),
+      )
+      for row in probe['rows']
+    )
+    caption = (
+      f'Accuracy in % on {probe["num_test"]:,} test images, +- standard error '
+      f'over {probe["repeats"]} draws of labelled images'
+    )
+    found.append(page.Table(heads, rows, caption))
+  return found
+
+
+def _codecs(subject):
+  """Sizes written by `compress --report`."""
+  found = []
+  for report in subject.codecs:
+    num = report['images'] * math.prod(report['image_shape'])
+    bits = {'file': report['gross_bits']}
+    if report.get('negative_elbo_bits'):
+      bits['-ELBO'] = report['negative_elbo_bits']
+    for name, sizes in (report.get('baselines') or {}).items():
+      for way in ('together', 'one_by_one'):
+        words = f'{name}, {way.replace("_", " ")}'
+        bits[words] = 8 * sizes[f'{way}_bytes']
+    rows = tuple(
+      (n, f'{b / 8:,.0f}', f'{b / num:.4f}') for n, b in bits.items()
+    )
+    caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
+    found.append(page.Table(('', 'bytes', 'bits/dim'), rows, caption))
+  return found
 
 
 def _origin(subjects, command):
   """Configs, environments, and the commands that repeat all this."""
-  parts: list[list[page.Block]] = [
-    [
-      summaries.config(s),
-      summaries.whole_config(s),
-      page.Listing(tuple(commands(s))),
-      summaries.environment(s),
-    ]
-    for s in subjects
-  ]
   before: list[page.Block] = []
   if command:
     text = 'Command of this page, and below those of its runs:'
     before = [page.Text((text,)), page.Listing((command,))]
-  inner = page.side_by_side([s.name for s in subjects], parts)
+  inner = page.side_by_side(
+    [s.name for s in subjects], [_repeated(s) for s in subjects]
+  )
   return page.Section(
     'origin', 'Configuration and environment', (*before, *inner)
   )
+
+
+def _repeated(subject) -> list[page.Block]:
+  """Config, commands, and hardware, versions and data of the training."""
+
+  def row(name, *values):
+    texts = (v if isinstance(v, str) else json.dumps(v) for v in values)
+    return name, *(text or 'none' for text in texts)
+
+  preset, differences = origin(subject.run.config)
+  base = 'the defaults' if preset is None else f'preset {preset}'
+  changed = tuple(row(name, *pair) for name, pair in differences.items())
+  fields = sorted(vars(subject.run.config).items())
+  trained = {
+    **(subject.facts.get('environment') or {}),
+    'training images, SHA-256': subject.run.fingerprint,
+  }
+  return [
+    page.Table(
+      ('field', base, 'this run'), changed or (('no field', 'differs', ''),)
+    ),
+    page.Table(
+      ('field', 'value'), tuple(row(*f) for f in fields), 'All fields', True
+    ),
+    page.Listing(tuple(commands(subject))),
+    page.Table(('', 'trained with'), tuple(row(*f) for f in trained.items())),
+  ]

@@ -26,13 +26,6 @@ _SAMPLES, _SHOWN, _ENDS, _MAPPED = 64, 16, 8, 500
 STEPS = 6  # Calls of `progress` per run.
 
 
-class Nats(NamedTuple):
-  """-log p of pixels, summed over channels."""
-
-  mean: np.ndarray  # Over test images, [height, width].
-  of_originals: np.ndarray  # Of `Outputs.originals`, [num, height, width].
-
-
 class Chosen(NamedTuple):
   """Some test images."""
 
@@ -51,11 +44,14 @@ class Outputs(NamedTuple):
   draws: np.ndarray | None
   # Of the first originals, from their upper halves, [draws, num, ...].
   completions: np.ndarray
-  # `None` for a custom likelihood, as is `nats`.
+  # `None` for a custom likelihood, as are `nats` and `mean_nats`.
   field: receptive_field.ReceptiveField | None
-  num_read: int  # Number of test images behind `use` and `nats`.
+  num_read: int  # Number of test images behind `use` and `mean_nats`.
   use: latents.CodeUse | None  # `None` without latents.
-  nats: Nats | None
+  # -log p of the pixels of `originals`, summed over channels, [num, height,
+  # width], and its mean over test images.
+  nats: np.ndarray | None
+  mean_nats: np.ndarray | None
   scored: likelihood.Estimates  # Of test images, one sample each.
   best: Chosen  # Of least distortion, the least first.
   worst: Chosen  # Of most distortion, the most first.
@@ -73,11 +69,6 @@ class Subject(NamedTuple):
   probes: list[dict[str, Any]]  # Written by `probe`, of these weights.
   codecs: list[dict[str, Any]]  # Written by `compress --report`.
   outputs: Outputs
-
-  @property
-  def label(self) -> str:
-    """The run and its checkpoint."""
-    return f'{self.name}, step {self.run.step:,} ({self.run.checkpoint})'
 
   @property
   def steps_per_epoch(self) -> float:
@@ -116,7 +107,7 @@ class Subject(NamedTuple):
 
 
 def read(
-  workdirs_: Sequence[str],
+  workdirs: Sequence[str],
   checkpoint: str | None = None,
   data_dir: str | None = None,
   num_scored: int = 1000,
@@ -124,16 +115,16 @@ def read(
   progress: Callable[[int], Any] = lambda _: None,
 ) -> list[Subject]:
   """Reads runs and computes outputs of their models."""
-  places = [os.path.realpath(w) for w in workdirs_]
+  places = [os.path.realpath(w) for w in workdirs]
   if len(set(places)) < len(places):
     raise ValueError(
-      f'`workdir` must name each run once, got {", ".join(workdirs_)}.'
+      f'`workdir` must name each run once, got {", ".join(workdirs)}.'
     )
-  names = [str(loading.name_of(w)) for w in workdirs_]
+  names = [str(loading.name_of(w)) for w in workdirs]
   if len(set(names)) < len(names):
-    names = list(workdirs_)
+    names = list(workdirs)
   found = []
-  for workdir, name in zip(workdirs_, names):
+  for workdir, name in zip(workdirs, names):
     run = loading.restore(workdir, checkpoint)
     data = run.images(data_dir)
     folder = pathlib.Path(workdir) / records.SCORES
@@ -176,14 +167,14 @@ def compute(
   progress: Callable[[int], Any] = lambda _: None,
 ) -> Outputs:
   """Computes outputs of a model; `progress(1)` is called `STEPS` times."""
-  images_ = data_lib.fixed_binarization(data.test, 'test', kind=data.kind)
-  numbers = _spread(len(images_), num_scored)
-  images_ = images_[numbers]
+  images = data_lib.fixed_binarization(data.test, 'test', kind=data.kind)
+  numbers = _spread(len(images), num_scored)
+  images = images[numbers]
   stored, kind = data.test[numbers], data.kind
   if kind == 'grey':
-    stored, kind = images_.astype(bool), 'binary'
-  originals = images_[_spread(len(images_), _SHOWN)]
-  read_ = _spread(len(images_), _MAPPED)
+    stored, kind = images.astype(bool), 'binary'
+  originals = images[_spread(len(images), _SHOWN)]
+  seen = _spread(len(images), _MAPPED)
 
   scored = likelihood.Evaluator(model, 1, seed)(stored, kind=kind)
   order = np.argsort(scored.distortion, kind='stable')
@@ -195,16 +186,16 @@ def compute(
   of_ends: Sequence[np.ndarray | None] = (None, None)
   if math.prod(model.event_shape):
     # All images that are shown at once: it is compiled once.
-    shown = np.concatenate([originals, *(images_[end] for end in ends)])
+    shown = np.concatenate([originals, *(images[end] for end in ends)])
     drawn = sampling.decompress(model, shown, _DRAWS, seed)
     splits = [len(originals), len(originals) + num]
     draws, *of_ends = np.split(drawn, splits, axis=1)
-    use = latents.CodeProbe(model, seed)(stored[read_], 'test', kind=kind)
+    use = latents.CodeProbe(model, seed)(stored[seen], 'test', kind=kind)
   best, worst = (
     Chosen(
       numbers[end],
       scored.distortion[end],
-      images_[end],
+      images[end],
       None if drawn is None else drawn[0],
     )
     for end, drawn in zip(ends, of_ends)
@@ -221,11 +212,11 @@ def compute(
   )
   progress(1)
 
-  shown = np.concatenate([originals, images_[read_]])
-  of_pixels, nats = sampling.pixel_nats(model, shown, seed), None
-  if of_pixels is not None:
-    of_shown, others = np.split(of_pixels, [len(originals)])
-    nats = Nats(others.mean(0), of_shown)
+  shown = np.concatenate([originals, images[seen]])
+  nats, mean_nats = sampling.pixel_nats(model, shown, seed), None
+  if nats is not None:
+    nats, others = np.split(nats, [len(originals)])
+    mean_nats = others.mean(0)
   progress(1)
 
   network, field = getattr(model.likelihood, 'network', None), None
@@ -238,9 +229,10 @@ def compute(
     draws,
     completions,
     field,
-    len(read_),
+    len(seen),
     use,
     nats,
+    mean_nats,
     scored,
     best,
     worst,

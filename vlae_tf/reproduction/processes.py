@@ -20,10 +20,6 @@ _ENDING_WITH_PARENT = (
 )
 
 
-class FailedError(ValueError):
-  """A command that failed; the message gives the reason in one line."""
-
-
 def run(
   args: Sequence[str],
   log: pathlib.Path,
@@ -32,7 +28,8 @@ def run(
   """Runs `python -m ARGS` to its end; `tell` gets its last line of output.
 
   A signal to this process is forwarded once, and the command awaited: it saves
-  before it ends.
+  before it ends. If the command fails, a `ValueError` gives the reason in one
+  line.
   """
   line = [sys.executable, '-m', *args]
   if sys.platform == 'linux':
@@ -65,7 +62,7 @@ def run(
     if status < 0:
       ending = f'killed by {signal.Signals(-status).name}'
     reason = _last_line(log, begin).removeprefix('error: ') or 'no output'
-    raise FailedError(f'{ending}: {reason.rstrip(".")} ({os.fspath(log)})')
+    raise ValueError(f'{ending}: {reason.rstrip(".")} ({os.fspath(log)})')
 
 
 @contextlib.contextmanager

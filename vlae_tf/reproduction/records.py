@@ -275,13 +275,8 @@ def _thinned(points: Sequence[run_records.Point], steps_per_epoch: float):
 
 def scores_at(workdir: pathlib.Path, step: int) -> list[dict[str, Any]]:
   """Scores of the checkpoint of a step on test images, without NaN."""
-
-  def finite(value):
-    is_bad = isinstance(value, float) and not math.isfinite(value)
-    return None if is_bad else value
-
   return [
-    {name: finite(value) for name, value in score.items()}
+    files.finite(score)
     for score in run_records.read_scores(workdir / run_records.SCORES)
     if score.get('step') == step
     and score.get('seed') == SEED

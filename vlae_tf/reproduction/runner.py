@@ -125,8 +125,15 @@ def run(
       _say(experiment, f'waits for {experiment.after.name} to be finished')
     return None
   _say(experiment, f'at step {reached.step:,} of {reached.total_steps:,}')
+  test = reached.images.test
   for num_samples, max_images in _ways(experiment, settings):
-    if not _is_scored(workdir, reached, num_samples, max_images):
+    is_scored = any(
+      score['num_images'] == min(max_images or test, test)
+      and score['num_samples'] >= num_samples
+      and bool(score.get('spread')) == (max_images is not None)
+      for score in records.scores_at(workdir, reached.step)
+    )
+    if not is_scored:
       args = _evaluate_args(experiment, settings, num_samples, max_images)
       command(experiment, settings, args)
   record = records.of_run(experiment, workdir, reached)
@@ -178,20 +185,17 @@ def _progress(experiment, settings):
   steps = checkpoints.Checkpoints(workdir / checkpoints.LAST, {}).steps
   if config is None or not steps:
     return None
-  images = _recorded_images(experiment, settings)
-  images = images or records.images_of(config, settings.data_dir)
-  return records.Progress(config, steps[-1], images)
-
-
-def _recorded_images(experiment, settings):
-  """Images of an earlier record: to load the data set takes seconds."""
+  record = None
   try:
     record = records.read(settings.out, experiment.name)
   except ValueError as error:
     console.warn(f'{error}; it is written anew')
-    return None
-  there = run_records.read_facts(settings.workdir(experiment)).sha256
-  return record.images if record and record.data['sha256'] == there else None
+  sha256 = run_records.read_facts(workdir).sha256
+  if record and record.data['sha256'] == sha256:
+    images = record.images
+  else:  # To load the data set takes seconds.
+    images = records.images_of(config, settings.data_dir)
+  return records.Progress(config, steps[-1], images)
 
 
 def _train_args(experiment, settings):
@@ -206,7 +210,7 @@ def _train_args(experiment, settings):
     args += [f'--start_from={settings.workdir(experiment.after)}']
   if settings.minutes is not None:
     args += [f'--max_minutes={settings.minutes:g}']
-  return [*args, *_places(experiment, settings)]
+  return [*args, *places(experiment, settings)]
 
 
 def _evaluate_args(experiment, settings, num_samples, max_images):
@@ -214,10 +218,11 @@ def _evaluate_args(experiment, settings, num_samples, max_images):
   args += [f'--checkpoint={records.CHECKPOINT}', f'--seed={records.SEED}']
   if max_images is not None:
     args += [f'--max_images={max_images}', '--spread']
-  return [*args, *_places(experiment, settings)]
+  return [*args, *places(experiment, settings)]
 
 
-def _places(experiment, settings):
+def places(experiment: experiments.Experiment, settings: Settings) -> list[str]:
+  """Flags of a command for the run directory and the data of an experiment."""
   args = [f'--workdir={os.fspath(settings.workdir(experiment))}']
   if settings.data_dir is not None:
     args += [f'--data_dir={settings.data_dir}']
@@ -232,17 +237,6 @@ def _ways(experiment, settings):
   if settings.max_images is None:
     return [(num, None)]
   return [(min(num, _SAMPLES_OF_ALL), None), (num, settings.max_images)]
-
-
-def _is_scored(workdir, reached, num_samples, max_images):
-  """Whether there is a score of these images with at least as many samples."""
-  num = min(max_images or reached.images.test, reached.images.test)
-  return any(
-    score['num_images'] == num
-    and score['num_samples'] >= num_samples
-    and bool(score.get('spread')) == (max_images is not None)
-    for score in records.scores_at(workdir, reached.step)
-  )
 
 
 def _say(experiment, words):
@@ -282,5 +276,5 @@ def draw(
   parts = [figures.padded(p, height, p.shape[1] + _GAP) for p in drawn]
   target = figure_path(settings.out, figure.name)
   text = f'Figure {figure.name}, {figure.title}. ' + '; '.join(texts)
-  figures.save_png(target, np.concatenate(parts, 1), 1, text)
+  figures.save_png(target, np.concatenate(parts, 1), text)
   return target

@@ -3,16 +3,15 @@
 import math
 import os
 import pathlib
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import config as config_lib
-from vlae_tf.reproduction import experiments, paper, records, runner
-from vlae_tf.utils import files as files_lib
+from vlae_tf.reproduction import experiments, records, runner
+from vlae_tf.utils import console, files
 
 NAME = 'RESULTS.md'
 _TRAINED_ON = 'validation_trained_on'  # Split of the learning curve.
@@ -75,7 +74,7 @@ def markdown(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 def write(plan: experiments.Plan, out: str | os.PathLike) -> pathlib.Path:
   """Writes `RESULTS.md`."""
   path = pathlib.Path(out) / NAME
-  files_lib.write_text(path, render(plan, out))
+  files.write_text(path, render(plan, out))
   return path
 
 
@@ -109,7 +108,7 @@ def _opening(plan, done):
   found = [(row, done[row.experiment]) for row in own if row.experiment in done]
   overs = [over for pair in found if (over := _over(*pair)) is not None]
   return _OPENING.format(
-    source=paper.source(),
+    source=experiments.SOURCE,
     measured=sum(record.nll is not None for _, record in found),
     own=len(own),
     published=len(overs),
@@ -254,24 +253,16 @@ def _paired(record, other, out):
   }
   same = len(nums) == len(sets) == 1 and len(samples) < 2
   if same and all(path.exists() for path in paths):
-    found = difference(*paths)
-    text = with_error(found.mean, found.stderr, '+')
-    return f'{text}, of the same {found.num_images:,} images'
+    mean, error, num = difference(*paths)
+    text = likelihood.with_error(mean, error, sign='+')
+    return f'{text}, of the same {num:,} images'
   return f'{record.nll["nll"] - other.nll["nll"]:+.2f}'
-
-
-class Difference(NamedTuple):
-  """A mean of differences over images in nats, and its standard error."""
-
-  mean: float
-  stderr: float
-  num_images: int
 
 
 def difference(
   path: str | os.PathLike, reference: str | os.PathLike
-) -> Difference:
-  """NLL of a model less that of a reference, image by image."""
+) -> tuple[float, float, int]:
+  """NLL less that of a reference: mean, standard error, number of images."""
   # What makes an image hard for both falls out of the standard error, `s /
   # n^0.5` of the differences, which is smaller than those of the two means.
   # More samples of some images, `better_log_prob`, correct the mean.
@@ -287,7 +278,7 @@ def difference(
   found = [side[name] for side in (ours, theirs) if name in side]
   if not found:
     error = likelihood.standard_error(values)
-    return Difference(float(values.mean()), error, len(values))
+    return float(values.mean()), error, len(values)
   if not all(np.array_equal(numbers, found[0]) for numbers in found):
     raise ValueError(
       '`path` and `reference` must have more samples of the same images, got '
@@ -298,7 +289,7 @@ def difference(
     for side in (ours, theirs)
   )
   mean, error = likelihood.corrected_mean(values, found[0], of_reference - best)
-  return Difference(mean, error, len(values))
+  return mean, error, len(values)
 
 
 def _read_log_prob(path):
@@ -315,32 +306,10 @@ def _read_log_prob(path):
   return found
 
 
-def with_error(mean: float, error: float | None, sign: str = '') -> str:
-  """A mean with its standard error, if known and finite.
-
-  >>> with_error(79.034, 0.128), with_error(0.5, None, '+')
-  ('79.03 +- 0.13', '+0.50')
-  """
-  text = format(mean, f'{sign}.2f')
-  is_known = error is not None and math.isfinite(error)
-  return f'{text} +- {error:.2f}' if is_known else text
-
-
 def score_text(score: Mapping[str, Any], name: str) -> str:
   """A quantity of a score, 'nll', '-elbo' and others, with its error."""
   key, sign = name.removeprefix('-'), -1 if name[0] == '-' else 1
-  return with_error(sign * score[key], score.get(f'{key}_stderr'))
-
-
-def percent(accuracies: Sequence[float] | None) -> str:
-  """The mean of accuracies in %, with its standard error over several."""
-  if not accuracies:
-    return ''
-  values = [100 * accuracy for accuracy in accuracies]
-  mean = f'{statistics.mean(values):.1f}'
-  if len(values) == 1:
-    return mean
-  return f'{mean} +- {likelihood.standard_error(np.array(values)):.1f}'
+  return likelihood.with_error(sign * score[key], score.get(f'{key}_stderr'))
 
 
 def part(score: Mapping[str, Any], images: int) -> str:
@@ -417,6 +386,9 @@ def _run(record):
   units = record.active_units
   speed = record.images_per_s
   found = record.environment
+  cpu = found.get('cpu') or found.get('processor') or ''
+  if cores := found.get('cores'):
+    cpu += f', {console.count(cores, "core")}'
   versions = [f'{name} {found[name]}' for name in _PACKAGES if name in found]
   # Behind a dash: whether files were changed.
   digits, dash, rest = (found.get('git_commit') or '').partition('-')
@@ -429,15 +401,7 @@ def _run(record):
     'active units': ''
     if units is None
     else f'{units} of {record.config["latent_size"]}',
-    'hardware': _hardware(found),
+    'hardware': '; '.join(x for x in (*found.get('gpus', ()), cpu) if x),
     'versions': ', '.join(versions),
     'commit': digits[:12] + dash + rest,
   }
-
-
-def _hardware(found):
-  cores = found.get('cores')
-  cpu = found.get('cpu') or found.get('processor') or ''
-  if cores:
-    cpu = f'{cpu}, {cores} core{"" if cores == 1 else "s"}'
-  return '; '.join(x for x in [*found.get('gpus', ()), cpu] if x)

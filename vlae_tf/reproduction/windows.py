@@ -12,21 +12,20 @@ measured at equal budgets.
 
 import json
 import math
-import os
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from vlae_tf.data import fixed_binarization, sources
-from vlae_tf.evaluation import figures, sampling
+from vlae_tf.evaluation import figures, probing, sampling
 from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
 from vlae_tf.runs import loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import files
+from vlae_tf.utils import checks, files
 
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
@@ -56,19 +55,6 @@ class Row(NamedTuple):
     """-ELBO in nats per image."""
     assert self.record.bound is not None
     return -float(self.record.bound['elbo'])
-
-  def as_json(self) -> dict[str, Any]:
-    """The row for a JSON file."""
-    of_record = ('name', 'epochs', 'minutes', 'weights', 'finished')
-    return {
-      'window': self.window,
-      'pixels': self.pixels,
-      **{name: getattr(self.record, name) for name in of_record},
-      'nll': self.record.nll,
-      'bound': self.record.bound,
-      'num_labels': self.num_labels,
-      'accuracies': self.accuracies,
-    }
 
 
 def size(window: str, dataset: str) -> tuple[int, int]:
@@ -101,10 +87,7 @@ def experiments(
   >>> experiments('omniglot', ['4x2'])['4x2'].flags
   ('--decoder=window', '--window=4x2')
   """
-  if not windows or len(set(windows)) < len(windows):
-    raise ValueError(
-      f'`windows` must be one or more, each once, got {list(windows)}.'
-    )
+  checks.distinct('windows', windows)
   dataset = Experiment('', preset, tuple(flags)).config.dataset
   found = {}
   for window in windows:
@@ -130,15 +113,13 @@ def measure(
   pixels = num_pixels(window, record.config['dataset'])
   if not num_labels:
     return Row(window, pixels, record, [], None)
-  workdir = settings.workdir(experiment)
-  path = workdir / run_records.SCORES / f'probe_{num_labels}.json'
+  folder = settings.workdir(experiment) / run_records.SCORES
+  path = folder / f'probe_{num_labels}.json'
   found = _probed(path, record.steps)
   if found is None:
     args = ['vlae_tf.probe', f'--num_labels={num_labels}', '--features=mean']
     args += [f'--repeats={_DRAWS_OF_LABELS}', f'--out={path}', '--overwrite']
-    args += [f'--workdir={os.fspath(workdir)}']
-    if settings.data_dir is not None:
-      args.append(f'--data_dir={settings.data_dir}')
+    args += runner.places(experiment, settings)
     runner.command(experiment, settings, args)
     found = _probed(path, record.steps)
   return Row(window, pixels, record, found or [], num_labels)
@@ -191,15 +172,25 @@ def write(
   names = ('.md', '.json', '_charts.png', '_decompressions.png')
   paths = [folder / f'{preset}{name}' for name in names]
   files.write_text(paths[0], table(found) + '\n')
-  content = {'preset': preset, 'rows': [row.as_json() for row in found]}
-  run_records.write_json(paths[1], content)
+  of_record = 'name epochs minutes weights finished nll bound'.split()
+  rows = [
+    {
+      'window': row.window,
+      'pixels': row.pixels,
+      **{name: getattr(row.record, name) for name in of_record},
+      'num_labels': row.num_labels,
+      'accuracies': row.accuracies,
+    }
+    for row in found
+  ]
+  run_records.write_json(paths[1], {'preset': preset, 'rows': rows})
   text = f'{preset}: results by the window of the decoder'
-  figures.save_png(paths[2], picture(found), 1, text)
+  figures.save_png(paths[2], picture(found), text)
   text = 'originals, framed, and decompressions by windows '
   text += ', '.join(row.window for row in found)
   each = np.stack([drawn.decompressions[row.window][0] for row in found])
   made = figures.captioned(figures.beside(drawn.images, each), text)
-  figures.save_png(paths[3], made, 1, text)
+  figures.save_png(paths[3], made, text)
   return paths
 
 
@@ -211,23 +202,23 @@ def table(found: Sequence[Row]) -> str:
 def cells(
   found: Sequence[Row],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-  """The rows as texts, below their heads."""
-  rows = [_cells(row) for row in found]
-  return tuple(rows[0]), [tuple(row.values()) for row in rows]
-
-
-def _cells(row):
-  nll, minutes = row.record.nll, row.record.minutes
-  return {
-    'window': row.window,
-    'pixels': str(row.pixels),
-    'rate, bits': f'{row.bits:.1f}',
-    'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
-    '-ELBO, nats': f'{row.bound:.2f}',
-    'linear probe, %': tables.percent(row.accuracies) or 'no labels',
-    'epochs': f'{row.record.epochs:.1f}',
-    'minutes': '?' if minutes is None else f'{minutes:.0f}',
-  }
+  """Heads and cells of the table of the rows."""
+  lines = []
+  for row in found:
+    nll, minutes = row.record.nll, row.record.minutes
+    lines.append(
+      {
+        'window': row.window,
+        'pixels': str(row.pixels),
+        'rate, bits': f'{row.bits:.1f}',
+        'NLL, nats': tables.score_text(nll, 'nll') if nll else 'not measured',
+        '-ELBO, nats': f'{row.bound:.2f}',
+        'linear probe, %': probing.percent(row.accuracies) or 'no labels',
+        'epochs': f'{row.record.epochs:.1f}',
+        'minutes': '?' if minutes is None else f'{minutes:.0f}',
+      }
+    )
+  return tuple(lines[0]), [tuple(line.values()) for line in lines]
 
 
 def curves(found: Sequence[Row]) -> dict[str, dict[str, list[float]]]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.runs import checkpoints, records
 from vlae_tf.runs import pretrained as pretrained_lib
-from vlae_tf.utils import checks, console, fields, serialization
+from vlae_tf.utils import checks, console, fields, files, serialization
 
 _SPLITS = ('test', 'validation', 'train')
 
@@ -120,11 +119,7 @@ class Run(NamedTuple):
       )
     # JSON has no NaN; the data set is named once, and without its path.
     return [
-      {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v
-        for k, v in score.items()
-        if k != 'dataset'
-      }
+      files.finite({k: v for k, v in score.items() if k != 'dataset'})
       for score in own
     ]
 

@@ -41,6 +41,14 @@ def integer(
   return number
 
 
+def distinct(name: str, values: Sequence[Any]) -> None:
+  """Checks that there are values, each once."""
+  if not values or len(set(values)) < len(values):
+    raise ValueError(
+      f'`{name}` must be one or more values, each once, got {list(values)}.'
+    )
+
+
 def ends_in(name: str, x: Any, shape: Sequence[int | None]) -> None:
   """Checks the last axes of an array of floats."""
   found = _shape_of_floats(name, x)

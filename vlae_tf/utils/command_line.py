@@ -62,6 +62,44 @@ def define_seed(help: str) -> None:
   )
 
 
+def define_run(seed: str | None = None, several: bool = False) -> None:
+  """Defines the flags of commands that read a run, or several, and images."""
+  if several:
+    flags.DEFINE_multi_string(
+      'workdir', None, 'Run directory; may be repeated.', required=True
+    )
+  else:
+    define_workdir()
+  define('checkpoint', 'data_dir', 'quiet')
+  if seed is not None:
+    define_seed(seed)
+
+
+def define_out(help: str, required: bool = True) -> None:
+  """Defines `--out` and `--overwrite`."""
+  flags.DEFINE_string('out', None, help, required=required)
+  define('overwrite')
+
+
+def define_split(help: str) -> None:
+  """Defines `--split`."""
+  flags.DEFINE_enum('split', 'test', ['train', 'validation', 'test'], help)
+
+
+def define_max_images(
+  help: str, default: int | None = None, least: int = 1
+) -> None:
+  """Defines `--max_images`."""
+  flags.DEFINE_integer('max_images', default, help, lower_bound=least)
+
+
+def define_num_samples(
+  help: str, default: int | None = None, least: int = 1
+) -> None:
+  """Defines `--num_samples`, importance samples per image."""
+  flags.DEFINE_integer('num_samples', default, help, least, 1_000_000)
+
+
 def define_model() -> None:
   """Defines `--workdir`, `--checkpoint` and `--pretrained`."""
   define_workdir(required=False)

@@ -43,6 +43,15 @@ def brief(error: BaseException) -> str:
   return _WRAPPING.sub('', first).strip().rstrip('.') or type(error).__name__
 
 
+def count(num: int, what: str) -> str:
+  """A number of things.
+
+  >>> count(1, 'image'), count(8070, 'image')
+  ('1 image', '8,070 images')
+  """
+  return f'{num:,} {what}' + 's' * (num != 1)
+
+
 def columns(rows: Iterable[Sequence[str]]) -> str:
   """Lines with aligned columns, the first to the left, the others to the right.
 

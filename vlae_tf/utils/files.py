@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import pathlib
 import shutil
@@ -37,6 +38,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
   write_bytes(path, text.encode('utf-8'))
 
 
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+  """Values for JSON, which has no NaN: `None` in place of such numbers."""
+  return {
+    name: None if isinstance(v, float) and not math.isfinite(v) else v
+    for name, v in values.items()
+  }
+
+
 def write_arrays(
   path: str | os.PathLike, arrays: Mapping[str, npt.ArrayLike]
 ) -> None:
@@ -70,7 +79,7 @@ def check_new_file(
   path: str | os.PathLike, overwrite: bool, suffix: str
 ) -> None:
   """Checks, before long work, that `out` can become a file."""
-  if not str(path).endswith(suffix):
+  if not str(path).lower().endswith(suffix):
     raise ValueError(f'`out` must end in {suffix}, got {str(path)!r}.')
   if os.path.isfile(path) and not overwrite:
     raise ValueError(
