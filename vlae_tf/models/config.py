@@ -226,7 +226,8 @@ def define_flags(
   names: Collection[str] | None = None, values: flags.FlagValues | None = None
 ) -> None:
   """Defines absl flags for fields of `Config`, by default for all."""
-  where = fields.define_flags(Config, names, values)
+  where: Any = {} if values is None else {'flag_values': values}
+  fields.define_flags(Config, names, **where)
   for old, name in _RENAMED.items():
     if names is None or name in names:
       flags.DEFINE_alias(old, name, **where)

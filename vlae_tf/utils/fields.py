@@ -55,15 +55,9 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 
 
 def define_flags(
-  cls: Any,
-  names: Collection[str] | None = None,
-  values: flags.FlagValues | None = None,
-) -> dict[str, Any]:
-  """Defines flags for fields of a dataclass, by default for all.
-
-  Returns the arguments that say where, for further flags.
-  """
-  where: dict[str, Any] = {} if values is None else {'flag_values': values}
+  cls: Any, names: Collection[str] | None = None, **where: Any
+) -> None:
+  """Defines flags for fields of a dataclass, by default for all."""
   for each in dataclasses.fields(cls):
     meta, name, kind = each.metadata, each.name, each.type
     if names is not None and name not in names:
@@ -83,7 +77,6 @@ def define_flags(
       flags.DEFINE_float(name, default, text, **bounds, **where)
     else:
       flags.DEFINE_string(name, default, text, **where)
-  return where
 
 
 def words(instance: Any) -> dict[str, str]:
