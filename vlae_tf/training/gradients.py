@@ -84,6 +84,8 @@ class GlobalGradient:
     self._model = model
     self._config = config
     self._microbatch = microbatch
+    # The noise's axis of images; one of samples may precede it.
+    self._noise_axis = int(model.objective.num_samples > 1)
     # A layer that is never called has no weights.
     self._layers = [x for x in weight_norm.layers_of(model) if x.built]
     self._kernels = in_groups(
@@ -127,7 +129,7 @@ class GlobalGradient:
       weight = self._model.objective.rate_weight(means[1], step)
       loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
     weights = self._model.trainable_variables
-    gradients = self._reaching(tape.gradient(loss, weights))
+    gradients = self._gradients(tape, loss)
     return [
       tf.zeros(w.shape) if g is None else g for w, g in zip(weights, gradients)
     ], means
@@ -135,21 +137,21 @@ class GlobalGradient:
   def _accumulated(self, image, noise, step, loss_scale):
     """As `_at_once`, with one microbatch in memory at a time."""
     zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
-    size, axis = self._microbatch, self._batch_axis(noise)
-    rows = tf.range(size)
+    size, rows = self._microbatch, tf.range(self._microbatch)
 
     def add(start, by_distortion, by_rate, means):
       images = tf.gather(image, start + rows)
-      noises = tf.gather(noise, start + rows, axis=axis)
+      noises = tf.gather(noise, start + rows, axis=self._noise_axis)
       with tf.GradientTape(persistent=True) as tape:
         shares = self._sums(images, noises)
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
-      return (
-        start + size,
-        self._plus(by_distortion, tape, distortion),
-        self._plus(by_rate, tape, rate),
-        means + tf.stack(shares),
-      )
+
+      def plus(sums, target):
+        more = self._gradients(tape, target)
+        return [s if m is None else s + m for s, m in zip(sums, more)]
+
+      sums = plus(by_distortion, distortion), plus(by_rate, rate)
+      return start + size, *sums, means + tf.stack(shares)
 
     _, by_distortion, by_rate, means = tf.while_loop(
       lambda start, *_: start < image.shape[0],
@@ -160,17 +162,9 @@ class GlobalGradient:
     weight = self._model.objective.rate_weight(means[1], step)
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
 
-  def _batch_axis(self, noise):
-    """Index of the noise's axis of images; one of samples may precede it."""
-    return len(noise.shape) - len(self._model.event_shape) - 1
-
-  def _plus(self, sums, tape, target):
-    more = tape.gradient(target, self._model.trainable_variables)
-    more = self._reaching(more)
-    return [s if m is None else s + m for s, m in zip(sums, more)]
-
-  def _reaching(self, gradients):
-    """The gradients; records which of them exist."""
+  def _gradients(self, tape, target):
+    """Gradients of all weights; records which of them exist."""
+    gradients = tape.gradient(target, self._model.trainable_variables)
     self._reached |= {k for k, g in enumerate(gradients) if g is not None}
     return gradients
 
@@ -179,7 +173,7 @@ class GlobalGradient:
     by_layer = {k: x for g, of in self._kernels for k, x in zip(g, of())}
     kernels = [by_layer[k] for k in range(len(self._layers))]
     images = tf.split(image, self._parts)
-    noises = tf.split(noise, self._parts, axis=self._batch_axis(noise))
+    noises = tf.split(noise, self._parts, axis=self._noise_axis)
     shares = [self._shares(*part, kernels) for part in zip(images, noises)]
     return [tf.add_n(values) for values in zip(*shares)]
 
