@@ -183,7 +183,8 @@ def test_every_module_preset_and_model_is_installed(installed):
   shared = (source_tree.ROOT / 'vlae_tf/pretrained_models').rglob('*.*')
   models = {str(path.relative_to(source_tree.ROOT)) for path in shared}
   others = {'vlae_tf/py.typed', 'vlae_tf/reproduction/paper.json'}
-  others |= {'vlae_tf/formats/templates/card.md.jinja'}
+  templates = 'vlae_tf/formats/templates'
+  others |= {f'{templates}/{x}.md.jinja' for x in ('card', 'saved_model')}
   templates = 'vlae_tf/reporting/templates'
   others |= {f'{templates}/page.{x}' for x in ('css', 'js', 'html.jinja')}
   assert files == modules | data | models | others

@@ -74,26 +74,20 @@ class _RenamedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
   def find_spec(self, fullname, path, target=None):
     del path, target
-    if _present_name(fullname) is None:
+    package, _, rest = fullname.partition('.')
+    head, _, tail = rest.partition('.')
+    if package != __name__ or head not in _RENAMED:
       return None
-    return importlib.machinery.ModuleSpec(fullname, self)
+    new = f'{package}.{_RENAMED[head]}.{tail}'.rstrip('.')
+    return importlib.machinery.ModuleSpec(fullname, self, loader_state=new)
 
   def exec_module(self, module):
-    old = module.__name__
-    new = _present_name(old)
+    old, new = module.__name__, module.__spec__.loader_state
     warnings.warn(
       f'{old} has been renamed to {new}.', DeprecationWarning, stacklevel=2
     )
     # The import system returns what it finds here.
     sys.modules[old] = importlib.import_module(new)
-
-
-def _present_name(fullname):
-  package, _, rest = fullname.partition('.')
-  head, _, tail = rest.partition('.')
-  if package != __name__ or head not in _RENAMED:
-    return None
-  return '.'.join([package, _RENAMED[head], *tail.split('.')]).rstrip('.')
 
 
 # First: the path of a renamed package would find a second copy of its modules.

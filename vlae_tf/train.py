@@ -12,7 +12,7 @@ import dataclasses
 import math
 import os
 import sys
-from typing import Any, cast
+from typing import Any
 
 from absl import flags
 
@@ -22,7 +22,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import step as train_step
 from vlae_tf.training.trainer import Limits, Trainer
-from vlae_tf.utils import command_line, presets
+from vlae_tf.utils import command_line, fields, presets
 
 FLAGS = flags.FLAGS
 
@@ -49,22 +49,13 @@ def define_flags():
   flags.DEFINE_enum(
     'strategy', 'auto', list(strategies.STRATEGIES), 'Devices to train on.'
   )
-  for each in dataclasses.fields(Limits):
-    help, default = each.metadata['help'], cast(Any, each.default)
-    if each.name == 'max_minutes':
-      flags.DEFINE_float(each.name, default, help, lower_bound=0)
-    else:
-      flags.DEFINE_integer(each.name, default, help, lower_bound=1)
-  for name, text in [
-    ('microbatch', 'Images that a replica has in memory at a time; 0 for all.'),
-    (
-      'parts',
-      'Parts of a batch to compute in parallel; 0 to choose by the cores.',
-    ),
-  ]:
-    flags.DEFINE_integer(name, 0, text, lower_bound=0)
-  flags.DEFINE_enum(
-    'xla', 'auto', train_step.XLA_CHOICES, 'Parts of a step that XLA compiles.'
+  fields.define_flags(Limits)
+  fields.define_flags(train_step.Execution, ('microbatch', 'xla'))
+  flags.DEFINE_integer(
+    'parts',
+    0,
+    'Parts of a batch to compute in parallel; 0 to choose by the cores.',
+    lower_bound=0,
   )
 
 

@@ -42,16 +42,13 @@ def read(
   have 256 levels. Grey images of a data set become the binary ones that
   evaluation scores.
 
+  `spec` is the path of a `.npz` file, or `FILE.npz:NAME` if it holds several
+  arrays, of shape `[num_images, height, width]` or with a last axis of
+  channels; that of a directory of images of one size, read in the order of
+  their names; or `DATASET:SPLIT`. In messages it is called `argument`.
+
   >>> read('digits:test').images.shape
   (300, 28, 28, 1)
-
-  Args:
-    spec: Path of a `.npz` file, or `FILE.npz:NAME` if it holds several arrays,
-      of shape `[num_images, height, width]` or with a last axis of channels;
-      path of a directory of images of one size, read in the order of their
-      names; or `DATASET:SPLIT`.
-    data_dir: Root of all data, for `DATASET:SPLIT`.
-    argument: Name of `spec` in messages.
 
   Raises:
     ValueError: There is nothing of that name, or it holds no such images.

@@ -96,18 +96,15 @@ def pixel_kind(images: Any, kind: str | None = None) -> str:
   """
   check_dtype(images, 'images')
   dtype, channels = images.dtype.name, images.shape[-1]
-  if kind is None and dtype == 'bool':
-    return 'binary'
-  if kind is None and channels == 1:
-    return 'grey'
-  if kind is None and dtype == 'uint8':
-    return 'levels'
-  if kind is None:
+  if kind is None and dtype == 'float32' and channels != 1:
     raise ValueError(
       f"`kind` must be 'grey' for {dtype} images of {channels} channels, if "
       'their values are Bernoulli means (images of 256 levels must be uint8), '
       'got None.'
     )
+  if kind is None:
+    grey_or_levels = 'grey' if channels == 1 else 'levels'
+    return 'binary' if dtype == 'bool' else grey_or_levels
   fields.check('kind', kind, kind in PIXEL_KINDS, f'one of {PIXEL_KINDS}')
   if dtype not in _DTYPES[kind]:
     fitting = [k for k in PIXEL_KINDS if dtype in _DTYPES[k]]

@@ -48,22 +48,14 @@ def training_batches(  # noqa: PLR0913
 ) -> tf.data.Dataset:
   """Endless training batches, binarised anew at every step.
 
-  Pixels of 256 levels are not binarised but become `value / 255`.
+  Pixels of 256 levels are not binarised but become `value / 255`. Images may be
+  mirrored with probability 1/2.
 
   Epoch `e` is a permutation of all images that depends on `(seed, e)`. The
-  concatenated epochs are cut into global batches, so a batch may span two
-  epochs. Replica `r` of `num_replicas` gets the `r`-th of as many equal,
-  contiguous parts of it.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Size of the global batch.
-    seed: Seed of order, binarisation and flips.
-    start_step: Step of the first batch.
-    num_replicas: Number of replicas in all.
-    replicas: The replicas served here, all by default.
-    kind: By default that of `pixel_kind`.
-    horizontal_flips: Whether each image is mirrored with probability 1/2.
+  concatenated epochs are cut into global batches of `batch_size`, so a batch
+  may span two epochs. Replica `r` of `num_replicas` gets the `r`-th of as many
+  equal, contiguous parts of it; those of `replicas` are served here, by default
+  all.
 
   Returns:
     Dictionaries, one per step and replica, with `b = batch_size //
@@ -129,23 +121,11 @@ def evaluation_batches(
   kind: str | None = None,
   numbers: Sequence[int] | np.ndarray | None = None,
 ) -> tf.data.Dataset:
-  """All images in order, with a fixed binarisation.
+  """All images in order, or those of some numbers, with a fixed binarisation.
 
-  Pixels of 256 levels are not binarised but become `value / 255`.
-
-  An example's binary image depends on `(seed, split, index)` alone, not on
-  `batch_size`.
-
-  Args:
-    images: Array of shape `[num_images, height, width, channels]`.
-    batch_size: Images in an element; the last may have fewer.
-    seed: Seed of the binarisation.
-    split: 'train', 'validation', 'test' or 'train+validation'.
-    kind: By default that of `pixel_kind`.
-    numbers: Numbers of the images to take, in that order; all by default.
-
-  Returns:
-    Dictionaries of `image` and `index`, as in `training_batches`.
+  Dictionaries of `image` and `index`, as in `training_batches`; the last may
+  have fewer images. An example's binary image depends on `(seed, split, index)`
+  alone, not on `batch_size`. Pixels of 256 levels become `value / 255`.
 
   Raises:
     ValueError: If `batch_size` is not positive, `split` is unknown or the
@@ -164,8 +144,7 @@ def evaluation_batches(
     image = _seen(tf.gather(images, index), kind, uniform)
     return {'image': image, 'index': index}
 
-  if numbers is None:
-    numbers = np.arange(len(images))
+  numbers = range(len(images)) if numbers is None else numbers
   indices = tf.data.Dataset.from_tensor_slices(np.asarray(numbers, np.int64))
   return _tuned(indices.batch(batch_size).map(batch))
 

@@ -54,10 +54,8 @@ def place(name: str, data_dir: str | os.PathLike | None = None) -> str:
   root = storage.resolve_data_dir(data_dir)
   if is_embedded(name):
     return 'embedded'
-  origin = _ORIGINS.get(name, '')
-  if isinstance(origin, str):
-    return origin and storage.place_of_catalogue(origin, root)
-  return storage.place_of_original(origin, root)
+  origin = _ORIGINS.get(name)
+  return storage.place(origin, root) if origin else ''
 
 
 def load(

@@ -23,7 +23,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from vlae_tf.utils import files
+from vlae_tf.utils import console, files
 
 _TFDS, _ORIGINALS = 'tfds', 'originals'
 _TIMEOUT_SECONDS = 60
@@ -109,21 +109,18 @@ def _is_prepared(folder, name):
   return any((folder / name).glob('*/dataset_info.json'))
 
 
-def place_of_catalogue(name: str, root: pathlib.Path) -> str:
-  """Place of a data set of the TFDS catalogue, '' if it is not there."""
-  for folder in _catalogue_folders(root):
-    if _is_prepared(folder, name):
-      return f'prepared in {folder / name}'
-  return ''
-
-
-def place_of_original(builder_class: Any, root: pathlib.Path) -> str:
-  """Place of a data set that is made of an original file, '' if none."""
-  name, file = builder_class.name, builder_class.ORIGINAL.find(root)
+def place(origin: Any, root: pathlib.Path) -> str:
+  """Place of a set of the TFDS catalogue, or of an original; '' if none."""
+  if isinstance(origin, str):
+    for folder in _catalogue_folders(root):
+      if _is_prepared(folder, origin):
+        return f'prepared in {folder / origin}'
+    return ''
+  file = origin.ORIGINAL.find(root)
   if file is None:
     return ''
   key = _key(file)
-  if any(_is_prepared(folder / key, name) for folder in (root, _cache())):
+  if any(_is_prepared(f / key, origin.name) for f in (root, _cache())):
     return f'prepared from {file}'
   return f'original file {file}, to be prepared'
 
@@ -184,7 +181,7 @@ def _prepare(builder, folder):
     if not builder.is_prepared():
       raise ValueError(
         f'`data_dir` has no prepared {builder.name!r}, and preparing it in '
-        f'{builder.data_dir} failed ({_first_line(error)}). Get it by '
+        f'{builder.data_dir} failed ({console.brief(error)}). Get it by '
         f'`tfds.load({builder.name!r})`, from {builder.info.homepage}.'
       ) from error
 
@@ -203,12 +200,8 @@ def read_split(
   except (tf.errors.OpError, OSError) as error:
     raise ValueError(
       f'{builder.data_dir} is damaged: split {split!r} cannot be read '
-      f'({_first_line(error)}). Delete that folder and get the data set anew.'
+      f'({console.brief(error)}). Delete that folder and get the data set anew.'
     ) from error
-
-
-def _first_line(error):
-  return str(error).partition('\n')[0] or type(error).__name__
 
 
 @contextlib.contextmanager

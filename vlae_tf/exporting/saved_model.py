@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from vlae_tf.evaluation import latents, likelihood, sampling
-from vlae_tf.formats import description
+from vlae_tf.formats import card, description
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
 from vlae_tf.nn.causal import network as causal_network
@@ -268,7 +268,8 @@ def write(
     (folder / _FACTS).parent.mkdir()
     text = json.dumps(facts, indent=2, allow_nan=False) + '\n'
     (folder / _FACTS).write_text(text, 'utf-8')
-    (folder / _README).write_text(_readme(facts), 'utf-8')
+    readme = card.render('saved_model.md.jinja', **facts)
+    (folder / _README).write_text(readme, 'utf-8')
 
 
 def _traced(model, chosen):
@@ -313,43 +314,3 @@ def _documented(model, chosen):
       for side in ('inputs', 'outputs')
     }
   return documented
-
-
-_INTRODUCTION = """# A Variational Lossy Autoencoder as a SavedModel
-
-{facts}
-
-It runs wherever TensorFlow does; neither vlae_tf nor Keras nor TensorFlow
-Probability is needed.
-
-```python
-import tensorflow as tf
-
-model = tf.saved_model.load('.').signatures
-images = model['sample'](num=tf.constant(4), seed=tf.constant(0))['images']
-code = model['encode'](images=images)['mean']
-```
-
-In shapes, `?` is any size. The first call of a signature that draws images
-compiles for that number of images, which takes seconds.
-"""
-
-
-def _readme(fields):
-  facts = [
-    f'- {key}: {value}'
-    for key, value in fields['about'].items()
-    if not isinstance(value, dict | list)
-  ]
-  lines = [_INTRODUCTION.format(facts='\n'.join(facts))]
-  for name, signature in fields['signatures'].items():
-    lines += [f'## {name}', '', f'{signature["text"]}.', '']
-    lines += ['| | name | type | shape | |', '|---|---|---|---|---|']
-    for side in ('input', 'output'):
-      for key, field in signature[f'{side}s'].items():
-        axes = ', '.join('?' if n is None else str(n) for n in field['shape'])
-        text = field['text'].replace('|', '\\|')
-        cells = f'{side} | `{key}` | {field["dtype"]} | `[{axes}]`'
-        lines.append(f'| {cells} | {text} |')
-    lines.append('')
-  return '\n'.join(lines)

@@ -32,17 +32,23 @@ _METRICS = {
 }
 
 
-def text(name: str, described: description.Description) -> str:
-  """The card."""
+def render(template: str, **values: Any) -> str:
+  """A text of one of the templates."""
   environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_TEMPLATES),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     keep_trailing_newline=True,
   )
+  return environment.get_template(template).render(values)
+
+
+def text(name: str, described: description.Description) -> str:
+  """The card."""
   about = described.about
   scores = about.get('scores') or []
-  return environment.get_template('card.md.jinja').render(
+  return render(
+    'card.md.jinja',
     name=name,
     model=described,
     dataset=about.get('dataset'),

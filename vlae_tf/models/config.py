@@ -7,12 +7,12 @@ imports these modules, so that whoever has a `Config` has all of them.
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from absl import flags
 
 from vlae_tf.distributions.pixel_distributions import PIXEL_DISTRIBUTIONS
-from vlae_tf.utils import presets, random, registry
+from vlae_tf.utils import fields, presets, random, registry
 from vlae_tf.utils.fields import checked, field
 
 ENCODERS = registry.Registry('encoder')
@@ -227,25 +227,7 @@ def define_flags(
 ) -> None:
   """Defines absl flags for fields of `Config`, by default for all."""
   where: Any = {} if values is None else {'flag_values': values}
-  for each in dataclasses.fields(Config):
-    meta, kind = each.metadata, each.type
-    name, default = each.name, cast(Any, each.default)
-    if names is not None and name not in names:
-      continue
-    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
-    text, choices = meta['help'], meta['choices']
-    if isinstance(choices, registry.Registry):
-      text = f'{text} {choices.help()}.'
-    if choices:
-      flags.DEFINE_enum(name, default, list(choices), text, **where)
-    elif kind is bool:
-      flags.DEFINE_bool(name, default, text, **where)
-    elif kind is int:
-      flags.DEFINE_integer(name, default, text, **bounds, **where)
-    elif kind is float:
-      flags.DEFINE_float(name, default, text, **bounds, **where)
-    else:
-      flags.DEFINE_string(name, default, text, **where)
+  fields.define_flags(Config, names, **where)
   for old, name in _RENAMED.items():
     if names is None or name in names:
       flags.DEFINE_alias(old, name, **where)

@@ -99,19 +99,19 @@ class Run(NamedTuple):
 
   def _scores(self):
     """Scores of these weights, the fullest of the test images first."""
+
+    def is_own(score):
+      which = score.get('checkpoint', self.checkpoint)
+      return (which, score.get('step')) == (self.checkpoint, self.step)
+
+    folder = os.path.join(self.workdir, records.SCORES)
     own, others = [], 0
     for split in _SPLITS:
-      found = records.read_scores(
-        os.path.join(self.workdir, records.SCORES), split
-      )
-      mine = [
-        score
-        for score in found
-        if score.get('checkpoint', self.checkpoint) == self.checkpoint
-        and score.get('step') == self.step
-      ]
-      others += len(found) - len(mine)
+      found = records.read_scores(folder, split)
+      mine = filter(is_own, found)
       own += sorted(mine, key=records.fullness, reverse=True)
+      others += len(found)
+    others -= len(own)
     if others:
       console.warn(
         f'{others} scores in {self.workdir} are of other weights than those of '
@@ -129,13 +129,11 @@ def restore(
   which: str | None = None,
   build: builder.ModelBuilder = builder.build_model,
 ) -> Run:
-  """Reads the averaged weights of a run's newest or best checkpoint.
+  """Reads the averaged weights of the run that `train` wrote to a directory.
 
-  Args:
-    workdir: Path of a directory that `train` wrote.
-    which: 'last', or 'best' by validation; by default 'best' of runs with
-      early stopping, 'last' of others.
-    build: The builder of the training.
+  They are those of the checkpoint 'last', or 'best' by validation; by default
+  'best' of runs with early stopping, 'last' of others. `build` is the builder
+  of the training.
 
   Raises:
     ValueError: There is no config or no such checkpoint, or it cannot be read.

@@ -39,15 +39,14 @@ def from_pretrained(
 ) -> model_lib.VLAE:
   """Loads a trained model from a folder; runs no code of the folder.
 
+  The name of a model that comes with the package takes precedence over the path
+  of a folder that `save_pretrained` wrote. `build` makes a model that
+  `build_model` did not make, from the folder's `Config` (the default one, if it
+  has none) and the image shape.
+
   >>> model = from_pretrained('digits')
   >>> model.image_shape, model.config.dataset
   ((28, 28, 1), 'digits')
-
-  Args:
-    name_or_directory: Name of a model that comes with the package, which takes
-      precedence, or path of a folder that `save_pretrained` wrote.
-    build: Builder of a model that `build_model` did not make: a callable of the
-      folder's `Config` (the default one, if it has none) and the image shape.
 
   Raises:
     ValueError: There is no such folder; it is of a later version, holds a file

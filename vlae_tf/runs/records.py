@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -28,7 +29,7 @@ import tensorflow as tf
 
 from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
-from vlae_tf.utils import console, fields, files
+from vlae_tf.utils import checks, console, fields, files
 
 CONFIG, FACTS, METRICS = 'config.json', 'data.json', 'metrics.jsonl'
 ENVIRONMENT, STARTED_FROM = 'environment.json', 'started_from.json'
@@ -154,12 +155,16 @@ def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
   """Versions and devices of this process."""
   gpus = tf.config.list_physical_devices('GPU')
   details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+  cpu = None
+  with contextlib.suppress(OSError, ValueError):  # Linux alone knows its name.
+    text = pathlib.Path('/proc/cpuinfo').read_text('utf-8')
+    cpu = re.search('^model name.*?: *(.*?) *$', text, re.MULTILINE)
   found = {
     'python': platform.python_version(),
     **{name: importlib.metadata.version(name) for name in _PACKAGES},
     'git_commit': _git_commit(),
     'processor': platform.machine(),
-    'cpu': _cpu(),
+    'cpu': cpu and cpu[1],
     'gpus': [d.get('device_name', 'unknown') for d in details],
     **execution,
   }
@@ -194,18 +199,6 @@ def read_environment(workdir: str | os.PathLike) -> dict[str, Any]:
     return _read_object(pathlib.Path(workdir) / ENVIRONMENT)
   except (OSError, ValueError):
     return {}
-
-
-def _cpu():
-  """Name of the processor, if Linux knows it."""
-  try:
-    lines = pathlib.Path('/proc/cpuinfo').read_text('utf-8').splitlines()
-  except (OSError, ValueError):
-    return None
-  for line in lines:
-    if line.startswith('model name'):
-      return line.partition(':')[2].strip()
-  return None
 
 
 def _git_commit():
@@ -367,12 +360,10 @@ def read_scores(
   ):
     try:
       score = _read_object(file, 'num_images', 'num_samples')
-      counts = score['num_images'], score['num_samples']
-      if not all(isinstance(count, int) for count in counts):
-        raise ValueError(
-          f'`num_images` and `num_samples` must be integers, got {counts}'
-        )
+      for name in ('num_images', 'num_samples'):
+        checks.integer(name, score[name])
       found.append(score)
     except (OSError, ValueError) as error:
-      console.warn(f'{file} is not a score and is passed over: {error}.')
+      why = str(error).rstrip('.')
+      console.warn(f'{file} is not a score and is passed over: {why}.')
   return found

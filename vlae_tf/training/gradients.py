@@ -7,7 +7,8 @@ only at the end, so the gradients of distortion and rate are accumulated
 separately.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -55,6 +56,20 @@ def balanced(sizes: Sequence[int], num_groups: int) -> list[list[int]]:
   return [sorted(group) for group in groups if group]
 
 
+def in_groups(
+  compute: Callable[..., Any], sizes: Sequence[int], num_compiled: int
+) -> list[tuple[list[int], Callable[..., Any]]]:
+  """Groups of indices, each with `compute` of it: compiled, or just one."""
+
+  def of(group):
+    def call(*args):
+      return compute(group, *args)
+
+    return tf.function(call, jit_compile=True) if num_compiled else call
+
+  return [(group, of(group)) for group in balanced(sizes, num_compiled or 1)]
+
+
 class GlobalGradient:
   """Gradient and mean terms of the global batch; called on every replica."""
 
@@ -69,7 +84,15 @@ class GlobalGradient:
     self._model = model
     self._config = config
     self._microbatch = microbatch
-    self._kernels = _Kernels(model, kernels)
+    # The noise's axis of images; one of samples may precede it.
+    self._noise_axis = int(model.objective.num_samples > 1)
+    # A layer that is never called has no weights.
+    self._layers = [x for x in weight_norm.layers_of(model) if x.built]
+    self._kernels = in_groups(
+      lambda group: [self._layers[k].kernel for k in group],
+      [layer.v.value.shape.num_elements() for layer in self._layers],
+      kernels,
+    )
     self._shares = self._shares_of
     if parts > 1:
       # Traced once for all parts.
@@ -106,7 +129,7 @@ class GlobalGradient:
       weight = self._model.objective.rate_weight(means[1], step)
       loss = loss_scale * (distortion + tf.stop_gradient(weight) * rate)
     weights = self._model.trainable_variables
-    gradients = self._reaching(tape.gradient(loss, weights))
+    gradients = self._gradients(tape, loss)
     return [
       tf.zeros(w.shape) if g is None else g for w, g in zip(weights, gradients)
     ], means
@@ -114,21 +137,21 @@ class GlobalGradient:
   def _accumulated(self, image, noise, step, loss_scale):
     """As `_at_once`, with one microbatch in memory at a time."""
     zeros = [tf.zeros(w.shape) for w in self._model.trainable_variables]
-    size, axis = self._microbatch, self._batch_axis(noise)
-    rows = tf.range(size)
+    size, rows = self._microbatch, tf.range(self._microbatch)
 
     def add(start, by_distortion, by_rate, means):
       images = tf.gather(image, start + rows)
-      noises = tf.gather(noise, start + rows, axis=axis)
+      noises = tf.gather(noise, start + rows, axis=self._noise_axis)
       with tf.GradientTape(persistent=True) as tape:
         shares = self._sums(images, noises)
         distortion, rate = loss_scale * shares[0], loss_scale * shares[1]
-      return (
-        start + size,
-        self._plus(by_distortion, tape, distortion),
-        self._plus(by_rate, tape, rate),
-        means + tf.stack(shares),
-      )
+
+      def plus(sums, target):
+        more = self._gradients(tape, target)
+        return [s if m is None else s + m for s, m in zip(sums, more)]
+
+      sums = plus(by_distortion, distortion), plus(by_rate, rate)
+      return start + size, *sums, means + tf.stack(shares)
 
     _, by_distortion, by_rate, means = tf.while_loop(
       lambda start, *_: start < image.shape[0],
@@ -139,58 +162,28 @@ class GlobalGradient:
     weight = self._model.objective.rate_weight(means[1], step)
     return [d + weight * r for d, r in zip(by_distortion, by_rate)], means
 
-  def _batch_axis(self, noise):
-    """Index of the noise's axis of images; one of samples may precede it."""
-    return len(noise.shape) - len(self._model.event_shape) - 1
-
-  def _plus(self, sums, tape, target):
-    more = tape.gradient(target, self._model.trainable_variables)
-    more = self._reaching(more)
-    return [s if m is None else s + m for s, m in zip(sums, more)]
-
-  def _reaching(self, gradients):
-    """The gradients; records which of them exist."""
+  def _gradients(self, tape, target):
+    """Gradients of all weights; records which of them exist."""
+    gradients = tape.gradient(target, self._model.trainable_variables)
     self._reached |= {k for k, g in enumerate(gradients) if g is not None}
     return gradients
 
   def _sums(self, image, noise):
     """Contribution of images to the global means: distortion, rate, bound."""
-    kernels = self._kernels()
+    by_layer = {k: x for g, of in self._kernels for k, x in zip(g, of())}
+    kernels = [by_layer[k] for k in range(len(self._layers))]
     images = tf.split(image, self._parts)
-    noises = tf.split(noise, self._parts, axis=self._batch_axis(noise))
+    noises = tf.split(noise, self._parts, axis=self._noise_axis)
     shares = [self._shares(*part, kernels) for part in zip(images, noises)]
     return [tf.add_n(values) for values in zip(*shares)]
 
   def _shares_of(self, image, noise, kernels):
     model = self._model
-    with weight_norm.given_kernels(self._kernels.layers, kernels):
+    with weight_norm.given_kernels(self._layers, kernels):
       code = reparameterized.draw(model.posterior(image), noise)
       terms = model.terms(code, image)
     parts = [*model.objective.parts(terms), model.objective.bound(terms)]
     return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
-
-
-class _Kernels:
-  """The kernels of all weight-normalised layers, in some compiled functions."""
-
-  def __init__(self, model, num_functions):
-    # A layer that is never called has no weights.
-    self.layers = [la for la in weight_norm.layers_of(model) if la.built]
-    sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
-    self._groups = balanced(sizes, max(1, num_functions))
-    self._compute = [self._computing(group) for group in self._groups]
-    if num_functions:
-      self._compute = [tf.function(c, jit_compile=True) for c in self._compute]
-
-  def _computing(self, group):
-    return lambda: [self.layers[k].kernel for k in group]
-
-  def __call__(self):
-    kernels = [None] * len(self.layers)
-    for group, compute in zip(self._groups, self._compute):
-      for k, kernel in zip(group, compute()):
-        kernels[k] = kernel
-    return kernels
 
 
 class Guard:

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from vlae_tf.models.config import Config
 from vlae_tf.training import strategies
-from vlae_tf.training.gradients import balanced, GlobalGradient
+from vlae_tf.training.gradients import GlobalGradient, in_groups
 from vlae_tf.training.state import TrainingState
+from vlae_tf.utils import fields
 
 # What XLA compiles, by the value of `--xla`; with several replicas, nothing.
 # The default is what was fastest on two CPU cores, where the convolutions in
@@ -34,17 +35,19 @@ _COUNTS = ('skipped', 'skipped_in_row')
 class Execution:
   """How a step is computed; its numbers are the same up to rounding."""
 
-  # Images that a replica has in memory at a time; 0 for all.
-  microbatch: int = 0
-  # One of `XLA_CHOICES`; 'auto' was the fastest when measured.
-  xla: str = 'auto'
+  microbatch: int = fields.field(
+    0, 'Images that a replica has in memory at a time; 0 for all.', lower=0
+  )
+  xla: str = fields.field(
+    'auto', 'Parts of a step that XLA compiles.', choices=XLA_CHOICES
+  )
   # Parts of the images in memory that are computed in parallel, see
   # `strategies.parts_of`.
   parts: int = 1
 
   def check(self, config: Config, num_replicas: int) -> None:
-    if self.xla not in XLA_CHOICES:
-      raise ValueError(f'`xla` must be one of {XLA_CHOICES}, got {self.xla!r}.')
+    fits = self.xla in XLA_CHOICES
+    fields.check('xla', self.xla, fits, f'one of {XLA_CHOICES}')
     if self.xla not in ('auto', 'none') and not _is_one_cpu(num_replicas):
       raise ValueError(
         "`xla` must be 'auto' or 'none' with GPUs or several replicas, where "
@@ -113,10 +116,7 @@ class TrainStep:
     self._averages = [v.value for v in state.averages.trainable_variables]
     sizes = [v.shape.num_elements() for v in self._weights]
     kernels = execution.parts if 'update' in compiled else 0
-    self._groups = balanced(sizes, max(1, kernels))
-    self._updates = [self._updating(group) for group in self._groups]
-    if kernels:
-      self._updates = [tf.function(u, jit_compile=True) for u in self._updates]
+    self._updates = in_groups(self._update_group, sizes, kernels)
 
   @tf.function(autograph=False)  # To convert a model takes half of a trace.
   def __call__(
@@ -179,21 +179,16 @@ class TrainStep:
     step = tf.cast(optimizer.iterations.value + 1, tf.float32)
     # Early on, an average over as many steps as there were.
     decay = tf.minimum(self._config.polyak_decay, step / (step + 10.0))
-    for group, update in zip(self._groups, self._updates):
+    for group, update in self._updates:
       update([gradients[k] for k in group], scale, rate, decay)
 
-  def _updating(self, group):
-    """A function that updates and averages a group of the weights."""
+  def _update_group(self, group, gradients, scale, rate, decay):
+    def update(weight, gradient, average):
+      self._state.optimizer.update_step(gradient * scale, weight, rate)
+      average.assign_sub((1.0 - decay) * (average - weight))
 
-    def update_all(gradients, scale, rate, decay):
-      def update(weight, gradient, average):
-        self._state.optimizer.update_step(gradient * scale, weight, rate)
-        average.assign_sub((1.0 - decay) * (average - weight))
-
-      for k, gradient in zip(group, gradients):
-        args = (gradient, self._averages[k])
-        self._strategy.extended.update(
-          self._weights[k], update, args=args, group=False
-        )
-
-    return update_all
+    for k, gradient in zip(group, gradients):
+      args = (gradient, self._averages[k])
+      self._strategy.extended.update(
+        self._weights[k], update, args=args, group=False
+      )

@@ -64,7 +64,7 @@ def set_threads(parts: int, num_cores: int) -> None:
 
 def _auto(batch_size):
   if os.environ.get('TF_CONFIG'):
-    return _multi_worker(batch_size)
+    return _multi_worker()
   gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
   count = len(gpus)
   if gpus and batch_size is not None:
@@ -80,15 +80,13 @@ def _auto(batch_size):
   return tf.distribute.MirroredStrategy(gpus[:count])
 
 
-def _mirrored(batch_size):
-  del batch_size
+def _mirrored():
   gpus = tf.config.list_logical_devices('GPU')
   chosen = gpus or tf.config.list_logical_devices('CPU')
   return tf.distribute.MirroredStrategy([d.name for d in chosen])
 
 
-def _multi_worker(batch_size):
-  del batch_size
+def _multi_worker():
   # TensorFlow would fail on a bad variable much later.
   text = os.environ.get('TF_CONFIG', '')
   try:
@@ -105,9 +103,9 @@ def _multi_worker(batch_size):
 
 STRATEGIES = {
   'auto': _auto,
-  'one_device': lambda batch_size: tf.distribute.get_strategy(),
-  'mirrored': _mirrored,
-  'multi_worker': _multi_worker,
+  'one_device': lambda _: tf.distribute.get_strategy(),
+  'mirrored': lambda _: _mirrored(),
+  'multi_worker': lambda _: _multi_worker(),
 }
 
 

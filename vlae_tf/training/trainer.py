@@ -91,17 +91,10 @@ class Trainer:
   ):
     """Builds or restores everything; takes no step.
 
-    Args:
-      config: The experiment.
-      data: Its images.
-      workdir: Directory of the run.
-      data_dir: Root of the data sets, recorded for other commands.
-      strategy: By default `strategies.create()`.
-      limits: When to stop, save and report.
-      execution: How a step is computed.
-      build: Called twice, for the weights and for their averages.
-      start_from: Trained model to start from, see `loading.load_start`; by
-        default fresh weights. A resumed run ignores it.
+    The root of the data sets, `data_dir`, is recorded for other commands. The
+    strategy is by default `strategies.create()`. `build` is called twice, for
+    the weights and for their averages. A fresh run starts from the trained
+    model `start_from`, see `loading.load_start`, if it is given.
 
     Raises:
       ValueError: The directory belongs to another config, another process
@@ -213,13 +206,11 @@ class Trainer:
     """Trains until the end of the run or one of its limits.
 
     Returns the reason for the end: 'finished', 'max_steps', 'max_minutes',
-    'early stopping' or the name of a signal.
-
-    Args:
-      callbacks: `on_train_batch_end` is called every `steps_per_call` steps
-        with the training metrics, `on_epoch_end` after every validation with
-        its metrics; both get the step. `params` hold the first step, `initial`,
-        the last, `steps`, and the name of the validation curve, `validation`.
+    'early stopping' or the name of a signal. Of a callback `on_train_batch_end`
+    is called every `steps_per_call` steps with the training metrics,
+    `on_epoch_end` after every validation with its metrics; both get the step.
+    Its `params` hold the first step, `initial`, the last, `steps`, and the name
+    of the validation curve, `validation`.
 
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
@@ -296,15 +287,13 @@ class Trainer:
     )
 
   def _batches(self):
-    num_replicas = self._strategy.num_replicas_in_sync
-
-    def dataset(context):
-      del context  # `Workers` has the same information.
-      return self._local_batches(self._workers.replicas, num_replicas)
-
-    if num_replicas == 1:
-      return dataset(None)
-    return self._strategy.distribute_datasets_from_function(dataset)
+    count = self._strategy.num_replicas_in_sync
+    if count == 1:
+      return self._local_batches([0], 1)
+    return self._strategy.distribute_datasets_from_function(
+      # `Workers` knows what the context says.
+      lambda context: self._local_batches(self._workers.replicas, count)
+    )
 
   def _validate_and_adapt(self, step):
     """Validates, with the same result on all workers, and adapts the state."""

@@ -197,8 +197,7 @@ def _guarded(main):
   except (OSError, ValueError) as error:
     _fail(error)
   except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-    first = str(error).partition('\n')[0]
-    _fail(f'not enough memory: {first}')
+    _fail(f'not enough memory: {console.brief(error)}')
 
 
 def _fail(error):

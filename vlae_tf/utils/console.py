@@ -100,8 +100,10 @@ class Meter:
     self._total, self._done = total, initial
     # Time and step of the first call: the step before it may have compiled.
     self._origin: tuple[float, int] | None = None
-    self._between = seconds_between_lines
-    self._next = time.monotonic() + self._period() * patient
+    self._between = _SECONDS_BETWEEN_LINES
+    if seconds_between_lines is not None:
+      self._between = seconds_between_lines
+    self._next = time.monotonic() + self._between * patient
     self._last_line = not patient
     is_terminal = self._file.isatty() and os.environ.get('TERM') != 'dumb'
     self._bar = tqdm(
@@ -139,7 +141,7 @@ class Meter:
       self._bar.bar_format = self._bar_format(after)
       self._bar.update(done - self._bar.n)
     elif now >= self._next or (self._last_line and done >= self._total):
-      self._next = now + self._period()
+      self._next = now + self._between
       self._last_line = True
       self.write(f'{self._state()} {after}'.rstrip())
 
@@ -152,10 +154,6 @@ class Meter:
   def close(self) -> None:
     """Ends the line of a bar."""
     self._bar.close()
-
-  def _period(self):
-    # Read late: tests change it.
-    return _SECONDS_BETWEEN_LINES if self._between is None else self._between
 
   def _state(self):
     return f'{self._unit} {self._done}/{self._total}'

@@ -3,9 +3,11 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from absl import flags
 
 from vlae_tf.utils import registry
 
@@ -50,6 +52,31 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
   check(name, value, low is None or value >= low, f'at least {low}')
   check(name, value, high is None or value <= high, f'at most {high}')
   return value
+
+
+def define_flags(
+  cls: Any, names: Collection[str] | None = None, **where: Any
+) -> None:
+  """Defines flags for fields of a dataclass, by default for all."""
+  for each in dataclasses.fields(cls):
+    meta, name, kind = each.metadata, each.name, each.type
+    if names is not None and name not in names:
+      continue
+    default: Any = each.default
+    bounds = dict(lower_bound=meta['lower'], upper_bound=meta['upper'])
+    text, choices = meta['help'], meta['choices']
+    if isinstance(choices, registry.Registry):
+      text = f'{text} {choices.help()}.'
+    if choices:
+      flags.DEFINE_enum(name, default, list(choices), text, **where)
+    elif kind is bool:
+      flags.DEFINE_bool(name, default, text, **where)
+    elif kind in (int, int | None):
+      flags.DEFINE_integer(name, default, text, **bounds, **where)
+    elif kind in (float, float | None):
+      flags.DEFINE_float(name, default, text, **bounds, **where)
+    else:
+      flags.DEFINE_string(name, default, text, **where)
 
 
 def words(instance: Any) -> dict[str, str]:
