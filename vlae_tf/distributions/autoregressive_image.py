@@ -99,7 +99,7 @@ class AutoregressiveImage(tfd.Distribution):
     The noise of `update` is an empty tuple; `state` is a nest of tensors.
     Returns images `[batch, *event_shape]`, and the last state.
     """
-    return self._method('incremental')(self._features, (), update, state)
+    return self._method()(self._features, (), update, state)
 
   def likeliest(self) -> tf.Tensor:
     """Images `batch_shape + event_shape`, greedily likely; see `decide`.
@@ -203,7 +203,7 @@ class AutoregressiveImage(tfd.Distribution):
     uniforms = tf.convert_to_tensor(uniforms, self.dtype)
     num = self.pixel_distribution.num_uniforms(self.channels)
     checks.ends_in('uniforms', uniforms, [*self.event_shape[:2], num])
-    batch = tf.shape(uniforms)[:-3]
+    batch, static = tf.shape(uniforms)[:-3], uniforms.shape[:-3]
     noise = _flat_batch(uniforms, batch)
     update: Any = _Draw(self.pixel_distribution)
     if given is not None:
@@ -221,13 +221,10 @@ class AutoregressiveImage(tfd.Distribution):
       update = _CopyOrDraw(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    static = uniforms.shape[:-1].concatenate(self.channels)
-    if static.is_fully_defined():
-      return tf.reshape(image, static)
-    shape = tf.concat([tf.shape(uniforms)[:-1], [self.channels]], 0)
-    return tf.ensure_shape(tf.reshape(image, shape), static)
+    image = tf.reshape(image, tf.concat([batch, tf.shape(image)[1:]], 0))
+    return tf.ensure_shape(image, static.concatenate(self.event_shape))
 
-  def _method(self, method):
+  def _method(self, method='incremental'):
     if method not in ('incremental', 'naive'):
       raise ValueError(
         f"`method` must be 'incremental' or 'naive', got {method!r}."
