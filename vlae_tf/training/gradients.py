@@ -174,8 +174,7 @@ class _Kernels:
   """The kernels of all weight-normalised layers, in some compiled functions."""
 
   def __init__(self, model, num_functions):
-    # A layer that is never called has no weights.
-    self.layers = [la for la in weight_norm.layers_of(model) if la.built]
+    self.layers = weight_norm.layers_of(model)
     sizes = [layer.v.value.shape.num_elements() for layer in self.layers]
     self._groups = balanced(sizes, max(1, num_functions))
     self._compute = [self._computing(group) for group in self._groups]
