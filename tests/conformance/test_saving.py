@@ -9,7 +9,6 @@ import toys
 from conformance import cases
 from vlae_tf import data
 from vlae_tf.models import objectives, schedules
-from vlae_tf.nn import weight_norm
 from vlae_tf.runs import loading, pretrained
 from vlae_tf.training import trainer as trainer_lib
 
@@ -83,7 +82,7 @@ def test_variables_have_the_same_paths_whenever_a_network_is_built(case):
   first, second = (
     cases.fresh_network(case, build=toys.build_untrained) for _ in range(2)
   )
-  assert all(layer.built for layer in weight_norm.layers_of(first))
+  assert all(layer.built for layer in first._flatten_layers())
   paths = [v.path for v in first.variables]
   assert len(set(paths)) == len(paths)
   # But for the network's own name, which its model gives it.

@@ -62,7 +62,7 @@ class ExactModel:
     for variable, original in zip(copy.variables, model.variables, strict=True):
       variable.assign(original)
     self.original, self.model = model, copy
-    self._layers = [x for x in weight_norm.layers_of(copy) if x.built]
+    self._layers = weight_norm.layers_of(copy)
     kernels = [_quantized_kernel(layer) for layer in self._layers]
     self.fingerprint = _fingerprint(config, self._layers, kernels, copy)
     self._kernels = [tf.Variable(kernel, trainable=False) for kernel in kernels]

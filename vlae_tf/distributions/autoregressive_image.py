@@ -99,7 +99,7 @@ class AutoregressiveImage(tfd.Distribution):
     The noise of `update` is an empty tuple; `state` is a nest of tensors.
     Returns images `[batch, *event_shape]`, and the last state.
     """
-    return self._method('incremental')(self._features, (), update, state)
+    return self._method()(self._features, (), update, state)
 
   def likeliest(self) -> tf.Tensor:
     """Images `batch_shape + event_shape`, greedily likely; see `decide`.
@@ -119,7 +119,7 @@ class AutoregressiveImage(tfd.Distribution):
     image = tf.convert_to_tensor(image, self.dtype)
     images, features = image.shape[:-3], self._features.shape[:-3]
     try:
-      static = tf.broadcast_static_shape(images, features)
+      tf.broadcast_static_shape(images, features)
     except ValueError as error:
       raise ValueError(
         '`image` must have leading axes that broadcast with the batch '
@@ -132,9 +132,8 @@ class AutoregressiveImage(tfd.Distribution):
       _flat_batch(image, batch), _flat_batch(self._features, batch)
     )
     # A network in sixteen bits leaves the distribution in its own precision.
-    params, params_shape = tf.cast(params, self.dtype), params.shape[1:]
-    params = tf.reshape(params, tf.concat([batch, params_shape], 0))
-    return tf.ensure_shape(params, static.concatenate(params_shape))
+    params = tf.cast(params, self.dtype)
+    return tf.reshape(params, tf.concat([batch, params.shape[1:]], 0))
 
   def conditionals(self, image: tf.Tensor) -> tfd.Distribution:
     """Distributions of the pixels of an image, each given those before it.
@@ -221,13 +220,10 @@ class AutoregressiveImage(tfd.Distribution):
       update = _CopyOrDraw(update)
     unroll = self._method(method)
     image, _ = unroll(_flat_batch(self._features, batch), noise, update)
-    static = uniforms.shape[:-1].concatenate(self.channels)
-    if static.is_fully_defined():
-      return tf.reshape(image, static)
-    shape = tf.concat([tf.shape(uniforms)[:-1], [self.channels]], 0)
-    return tf.ensure_shape(tf.reshape(image, shape), static)
+    shape = tf.concat([batch, self._event_shape_tensor()], 0)
+    return tf.reshape(image, shape)
 
-  def _method(self, method):
+  def _method(self, method='incremental'):
     if method not in ('incremental', 'naive'):
       raise ValueError(
         f"`method` must be 'incremental' or 'naive', got {method!r}."
@@ -239,17 +235,11 @@ class AutoregressiveImage(tfd.Distribution):
 
 def _flat_batch(x, batch):
   """Broadcasts `x` to batch shape `batch`, and makes that one axis."""
-  event = x.shape[-3:]
-  # Known axes stay known: samplers are compiled and kept by shape.
-  static = tf.get_static_value(batch)
-  if static is None or not x.shape.is_fully_defined():
-    size, shape = tf.reduce_prod(batch), tf.shape(x)[-3:]
+  shape, static = tf.shape(x)[-3:], tf.get_static_value(batch)
+  if static is None or static.tolist() != x.shape[:-3].as_list():
     x = tf.broadcast_to(x, tf.concat([batch, shape], 0))
-    x = tf.reshape(x, tf.concat([[size], shape], 0))
-    return tf.ensure_shape(x, tf.TensorShape([None]).concatenate(event))
-  if list(static) != x.shape[:-3].as_list():
-    x = tf.broadcast_to(x, [*static, *event])
-  return tf.reshape(x, [math.prod(map(int, static)), *event])
+  # A known size stays known: samplers are compiled and kept by shape.
+  return tf.reshape(x, tf.concat([[tf.reduce_prod(batch)], shape], 0))
 
 
 def unroll_naively(network, channels, features, noise, update, state=()):

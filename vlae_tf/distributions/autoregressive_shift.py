@@ -91,9 +91,7 @@ class AutoregressiveShift(tfb.Bijector):
   def _on_batch(self, fn, x):
     """Applies a function of `[n, *event_shape]` to `[..., *event_shape]`."""
     event = tf.shape(x)[-self.forward_min_event_ndims :]
-    static = x.shape[-self.forward_min_event_ndims :]
     flat = tf.reshape(x, tf.concat([[-1], event], 0))
-    flat = tf.ensure_shape(flat, tf.TensorShape([None]).concatenate(static))
     return tf.reshape(fn(flat), tf.shape(x))
 
 

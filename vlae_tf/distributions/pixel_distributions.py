@@ -169,5 +169,4 @@ class CategoricalPixel:
       )
     channels = params.shape[-1] // self.levels
     shape = tf.concat([tf.shape(params)[:-1], [channels, self.levels]], 0)
-    static = params.shape[:-1].concatenate([channels, self.levels])
-    return tf.ensure_shape(tf.reshape(params, shape), static)
+    return tf.reshape(params, shape)

@@ -388,7 +388,7 @@ class Evaluator:
     return self._strategy.run(self._estimate, (image, index))
 
   def _estimate(self, image, index):
-    layers = [x for x in weight_norm.layers_of(self._model) if x.built]
+    layers = weight_norm.layers_of(self._model)
     # Once, not for every block of samples.
     kernels = [layer.kernel for layer in layers]
     with weight_norm.given_kernels(layers, kernels):

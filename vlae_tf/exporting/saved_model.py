@@ -283,9 +283,7 @@ def _traced(model, chosen):
     for inner in weight_norm.layers_of(layer)
   }
   layers = [
-    layer
-    for layer in weight_norm.layers_of(model)
-    if layer.built and id(layer) not in compiled
+    layer for layer in weight_norm.layers_of(model) if id(layer) not in compiled
   ]
   # Computed once, not at every call; masks would be in the graph many times.
   kernels = [tf.Variable(layer.kernel, trainable=False) for layer in layers]

@@ -64,7 +64,7 @@ def _frozen(model, compute, batch_size):
     tf.TensorSpec([batch_size, *sizes[name]], tf.float32, name)
     for name in list(inspect.signature(compute).parameters)[1:]
   ]
-  layers = [x for x in weight_norm.layers_of(model) if x.built]
+  layers = weight_norm.layers_of(model)
   kernels = [layer.kernel for layer in layers]
   with weight_norm.given_kernels(layers, kernels):
     function = tf.function(functools.partial(compute, model), autograph=False)

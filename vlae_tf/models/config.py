@@ -41,8 +41,8 @@ def check(function: Callable[['Config'], None]) -> Callable[['Config'], None]:
 class Config:
   """Everything that decides what a run computes; the defaults are the paper's.
 
-  Where the paper is silent (batch size, epochs, schedule, clipping) they are
-  what reached its neighbourhood in one hour on two CPU cores.
+  Where the paper specifies none (batch size, epochs, schedule, clipping) they
+  came close to its results in one hour on two CPU cores.
 
   >>> config = Config(decoder='window', window='5x3')
   >>> config.window_size, config.latent_size

@@ -77,16 +77,14 @@ class AutoregressiveDecoder(parts.Likelihood):
 
   def call(self, z):
     ndims = len(self._event_shape)
-    batch, sizes = z.shape[:-ndims], tf.shape(z)[:-ndims]
+    sizes = tf.shape(z)[:-ndims]
     # Not -1, which is undefined for latents of no dimension.
-    num = batch.num_elements() or tf.reduce_prod(sizes)
+    num = z.shape[:-ndims].num_elements() or tf.reduce_prod(sizes)
     features = self._generator(tf.reshape(z, [num, *self._event_shape]))
     features = fixed_point.bounded(tf.cast(features, self.compute_dtype))
-    event = features.shape[1:]
-    features = tf.reshape(features, tf.concat([sizes, event], 0))
     return autoregressive_image.AutoregressiveImage(
       self._network,
-      tf.ensure_shape(features, batch.concatenate(event)),
+      tf.reshape(features, tf.concat([sizes, features.shape[1:]], 0)),
       self._channels,
       self.pixel_distribution,
       unroll=self._network.unroll,
@@ -107,10 +105,7 @@ class NoFeatures(keras.layers.Layer):
     self.output_size = tuple(image_size)
 
   def call(self, z):
-    shape = [*self.output_size, self.maps]
-    return tf.ensure_shape(
-      tf.zeros([tf.shape(z)[0], *shape], z.dtype), [z.shape[0], *shape]
-    )
+    return tf.zeros([tf.shape(z)[0], *self.output_size, self.maps], z.dtype)
 
 
 @serialization.register
@@ -142,10 +137,7 @@ class LearnedFeatures(keras.layers.Layer):
 
   def call(self, z):
     maps = tf.convert_to_tensor(self._maps)
-    shape = tf.concat([tf.shape(z)[:1], tf.shape(maps)], 0)
-    return tf.ensure_shape(
-      tf.broadcast_to(maps, shape), [z.shape[0], *maps.shape]
-    )
+    return tf.broadcast_to(maps, [tf.shape(z)[0], *maps.shape])
 
 
 def _register(name, description, network, **arguments):

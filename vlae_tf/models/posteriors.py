@@ -170,22 +170,21 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
     shape = self.event_shape
     fields.check('event_shape', shape, len(shape) == 1, 'that of a vector')
     checks.integer('steps', steps, 1)
-    self._size = self.event_shape[0]
-    self._context_size = self._encoder.units if with_context else 0
-    size, context = self._size, self._context_size
+    self._with_context = with_context
+    context = self._encoder.units if with_context else 0
     self._networks = [
-      made.MADE(size, hidden, context_size=context, name=f'made_{i}')
+      made.MADE(shape[0], hidden, context_size=context, name=f'made_{i}')
       for i in range(steps)
     ]
 
   def build(self, input_shape):
     super().build(input_shape)
     for network in self._networks:
-      network.build((None, self._size))
+      network.build((None, *self.event_shape))
 
   def call(self, image):
     features = self._encoder(image)
-    context = features if self._context_size else None
+    context = features if self._with_context else None
     steps = [_conditional(network, context) for network in self._networks]
     flow = tfb.Invert(autoregressive_shift.chain(steps, self.event_shape))
     return tfd.TransformedDistribution(self._gaussian(features), flow)

@@ -183,7 +183,7 @@ PRIORS.register('gaussian', 'a standard normal')(
   lambda config, shape: GaussianPrior(shape)
 )
 # The paper does not specify which of the two it uses. In a small run on noisy
-# codes of photographs (blocks of CIFAR-10 on their first 16 principal
+# latents of photographs (blocks of CIFAR-10 on their first 16 principal
 # components), channelwise flows had 7 nats less of 2169 (one seed).
 PRIORS.register(
   'pixelcnn_flow',

@@ -11,9 +11,10 @@ rounded to it: an error of `exp` must not carry a value over the nearest half,
 which is thousands of times the error of any library
 (`tests/nn/test_fixed_point.py` tries all arguments).
 
-Inputs of products are bounded by `MAX`: activations bound them, which costs a
-loop less than bounds at every sum. A residual stream of bounded parts that is
-read without an activation, as in the gated PixelCNN, has three more bits.
+Inputs of products are bounded by `MAX`, in the activations: this is cheaper
+pixel by pixel than a bound at every sum. A residual stream of bounded parts
+that is read without an activation, as in the gated PixelCNN, has three more
+bits.
 """
 
 import contextlib

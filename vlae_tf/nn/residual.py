@@ -188,7 +188,7 @@ class Generator(keras.layers.Layer):
 
 @serialization.register
 class DenseBlock(keras.layers.Layer):
-  """Convolutions of all channels before them, concatenated to these [3].
+  """Convolutions, each of which reads and extends all channels before it [3].
 
   Maps `[batch, height, width, channels]` to `[batch, height, width, channels +
   steps * growth]`: each step adds `growth` channels, `conv(elu(x))`, 3x3.

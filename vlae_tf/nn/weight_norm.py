@@ -254,6 +254,10 @@ class WeightNormConv2DTranspose(WeightNorm):
 
 
 def layers_of(model: keras.layers.Layer) -> list[WeightNorm]:
-  """The `WeightNorm` layers inside a Keras model, a list."""
-  layers = model._flatten_layers()
-  return [layer for layer in layers if isinstance(layer, WeightNorm)]
+  """The `WeightNorm` layers inside a Keras model that have variables."""
+  # A layer that is never called, such as that of unused features, has none.
+  return [
+    layer
+    for layer in model._flatten_layers()
+    if isinstance(layer, WeightNorm) and layer.built
+  ]

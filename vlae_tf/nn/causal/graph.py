@@ -20,7 +20,7 @@ class Node:
   def __init__(self, channels, *inputs):
     self.channels = channels
     self.inputs = inputs
-    # Whether it is there before any pixel of the image is.
+    # Whether it is computed before any pixel of the image is decided.
     self.known = bool(inputs) and all(node.known for node in inputs)
 
   def __add__(self, other):
@@ -38,7 +38,7 @@ class Node:
 
 
 class Image(Node):
-  """The image: at each pixel unknown until that pixel is drawn."""
+  """The image, of which each pixel is unknown until it is decided."""
 
 
 class Features(Node):
@@ -100,21 +100,20 @@ class Convolution(Node):
   def parallel(self, *inputs):
     return self.layer(inputs[0] if len(inputs) == 1 else tf.concat(inputs, -1))
 
-  def slices(self):
-    """The kernel's input channels of each input, a list of slices."""
+  def reads(self):
+    """Each input, its slice of the kernel, and its offset by kernel entry."""
     ends = itertools.accumulate((n.channels for n in self.inputs), initial=0)
-    return [slice(a, b) for a, b in itertools.pairwise(ends)]
-
-  def offsets(self, k):
-    """Offsets at which input `k` is read, by kernel entry `(row, column)`."""
-    live = self.layer.live(self.slices()[k])
-    return {e: o for e, o in self.layer.offsets.items() if live[e]}
+    for node, (start, stop) in zip(self.inputs, itertools.pairwise(ends)):
+      channels = slice(start, stop)
+      live = self.layer.live(channels)
+      offsets = {e: o for e, o in self.layer.offsets.items() if live[e]}
+      yield node, channels, offsets
 
   def taps(self):
     return [
       (node, offset)
-      for k, node in enumerate(self.inputs)
-      for offset in self.offsets(k).values()
+      for node, _, offsets in self.reads()
+      for offset in offsets.values()
     ]
 
   def finished(self, y):
@@ -129,8 +128,9 @@ class Surroundings(Convolution):
   the kernel's centre they are those of the whole convolution.
   """
 
-  def offsets(self, k):
-    return {e: o for e, o in super().offsets(k).items() if o != (0, 0)}
+  def reads(self):
+    for node, channels, offsets in super().reads():
+      yield node, channels, {e: o for e, o in offsets.items() if o != (0, 0)}
 
   def parallel(self, *inputs):
     layer, x = self.layer, tf.concat(inputs, -1)

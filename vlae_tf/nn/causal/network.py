@@ -1,7 +1,4 @@
-"""Networks from an image to parameters of each pixel given those before it.
-
-They are evaluated in parallel, or wavefront by wavefront, each value once.
-"""
+"""Causal networks, evaluated in parallel or wavefront by wavefront."""
 
 import functools
 from collections.abc import Callable
@@ -33,20 +30,21 @@ class Update(Protocol):
 class _Step:
   """The wavefronts of all nodes at one step."""
 
-  def __init__(self, plan, layout, constants, step, rings):
-    self._plan, self._layout = plan, layout
-    products, known = constants
-    self._products = dict(zip(plan.products, products))
-    self._known = dict(zip(plan.known, known))
+  def __init__(self, layout, constants, step, rings):
+    self._layout, self._schedule = layout, layout.schedule
+    factors, known = constants
+    self._factors = dict(zip(self._schedule.products, factors))
+    self._known = dict(zip(self._schedule.read_known, known))
     self._step, self._rings = step, rings
     self._values, self._padded = {}, {}
 
   def compute_nodes(self):
     """Computes all nodes but the image."""
-    for node in self._plan.schedule.nodes:
+    for node in self._schedule.nodes:
       column = self._layout.column(self._step, node)
-      taps = [self._read(node, *tap) for tap in self._plan.taps(node)]
-      if node in self._products:
+      taps = self._schedule.products.get(node, node).taps()
+      taps = [self._read(node, *tap) for tap in taps]
+      if node in self._factors:
         value = self._product(node, taps, column)
       else:
         value = node.at_pixels(*taps)
@@ -54,19 +52,19 @@ class _Step:
 
   def params(self):
     """The parameters of the image's wavefront, `[rows * batch, num_params]`."""
-    schedule = self._plan.schedule
-    return tf.transpose(self._read(schedule.image, schedule.output, (0, 0)))
+    image, output = self._schedule.image, self._schedule.output
+    return tf.transpose(self._read(image, output, (0, 0)))
 
   def pick(self, noise):
     """The image's wavefront `[rows * batch, k]` of a nest that was cut."""
-    column = self._layout.column(self._step, self._plan.schedule.image)
+    column = self._layout.column(self._step, self._schedule.image)
     return tf.nest.map_structure(
       lambda x: tf.transpose(self._layout.pick(x, column)), noise
     )
 
   def put(self, pixels):
     """Sets the image's wavefront, of shape `[channels, rows * batch]`."""
-    image = self._plan.schedule.image
+    image = self._schedule.image
     self._keep(image, pixels, self._layout.column(self._step, image))
 
   def stored(self, source):
@@ -84,7 +82,7 @@ class _Step:
     column = self._layout.column(self._step, node)
     if source.known:
       return self._read_known(source, column)
-    lag = self._plan.schedule.lag(node, source, offset)
+    lag = self._schedule.lag(node, source, offset)
     if lag == 0 and offset == (0, 0):
       return self._values[source]
     padded = self._padded.get(source)
@@ -97,12 +95,12 @@ class _Step:
   def _read_known(self, source, column):
     if source in self._known:
       return self._layout.pick(self._known[source], column)
-    taps = self._plan.taps(source)
+    taps = self._schedule.products[source].taps()
     taps = [self._read_known(tap, column) for tap, _ in taps]
     return self._product(source, taps, column)
 
   def _product(self, node, taps, column):
-    matrix, constant = self._products[node]
+    matrix, constant = self._factors[node]
     stacked = taps[0] if len(taps) == 1 else tf.concat(taps, 0)
     y = matrix @ stacked + self._layout.pick(constant, column)
     return node.finished(y)
@@ -142,9 +140,10 @@ class Session:
     return self._layout.num_fronts
 
   def params(self) -> tuple[tf.Tensor, Front]:
-    """Parameters `[rows * batch, num_params]` of the next wavefront, and that.
+    """The next wavefront, and its parameters `[rows * batch, num_params]`.
 
-    They are the same until `put`; after the last one it raises `ValueError`.
+    Both stay the same until `put`. After the last wavefront it raises
+    `ValueError`.
     """
     if len(self._drawn) == self.num_fronts:
       raise ValueError(
@@ -206,7 +205,7 @@ class CausalNetwork(keras.layers.Layer):
   def describe(
     self, image: graph.Image, features: graph.Features
   ) -> graph.Node:
-    """The network as a graph: the node of the parameters."""
+    """Builds the graph; returns the node of the parameters."""
     raise NotImplementedError
 
   def build(self, image_shape, features_shape):
@@ -214,7 +213,6 @@ class CausalNetwork(keras.layers.Layer):
     self._features = graph.Features(features_shape[-1])
     self._output = self.describe(self._image, self._features)
     self.schedule = schedule_lib.Schedule(self._image, self._output)
-    self._plan = schedule_lib.Plan(self.schedule)
     # Not dictionaries, which Keras would track.
     self._loops: Any = functools.cache(self._compiled_loop)
     self._sessions = functools.cache(self._session_functions)
@@ -299,7 +297,7 @@ class CausalNetwork(keras.layers.Layer):
 
     def body(step, rings, drawn, state):
       rings = dict(zip(stored, rings))
-      now = _Step(self._plan, layout, constants, step, rings)
+      now = _Step(layout, constants, step, rings)
       now.compute_nodes()
       pixels, state = update(
         now.pick(noise), now.params(), state, layout.front(step)
@@ -310,10 +308,15 @@ class CausalNetwork(keras.layers.Layer):
       return step + 1, [now.stored(source) for source in stored], drawn, state
 
     rings = [layout.ring(s, layout.empty_ring(s)) for s in stored]
+    drawn = tf.TensorArray(
+      layout.dtype,
+      layout.num_fronts,
+      element_shape=[self.image_maps, None],
+    )
     _, _, drawn, state = tf.while_loop(
       lambda step, *_: step < layout.steps,
       body,
-      (tf.constant(0), rings, layout.empty_image(), state),
+      (tf.constant(0), rings, drawn, state),
     )
     return layout.join(drawn.stack()), state
 
@@ -350,11 +353,11 @@ class CausalNetwork(keras.layers.Layer):
     layout = schedule_lib.Layout(self.schedule, spec)
     image, stored = self._image, list(layout.lengths)
     rings = {node: layout.ring(node, x) for node, x in zip(stored, rings)}
-    last = _Step(self._plan, layout, constants, step - 1, rings)
+    last = _Step(layout, constants, step - 1, rings)
     last.put(tf.transpose(pixels))
     if image in rings:
       rings[image] = last.stored(image)
-    now = _Step(self._plan, layout, constants, step, rings)
+    now = _Step(layout, constants, step, rings)
     now.compute_nodes()
     # In their place until they are decided.
     now.put(tf.transpose(layout.empty_pixels()))
@@ -372,10 +375,12 @@ class CausalNetwork(keras.layers.Layer):
     # computes in the features' type.
     values = {node: tf.cast(x, features.dtype) for node, x in values.items()}
     products = []
-    for product in self._plan.products.values():
+    for product in self.schedule.products.values():
       matrix, constant = product.factors(values, layout.dtype)
       products.append((matrix, layout.cut(constant)))
-    return products, [layout.cut(values[node]) for node in self._plan.known]
+    return products, [
+      layout.cut(values[node]) for node in self.schedule.read_known
+    ]
 
 
 def _check_channels(name, x, channels):

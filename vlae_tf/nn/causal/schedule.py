@@ -55,8 +55,33 @@ class Schedule:
     for slope in range(1, sum(rights.values()) + 3):
       self.slope, self.delays = slope, self._delays(slope)
       if self.delays.get(output, 0) <= 0:
-        return
-    raise ValueError('`output` must depend on earlier pixels alone.')
+        break
+    else:
+      raise ValueError('`output` must depend on earlier pixels alone.')
+    # Products of a step by node, and the known nodes that a step reads.
+    self.products, self.read_known = self._plan()
+
+  def _plan(self):
+    if self.output.known:
+      return {}, [self.output]
+    known = [node for node in graph.ancestors(self.output) if node.known]
+    products = {
+      node: Product(node)
+      for node in [*self.nodes, *known]
+      if isinstance(node, graph.Convolution)
+    }
+    # A known node is computed in a step where its inputs have fewer channels.
+    products = {
+      node: product
+      for node, product in products.items()
+      if not (node.known and product.folded)
+    }
+    taps = [
+      tap
+      for node in [*self.nodes, *products]
+      for tap, _ in products.get(node, node).taps()
+    ]
+    return products, [n for n in known if n in taps and n not in products]
 
   def edges(self):
     """Triples of a node, an unknown input and the offset it is read at."""
@@ -137,7 +162,7 @@ class Layout:
 
   def __init__(self, schedule, features):
     # features [batch, height, width, channels], or their `tf.TensorSpec`.
-    self._schedule = schedule
+    self.schedule = schedule
     self.dtype = features.dtype
     self._height, self._width = features.shape[1:3]
     self._wavefronts = schedule.wavefronts(self._height, self._width)
@@ -152,7 +177,7 @@ class Layout:
     self.num_fronts = self._wavefronts.columns
     self.start = min(schedule.delays.values())
     self.steps = self.num_fronts - self.start
-    # Wavefronts kept of each stored node, and rows of zeros around them.
+    # Number of wavefronts kept of each stored node, and their rows of padding.
     self.lengths: dict[graph.Node, int] = {}
     self._margins: dict[graph.Node, int] = {}
     for node, source, offset in schedule.edges():
@@ -199,7 +224,7 @@ class Layout:
 
   def column(self, step, node):
     """Column of a node's wavefront at a step; it may be outside the image."""
-    return step + (self.start - self._schedule.delays[node])
+    return step + (self.start - self.schedule.delays[node])
 
   def pick(self, columns, column):
     """One of `[columns, k, rows * batch]`; any, outside the image."""
@@ -225,7 +250,7 @@ class Layout:
 
   def empty_pixels(self):
     """Zeros for the image's pixels of a wavefront, `[rows * batch, k]`."""
-    return tf.zeros([self._size, self._schedule.image.channels], self.dtype)
+    return tf.zeros([self._size, self.schedule.image.channels], self.dtype)
 
   def empty_ring(self, source):
     """Zeros for all padded wavefronts that are kept of a node, one tensor."""
@@ -243,41 +268,6 @@ class Layout:
     )
     return ring.unstack(values)
 
-  def empty_image(self):
-    """A `tf.TensorArray` for all wavefronts of the image."""
-    shape = [self._schedule.image.channels, None]
-    return tf.TensorArray(self.dtype, self.num_fronts, element_shape=shape)
-
-
-class Plan:
-  """Products and reads of a step, derived from the graph alone."""
-
-  def __init__(self, schedule):
-    self.schedule = schedule
-    output = schedule.output
-    self.products, self.known = {}, []
-    if output.known:
-      self.known = [output]
-      return
-    known = [node for node in graph.ancestors(output) if node.known]
-    self.products = {
-      node: Product(node)
-      for node in [*schedule.nodes, *known]
-      if isinstance(node, graph.Convolution)
-      and (not node.known or _has_small_inputs(node))
-    }
-    read = {
-      source
-      for node in [*schedule.nodes, *self.products]
-      for source, _ in self.taps(node)
-      if source.known and source not in self.products
-    }
-    self.known = [node for node in known if node in read]
-
-  def taps(self, node):
-    """Pairs of a node and an offset that a step reads for a node."""
-    return self.products.get(node, node).taps()
-
 
 class Product:
   """A convolution as one matrix product over the taps that a step reads.
@@ -287,12 +277,14 @@ class Product:
 
   def __init__(self, node):
     self._layer = node.layer
-    self._taps, self._blocks, self._folded = [], [], []
-    for k, (source, channels) in enumerate(zip(node.inputs, node.slices())):
-      offsets = node.offsets(k)
-      if source.known and not _is_small(source, node, offsets.values()):
-        # Independent of the image: computed before the loop begins.
-        self._folded.append((source, channels))
+    self._taps, self._blocks = [], []
+    self.folded = []  # Inputs that `factors` adds to the constant.
+    for source, channels, offsets in node.reads():
+      at_pixel = list(offsets.values()) == [(0, 0)]
+      if source.known and not (at_pixel and source.channels < node.channels):
+        # Known channels, not fewer than those computed from them: their sums
+        # are computed before the loop begins.
+        self.folded.append((source, channels))
         continue
       self._taps += [(source, offset) for offset in offsets.values()]
       self._blocks += [(*entry, channels) for entry in offsets]
@@ -305,19 +297,7 @@ class Product:
     # values [batch, height, width, channels]
     kernel = tf.cast(self._layer.kernel, dtype)
     constant = tf.cast(self._layer.bias[None, None, None], dtype)
-    for source, channels in self._folded:
+    for source, channels in self.folded:
       constant += self._layer.linear(values[source], kernel[:, :, channels])
     blocks = [kernel[block] for block in self._blocks]
     return tf.transpose(tf.concat(blocks, 0)), constant
-
-
-def _is_small(source, node, offsets):
-  """Whether known channels are fewer than those computed from them."""
-  return list(offsets) == [(0, 0)] and source.channels < node.channels
-
-
-def _has_small_inputs(node):
-  return all(
-    _is_small(source, node, node.offsets(k).values())
-    for k, source in enumerate(node.inputs)
-  )
