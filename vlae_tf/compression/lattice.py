@@ -87,7 +87,14 @@ class _LatticeSymbols:
     self, params: tf.Tensor, slot: tf.Tensor
   ) -> tuple[tf.Tensor, Interval]:
     rows, row, centre = self._rows(params, tf.shape(slot))
-    point = _bisect(rows, row, slot)
+    first = tf.gather(rows.first, row)
+    # Bisects to the point whose interval a slot is in.
+    point, high = tf.zeros_like(row), tf.gather(rows.points, row)
+    for _ in range(int(rows.points.max()).bit_length()):
+      middle = (point + high) // 2
+      before = tf.gather(rows.ends, first + middle) <= slot
+      point = tf.where(before, middle, point)
+      high = tf.where(before, high, middle)
     whole = point - tf.gather(rows.below, row) + centre
     value = tf.cast(whole, params.dtype) * self.step
     return value, _interval(rows, row, point)
@@ -132,11 +139,8 @@ class StandardGaussianSymbols(_LatticeSymbols):
 @functools.lru_cache
 def _posterior_rows(step):
   """Rows of all scales, for each those of means at eighths of a step."""
-  octaves = round(math.log2(_MAX_SCALE / _MIN_SCALE))
-  scales = [
-    _MIN_SCALE * 2.0 ** (level / _SCALES)
-    for level in range(octaves * _SCALES + 1)
-  ]
+  levels = round(math.log2(_MAX_SCALE / _MIN_SCALE)) * _SCALES + 1
+  scales = [_MIN_SCALE * 2.0 ** (k / _SCALES) for k in range(levels)]
   means = [(eighth - _MEANS // 2) / _MEANS * step for eighth in range(_MEANS)]
   gaussians = ((m, s, _TAILS * s) for s in scales for m in means)
   return _rows_of(step, tuple(gaussians))
@@ -173,17 +177,6 @@ def _interval(rows, row, point):
   return Interval(start, end - start)
 
 
-def _bisect(rows, row, slot):
-  """The point of a row whose interval a slot is in."""
-  first = tf.gather(rows.first, row)
-  low, high = tf.zeros_like(row), tf.gather(rows.points, row)
-  for _ in range(int(rows.points.max()).bit_length()):
-    middle = (low + high) // 2
-    before = tf.gather(rows.ends, first + middle) <= slot
-    low, high = tf.where(before, middle, low), tf.where(before, high, middle)
-  return low
-
-
 def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   """Restricts a flow to the lattice of a step by rounding its shifts.
 
@@ -198,7 +191,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
     return tfb.Chain([on_lattice(b, step) for b in bijector.bijectors])
   if isinstance(bijector, _MOVES):
     return bijector
-  if _is_shift(bijector):
+  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
     return bijector.with_shift(_OnPoints(step))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
@@ -209,23 +202,13 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
 
 def max_noise(bijector: tfb.Bijector) -> float:
   """Bound of the noise that a flow of `on_lattice` makes latents of."""
-  return MAX_LATENT + MAX_SHIFT * sum(map(_is_shift, _parts(bijector)))
+  return MAX_LATENT + MAX_SHIFT * _num_shifts(bijector)
 
 
-def _parts(bijector):
-  """The bijectors of a chain, and of the chains in it."""
-  if not isinstance(bijector, _CHAIN):
-    return [bijector]
-  return [part for b in bijector.bijectors for part in _parts(b)]
-
-
-def _is_shift(bijector):
-  return isinstance(bijector, autoregressive_shift.AutoregressiveShift)
-
-
-def without_shifts(bijector: tfb.Bijector) -> tfb.Bijector:
-  """The permutations and reshapings of a flow."""
-  return tfb.Chain([b for b in _parts(bijector) if not _is_shift(b)])
+def _num_shifts(bijector):
+  if isinstance(bijector, _CHAIN):
+    return sum(map(_num_shifts, bijector.bijectors))
+  return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
 def nearest(z: tf.Tensor, step: float) -> tf.Tensor:
