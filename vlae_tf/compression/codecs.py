@@ -101,13 +101,6 @@ def check_codec(
 class Independent:
   """Independent symbols, each with its own parameters.
 
-  >>> from vlae_tf import compression
-  >>> logits = tf.zeros([2, 3, 1])  # Three fair coins in each of two lanes.
-  >>> codec = Independent(compression.BernoulliSymbols(), logits)
-  >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
-  >>> round(compression.check_codec(codec, coins), 1)  # Bits.
-  6.0
-
   Values are `[lanes, *event_shape]`, parameters `[lanes, *event_shape,
   num_params]`.
   """
