@@ -107,13 +107,11 @@ def _decompress(header, payload, chunks, wanted):
 
 def _picked(header, parts, wanted):
   """The images of each chunk in order, or the wanted ones one by one."""
-  found = {}
+  found: dict = {}
   for chunk, images in parts:
     if not wanted:
       yield images
       continue
-    for number, image in zip(header.images_of(chunk), images):
-      if number in wanted:
-        found[number] = image
-  for number in wanted:
-    yield found[number][None]
+    pairs = zip(header.images_of(chunk), images)
+    found |= {number: image for number, image in pairs if number in wanted}
+  yield from (found[number][None] for number in wanted)

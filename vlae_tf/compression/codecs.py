@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,8 @@ tfd = tfp.distributions
 # no `CompositeTensor`.
 _Independent = tfd.Independent.__base__
 _Transformed = tfd.TransformedDistribution.__base__
+
+_Pair: TypeAlias = tuple[tf.Tensor, tf.Tensor]
 
 
 @runtime_checkable
@@ -293,20 +295,16 @@ class WithCode:
   prior: Callable[[], Priced]
   likelihood: Callable[[tf.Tensor], Priced]
 
-  def push(
-    self, message: Message, value: tuple[tf.Tensor, tf.Tensor]
-  ) -> Message:
+  def push(self, message: Message, value: _Pair) -> Message:
     image, z = value
     message = self.likelihood(z).push(message, image)
     return self.prior().push(message, z)
 
-  def bits(self, value: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+  def bits(self, value: _Pair) -> tf.Tensor:
     image, z = value
     return self.prior().bits(z) + self.likelihood(z).bits(image)
 
-  def pop(
-    self, message: Message
-  ) -> tuple[Message, tuple[tf.Tensor, tf.Tensor]]:
+  def pop(self, message: Message) -> tuple[Message, _Pair]:
     message, z = self.prior().pop(message)
     message, image = self.likelihood(z).pop(message)
     return message, (image, z)
@@ -397,9 +395,7 @@ def noise_and_flow(
   return codec, tfb.Identity()
 
 
-def gaussian_parameters(
-  distribution: tfd.Distribution,
-) -> tuple[tf.Tensor, tf.Tensor]:
+def gaussian_parameters(distribution: tfd.Distribution) -> _Pair:
   """Mean and standard deviation of a posterior."""
   try:
     return distribution.mean(), distribution.stddev()

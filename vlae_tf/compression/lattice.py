@@ -17,7 +17,7 @@ import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.compression.rans import Interval, PRECISION
+from vlae_tf.compression.rans import Interval, Located, PRECISION
 from vlae_tf.distributions import autoregressive_shift
 from vlae_tf.nn import fixed_point
 from vlae_tf.utils.fields import check
@@ -83,9 +83,7 @@ class _LatticeSymbols:
     point = tf.cast(tf.round(value * (1 / self.step)), tf.int32) - centre
     return _interval(rows, row, point + tf.gather(rows.below, row))
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     rows, row, centre = self._rows(params, tf.shape(slot))
     first = tf.gather(rows.first, row)
     # Bisects to the point whose interval a slot is in.

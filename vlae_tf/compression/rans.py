@@ -15,7 +15,7 @@ pixels can carry a message along.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -55,6 +55,10 @@ class Interval(NamedTuple):
     """-log2 of the probabilities, float64."""
     nats = tf.math.log(tf.cast(self.width, tf.float64))
     return PRECISION - nats * (1 / math.log(2))
+
+
+# A symbol and its interval.
+Located: TypeAlias = tuple[tf.Tensor, Interval]
 
 
 def push(
@@ -148,7 +152,7 @@ def _push_all(message, intervals):
 def pop_all(
   message: Message,
   num: int,
-  inverse_cdf: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]],
+  inverse_cdf: Callable[[tf.Tensor, tf.Tensor], Located],
   dtype: tf.DType,
 ) -> tuple[Message, tf.Tensor]:
   """Pops symbols `[num, lanes]`, the first one first.

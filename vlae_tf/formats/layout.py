@@ -207,13 +207,12 @@ def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
 
 
 class _Source:
-  """Bytes of a file from some place on, counted and summed."""
+  """Bytes of a file from some place on, with their sum."""
 
   def __init__(self, file, start, size):
     file.seek(start)
     self._file = file
     self.left = size - start
-    self.taken = 0
     self.crc = 0xFFFF
 
   def take(self, length):
@@ -223,7 +222,6 @@ class _Source:
     if len(data) < length:
       raise OSError('it became shorter while it was read')
     self.left -= length
-    self.taken += length
     self.crc = binascii.crc_hqx(data, self.crc)
     return data
 
@@ -306,4 +304,4 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
   except ValueError as error:
     why = str(error).rstrip('.')
     raise ValueError(f'claims absurd values: {why}') from error
-  return Parsed(header, index, source.taken)
+  return Parsed(header, index, size - start - source.left)
