@@ -408,9 +408,8 @@ def gaussian_parameters(distribution: tfd.Distribution) -> _Pair:
 
 def _standard(distribution, step, lanes, bound=lattice.MAX_LATENT):
   """The codec of `N(0, I)`, the same in all lanes."""
-  mean, stddev = (
-    tf.get_static_value(x) for x in (distribution.mean(), distribution.stddev())
-  )
+  moments = distribution.mean(), distribution.stddev()
+  mean, stddev = map(tf.get_static_value, moments)
   if mean is not None and (mean.any() or (stddev != 1).any()):
     raise ValueError(
       '`distribution` must be a standard Gaussian where it has no batch.'

@@ -69,7 +69,7 @@ class _Rows(NamedTuple):
 class _LatticeSymbols:
   """Gaussians on a lattice; a point gets the mass of the step around it."""
 
-  step: float
+  step: float  # Distance of the points, one of `STEPS`.
 
   def __post_init__(self):
     check_step('step', self.step)
@@ -100,10 +100,7 @@ class _LatticeSymbols:
 
 @dataclasses.dataclass(frozen=True)
 class GaussianSymbols(_LatticeSymbols):
-  """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters.
-
-  The distance of the points, `step`, is one of `STEPS`.
-  """
+  """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters."""
 
   def _rows(self, params, shape):
     del shape
@@ -121,10 +118,7 @@ class GaussianSymbols(_LatticeSymbols):
 
 @dataclasses.dataclass(frozen=True)
 class StandardGaussianSymbols(_LatticeSymbols):
-  """`N(0, 1)` on a lattice, far into its tails; there are no parameters.
-
-  The distance of the points, `step`, is one of `STEPS`.
-  """
+  """`N(0, 1)` on a lattice, far into its tails; there are no parameters."""
 
   bound: float  # Largest absolute value of a point.
 
