@@ -71,17 +71,22 @@ def define_flags():
     ['lossless', 'lossy'],
     'lossless, or lossy: latents alone, from which the decoder samples images.',
   )
-  flags.DEFINE_integer(
-    'jobs',
-    None,
-    'Chunks at a time; by default the number of processors.',
-    lower_bound=1,
-  )
+  command_line.define('jobs')
 
 
 def main():
   """Writes the file or appends to it, and prints its size."""
-  _check_flags()
+  command_line.check_model()
+  if FLAGS.append:
+    wrong = command_line.given('chunk_size', 'lanes', 'step', 'mode', 'report')
+    if wrong:
+      raise ValueError(f'{wrong[0]} does not apply to --append.')
+    with container.Archive(FLAGS.out):
+      pass
+  else:
+    files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
+  if FLAGS.report is not None:
+    files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
@@ -113,18 +118,3 @@ def main():
   if FLAGS.report is not None:
     records.write_json(FLAGS.report, fields)
     print(f'wrote {FLAGS.report}')
-
-
-def _check_flags():
-  """Checks flags before anything is computed."""
-  command_line.check_model()
-  if FLAGS.append:
-    given = command_line.given('chunk_size', 'lanes', 'step', 'mode', 'report')
-    if given:
-      raise ValueError(f'{given[0]} does not apply to --append.')
-    with container.Archive(FLAGS.out):
-      pass
-  else:
-    files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
-  if FLAGS.report is not None:
-    files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')

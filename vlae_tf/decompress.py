@@ -51,17 +51,15 @@ def define_flags():
     'Decode lossy files to the likeliest value, pixel by pixel, not to draws.',
   )
   command_line.define_seed('Seed of the draws.')
-  flags.DEFINE_integer(
-    'jobs',
-    None,
-    'Chunks at a time; by default the number of processors.',
-    lower_bound=1,
-  )
+  command_line.define('jobs')
 
 
 def main():
   """Reads the file, whole or in part, and writes its images."""
-  _check_flags()
+  command_line.check_model()
+  files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
+  if FLAGS.salvage and command_line.given('images'):
+    raise ValueError('--images does not apply to --salvage.')
   path = command_line.text('in')
   wanted = command_line.integers('images')
   if FLAGS.salvage:
@@ -78,14 +76,6 @@ def main():
     if len(chunks) == header.num_chunks:
       archive.check()
     _decompress(header, archive.payload, chunks, wanted)
-
-
-def _check_flags():
-  """Checks flags before anything is computed."""
-  command_line.check_model()
-  files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, '.npz')
-  if FLAGS.salvage and command_line.given('images'):
-    raise ValueError('--images does not apply to --salvage.')
 
 
 def _decompress(header, payload, chunks, wanted):
@@ -117,13 +107,11 @@ def _decompress(header, payload, chunks, wanted):
 
 def _picked(header, parts, wanted):
   """The images of each chunk in order, or the wanted ones one by one."""
-  found = {}
+  found: dict = {}
   for chunk, images in parts:
     if not wanted:
       yield images
       continue
-    for number, image in zip(header.images_of(chunk), images):
-      if number in wanted:
-        found[number] = image
-  for number in wanted:
-    yield found[number][None]
+    pairs = zip(header.images_of(chunk), images)
+    found |= {number: image for number, image in pairs if number in wanted}
+  yield from (found[number][None] for number in wanted)

@@ -93,21 +93,22 @@ class Chunks:
     """The codec of a batch, float64 `[lanes, ...]`, perhaps with bits back."""
     raise NotImplementedError
 
+  def _coded(self, batch, bits_back):
+    """The batch, or a pair with latents that the sender chooses."""
+    del bits_back
+    return batch
+
+  @tf.function(autograph=False)
   def _push(self, message, batch, bits_back):
-    return self._codec(bits_back).push(message, batch)
+    with self.exact.scope():
+      value = self._coded(batch, bits_back)
+      return self._codec(bits_back).push(message, value)
 
+  @tf.function(autograph=False)
   def _pop(self, message, bits_back):
-    return self._codec(bits_back).pop(message)
-
-  @tf.function(autograph=False)
-  def _push_in_graph(self, message, batch, bits_back):
     with self.exact.scope():
-      return self._push(message, batch, bits_back)
-
-  @tf.function(autograph=False)
-  def _pop_in_graph(self, message, bits_back):
-    with self.exact.scope():
-      return self._pop(message, bits_back)
+      message, value = self._codec(bits_back).pop(message)
+    return message, value[0] if isinstance(value, tuple) else value
 
   def _to_numbers(self, values):
     """Values as float64."""
@@ -117,13 +118,10 @@ class Chunks:
     """Undoes `_to_numbers`."""
     raise NotImplementedError
 
-  def _transformed(self, values):
-    """Values as they are coded."""
+  def _moved(self, values, direction):
+    """The 'inverse' or 'forward' of a flow from coded values to values."""
+    del direction
     return values
-
-  def _restored(self, transformed):
-    """Undoes `_transformed`."""
-    return transformed
 
   def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
     """Encodes values `[num, ...]`, `num` at least 1.
@@ -135,7 +133,7 @@ class Chunks:
       self.lanes, checksum(values), num_initial, self._capacity
     )
     started, before = 1, rans.num_bits(message, 1)
-    transformed = self._transformed(values)
+    moved = self._moved(values, 'inverse')
     for batch in schedule(len(values), self.lanes, self.bits_back):
       if int(message.size) < self._max_popped:
         message = rans.with_initial_words(
@@ -145,7 +143,7 @@ class Chunks:
         before += self._max_popped * WORD_BITS
       message = rans.start_lanes(message, started, batch.size)
       started = max(started, batch.size)
-      message = self._push_batch(message, transformed, batch)
+      message = self._push_batch(message, moved, batch)
       if progress is not None:
         progress(batch.size)
     data = rans.to_bytes(message, started, int(message.low))
@@ -167,7 +165,7 @@ class Chunks:
     parts = []
     for k in reversed(range(len(batches))):
       message = message._replace(live=tf.range(self.lanes) < sizes[k])
-      message, numbers = self._pop_in_graph(message, batches[k].bits_back)
+      message, numbers = self._pop(message, batches[k].bits_back)
       if not 0 <= int(message.size) < message.words.shape[0] - self.lanes:
         raise ValueError('it holds fewer or more bits than its values take')
       parts.append(self._from_numbers(numbers.numpy()[: sizes[k]]))
@@ -176,7 +174,7 @@ class Chunks:
       before = max([1, *sizes[:k]])
       message = rans.end_lanes(message, before, started)
       started = before
-    values = self._restored(np.concatenate(parts[::-1]))
+    values = self._moved(np.concatenate(parts[::-1]), 'forward')
     # A sender starts with the checksum and initial words.
     words = message.words.numpy()[: int(message.size)]
     found_sum = int(message.heads[0]) - (1 << WORD_BITS)
@@ -195,7 +193,7 @@ class Chunks:
     padded = _padded(numbers, self.lanes)
     message = message._replace(live=tf.range(self.lanes) < batch.size)
     while True:
-      pushed = self._push_in_graph(message, padded, batch.bits_back)
+      pushed = self._push(message, padded, batch.bits_back)
       if int(pushed.size) < message.words.shape[0] - self.lanes:
         return pushed
       self._capacity = 2 * message.words.shape[0]
@@ -254,20 +252,11 @@ class LosslessChunks(Chunks):
     self.step, self.direct_step = step, direct_step
     super().__init__(exact, lanes)
 
-  def _push(self, message, batch, bits_back):
-    if not bits_back:
-      batch = batch, self._direct_z(batch)
-    return super()._push(message, batch, bits_back)
-
-  def _pop(self, message, bits_back):
-    message, value = super()._pop(message, bits_back)
-    return message, value if bits_back else value[0]
-
   def direct_bits(self, images: np.ndarray) -> float:
     """Mean bits of at most `lanes` images that are coded without bits back."""
     batch = _padded(self._to_numbers(images), self.lanes)
     with self.exact.scope():
-      bits = self._codec(False).bits((batch, self._direct_z(batch)))
+      bits = self._codec(False).bits(self._coded(batch, False))
     return float(tf.reduce_mean(bits[: len(images)]))
 
   def _to_numbers(self, values):
@@ -276,10 +265,12 @@ class LosslessChunks(Chunks):
   def _from_numbers(self, numbers):
     return as_images(self.exact.model, numbers)
 
-  def _direct_z(self, batch):
+  def _coded(self, batch, bits_back):
+    if bits_back:
+      return batch
     posterior = self.exact.model.posterior(fixed_point.rounded(batch))
     mean, _ = codecs.gaussian_parameters(posterior)
-    return lattice.nearest(mean, self.direct_step)
+    return batch, lattice.nearest(mean, self.direct_step)
 
   def _codec(self, bits_back):
     model = self.exact.model
@@ -330,8 +321,7 @@ class LossyChunks(Chunks):
   def _from_numbers(self, numbers):
     return np.rint(numbers / self.step).astype(np.int16)
 
-  def _transformed(self, values):
-    """Points of latents as points of the noise that they are made of."""
+  def encode(self, values: np.ndarray, progress: Progress = None) -> Encoded:
     most = int(lattice.MAX_MEAN / self.step)
     largest = np.abs(values.astype(np.int64)).max(initial=0)
     if values.dtype != np.int16 or largest > most:
@@ -339,10 +329,7 @@ class LossyChunks(Chunks):
         f'`values` must be of dtype int16 and within +-{most}, got '
         f'{values.dtype} up to {largest}.'
       )
-    return self._in_batches('inverse', values)
-
-  def _restored(self, transformed):
-    return self._in_batches('forward', transformed)
+    return super().encode(values, progress)
 
   def _flow_in_graph(self, direction):
     """One direction of the flow as a graph that computes exactly."""
@@ -358,8 +345,8 @@ class LossyChunks(Chunks):
     shape = [_FLOW_BATCH, *self.exact.model.event_shape]
     return function.get_concrete_function(tf.TensorSpec(shape, tf.float64))
 
-  def _in_batches(self, direction, points):
-    numbers = self._to_numbers(points)
+  def _moved(self, values, direction):
+    numbers = self._to_numbers(values)
     found = []
     for start in range(0, len(numbers), _FLOW_BATCH):
       part = numbers[start : start + _FLOW_BATCH]

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,8 @@ tfd = tfp.distributions
 # no `CompositeTensor`.
 _Independent = tfd.Independent.__base__
 _Transformed = tfd.TransformedDistribution.__base__
+
+_Pair: TypeAlias = tuple[tf.Tensor, tf.Tensor]
 
 
 @runtime_checkable
@@ -100,13 +102,6 @@ def check_codec(
 
 class Independent:
   """Independent symbols, each with its own parameters.
-
-  >>> from vlae_tf import compression
-  >>> logits = tf.zeros([2, 3, 1])  # Three fair coins in each of two lanes.
-  >>> codec = Independent(compression.BernoulliSymbols(), logits)
-  >>> coins = tf.constant([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
-  >>> round(compression.check_codec(codec, coins), 1)  # Bits.
-  6.0
 
   Values are `[lanes, *event_shape]`, parameters `[lanes, *event_shape,
   num_params]`.
@@ -300,20 +295,16 @@ class WithCode:
   prior: Callable[[], Priced]
   likelihood: Callable[[tf.Tensor], Priced]
 
-  def push(
-    self, message: Message, value: tuple[tf.Tensor, tf.Tensor]
-  ) -> Message:
+  def push(self, message: Message, value: _Pair) -> Message:
     image, z = value
     message = self.likelihood(z).push(message, image)
     return self.prior().push(message, z)
 
-  def bits(self, value: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+  def bits(self, value: _Pair) -> tf.Tensor:
     image, z = value
     return self.prior().bits(z) + self.likelihood(z).bits(image)
 
-  def pop(
-    self, message: Message
-  ) -> tuple[Message, tuple[tf.Tensor, tf.Tensor]]:
+  def pop(self, message: Message) -> tuple[Message, _Pair]:
     message, z = self.prior().pop(message)
     message, image = self.likelihood(z).pop(message)
     return message, (image, z)
@@ -404,9 +395,7 @@ def noise_and_flow(
   return codec, tfb.Identity()
 
 
-def gaussian_parameters(
-  distribution: tfd.Distribution,
-) -> tuple[tf.Tensor, tf.Tensor]:
+def gaussian_parameters(distribution: tfd.Distribution) -> _Pair:
   """Mean and standard deviation of a posterior."""
   try:
     return distribution.mean(), distribution.stddev()
@@ -419,9 +408,8 @@ def gaussian_parameters(
 
 def _standard(distribution, step, lanes, bound=lattice.MAX_LATENT):
   """The codec of `N(0, I)`, the same in all lanes."""
-  mean, stddev = (
-    tf.get_static_value(x) for x in (distribution.mean(), distribution.stddev())
-  )
+  moments = distribution.mean(), distribution.stddev()
+  mean, stddev = map(tf.get_static_value, moments)
   if mean is not None and (mean.any() or (stddev != 1).any()):
     raise ValueError(
       '`distribution` must be a standard Gaussian where it has no batch.'

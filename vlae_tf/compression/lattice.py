@@ -17,7 +17,7 @@ import scipy.special
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from vlae_tf.compression.rans import Interval, PRECISION
+from vlae_tf.compression.rans import Interval, Located, PRECISION
 from vlae_tf.distributions import autoregressive_shift
 from vlae_tf.nn import fixed_point
 from vlae_tf.utils.fields import check
@@ -69,7 +69,7 @@ class _Rows(NamedTuple):
 class _LatticeSymbols:
   """Gaussians on a lattice; a point gets the mass of the step around it."""
 
-  step: float
+  step: float  # Distance of the points, one of `STEPS`.
 
   def __post_init__(self):
     check_step('step', self.step)
@@ -83,11 +83,16 @@ class _LatticeSymbols:
     point = tf.cast(tf.round(value * (1 / self.step)), tf.int32) - centre
     return _interval(rows, row, point + tf.gather(rows.below, row))
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     rows, row, centre = self._rows(params, tf.shape(slot))
-    point = _bisect(rows, row, slot)
+    first = tf.gather(rows.first, row)
+    # Bisects to the point whose interval a slot is in.
+    point, high = tf.zeros_like(row), tf.gather(rows.points, row)
+    for _ in range(int(rows.points.max()).bit_length()):
+      middle = (point + high) // 2
+      before = tf.gather(rows.ends, first + middle) <= slot
+      point = tf.where(before, middle, point)
+      high = tf.where(before, high, middle)
     whole = point - tf.gather(rows.below, row) + centre
     value = tf.cast(whole, params.dtype) * self.step
     return value, _interval(rows, row, point)
@@ -95,10 +100,7 @@ class _LatticeSymbols:
 
 @dataclasses.dataclass(frozen=True)
 class GaussianSymbols(_LatticeSymbols):
-  """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters.
-
-  The distance of the points, `step`, is one of `STEPS`.
-  """
+  """`N(mean, stddev^2)` on a lattice; mean and stddev are the parameters."""
 
   def _rows(self, params, shape):
     del shape
@@ -116,10 +118,7 @@ class GaussianSymbols(_LatticeSymbols):
 
 @dataclasses.dataclass(frozen=True)
 class StandardGaussianSymbols(_LatticeSymbols):
-  """`N(0, 1)` on a lattice, far into its tails; there are no parameters.
-
-  The distance of the points, `step`, is one of `STEPS`.
-  """
+  """`N(0, 1)` on a lattice, far into its tails; there are no parameters."""
 
   bound: float  # Largest absolute value of a point.
 
@@ -132,11 +131,8 @@ class StandardGaussianSymbols(_LatticeSymbols):
 @functools.lru_cache
 def _posterior_rows(step):
   """Rows of all scales, for each those of means at eighths of a step."""
-  octaves = round(math.log2(_MAX_SCALE / _MIN_SCALE))
-  scales = [
-    _MIN_SCALE * 2.0 ** (level / _SCALES)
-    for level in range(octaves * _SCALES + 1)
-  ]
+  levels = round(math.log2(_MAX_SCALE / _MIN_SCALE)) * _SCALES + 1
+  scales = [_MIN_SCALE * 2.0 ** (k / _SCALES) for k in range(levels)]
   means = [(eighth - _MEANS // 2) / _MEANS * step for eighth in range(_MEANS)]
   gaussians = ((m, s, _TAILS * s) for s in scales for m in means)
   return _rows_of(step, tuple(gaussians))
@@ -173,17 +169,6 @@ def _interval(rows, row, point):
   return Interval(start, end - start)
 
 
-def _bisect(rows, row, slot):
-  """The point of a row whose interval a slot is in."""
-  first = tf.gather(rows.first, row)
-  low, high = tf.zeros_like(row), tf.gather(rows.points, row)
-  for _ in range(int(rows.points.max()).bit_length()):
-    middle = (low + high) // 2
-    before = tf.gather(rows.ends, first + middle) <= slot
-    low, high = tf.where(before, middle, low), tf.where(before, high, middle)
-  return low
-
-
 def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
   """Restricts a flow to the lattice of a step by rounding its shifts.
 
@@ -198,7 +183,7 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
     return tfb.Chain([on_lattice(b, step) for b in bijector.bijectors])
   if isinstance(bijector, _MOVES):
     return bijector
-  if _is_shift(bijector):
+  if isinstance(bijector, autoregressive_shift.AutoregressiveShift):
     return bijector.with_shift(_OnPoints(step))
   raise ValueError(
     '`bijector` must be of steps that map a lattice onto itself '
@@ -209,23 +194,13 @@ def on_lattice(bijector: tfb.Bijector, step: float) -> tfb.Bijector:
 
 def max_noise(bijector: tfb.Bijector) -> float:
   """Bound of the noise that a flow of `on_lattice` makes latents of."""
-  return MAX_LATENT + MAX_SHIFT * sum(map(_is_shift, _parts(bijector)))
+  return MAX_LATENT + MAX_SHIFT * _num_shifts(bijector)
 
 
-def _parts(bijector):
-  """The bijectors of a chain, and of the chains in it."""
-  if not isinstance(bijector, _CHAIN):
-    return [bijector]
-  return [part for b in bijector.bijectors for part in _parts(b)]
-
-
-def _is_shift(bijector):
-  return isinstance(bijector, autoregressive_shift.AutoregressiveShift)
-
-
-def without_shifts(bijector: tfb.Bijector) -> tfb.Bijector:
-  """The permutations and reshapings of a flow."""
-  return tfb.Chain([b for b in _parts(bijector) if not _is_shift(b)])
+def _num_shifts(bijector):
+  if isinstance(bijector, _CHAIN):
+    return sum(map(_num_shifts, bijector.bijectors))
+  return int(isinstance(bijector, autoregressive_shift.AutoregressiveShift))
 
 
 def nearest(z: tf.Tensor, step: float) -> tf.Tensor:

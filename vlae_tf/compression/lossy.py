@@ -37,10 +37,8 @@ def find_points(
   latents.check_pixels(model, images)
   checks.integer('moves', moves, 0)
   search = _Search(model, step, moves)
-  found = [
-    search(np.float32(images[start : start + _IMAGES]))
-    for start in range(0, len(images), _IMAGES)
-  ]
+  starts = range(0, len(images), _IMAGES)
+  found = [search(np.float32(images[i : i + _IMAGES])) for i in starts]
   return np.rint(np.concatenate(found) / step).astype(np.int16)
 
 
@@ -54,7 +52,9 @@ class _Search:
     self._moves = min(moves, 2 * size)
     codec, self._flow = codecs.noise_and_flow(model.prior(), step, 1)
     self._symbols = codec.symbols
-    self._order = _order(self._flow, model.event_shape)
+    # For each number of noise, the index of the latent number it makes.
+    places = latents.places_in_noise(model.prior(), model.event_shape)
+    self._order = tf.argsort(places)
 
   def __call__(self, image):
     mean, stddev = codecs.gaussian_parameters(self._model.posterior(image))
@@ -124,15 +124,6 @@ class _Search:
 
 def _flat(x):
   return tf.reshape(x, [-1, math.prod(x.shape[1:])])
-
-
-def _order(bijector, event_shape):
-  """For each number of noise, the index of the latent number it makes."""
-  numbers = tf.range(math.prod(event_shape), dtype=tf.float32)
-  moved = lattice.without_shifts(bijector).inverse(
-    tf.reshape(numbers, [1, *event_shape])
-  )
-  return tf.cast(tf.round(tf.reshape(moved, [-1])), tf.int32)
 
 
 # Reconstructions from lossy files. Networks compute in floats here, and another

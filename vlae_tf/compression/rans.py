@@ -15,7 +15,7 @@ pixels can carry a message along.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -55,6 +55,10 @@ class Interval(NamedTuple):
     """-log2 of the probabilities, float64."""
     nats = tf.math.log(tf.cast(self.width, tf.float64))
     return PRECISION - nats * (1 / math.log(2))
+
+
+# A symbol and its interval.
+Located: TypeAlias = tuple[tf.Tensor, Interval]
 
 
 def push(
@@ -130,9 +134,8 @@ def shifted(x: tf.Tensor, bits: int) -> tf.Tensor:
 def push_all(message: Message, intervals: Interval) -> Message:
   """Pushes symbols `[num_symbols, lanes]`, the last one first."""
   # XLA refuses empty tensors.
-  if not intervals.start.shape[0]:
-    return message
-  return _push_all(message, intervals)
+  empty = not intervals.start.shape[0]
+  return message if empty else _push_all(message, intervals)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
@@ -149,7 +152,7 @@ def _push_all(message, intervals):
 def pop_all(
   message: Message,
   num: int,
-  inverse_cdf: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, Interval]],
+  inverse_cdf: Callable[[tf.Tensor, tf.Tensor], Located],
   dtype: tf.DType,
 ) -> tuple[Message, tf.Tensor]:
   """Pops symbols `[num, lanes]`, the first one first.
@@ -223,9 +226,7 @@ def with_initial_words(message: Message, before: int, more: int) -> Message:
   words = initial_words(before + more)[:more]
   words = np.concatenate([words, message.words.numpy()[:size]])
   capacity = message.words.shape[0]
-  longer = from_words(
-    message.heads.numpy(), words, message.live.numpy(), capacity
-  )
+  longer = from_words(message.heads, words, message.live, capacity)
   return longer._replace(low=message.low + more)
 
 
@@ -269,12 +270,10 @@ def to_bytes(message: Message, started: int, bottom: int) -> bytes:
   for head in heads:
     top = head >> WORD_BITS
     length = top.bit_length()
-    bits |= length << num_bits
-    num_bits += _LENGTH_BITS
-    # The highest bit is known to be one.
-    stored = max(length - 1, 0)
-    bits |= (top & ((1 << stored) - 1)) << num_bits
-    num_bits += stored
+    stored = max(length - 1, 0)  # The highest bit is known to be one.
+    low_bits = top & ((1 << stored) - 1)
+    bits |= (length | low_bits << _LENGTH_BITS) << num_bits
+    num_bits += _LENGTH_BITS + stored
   words = message.words.numpy()[bottom : int(message.size)]
   words = np.concatenate([words, np.array([h & _MASK for h in heads])])
   tops = bits.to_bytes((num_bits + 7) // 8, 'little')

@@ -101,29 +101,24 @@ class Measurer:
 
   def _ways(self, steps):
     """Arguments of `measure`, one after the other."""
+    num = len(self.images)
     for step in steps:
-      for moves in (0, _MOVES):
-        yield self._lattice(step, moves)
+      codec = chunks.LossyChunks(self._exact, step)
+      for way, moves in (('nearest', 0), ('search', _MOVES)):
+        points = lossy.find_points(self._model, self.images, step, moves)
+        parts = np.split(points, range(_CHUNK, num, _CHUNK))
+        encoded = [codec.encode(part) for part in parts]
+        decoded = [
+          codec.decode(e.data, len(part)) for e, part in zip(encoded, parts)
+        ]
+        net = sum(e.net_bits for e in encoded) / num
+        gross = sum(8 * len(e.data) for e in encoded) / num
+        yield way, step, net, gross, np.float32(np.concatenate(decoded) * step)
     z, kl = self.posterior_draws()
     yield 'posterior', None, kl.mean(), None, z
     seed = random.stream_seed(self._seed, 'sample')
     z = self._model.prior().sample(len(self.images), seed=seed).numpy()
     yield 'prior', None, 0.0, None, z
-
-  def _lattice(self, step, moves):
-    """Points of a lattice, encoded and decoded."""
-    points = lossy.find_points(self._model, self.images, step, moves)
-    codec = chunks.LossyChunks(self._exact, step)
-    net = gross = 0.0
-    decoded = []
-    for start in range(0, len(points), _CHUNK):
-      part = points[start : start + _CHUNK]
-      encoded = codec.encode(part)
-      net, gross = net + encoded.net_bits, gross + 8 * len(encoded.data)
-      decoded.append(codec.decode(encoded.data, len(part)))
-    z = np.float32(np.concatenate(decoded) * step)
-    way = 'search' if moves else 'nearest'
-    return way, step, net / len(points), gross / len(points), z
 
   def posterior_draws(self) -> tuple[np.ndarray, np.ndarray]:
     """A latent of each image, and an estimate of KL(q || p) in bits."""
@@ -244,37 +239,35 @@ def as_json(report: Report) -> dict[str, Any]:
 def picture(report: Report, images: np.ndarray, caption: str) -> np.ndarray:
   """Charts above originals beside their reconstructions."""
   rows = report.rows
-  shown = [
-    k for k in range(len(rows)) if rows[k].way in ('search', 'posterior')
-  ]
-  shown.sort(key=lambda k: -rows[k].bits)
+  ranked = sorted(range(len(rows)), key=lambda k: -rows[k].bits)
+  shown = [k for k in ranked if rows[k].way in ('search', 'posterior')]
   # Data sets may be sorted by label: originals from all over.
   chosen = np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).astype(int)
-  columns = [images[chosen]]
-  columns += [report.draws[k, chosen] for k in shown]
-  columns += [report.likeliest[k, chosen] for k in shown]
-  tiles = figures.rows(np.stack(columns, 1), framed=(0,))
+  sets = [images, *report.draws[shown], *report.likeliest[shown]]
+  tiles = figures.rows(np.stack([x[chosen] for x in sets], 1), framed=(0,))
   names = '; '.join(f'{_name(rows[k])}: {rows[k].bits:.1f} bits' for k in shown)
   text = (
     f'{caption}. Test images (framed), then a draw from each of these latents, '
     f'then the likeliest image of each, pixel by pixel: {names}.'
   )
-  above = [_chart(report, 'hamming', 'pixels that differ from the original')]
+  above = [_chart(rows, 'hamming', 'pixels that differ from the original')]
   if report.accuracy is not None:
     title = f'labels found (originals {report.accuracy:.2f})'
-    above.append(_chart(report, 'accuracy', title))
+    above.append(_chart(rows, 'accuracy', title))
   parts = [np.concatenate(above, 1), figures.captioned(tiles, text, 2)]
   width = max(part.shape[1] for part in parts)
   return np.concatenate([figures.padded(p, len(p), width) for p in parts])
 
 
-def _chart(report, field, title):
-  series = {}
-  for kind in ('draw', 'likeliest'):
-    for way, name in (('search', 'searched'), ('nearest', 'nearest')):
-      rows = [row for row in report.rows if row.way in (way, 'prior')]
-      series[f'{kind}, {name}'] = [
-        (row.bits, getattr(row, f'{field}_{kind}'))
-        for row in sorted(rows, key=lambda row: row.bits)
-      ]
+def _chart(rows, field, title):
+  rows = sorted(rows, key=lambda row: row.bits)
+  series = {
+    f'{kind}, {name}': [
+      (row.bits, getattr(row, f'{field}_{kind}'))
+      for row in rows
+      if row.way in (way, 'prior')
+    ]
+    for kind in ('draw', 'likeliest')
+    for way, name in (('search', 'searched'), ('nearest', 'nearest'))
+  }
   return figures.chart(series, title, 'bits per latent')

@@ -24,10 +24,10 @@ _NAMES = {
   'tiff': 'TIFF, group 4',
 }
 WAYS = {'together': 'one file', 'one_by_one': 'a file per image'}
-_WEBP_LONGEST_SIDE = 16383
 _TIFF_ROWS_PER_STRIP = 278  # The number of a tag.
 # Numbers of channels that Pillow has a mode for: 1; L and RGB.
 _PILLOW_CHANNELS = {'bool': (1,), 'uint8': (1, 3)}
+_WEBP = {'lossless': True, 'quality': 100, 'method': 6, 'exact': True}
 # LZMA has the same output with every dictionary that holds all of its input,
 # and takes long to clear a large one.
 _XZ_SMALL = 2**18
@@ -66,11 +66,9 @@ _CODECS = {
   'xz': _Codec(_xz),
   'png': _Codec(partial(_saved, format='PNG', optimize=True), of_bytes=False),
   'webp': _Codec(
-    partial(
-      _saved, format='WEBP', lossless=True, quality=100, method=6, exact=True
-    ),
+    partial(_saved, format='WEBP', **_WEBP),
     of_bytes=False,
-    longest_side=_WEBP_LONGEST_SIDE,
+    longest_side=16383,
   ),
   'tiff': _Codec(_tiff, of_bytes=False, of_levels=False),
 }
@@ -124,10 +122,9 @@ def best(
   >>> best({'gzip': {'together': 26}, 'webp': {'together': None}}, 'together')
   ('gzip', 26)
   """
-  sizes = {codec: ways[way] for codec, ways in measured.items()}
-  known = {codec: size for codec, size in sizes.items() if size is not None}
-  name = min(known, key=known.__getitem__)
-  return name, known[name]
+  sizes = ((codec, ways[way]) for codec, ways in measured.items())
+  known = [(codec, size) for codec, size in sizes if size is not None]
+  return min(known, key=lambda pair: pair[1])
 
 
 def encode(codec: str, image: np.ndarray) -> bytes | None:

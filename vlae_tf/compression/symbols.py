@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from vlae_tf.compression.rans import Interval, PRECISION, shifted
+from vlae_tf.compression.rans import Interval, Located, PRECISION, shifted
 from vlae_tf.distributions import logistic_mixture, pixel_distributions
 from vlae_tf.utils.fields import check
 
@@ -36,9 +36,7 @@ class Symbols(Protocol):
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     """Intervals of symbols `[...]` under parameters `[..., num_params]`."""
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     """Inverse CDF: symbols and intervals at slots `[...]` in [0, 2**24).
 
     Parameters are `[..., num_params]`; symbols are of their dtype.
@@ -143,9 +141,7 @@ class BernoulliSymbols:
     """See `Symbols`: ones come first."""
     return self._interval(value > 0, self._ones(params))
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     ones = self._ones(params)
     value = slot < ones
     return tf.cast(value, params.dtype), self._interval(value, ones)
@@ -194,9 +190,7 @@ class CategoricalSymbols:
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     return self._interval(_to_levels(value, self.scale), self._ends(params))
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     ends = self._ends(params)
     level = tf.reduce_sum(tf.cast(ends <= slot[..., None], tf.int32), -1)
     return self._values(level, params.dtype), self._interval(level, ends)
@@ -313,9 +307,7 @@ class LogisticMixtureSymbols:
   def intervals(self, params: tf.Tensor, value: tf.Tensor) -> Interval:
     return _interval(_levels(value), _mixture(params))
 
-  def locate(
-    self, params: tf.Tensor, slot: tf.Tensor
-  ) -> tuple[tf.Tensor, Interval]:
+  def locate(self, params: tf.Tensor, slot: tf.Tensor) -> Located:
     mixture = _mixture(params)
 
     def halve(step, level):

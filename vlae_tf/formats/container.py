@@ -170,13 +170,19 @@ def _write(path, header, index, payloads, old, check):
   `check` is called before they are made, and again before the file is written.
   """
   check()
-  kept = index.total
+  kept, path = index.total, pathlib.Path(path)
   # The header, which comes first, needs all lengths: payloads go to a temporary
-  # file before.
-  with _spool(path) as spool:
+  # file before. With a buffer, closing it on a full disk would fail once more.
+  with _writing(path):
+    spool = tempfile.TemporaryFile(dir=path.absolute().parent, buffering=0)
+  with spool:
     for payload in payloads:
-      _put(spool, path, header, index, payload)
-      del payload  # Before the next one is made.
+      _add(index, header, payload)
+      left = memoryview(payload)
+      with _writing(path):
+        while left:
+          left = left[spool.write(left) :]
+      del payload, left  # Before the next one is made.
     if len(index) < header.num_chunks:
       raise ValueError(
         f'`payloads` must be those of {header.num_chunks} chunks in all, got '
@@ -185,7 +191,7 @@ def _write(path, header, index, payloads, old, check):
     check()
     packed = layout.pack(header, index)
     new = _blocks(spool, 0, index.total - kept)
-    with files.new_file(pathlib.Path(path)) as file:
+    with files.new_file(path) as file:
       file.write(packed)
       for block in itertools.chain(old, new):
         file.write(block)
@@ -194,19 +200,16 @@ def _write(path, header, index, payloads, old, check):
         file.write(packed + end)
 
 
-def _spool(path):
-  """A temporary file on the disk of another."""
+@contextlib.contextmanager
+def _writing(path):
   try:
-    # With a buffer, closing it on a full disk would fail once more.
-    return tempfile.TemporaryFile(
-      dir=pathlib.Path(path).absolute().parent, buffering=0
-    )
+    yield
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
-def _put(spool, path, header, index, payload):
-  """Writes a payload to the spool, its length and CRC-32 to the index."""
+def _add(index, header, payload):
+  """Checks a payload and adds it to the index."""
   chunk = len(index)
   if chunk == header.num_chunks:
     raise ValueError(
@@ -218,12 +221,6 @@ def _put(spool, path, header, index, payload):
       f'{type(payload).__name__} for chunk {chunk}.'
     )
   index.add(len(payload), layout.crc_of(header, chunk, payload))
-  left = memoryview(payload)
-  try:
-    while left:
-      left = left[spool.write(left) :]
-  except OSError as error:
-    raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
 class Salvaged(NamedTuple):
@@ -281,35 +278,25 @@ def _find_header(file, size):
 
 def _find_chunks(file, size, parsed):
   """Payloads by number, and messages about lost chunks."""
-  payloads = {}
-  lost: list[list[tuple[int, str]]] = []  # Runs of chunks of one reason.
+  payloads, whys = {}, []  # Why each chunk is lost, '' if it is not.
   for chunk in range(len(parsed.index)):
-    found, why = _find_chunk(file, size, parsed, chunk)
-    if found is not None:
-      payloads[chunk] = found
-    elif lost and lost[-1][-1] == (chunk - 1, why):
-      lost[-1].append((chunk, why))
-    else:
-      lost.append([(chunk, why)])
-  messages = []
-  for run in lost:
-    (first, why), (last, _) = run[0], run[-1]
-    is_lost = 'is lost' if first == last else 'are lost'
-    places = _places(parsed.header, first, last)
-    messages.append(f'{places} {is_lost}: {why}')
+    start, length, crc = parsed.index.chunk(chunk)
+    start += parsed.length
+    beyond = start + length > size
+    whys.append('beyond the end of the file' if beyond else 'damaged')
+    for place in dict.fromkeys((start, start + size - parsed.file_size)):
+      if 0 <= place <= size - length:
+        file.seek(place)
+        found = file.read(length)
+        if layout.crc_of(parsed.header, chunk, found) == crc:
+          payloads[chunk], whys[-1] = found, ''
+          break
+  messages, first = [], 0
+  for why, run in itertools.groupby(whys):
+    num = len(list(run))
+    if why:
+      is_lost = 'is lost' if num == 1 else 'are lost'
+      places = _places(parsed.header, first, first + num - 1)
+      messages.append(f'{places} {is_lost}: {why}')
+    first += num
   return payloads, messages
-
-
-def _find_chunk(file, size, parsed, chunk):
-  """A payload or None, and why it is None."""
-  start, length, crc = parsed.index.chunk(chunk)
-  start += parsed.length
-  beyond = start + length > size
-  from_end = start + size - parsed.file_size
-  for place in dict.fromkeys((start, from_end)):
-    if 0 <= place <= size - length:
-      file.seek(place)
-      found = file.read(length)
-      if layout.crc_of(parsed.header, chunk, found) == crc:
-        return found, ''
-  return None, 'beyond the end of the file' if beyond else 'damaged'

@@ -60,15 +60,11 @@ class Header:
   arithmetic: int = 1  # Version of the integer arithmetic of probabilities.
 
   def __post_init__(self):
-    for name, choices in (
-      ('mode', MODES),
-      ('lanes', LANES),
-      ('step', STEPS),
-      ('direct_step', STEPS),
-    ):
+    choices = dict(mode=MODES, lanes=LANES, step=STEPS, direct_step=STEPS)
+    for name, known in choices.items():
       value = getattr(self, name)
-      fits = value in choices and not isinstance(value, bool)
-      check(name, value, fits, f'one of {choices}')
+      fits = value in known and not isinstance(value, bool)
+      check(name, value, fits, f'one of {known}')
     _check_integer('count', self.count, 1, MAX_COUNT)
     _check_integer('chunk_size', self.chunk_size, 1, MAX_CHUNK_VALUES)
     _check_integer('arithmetic', self.arithmetic, 1, MAX_ARITHMETIC)
@@ -190,11 +186,9 @@ def pack(header: Header, index: Index) -> bytes:
 
 def _settings(header):
   """The first bytes, which stay when images are appended."""
-  first = MODES.index(header.mode)
-  first |= LANES.index(header.lanes) << 2
+  first = MODES.index(header.mode) | LANES.index(header.lanes) << 2
   first |= header.arithmetic << 5
-  steps = STEPS.index(header.step)
-  steps |= STEPS.index(header.direct_step) << 4
+  steps = STEPS.index(header.step) | STEPS.index(header.direct_step) << 4
   packed = MAGIC + bytes([VERSION, first, steps]) + header.fingerprint
   numbers = (*header.image_shape, header.chunk_size)
   return packed + b''.join(encode_varint(n) for n in numbers)
@@ -213,13 +207,12 @@ def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
 
 
 class _Source:
-  """Bytes of a file from some place on, counted and summed."""
+  """Bytes of a file from some place on, with their sum."""
 
   def __init__(self, file, start, size):
     file.seek(start)
     self._file = file
     self.left = size - start
-    self.taken = 0
     self.crc = 0xFFFF
 
   def take(self, length):
@@ -229,7 +222,6 @@ class _Source:
     if len(data) < length:
       raise OSError('it became shorter while it was read')
     self.left -= length
-    self.taken += length
     self.crc = binascii.crc_hqx(data, self.crc)
     return data
 
@@ -272,15 +264,7 @@ def read(file: BinaryIO, start: int, size: int) -> Parsed:
     )
   settings = source.take(2 + FINGERPRINT_BYTES)
   numbers = [source.number() for _ in range(5)]
-  index = _read_index(source, chunk_size=numbers[3], count=numbers[4])
-  crc = source.crc
-  if int.from_bytes(source.take(_CHECK_BYTES), 'little') != crc:
-    raise ValueError('has a damaged header: its check does not fit')
-  return Parsed(_header(settings, numbers), index, source.taken)
-
-
-def _read_index(source, chunk_size, count):
-  """Reads lengths and sums, if the file can hold so many."""
+  height, width, channels, chunk_size, count = numbers
   if not count or not chunk_size:
     raise ValueError('claims absurd values: no images')
   chunks = -(-count // chunk_size)
@@ -297,19 +281,16 @@ def _read_index(source, chunk_size, count):
   for _ in range(chunks):
     length = source.number(MAX_PAYLOAD)
     index.add(length, int.from_bytes(source.take(_SUM_BYTES), 'little'))
-  return index
-
-
-def _header(settings, numbers):
-  """The `Header` of bytes that passed their check."""
+  crc = source.crc
+  if int.from_bytes(source.take(_CHECK_BYTES), 'little') != crc:
+    raise ValueError('has a damaged header: its check does not fit')
   first, steps = settings[:2]
   if first & 3 >= len(MODES):
     raise ValueError(
       f'is of mode {first & 3}, of which this release reads 0 and 1'
     )
-  height, width, channels, chunk_size, count = numbers
   try:
-    return Header(
+    header = Header(
       mode=MODES[first & 3],
       fingerprint=settings[2:],
       image_shape=(height, width, channels),
@@ -323,3 +304,4 @@ def _header(settings, numbers):
   except ValueError as error:
     why = str(error).rstrip('.')
     raise ValueError(f'claims absurd values: {why}') from error
+  return Parsed(header, index, size - start - source.left)

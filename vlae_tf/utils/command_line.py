@@ -32,6 +32,12 @@ _SHARED: dict[str, tuple[Any, ...]] = {
     None,
     'Root of data sets; else $VLAE_TF_DATA_DIR, else ~/vlae_tf_data.',
   ),
+  'jobs': (
+    flags.DEFINE_integer,
+    None,
+    'Chunks at a time; by default the number of processors.',
+    1,  # The lower bound.
+  ),
   'overwrite': (flags.DEFINE_bool, False, 'Overwrite --out.'),
   'quiet': (
     flags.DEFINE_bool,
