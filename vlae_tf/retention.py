@@ -58,7 +58,7 @@ def main():
       made[label] = sampling.decompress(run.model, images, 1, FLAGS.seed)[0]
       meter.advance(1)
   rows = {n: retention.measure(images, x[None]) for n, x in made.items()}
-  print(f'{len(images):,} test images of {data.name}, a draw of each code')
+  print(f'{len(images):,} test images of {data.name}, a draw of each latent')
   print(retention.table(rows))
   text = f'originals, framed, and decompressions by {", ".join(labels)}'
   picture = figures.beside(
