@@ -50,7 +50,7 @@ def of_codes(
   data: data_lib.ImageData,
   kinds: Sequence[str],
   prefix: str = '',
-  progress: Callable[[int], Any] | None = None,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> list[Features]:
   """Latents, by the fields of `latents.Encoding`, each dimension scaled."""
   train, test = (

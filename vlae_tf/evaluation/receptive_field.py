@@ -55,7 +55,7 @@ class ReceptiveField:
 def find(
   network: causal_network.CausalNetwork,
   seed: int = 0,
-  progress: Callable[[int], Any] | None = None,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> ReceptiveField:
   """Finds the exact receptive field of a built network by gradients.
 
@@ -78,8 +78,7 @@ def find(
   seen = np.zeros(_size(network), bool)
   for k in range(num_images(network)):
     seen |= _seen_from(network, (top, left), seen.shape, seed, k)
-    if progress is not None:
-      progress(1)
+    progress(1)
   edges = (seen[0], seen[-1], seen[:, 0], seen[:, -1])
   # Beyond what the graph allows is a margin, where gradients must vanish.
   assert not any(map(np.any, edges)), 'the graph is not that of the network'

@@ -2,14 +2,11 @@
 
 A reconstruction may differ from the original in every pixel and still preserve
 its coarse structure. So both are blurred before they are compared, luminance
-and colour apart.
+and colour apart. Figure 3 of the paper (arXiv:1611.02731) shows it.
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 4.3, Figure 3)
-[2]: ITU-R. Recommendation BT.601, 2011: luminance and differences of colour.
+[1]: ITU-R. Recommendation BT.601, 2011: luminance and differences of colour.
 """
 
 import math
@@ -43,7 +40,7 @@ class Row(NamedTuple):
 
 
 def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
-  """Luminance, and the scaled differences of blue and red from it [2]."""
+  """Luminance, and the scaled differences of blue and red from it [1]."""
   images = np.asarray(images, np.float64) * _LEVELS
   if images.shape[-1] == 1:
     return {'luminance': images}
@@ -68,9 +65,7 @@ def blurred(images: np.ndarray, blur: float) -> np.ndarray:
 
 
 def measure(
-  images: np.ndarray,
-  decompressed: np.ndarray,
-  blurs: Sequence[float] = BLURS,
+  images: np.ndarray, decompressed: np.ndarray, blurs: Sequence[float] = BLURS
 ) -> list[Row]:
   """Compares images with reconstructions `[draws, num, ...]`.
 
