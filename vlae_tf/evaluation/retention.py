@@ -2,7 +2,7 @@
 
 A reconstruction may differ from the original in every pixel and still preserve
 its coarse structure. So both are blurred before they are compared, luminance
-and colour apart. Figure 3 of the paper (arXiv:1611.02731) shows it.
+and colour apart. (The paper, arXiv:1611.02731, section 4.3, Figure 3.)
 
 #### References
 

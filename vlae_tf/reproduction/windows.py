@@ -1,13 +1,7 @@
 """Sweep over decoder windows: one model with larger and larger windows.
 
-What the window models, the latent need not encode: the paper's argument,
-measured at equal budgets.
-
-#### References
-
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
+What the window models, the latent need not encode: the paper's argument
+(arXiv:1611.02731, sections 2.2 and 4.3), measured at equal budgets.
 """
 
 import json
