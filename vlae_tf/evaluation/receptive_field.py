@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import figures
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 _CELL = 16  # Side of a drawn pixel, unless the field is large.
 _SIDE = 1600  # Side of the picture of a large field.
@@ -69,11 +69,8 @@ def find(
   >>> find(network).offsets
   ((-1, -1), (-1, 0), (-1, 1), (0, -1))
   """
-  is_network = isinstance(network, causal_network.CausalNetwork)
-  if not is_network or not network.built:
-    raise ValueError(
-      f'`network` must be a `CausalNetwork` that is built, got {network!r}.'
-    )
+  fits = isinstance(network, causal_network.CausalNetwork) and network.built
+  fields.check('network', network, fits, 'a `CausalNetwork` that is built')
   top, left, *_ = _canvas(network)
   seen = np.zeros(_size(network), bool)
   for k in range(num_images(network)):

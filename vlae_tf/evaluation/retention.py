@@ -18,7 +18,7 @@ import scipy.ndimage
 
 from vlae_tf.evaluation import likelihood
 from vlae_tf.nn.causal import convolution
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 # Standard deviations of the blur, in pixels; infinite: the mean of the image.
 BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
@@ -75,8 +75,7 @@ def measure(
   [1.0, 1.0]
   """
   images, decompressed = np.asarray(images), np.asarray(decompressed)
-  if len(images) < 2:
-    raise ValueError(f'`images` must be at least 2, got {len(images)}.')
+  fields.check('images', len(images), len(images) > 1, 'at least 2')
   if decompressed.shape[1:] != images.shape or not len(decompressed):
     raise ValueError(
       '`decompressed` must be at least one draw of shape '

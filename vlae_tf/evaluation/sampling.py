@@ -19,7 +19,7 @@ import tensorflow as tf
 from vlae_tf.distributions import reparameterized
 from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, random
+from vlae_tf.utils import checks, fields, random
 
 # Images drawn together, which bounds the memory.
 AT_ONCE = 512
@@ -206,8 +206,7 @@ def most_used(
 
 def _check(model, images, steps, space):
   checks.integer('steps', steps, 2)
-  if space not in SPACES:
-    raise ValueError(f'`space` must be one of {SPACES}, got {space!r}.')
+  fields.check('space', space, space in SPACES, f'one of {SPACES}')
   latents.check_code(model)
   latents.check_pixels(model, images)
 
