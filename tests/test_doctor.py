@@ -75,8 +75,8 @@ def test_a_damaged_model_fails(tmp_path, monkeypatch, file):
   assert all(f.is_good for f in health.models())
   (tmp_path / 'digits' / file).write_bytes(b'{')
   (finding,) = health.models()
-  assert not finding.is_good
-  assert re.search(rf"^FAIL pretrained 'digits': .*{file}", finding.line())
+  assert not finding.is_good and finding.name == "pretrained 'digits'"
+  assert file in finding.text
 
 
 def test_a_loss_that_does_not_fall_fails_the_self_test(monkeypatch):
@@ -84,7 +84,7 @@ def test_a_loss_that_does_not_fall_fails_the_self_test(monkeypatch):
   *_, finding = health.examine()
   assert finding.name == 'self test'
   assert not finding.is_good
-  assert finding.line().startswith('FAIL self test: loss 5.0 -> 6.0')
+  assert finding.text.startswith('loss 5.0 -> 6.0')
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def main():
   """Prints the findings, and exits."""
   is_good = True
   for finding in health.examine(FLAGS.data_dir):
-    print(finding.line(), flush=True)
+    mark = 'ok  ' if finding.is_good else 'FAIL'
+    print(f'{mark} {finding.name}: {finding.text}', flush=True)
     is_good &= finding.is_good
   sys.exit(0 if is_good else 1)

@@ -55,5 +55,5 @@ def main():
   files.write_arrays(FLAGS.out, arrays)
   shape = ', '.join(map(str, found.mean.shape))
   words = '' if 'labels' in arrays else ', without labels'
-  print(f'{run.label}: codes of --split={FLAGS.split}, [{shape}]{words}')
+  print(f'{run.label}: latents of --split={FLAGS.split}, [{shape}]{words}')
   print(f'wrote {FLAGS.out}')

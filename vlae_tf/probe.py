@@ -43,11 +43,7 @@ def define_flags():
     'there are; classes are balanced as far as possible.',
   )
   flags.DEFINE_integer(
-    'repeats',
-    5,
-    'Draws of labelled images for each number.',
-    lower_bound=1,
-    upper_bound=1000,
+    'repeats', 5, 'Draws of labelled images for each number.', 1, 1000
   )
   flags.DEFINE_enum(
     'features',

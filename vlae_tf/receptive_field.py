@@ -41,6 +41,7 @@ def define_flags():
 
 def main():
   """Finds what the decoder sees, and writes a picture of it."""
+  files.check_new_file(FLAGS.out, True, '.png')
   sizes = command_line.given('decoder', *_SIZES)
   if FLAGS.workdir is not None:
     if sizes:
@@ -48,15 +49,12 @@ def main():
         f'{sizes[0]} must not be given with --workdir: the run has its own.'
       )
     command_line.check_workdir(FLAGS.workdir)
+    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
+    name, network = run.label, run.model.likelihood.network
   elif not command_line.given('decoder'):
     raise ValueError('`workdir` or `decoder` must be given.')
   elif command_line.given('checkpoint'):
     raise ValueError('`checkpoint` must not be given without --workdir.')
-  files.check_new_file(FLAGS.out, True, '.png')
-  if FLAGS.workdir is not None:
-    run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
-    name = run.label
-    network = run.model.likelihood.network
   else:
     name, network = FLAGS.decoder, _network()
   with console.Meter(receptive_field.num_images(network), 'image') as meter:

@@ -19,7 +19,7 @@ from absl import flags
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, latents, retention, sampling
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import command_line, console, fields, files
 
 FLAGS = flags.FLAGS
 
@@ -44,8 +44,8 @@ def main():
     command_line.check_workdir(workdir)
   runs = [loading.restore(w, FLAGS.checkpoint) for w in FLAGS.workdir]
   labels = [run.label for run in runs]
-  if len(set(labels)) < len(labels):
-    raise ValueError(f'`workdir` must be runs of other names, got {labels}.')
+  differ = len(set(labels)) == len(labels)
+  fields.check('workdir', labels, differ, 'runs of other names')
   data = runs[0].images(FLAGS.data_dir)
   for workdir, run in zip(FLAGS.workdir, runs):
     latents.check_code(run.model, 'workdir')
@@ -58,7 +58,7 @@ def main():
       made[label] = sampling.decompress(run.model, images, 1, FLAGS.seed)[0]
       meter.advance(1)
   rows = {n: retention.measure(images, x[None]) for n, x in made.items()}
-  print(f'{len(images):,} test images of {data.name}, a draw of each code')
+  print(f'{len(images):,} test images of {data.name}, a draw of each latent')
   print(retention.table(rows))
   text = f'originals, framed, and decompressions by {", ".join(labels)}'
   picture = figures.beside(

@@ -14,7 +14,7 @@ if __name__ == '__main__':
 
 from absl import flags
 
-from vlae_tf.reporting import explorer
+from vlae_tf.reporting import explorer, page
 from vlae_tf.reproduction import runner, windows
 from vlae_tf.utils import command_line, presets
 
@@ -76,6 +76,7 @@ def main():
   print(windows.table(found))
   drawn = windows.draw(found, settings)
   paths = windows.write(found, drawn, FLAGS.base_preset, settings)
-  paths.append(explorer.write(found, drawn, FLAGS.base_preset, settings.out))
+  paths.append(paths[0].with_suffix('.html'))
+  page.write(explorer.make(found, drawn, FLAGS.base_preset), paths[-1])
   for path in paths:
     print(f'wrote {path}')

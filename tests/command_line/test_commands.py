@@ -187,7 +187,7 @@ CAPTIONS = [
   ((), '64 samples of the prior'),
   (
     ('--mode=decompress',),
-    '4 test images (framed), each with 3 draws from its code',
+    '4 test images (framed), each with 3 draws from its latent',
   ),
   (
     ('--mode=complete', '--num=1', '--draws=1'),
@@ -195,15 +195,15 @@ CAPTIONS = [
   ),
   (
     ('--mode=interpolate', '--steps=3'),
-    '2 pairs of test images (framed), between them draws from 3 codes on the '
-    'way from one to the other in eps (along great circles) and below in z '
+    '2 pairs of test images (framed), between them draws from 3 latents on '
+    'the way from one to the other in eps (along great circles) and below in z '
     '(straight), all with the same pixel noise',
   ),
   (
     ('--mode=traverse', '--steps=3', '--dimensions=3,1', '--space=z'),
-    '1 test image (framed), on the right draws from the code with one number '
-    'of z going from -3 to 3 standard deviations, in rows number 3, 1, all '
-    'with the same pixel noise',
+    '1 test image (framed), on the right draws from the latent with one '
+    'number of z going from -3 to 3 standard deviations, in rows number 3, 1, '
+    'all with the same pixel noise',
   ),
 ]
 

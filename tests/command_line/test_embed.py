@@ -23,7 +23,8 @@ def test_it_writes_codes_of_the_images_of_a_split(small_run, tmp_path):
   result = _embed(small_run, out, '--split=validation')
   assert result.status == 0 and result.stderr == ''
   assert result.stdout == (
-    'run, step 2 (last): codes of --split=validation, [4, 4], without labels\n'
+    'run, step 2 (last): latents of --split=validation, [4, 4], without '
+    'labels\n'
     f'wrote {out}\n'
   )
   run = loading.restore(small_run)

@@ -18,7 +18,7 @@ def test_it_compares_runs(small_run, tmp_path):
   result = commands.run('retention', *args)
   assert result.status == 0, result.stderr
   lines = result.stdout.splitlines()
-  assert lines[0] == '4 test images of mine, a draw of each code'
+  assert lines[0] == '4 test images of mine, a draw of each latent'
   assert lines[-1] == f'wrote {out} and {tmp_path}/new/kept.json'
   written = json.loads((tmp_path / 'new' / 'kept.json').read_text())
   names = ['run, step 2 (last)', 'other, step 2 (last)']

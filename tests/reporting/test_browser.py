@@ -40,11 +40,12 @@ def pages(tmp_path_factory):
   ]
   drawn = {n: rng.uniform(size=(3, 16, 28, 28, 1)) for n in names}
   images = rng.uniform(size=(16, 28, 28, 1))
-  explorer.write(rows, windows.Drawn(images, drawn, drawn), 'a', path)
+  found = explorer.make(rows, windows.Drawn(images, drawn, drawn), 'a')
+  page.write(found, path / 'windows.html')
   return {
     'one': path / '1.html',
     'two': path / '2.html',
-    'windows': path / 'results/windows/a.html',
+    'windows': path / 'windows.html',
   }
 
 

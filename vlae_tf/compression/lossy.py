@@ -155,7 +155,7 @@ def draw(
   """Draws `x ~ p(x|z)`, `[num, num_latents, height, width, channels]`."""
   checks.integer('num', num, 1)
   checks.integer('seed', seed, 0, random.MAX_SEED)
-  return sampling.from_codes(model, _checked(model, z), num, seed).numpy()
+  return sampling.from_latents(model, _checked(model, z), num, seed).numpy()
 
 
 def likeliest(model: model_lib.VLAE, z: np.ndarray) -> np.ndarray:

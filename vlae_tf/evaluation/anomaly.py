@@ -73,7 +73,7 @@ class Scorer:
   def __call__(
     self,
     images: np.ndarray,
-    progress: Callable[[int], Any] | None = None,
+    progress: Callable[[int], Any] = lambda _: None,
     kind: str | None = None,
   ) -> dict[str, np.ndarray]:
     """Scores in bits/dim, `[num_images]` each, by the names of `SCORES`.

@@ -189,10 +189,8 @@ def decompressions(
 ) -> Captioned:
   """Test images beside lossy reconstructions, with a description."""
   made = sampling.decompress(model, images, draws, seed)
-  what = (
-    f'{_framed(images)}, each with {console.count(draws, "draw")} from its code'
-  )
-  return beside(images, made), what
+  what = f'{_framed(images)}, each with {console.count(draws, "draw")}'
+  return beside(images, made), f'{what} from its latent'
 
 
 def completions(
@@ -230,7 +228,7 @@ def interpolations(
   cells = np.stack(with_ends).transpose(2, 0, 1, 3, 4, 5)
   what = (
     f'{console.count(len(first), "pair")} of test images (framed), between '
-    f'them draws from {steps} codes on the way from one to the other in '
+    f'them draws from {steps} latents on the way from one to the other in '
     f'{" and below in ".join(_PATHS[name] for name in spaces)}, all with the '
     'same pixel noise'
   )
@@ -255,7 +253,7 @@ def traversals(
     blocks.append(np.concatenate([originals, drawn], 2))
   cells = np.stack(blocks, 1)
   what = (
-    f'{_framed(images)}, on the right draws from the code with one number of '
+    f'{_framed(images)}, on the right draws from the latent with one number of '
     f'{" and below of ".join(spaces)} going from -3 to 3 standard deviations, '
     f'in rows number {", ".join(map(str, dimensions))}, all with the same '
     'pixel noise'

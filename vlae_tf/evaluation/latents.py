@@ -94,22 +94,19 @@ def encode_all(
   images: np.ndarray,
   split: str = 'test',
   kind: str | None = None,
-  progress: Callable[[int], Any] | None = None,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> Encoding:
   """Encodes the images of a split, in the binarisation fixed for it."""
   kind = likelihood.check_kind(model, images, kind)
   encode_batch = tf.function(
-    lambda image: encode(model, image),
-    reduce_retracing=True,
-    autograph=False,
+    lambda image: encode(model, image), reduce_retracing=True, autograph=False
   )
   parts = []
   for batch in data_lib.evaluation_batches(
     images, _ENCODED_AT_ONCE, split=split, kind=kind
   ):
     parts.append([x.numpy() for x in encode_batch(batch['image'])])
-    if progress is not None:
-      progress(len(parts[-1][0]))
+    progress(len(parts[-1][0]))
   return Encoding(*map(np.concatenate, zip(*parts)))
 
 
@@ -148,10 +145,7 @@ class CodeProbe:
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
 
   def __call__(
-    self,
-    images: np.ndarray,
-    split: str = 'validation',
-    kind: str | None = None,
+    self, images: np.ndarray, split: str = 'validation', kind: str | None = None
   ) -> CodeUse:
     """Estimates the use over some images, arguments as `Evaluator`'s."""
     kind = likelihood.check_kind(self._model, images, kind)

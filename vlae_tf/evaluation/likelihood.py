@@ -224,23 +224,36 @@ def estimate_in_groups(
   seed: int | tf.Tensor = 0,
 ) -> Estimates:
   """`estimate` of any number of images, `num_images` at a time."""
-  size = num_images(num_samples)
-  total = tf.shape(image)[0]
-  groups = (total + size - 1) // size
+
+  def part(_, start, stop):
+    images, indices = image[start:stop], index[start:stop]
+    return estimate(model, images, indices, num_samples, seed)
+
+  size, shapes = num_images(num_samples), [[None]] * len(Estimates._fields)
+  return Estimates(*in_parts(tf.shape(image)[0], size, part, shapes))
+
+
+def in_parts(
+  num: int | tf.Tensor,
+  size: int | tf.Tensor,
+  compute: Callable[..., Sequence[tf.Tensor]],
+  shapes: Sequence[Sequence[int | None]],
+) -> list[tf.Tensor]:
+  """Joins the results of `compute(k, start, stop)` for each part of `num`."""
+  total = (num + size - 1) // size
   arrays = [
-    tf.TensorArray(tf.float32, groups, infer_shape=False, element_shape=[None])
-    for _ in Estimates._fields
+    tf.TensorArray(tf.float32, total, infer_shape=False, element_shape=shape)
+    for shape in shapes
   ]
 
   def add(k, *arrays):
-    part = slice(k * size, tf.minimum((k + 1) * size, total))
-    values = estimate(model, image[part], index[part], num_samples, seed)
+    values = compute(k, k * size, tf.minimum((k + 1) * size, num))
     return k + 1, *(a.write(k, v) for a, v in zip(arrays, values))
 
   _, *arrays = tf.while_loop(
-    lambda k, *_: k < groups, add, (0, *arrays), parallel_iterations=1
+    lambda k, *_: k < total, add, (0, *arrays), parallel_iterations=1
   )
-  return Estimates(*(a.concat() for a in arrays))
+  return [array.concat() for array in arrays]
 
 
 def _noise(model, index, k, block, seed):
@@ -313,26 +326,31 @@ class Evaluator:
       num_samples = 1  # It is exact.
     self.num_samples = num_samples
     self._seed = checks.integer('seed', seed, 0, random.MAX_SEED)
-    options = dict(reduce_retracing=True, autograph=False)
-    self._compiled = tf.function(self._estimate, **options)
     self._strategy, self._streams = strategy, streams
     if strategy is not None and strategy.num_replicas_in_sync == 1:
       self._strategy = None
-    self._on_replicas = tf.function(self._estimate_on_replicas, **options)
+    self._compiled = tf.function(
+      lambda *batch: (
+        self._strategy.run(self._estimate, batch)
+        if self._strategy
+        else self._estimate(*batch)
+      ),
+      reduce_retracing=True,
+      autograph=False,
+    )
 
   def __call__(
     self,
     images: np.ndarray,
     split: str = 'test',
-    progress: Callable[[int], Any] | None = None,
+    progress: Callable[[int], Any] = lambda _: None,
     kind: str | None = None,
   ) -> Estimates:
     """Estimates for all images, in the binarisation fixed for their split."""
     parts = []
     for part in self.parts(images, split, kind):
       parts.append(part)
-      if progress is not None:
-        progress(len(part.log_prob))
+      progress(len(part.log_prob))
     return joined(parts)
 
   def parts(
@@ -364,11 +382,7 @@ class Evaluator:
       )
     if self._strategy is None:
       return self._compiled(image, index)
-    return self._shared(self._strategy, image, index)
-
-  def _shared(self, strategy, image, index):
-    """`Estimates` of a batch that the replicas of a strategy share."""
-    num = len(index)
+    strategy, num = self._strategy, len(index)
     each = math.ceil(num / strategy.num_replicas_in_sync)
 
     def of_replica(x):
@@ -379,13 +393,9 @@ class Evaluator:
 
       return strategy.experimental_distribute_values_from_function(rows)
 
-    found = self._on_replicas(of_replica(image), of_replica(index))
+    found = self._compiled(of_replica(image), of_replica(index))
     columns = map(strategy.experimental_local_results, found)
     return Estimates(*(tf.concat(c, 0)[:num] for c in columns))
-
-  def _estimate_on_replicas(self, image, index):
-    assert self._strategy is not None
-    return self._strategy.run(self._estimate, (image, index))
 
   def _estimate(self, image, index):
     layers = weight_norm.layers_of(self._model)

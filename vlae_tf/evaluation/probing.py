@@ -50,7 +50,7 @@ def of_codes(
   data: data_lib.ImageData,
   kinds: Sequence[str],
   prefix: str = '',
-  progress: Callable[[int], Any] | None = None,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> list[Features]:
   """Latents, by the fields of `latents.Encoding`, each dimension scaled."""
   train, test = (
@@ -169,7 +169,6 @@ class Spreading:
   """
 
   def __init__(self, train: np.ndarray, test: np.ndarray, edges: int = _EDGES):
-    """Makes the graph."""
     edges = min(edges, len(train) - 1)
     index = neighbors.NearestNeighbors(n_neighbors=edges, algorithm='brute')
     index.fit(train)
@@ -235,10 +234,7 @@ class Prober:
     num_neighbors: int = 5,
     seed: int = 0,
   ):
-    """Takes data with labels, and the number of draws for each number of them.
-
-    All labels are drawn once.
-    """
+    """Takes data with labels; `repeats` draws of each number, one of all."""
     if data.labels is None:
       raise ValueError(
         f'`dataset` must be one with labels, got {data.name}, which has none.'
@@ -256,7 +252,6 @@ class Prober:
     self._seed = checks.integer('seed', seed)
 
   def check(self, numbers: Sequence[int]) -> None:
-    """Checks numbers of labels."""
     for num in numbers:
       checks.integer('num_labels', num, self.num_classes, self.num_train)
     checks.distinct('num_labels', numbers)

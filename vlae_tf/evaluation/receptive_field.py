@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from vlae_tf.evaluation import figures
 from vlae_tf.nn.causal import network as causal_network
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 _CELL = 16  # Side of a drawn pixel, unless the field is large.
 _SIDE = 1600  # Side of the picture of a large field.
@@ -55,7 +55,7 @@ class ReceptiveField:
 def find(
   network: causal_network.CausalNetwork,
   seed: int = 0,
-  progress: Callable[[int], Any] | None = None,
+  progress: Callable[[int], Any] = lambda _: None,
 ) -> ReceptiveField:
   """Finds the exact receptive field of a built network by gradients.
 
@@ -69,17 +69,13 @@ def find(
   >>> find(network).offsets
   ((-1, -1), (-1, 0), (-1, 1), (0, -1))
   """
-  is_network = isinstance(network, causal_network.CausalNetwork)
-  if not is_network or not network.built:
-    raise ValueError(
-      f'`network` must be a `CausalNetwork` that is built, got {network!r}.'
-    )
+  fits = isinstance(network, causal_network.CausalNetwork) and network.built
+  fields.check('network', network, fits, 'a `CausalNetwork` that is built')
   top, left, *_ = _canvas(network)
   seen = np.zeros(_size(network), bool)
   for k in range(num_images(network)):
     seen |= _seen_from(network, (top, left), seen.shape, seed, k)
-    if progress is not None:
-      progress(1)
+    progress(1)
   edges = (seen[0], seen[-1], seen[:, 0], seen[:, -1])
   # Beyond what the graph allows is a margin, where gradients must vanish.
   assert not any(map(np.any, edges)), 'the graph is not that of the network'

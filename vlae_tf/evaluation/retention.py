@@ -2,14 +2,11 @@
 
 A reconstruction may differ from the original in every pixel and still preserve
 its coarse structure. So both are blurred before they are compared, luminance
-and colour apart.
+and colour apart. (The paper, arXiv:1611.02731, section 4.3, Figure 3.)
 
 #### References
 
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (section 4.3, Figure 3)
-[2]: ITU-R. Recommendation BT.601, 2011: luminance and differences of colour.
+[1]: ITU-R. Recommendation BT.601, 2011: luminance and differences of colour.
 """
 
 import math
@@ -21,7 +18,7 @@ import scipy.ndimage
 
 from vlae_tf.evaluation import likelihood
 from vlae_tf.nn.causal import convolution
-from vlae_tf.utils import console
+from vlae_tf.utils import console, fields
 
 # Standard deviations of the blur, in pixels; infinite: the mean of the image.
 BLURS = (0.0, 1.0, 2.0, 4.0, math.inf)
@@ -43,7 +40,7 @@ class Row(NamedTuple):
 
 
 def luminance_and_colour(images: np.ndarray) -> dict[str, np.ndarray]:
-  """Luminance, and the scaled differences of blue and red from it [2]."""
+  """Luminance, and the scaled differences of blue and red from it [1]."""
   images = np.asarray(images, np.float64) * _LEVELS
   if images.shape[-1] == 1:
     return {'luminance': images}
@@ -68,9 +65,7 @@ def blurred(images: np.ndarray, blur: float) -> np.ndarray:
 
 
 def measure(
-  images: np.ndarray,
-  decompressed: np.ndarray,
-  blurs: Sequence[float] = BLURS,
+  images: np.ndarray, decompressed: np.ndarray, blurs: Sequence[float] = BLURS
 ) -> list[Row]:
   """Compares images with reconstructions `[draws, num, ...]`.
 
@@ -80,8 +75,7 @@ def measure(
   [1.0, 1.0]
   """
   images, decompressed = np.asarray(images), np.asarray(decompressed)
-  if len(images) < 2:
-    raise ValueError(f'`images` must be at least 2, got {len(images)}.')
+  fields.check('images', len(images), len(images) > 1, 'at least 2')
   if decompressed.shape[1:] != images.shape or not len(decompressed):
     raise ValueError(
       '`decompressed` must be at least one draw of shape '

@@ -11,15 +11,15 @@ makes them differ.
      https://arxiv.org/abs/1609.04468 (section 2.1)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from vlae_tf.distributions import reparameterized
-from vlae_tf.evaluation import latents
+from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import checks, random
+from vlae_tf.utils import checks, fields, random
 
 # Images drawn together, which bounds the memory.
 AT_ONCE = 512
@@ -29,10 +29,6 @@ _RANGE = 3.0  # Standard deviations to either side in a traversal.
 _PRIOR_SAMPLES = 1000  # For the standard deviations of `z`.
 # Below it, two directions are equal or opposite: there is no great circle.
 _LEAST_SINE, _TINY = 1e-4, 1e-30
-
-# Draws `[draws, num, height, width, channels]` of the images from a first to a
-# last number, given the seeds of the latents and of the pixels.
-_DrawPart = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def sample_prior(model: model_lib.VLAE, num: int, seed: int = 0) -> np.ndarray:
@@ -199,10 +195,7 @@ def traverse(
 
 
 def most_used(
-  model: model_lib.VLAE,
-  images: np.ndarray,
-  num: int,
-  kind: str | None = None,
+  model: model_lib.VLAE, images: np.ndarray, num: int, kind: str | None = None
 ) -> list[int]:
   """Indices of the dimensions with the highest rates over test images."""
   latents.check_code(model)
@@ -213,8 +206,7 @@ def most_used(
 
 def _check(model, images, steps, space):
   checks.integer('steps', steps, 2)
-  if space not in SPACES:
-    raise ValueError(f'`space` must be one of {SPACES}, got {space!r}.')
+  fields.check('space', space, space in SPACES, f'one of {SPACES}')
   latents.check_code(model)
   latents.check_pixels(model, images)
 
@@ -264,11 +256,8 @@ def decompressions(
   return _in_parts(model, tf.shape(image)[0], draws, seed, draw)
 
 
-def from_codes(
-  model: model_lib.VLAE,
-  z: tf.Tensor,
-  draws: int = 1,
-  seed: int | tf.Tensor = 0,
+def from_latents(
+  model: model_lib.VLAE, z: tf.Tensor, draws: int = 1, seed: int | tf.Tensor = 0
 ) -> tf.Tensor:
   """`x ~ p(x|z)` for given `z`: `[draws, num, height, width, channels]`."""
 
@@ -338,35 +327,18 @@ def _latents_given_part(model, image, mask, draws, proposals, seed):
   return tf.gather(z, chosen[0])
 
 
-def _in_parts(model, num, draws, seed, draw: _DrawPart):
-  """Draws of `num` images, in parts that fit the memory, each with random."""
-  size = max(1, AT_ONCE // draws)
-  num = tf.convert_to_tensor(num)
-  latent_seed, pixel_seed = (
-    random.stream_seed(seed, 'sample', i) for i in range(2)
-  )
-  shape = model.image_shape
-  total = (num + size - 1) // size
-  drawn = tf.TensorArray(
-    tf.float32, total, infer_shape=False, element_shape=[None, draws, *shape]
-  )
+def _in_parts(model, num, draws, seed, draw):
+  """Draws `[draws, num, ...]`, in parts that fit the memory."""
+  # `draw` gets the first and last number, and seeds of latents and of pixels.
+  seeds = [random.stream_seed(seed, 'sample', i) for i in range(2)]
 
-  def add(k, drawn):
-    part = draw(
-      k * size,
-      tf.minimum((k + 1) * size, num),
-      _folded(latent_seed, k),
-      _folded(pixel_seed, k),
-    )
-    return k + 1, drawn.write(k, tf.transpose(part, [1, 0, 2, 3, 4]))
+  def part(k, start, stop):
+    # The seeds of the first part are not folded.
+    fold = tf.random.experimental.stateless_fold_in
+    images = draw(start, stop, *(tf.where(k > 0, fold(s, k), s) for s in seeds))
+    return [tf.transpose(images, [1, 0, 2, 3, 4])]
 
-  _, drawn = tf.while_loop(
-    lambda k, _: k < total, add, (0, drawn), parallel_iterations=1
-  )
-  return tf.transpose(drawn.concat(), [1, 0, 2, 3, 4])
-
-
-def _folded(seed, k):
-  """The seed of part `k`; for the first part, the seed itself."""
-  other = tf.random.experimental.stateless_fold_in(seed, k)
-  return tf.where(k > 0, other, seed)
+  num, size = tf.convert_to_tensor(num), max(1, AT_ONCE // draws)
+  shapes = [[None, draws, *model.image_shape]]
+  (drawn,) = likelihood.in_parts(num, size, part, shapes)
+  return tf.transpose(drawn, [1, 0, 2, 3, 4])

@@ -1,7 +1,5 @@
 """Interactive page of a sweep over decoder windows (`reproduction.windows`)."""
 
-import os
-import pathlib
 from collections.abc import Sequence
 
 from vlae_tf.evaluation import figures
@@ -42,18 +40,6 @@ def make(
     'are of test images; +- is a standard error.'
   )
   return page.Page('Effect of the decoder window', lead, sections)
-
-
-def write(
-  found: Sequence[windows.Row],
-  drawn: windows.Drawn,
-  preset: str,
-  out: str | os.PathLike,
-) -> pathlib.Path:
-  """Writes the page among the results of the sweep."""
-  path = pathlib.Path(out) / windows.FOLDER / f'{preset}.html'
-  page.write(make(found, drawn, preset), path)
-  return path
 
 
 def _panel(row, drawn):

@@ -55,11 +55,6 @@ class Finding(NamedTuple):
   text: str
   is_good: bool = True
 
-  def line(self) -> str:
-    """The finding as printed."""
-    mark = 'ok  ' if self.is_good else 'FAIL'
-    return f'{mark} {self.name}: {self.text}'
-
 
 def examine(data_dir: str | os.PathLike | None = None) -> Iterator[Finding]:
   """Runs all checks, the training last."""
@@ -168,7 +163,6 @@ def _self_test():
 
 
 def _train_a_little():
-  """The losses of a tiny model in training."""
   images = np.zeros([60, 8, 8, 1], np.float32)
   images[:, 2:6] = 1.0
   data = data_lib.ImageData('self test', images[:40], images[40:], images[40:])

@@ -174,13 +174,12 @@ def _scores(subject):
     'training images': f'{len(subject.data.split(config.train_on)):,} of '
     f'{config.train_on.replace("+", " and ")}',
     'steps': f'{step:,} of {config.batch_size} images',
-    'epochs': f'{subject.epochs:.1f}',
+    'epochs': f'{step / subject.steps_per_epoch:.1f}',
     'minutes': '' if minutes is None else f'{minutes:,.0f}',
   }
 
 
 def _curves(subjects):
-  """Learning curves of the bound and of its two terms."""
   columns = []
   for term in _TERMS:
     series = [
@@ -297,7 +296,6 @@ def _drawn(name, title, text, what, drawn):
 
 
 def _window(subject):
-  """The receptive field of the decoder over a test image."""
   field = subject.outputs.field
   if field is None:
     return []
@@ -312,7 +310,6 @@ def _window(subject):
 
 
 def _rates(subject):
-  """The rate of each latent dimension."""
   use = subject.outputs.use
   if use is None or use.rates is None:
     return []
@@ -365,7 +362,6 @@ def _maps(outputs, most):
 
 
 def _ends(subjects):
-  """The test images of least and of most distortion."""
   nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in subjects)
   num = ' and '.join(f'{n:,}' for n in nums)
   return _section(

@@ -77,13 +77,7 @@ class Subject(NamedTuple):
     return num / self.run.config.batch_size
 
   @property
-  def epochs(self) -> float:
-    """Passes over the training images."""
-    return self.run.step / self.steps_per_epoch
-
-  @property
   def has_latent(self) -> bool:
-    """Whether the model has latents."""
     return bool(math.prod(self.run.model.event_shape))
 
   @property

@@ -75,7 +75,6 @@ class Progress:
 
   @property
   def is_finished(self) -> bool:
-    """Whether all steps were taken."""
     return self.step >= self.total_steps
 
   @property
@@ -171,7 +170,6 @@ class Record:
 
   @property
   def images(self) -> Images:
-    """Numbers and kind of the images."""
     data = self.data
     return Images(data['training_images'], data['test_images'], data['kind'])
 
@@ -192,9 +190,7 @@ class Record:
 
 
 def of_run(
-  experiment: experiments.Experiment,
-  workdir: pathlib.Path,
-  reached: Progress,
+  experiment: experiments.Experiment, workdir: pathlib.Path, reached: Progress
 ) -> Record:
   """The record of a run."""
   config, images = reached.config, reached.images
@@ -397,13 +393,7 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
     return found
   except FileNotFoundError:
     return None
-  except (
-    AttributeError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-  ) as error:
+  except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
     raise ValueError(
       f'{file} is no record of an experiment: {error}'
     ) from error

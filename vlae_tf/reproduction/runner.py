@@ -44,7 +44,6 @@ class Settings:
   tell: Callable[[str], None] = lambda text: None  # Gets the progress.
 
   def workdir(self, experiment: experiments.Experiment) -> pathlib.Path:
-    """Run directory of an experiment."""
     return self.runs / experiment.name
 
 

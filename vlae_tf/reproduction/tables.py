@@ -154,7 +154,6 @@ def _over(row, record):
 
 
 def _num_samples(record, unit):
-  """Importance samples of the NLL."""
   if not record.has_latent:
     return 'exact, without a latent' if unit else 'none, exact'
   score = record.nll
@@ -363,7 +362,6 @@ def changed_flags(record: records.Record) -> list[str]:
 
 
 def _protocol(record):
-  """The images of training and test."""
   images = record.images
   split = record.config['train_on'].replace('+', ' + ')
   flips = record.config.get('horizontal_flips')

@@ -1,13 +1,7 @@
 """Sweep over decoder windows: one model with larger and larger windows.
 
-What the window models, the latent need not encode: the paper's argument,
-measured at equal budgets.
-
-#### References
-
-[1]: Xi Chen et al. Variational Lossy Autoencoder. In _International
-     Conference on Learning Representations_, 2017.
-     https://arxiv.org/abs/1611.02731 (sections 2.2 and 4.3)
+What the window models, the latent need not encode: the paper's argument
+(arXiv:1611.02731, sections 2.2 and 4.3), measured at equal budgets.
 """
 
 import json
@@ -25,7 +19,7 @@ from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
 from vlae_tf.runs import loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import checks, files
+from vlae_tf.utils import checks, fields, files
 
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
@@ -64,11 +58,9 @@ def size(window: str, dataset: str) -> tuple[int, int]:
     return 0, 0
   if window == FULL:
     return 2 * width - 1, height - 1
-  if not re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', window):
-    raise ValueError(
-      f'`windows` must be of WIDTHxHEIGHT, {FACTORISED} and {FULL}, got '
-      f'{window!r}.'
-    )
+  fits = re.fullmatch('[1-9][0-9]*x[1-9][0-9]*', window)
+  needs = f'of WIDTHxHEIGHT, {FACTORISED} and {FULL}'
+  fields.check('windows', window, bool(fits), needs)
   a, b = map(int, window.split('x'))
   return a, b
 
