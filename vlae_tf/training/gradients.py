@@ -86,8 +86,7 @@ class GlobalGradient:
     self._microbatch = microbatch
     # The noise's axis of images; one of samples may precede it.
     self._noise_axis = int(model.objective.num_samples > 1)
-    # A layer that is never called has no weights.
-    self._layers = [x for x in weight_norm.layers_of(model) if x.built]
+    self._layers = weight_norm.layers_of(model)
     self._kernels = in_groups(
       lambda group: [self._layers[k].kernel for k in group],
       [layer.v.value.shape.num_elements() for layer in self._layers],
@@ -180,8 +179,8 @@ class GlobalGradient:
   def _shares_of(self, image, noise, kernels):
     model = self._model
     with weight_norm.given_kernels(self._layers, kernels):
-      code = reparameterized.draw(model.posterior(image), noise)
-      terms = model.terms(code, image)
+      draw = reparameterized.draw(model.posterior(image), noise)
+      terms = model.terms(draw, image)
     parts = [*model.objective.parts(terms), model.objective.bound(terms)]
     return [tf.reduce_sum(p) / self._config.batch_size for p in parts]
 
