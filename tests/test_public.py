@@ -45,11 +45,12 @@ _PUBLIC = {
     diagonal_gaussian draw standard_gaussian
   """,
   'vlae_tf.nn': """
-    MADE CausalNetwork ChannelwiseShiftCNN DenseBlock DenseNetEncoder
-    DenseNetGenerator DownsampledWindowCNN Encoder Front GatedPixelCNN Generator
-    GreyPixelCNNPlusPlus PixelCNN PixelCNNPlusPlus PointwiseCNN ResidualBlock
-    Session ShiftCNN SpatialEncoder SpatialGenerator Update WeightNorm
-    WeightNormConv2D WeightNormConv2DTranspose WeightNormDense WindowCNN
+    CausalNetwork ChannelwiseShiftCNN DenseBlock DenseNetEncoder
+    DenseNetGenerator DownsampledWindowCNN Encoder GatedPixelCNN Generator
+    GreyPixelCNNPlusPlus MADE PixelCNN PixelCNNPlusPlus PointwiseCNN
+    ResidualBlock Session ShiftCNN SpatialEncoder SpatialGenerator Update
+    Wavefront WeightNorm WeightNormConv2D WeightNormConv2DTranspose
+    WeightNormDense WindowCNN
     data_dependent_initialization
   """,
 }

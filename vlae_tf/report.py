@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from vlae_tf.reporting import page, sections, subjects
+from vlae_tf.reporting import page, run_results, sections
 from vlae_tf.utils import command_line, console, files
 
 FLAGS = flags.FLAGS
@@ -34,9 +34,9 @@ def main():
   for workdir in FLAGS.workdir:
     command_line.check_workdir(workdir)
   files.check_new_file(FLAGS.out, FLAGS.overwrite, '.html')
-  steps = subjects.STEPS * len(FLAGS.workdir)
+  steps = run_results.STEPS * len(FLAGS.workdir)
   with console.Meter(steps, 'part') as meter:
-    runs = subjects.read(
+    runs = run_results.read(
       FLAGS.workdir,
       FLAGS.checkpoint,
       FLAGS.data_dir,

@@ -81,13 +81,13 @@ def _codes(case, num=_NUM):
 class _Copy:
   """An `nn.Update` that copies given pixels and notes the parameters."""
 
-  def __call__(self, noise, params, state, front):
+  def __call__(self, noise, params, state, wavefront):
     del noise
     pixels, noted = state
     batch = pixels.shape[1]
     rows = tf.reshape(params, [-1, batch, params.shape[-1]])
-    noted = tf.tensor_scatter_nd_update(noted, front.pixel[:, None], rows)
-    copied = tf.gather(pixels, front.pixel)
+    noted = tf.tensor_scatter_nd_update(noted, wavefront.pixel[:, None], rows)
+    copied = tf.gather(pixels, wavefront.pixel)
     return tf.reshape(copied, [-1, pixels.shape[-1]]), (pixels, noted)
 
 
@@ -99,7 +99,7 @@ def _pixel_by_pixel(law, network, image, jit_compile):
   outputs = law.pixel_distribution.num_params(channels)
   state = (pixels, tf.zeros([*pixels.shape[:2], outputs], image.dtype))
   if jit_compile:
-    copied, (_, noted) = law.decide(_Copy(), state)
+    copied, (_, noted) = law.unroll(_Copy(), state)
   else:
     features = law.parameters['features']
     copied, (_, noted) = network.unroll(

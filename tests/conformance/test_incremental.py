@@ -14,11 +14,11 @@ pytestmark = pytest.mark.usefixtures('all_eagerly')
 def draw_in_session(network, features, uniforms, draw):
   """The image of a session, with pixels outside that no one may count on."""
   session = network.start(features, jit_compile=False)
-  for _ in range(session.num_fronts):
-    params, front = session.params()
-    inside = tf.repeat(front.inside, len(features))[:, None]
-    pixels = draw(params, toys.at_front(uniforms, front))
-    session.put(tf.where(inside, pixels, np.nan))
+  for _ in range(session.num_wavefronts):
+    params, wavefront = session.params()
+    inside = tf.repeat(wavefront.inside, len(features))[:, None]
+    pixels = draw(params, toys.at_wavefront(uniforms, wavefront))
+    session.set_pixels(tf.where(inside, pixels, np.nan))
   return session.image()
 
 

@@ -231,7 +231,9 @@ def test_unrolled_networks_of_sixteen_bits_are_those_that_are_called(policy):
   close(z, x + tf.cast(made(z, context), 'float32'))
   network = nn.PixelCNN(1, units=2, depth=3, dtype=policy)
   network.build(**pair((1, 2)))
-  z, _ = network.unroll(features, x_of(features), settle, jit_compile=False)
+  z, _ = network.unroll(
+    features, x_of(features), sampling_step, jit_compile=False
+  )
   close(z, x_of(features) + tf.cast(network(z, features), 'float32'))
 
 
@@ -240,9 +242,9 @@ def x_of(features):
   return features[..., :1]
 
 
-def settle(noise, params, state, front):
+def sampling_step(noise, params, state, wavefront):
   """Decides pixels: the noise, shifted."""
-  del front
+  del wavefront
   return noise + params, state
 
 

@@ -6,7 +6,7 @@ import commands
 import pytest
 import toys
 
-from vlae_tf.reporting import subjects
+from vlae_tf.reporting import run_results
 
 
 @pytest.fixture(scope='session')
@@ -28,9 +28,9 @@ def runs(trained_run):
 
 @pytest.fixture(scope='session')
 def read(runs):
-  """`Subject`s by the names of their runs."""
+  """The `RunResults` by the names of their runs."""
   with toys.functions_run_eagerly():
     return {
-      name: subjects.read([str(path)], num_scored=12)[0]
+      name: run_results.read([str(path)], num_scored=12)[0]
       for name, path in runs.items()
     }

@@ -8,7 +8,7 @@ import numpy as np
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import latents, likelihood, receptive_field
 from vlae_tf.models import config as config_lib
-from vlae_tf.reporting import subjects
+from vlae_tf.reporting import run_results
 from vlae_tf.runs import loading
 
 _SHAPE, _CODE = (28, 28, 1), 8
@@ -22,7 +22,7 @@ def svg(chart):
 
 
 def of_run(name, has_latent=True):
-  """A `Subject` of random numbers and images."""
+  """A `RunResults` of random numbers and images."""
   rng = np.random.default_rng(len(name))
 
   def images(*shape):
@@ -30,14 +30,14 @@ def of_run(name, has_latent=True):
 
   def chosen():
     draws = images(8) if has_latent else None
-    return subjects.Chosen(
+    return run_results.Chosen(
       np.arange(8), rng.uniform(80, 99, 8), images(8), draws
     )
 
   field = receptive_field.ReceptiveField(((-1, -1), (-1, 0), (-1, 1), (0, -1)))
   use = latents.CodeUse(rng.random(_CODE), rng.random(_CODE))
   columns = (rng.uniform(80, 99, 12) for _ in likelihood.Estimates._fields)
-  outputs = subjects.Outputs(
+  outputs = run_results.Outputs(
     samples=images(64),
     originals=images(16),
     draws=images(6, 16) if has_latent else None,
@@ -51,10 +51,10 @@ def of_run(name, has_latent=True):
     best=chosen(),
     worst=chosen(),
   )
-  return _subject(name, has_latent, rng, outputs)
+  return _results(name, has_latent, rng, outputs)
 
 
-def _subject(name, has_latent, rng, outputs):
+def _results(name, has_latent, rng, outputs):
   test = rng.integers(0, 2, (12, *_SHAPE)).astype(bool)
   data = data_lib.ImageData('omniglot', test, test, test)
   model = types.SimpleNamespace(event_shape=(_CODE * has_latent,))
@@ -66,6 +66,6 @@ def _subject(name, has_latent, rng, outputs):
     for split in ('train', 'validation')
   ]
   facts = {'minutes': 12.0, 'environment': {'tensorflow': '2'}}
-  return subjects.Subject(
+  return run_results.RunResults(
     f'runs/{name}', name, run, data, facts, log, [], [], outputs
   )

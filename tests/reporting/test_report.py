@@ -10,7 +10,7 @@ import commands
 import pytest
 
 from vlae_tf.models import config as config_lib
-from vlae_tf.reporting import page, sections, subjects
+from vlae_tf.reporting import page, run_results, sections
 from vlae_tf.runs import records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
@@ -89,7 +89,7 @@ def test_without_a_code_the_likelihood_is_exact(made):
 @pytest.mark.exhaustive('draws of colour images')
 def test_colour_images_have_every_section(trained_run, tmp_path):
   made = sections.report(
-    subjects.read([str(trained_run('colour'))], num_scored=12)
+    run_results.read([str(trained_run('colour'))], num_scored=12)
   )
   assert [s.name for s in made.sections] == _NAMES
   page.write(made, tmp_path / 'colour.html')
@@ -97,8 +97,8 @@ def test_colour_images_have_every_section(trained_run, tmp_path):
 
 
 def test_a_bound_is_not_called_the_likelihood(read):
-  subject = read['with']
-  bound = subject._replace(facts={'scores': [subject.nll | {'num_samples': 1}]})
+  run = read['with']
+  bound = run._replace(facts={'scores': [run.nll | {'num_samples': 1}]})
   made = sections.report([bound])
   section = _section(made, 'summary')
   (table,) = _all(section.blocks, page.Table)
@@ -106,9 +106,9 @@ def test_a_bound_is_not_called_the_likelihood(read):
 
 
 def test_a_latent_without_a_rate_is_said_to_have_collapsed(read):
-  subject = read['with']
-  collapsed = subject._replace(
-    facts={'scores': [subject.nll | {'rate': 0.01, 'distortion': 40.0}]}
+  run = read['with']
+  collapsed = run._replace(
+    facts={'scores': [run.nll | {'rate': 0.01, 'distortion': 40.0}]}
   )
   assert 'has collapsed' in ' '.join(sections.summary(collapsed))
 
@@ -145,7 +145,7 @@ def test_each_draw_is_another(made):
 
 
 def test_the_commands_make_the_run(read, runs):
-  train, evaluate = subjects.commands(read['with'])
+  train, evaluate = run_results.commands(read['with'])
   args = shlex.split(train)
   assert args[:3] == ['python', '-m', 'vlae_tf.train']
   there = records.read_config(runs['with'])
@@ -156,7 +156,7 @@ def test_the_commands_make_the_run(read, runs):
 
 @pytest.mark.parametrize('name', ['omniglot', 'static_mnist_factorised'])
 def test_a_preset_differs_from_itself_in_nothing(name):
-  assert subjects.origin(config_lib.from_preset(name)) == (name, {})
+  assert run_results.origin(config_lib.from_preset(name)) == (name, {})
 
 
 def test_files_of_other_weights_or_that_are_broken_are_passed_over(
@@ -184,8 +184,8 @@ def test_files_of_other_weights_or_that_are_broken_are_passed_over(
   (run / 'eval/probe_other.json').write_text('{"rows": []}')
   (run / 'metrics.jsonl').unlink()
   outputs = read['with'].outputs
-  monkeypatch.setattr(subjects, 'compute', lambda *_: outputs)
-  made = sections.report(subjects.read([str(run)]))
+  monkeypatch.setattr(run_results, 'compute', lambda *_: outputs)
+  made = sections.report(run_results.read([str(run)]))
   (table,) = _all(_section(made, 'probe').blocks, page.Table)
   assert '4 test images' in table.caption
   assert table.rows == (('linear: code', '60.0 +- 10.0'),)

@@ -6,7 +6,7 @@ from toys.dependence import expected_pairs, take_steps, window
 from toys.exact import LinearGaussian
 from toys.models import functions_run_eagerly, random_model, small_model
 from toys.networks import (
-  at_front,
+  at_wavefront,
   build_network,
   build_untrained,
   FEATURE_MAPS,
@@ -24,7 +24,7 @@ __all__ = [
   'SIZES',
   'SMALLEST',
   'LinearGaussian',
-  'at_front',
+  'at_wavefront',
   'binary_images',
   'build_network',
   'build_untrained',

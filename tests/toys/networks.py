@@ -53,12 +53,12 @@ def uniforms(*shape, seed=0):
   return tf.random.stateless_uniform(shape, [seed, 2])
 
 
-def at_front(x, front):
+def at_wavefront(x, wavefront):
   """Values of images at the pixels of a wavefront, zeros outside.
 
   Args:
     x: `Tensor` of shape `[batch, height, width, k]`.
-    front: `nn.Front`.
+    wavefront: `nn.Wavefront`.
 
   Returns:
     A `Tensor` of shape `[rows * batch, k]`.
@@ -66,7 +66,7 @@ def at_front(x, front):
   x = tf.transpose(x, [1, 2, 0, 3])
   pixels = tf.reshape(x, [-1, *x.shape[2:]])
   pixels = tf.pad(pixels, [[0, 1], [0, 0], [0, 0]])
-  return tf.reshape(tf.gather(pixels, front.pixel), [-1, x.shape[3]])
+  return tf.reshape(tf.gather(pixels, wavefront.pixel), [-1, x.shape[3]])
 
 
 def seen_pairs(network, size):

@@ -214,7 +214,7 @@ class AutoregressiveImages:
 
   def pop(self, message: Message) -> tuple[Message, tf.Tensor]:
     update = _PopPixels(self._symbols, self._distribution.channels)
-    image, message = self._distribution.decide(update, message)
+    image, message = self._distribution.unroll(update, message)
     return message, self._symbols.restored(image)
 
   def _in_order(self, x):
@@ -232,7 +232,7 @@ class _PopPixels:
   symbols: symbols_lib.PixelSymbols
   channels: int
 
-  def __call__(self, noise, params, message, front):
+  def __call__(self, noise, params, message, wavefront):
     del noise
     lanes = message.heads.shape[0]
     rows = params.shape[0] // lanes
@@ -246,7 +246,7 @@ class _PopPixels:
         value, interval = self.symbols.locate(
           self.symbols.of_next(params[row], channels), rans.peek(message)
         )
-        message = rans.pop(message, interval, front.inside[row])
+        message = rans.pop(message, interval, wavefront.inside[row])
         channels.append(value)
       pixels = tf.stack(channels, -1)
       return row + 1, message, found.write(row, pixels)

@@ -18,7 +18,7 @@ import tensorflow_probability as tfp
 
 from vlae_tf.distributions import pixel_distributions
 from vlae_tf.nn.causal.network import Update
-from vlae_tf.nn.causal.schedule import Front
+from vlae_tf.nn.causal.schedule import Wavefront
 from vlae_tf.utils import checks
 
 tfd = tfp.distributions
@@ -88,26 +88,28 @@ class AutoregressiveImage(tfd.Distribution):
 
   @property
   def order(self) -> np.ndarray:
-    """Raster indices of the pixels in the order in which `decide` goes."""
+    """Raster indices of the pixels in the order of `unroll`."""
     if self._order is None:
       return np.arange(math.prod(self.event_shape[:2]))
     return self._order
 
-  def decide(self, update: Update, state: Any = ()) -> tuple[tf.Tensor, Any]:
-    """Decides every pixel from its parameters, as an entropy decoder does.
+  def unroll(self, update: Update, state: Any = ()) -> tuple[tf.Tensor, Any]:
+    """Computes all pixels by `update`, as an entropy decoder does.
 
     The noise of `update` is an empty tuple; `state` is a nest of tensors.
     Returns images `[batch, *event_shape]`, and the last state.
     """
     return self._method()(self._features, (), update, state)
 
+  decide = unroll  # The earlier name, for one more version.
+
   def likeliest(self) -> tf.Tensor:
-    """Images `batch_shape + event_shape`, greedily likely; see `decide`.
+    """Images `batch_shape + event_shape`, greedily likely; see `unroll`.
 
     Each pixel is the mode given the pixels before it: not always the mode of
     the image as a whole, which is hard to find.
     """
-    return self.decide(_Mode(self.pixel_distribution))[0]
+    return self.unroll(_Mode(self.pixel_distribution))[0]
 
   def params(self, image: tf.Tensor) -> tf.Tensor:
     """Parameters of every pixel given those before it, by one parallel pass.
@@ -251,8 +253,8 @@ def unroll_naively(network, channels, features, noise, update, state=()):
     noise_, params = tf.nest.map_structure(
       lambda x: x[:, i // width, i % width], (noise, params)
     )
-    front = Front(i, i[None], tf.constant([True]))
-    pixels, state = update(noise_, params, state, front)
+    wavefront = Wavefront(i, i[None], tf.constant([True]))
+    pixels, state = update(noise_, params, state, wavefront)
     here = tf.one_hot(i, height * width, dtype=image.dtype)
     here = tf.reshape(here, [1, height, width, 1])
     return i + 1, image + here * pixels[:, None, None], state
@@ -273,7 +275,7 @@ def unroll_naively(network, channels, features, noise, update, state=()):
 class _Draw:
   pixel_distribution: pixel_distributions.PixelDistribution
 
-  def __call__(self, uniforms, params, state, front):
+  def __call__(self, uniforms, params, state, wavefront):
     return self.pixel_distribution.quantile(params, uniforms), state
 
 
@@ -281,7 +283,7 @@ class _Draw:
 class _Mode:
   pixel_distribution: pixel_distributions.PixelDistribution
 
-  def __call__(self, noise, params, state, front):
+  def __call__(self, noise, params, state, wavefront):
     return self.pixel_distribution.distribution(params).mode(), state
 
 
@@ -289,7 +291,7 @@ class _Mode:
 class _CopyOrDraw:
   draw: _Draw
 
-  def __call__(self, noise, params, state, front):
+  def __call__(self, noise, params, state, wavefront):
     uniforms, given, mask = noise
-    drawn, state = self.draw(uniforms, params, state, front)
+    drawn, state = self.draw(uniforms, params, state, wavefront)
     return tf.where(mask > 0, given, drawn), state

@@ -158,7 +158,7 @@ class _LogisticMixture(tfd.Distribution):
       log_probs = _mixture_log_probs(log_weights, *channel)
       return tf.cast(tf.argmax(log_probs, -1), self.dtype)[..., None]
 
-    return _pixels(self._decided(likeliest))
+    return _pixels(self._sequentially(likeliest))
 
   def _sample_n(self, n, seed=None):
     shape = tf.concat([[n], tf.shape(self._params)[:-1], [self._channels]], 0)
@@ -172,7 +172,7 @@ class _LogisticMixture(tfd.Distribution):
     def first(c, *mixture):
       return _mixture_quantile(uniforms[c], *mixture)
 
-    return _pixels(self._decided(first))
+    return _pixels(self._sequentially(first))
 
   def conditionals(self, pixels):
     levels, _ = self._levels(pixels)
@@ -182,18 +182,18 @@ class _LogisticMixture(tfd.Distribution):
       found.append(_mixture_log_probs(*mixture))
       return levels[c]
 
-    self._decided(given)
+    self._sequentially(given)
     return tf.stack(found, -2)
 
-  def _decided(self, decide):
-    """Levels of the channels, each decided given those before it."""
-    # `decide` gets the number of a channel and its mixture: the log-weights
+  def _sequentially(self, choose):
+    """Levels of the channels, each chosen given those before it."""
+    # `choose` gets the number of a channel and its mixture: the log-weights
     # given the channels before, and the components' means and inverse scales.
     log_weights = self._parts[0]
     levels: list[tf.Tensor] = []
     for c in range(self._channels):
       channel = self._logistics(levels)
-      levels.append(decide(c, log_weights, *channel))
+      levels.append(choose(c, log_weights, *channel))
       log_weights += _log_probs(levels[-1], *channel)
     return levels
 

@@ -373,7 +373,7 @@ class Evaluator:
       yield Estimates(*map(np.asarray, found))
 
   def estimate(self, image: tf.Tensor, index: tf.Tensor) -> Estimates:
-    """Estimates for a batch; `index` `[batch]` decides the samples."""
+    """Estimates for a batch; `index` `[batch]` seeds the samples."""
     image, index = tf.convert_to_tensor(image), tf.convert_to_tensor(index)
     if not index.dtype.is_integer or index.shape != image.shape[:1]:
       raise ValueError(

@@ -59,7 +59,7 @@ def find(
 ) -> ReceptiveField:
   """Finds the exact receptive field of a built network by gradients.
 
-  The network's graph bounds the field, which decides the size of the random
+  The network's graph bounds the field, which sets the size of the random
   images; the gradients find the pixels in it. `progress(1)` is called after
   each of `num_images`. Raises ValueError for any other network.
 

@@ -39,7 +39,7 @@ def check(function: Callable[['Config'], None]) -> Callable[['Config'], None]:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """Everything that decides what a run computes; the defaults are the paper's.
+  """All settings that a run's results depend on; the defaults are the paper's.
 
   Where the paper specifies none (batch size, epochs, schedule, clipping) they
   came close to its results in one hour on two CPU cores.

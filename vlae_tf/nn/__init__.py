@@ -3,7 +3,7 @@
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
 from vlae_tf.nn.causal.network import CausalNetwork, Session, Update
-from vlae_tf.nn.causal.schedule import Front
+from vlae_tf.nn.causal.schedule import Wavefront
 from vlae_tf.nn.made import MADE
 from vlae_tf.nn.pixel.pixel_cnn import GatedPixelCNN, PixelCNN
 from vlae_tf.nn.pixel.pixel_cnn_pp import GreyPixelCNNPlusPlus, PixelCNNPlusPlus
@@ -31,6 +31,8 @@ from vlae_tf.nn.weight_norm import (
   WeightNormDense,
 )
 
+Front = Wavefront  # The earlier name, for one more version.
+
 __all__ = [
   'MADE',
   'CausalNetwork',
@@ -40,7 +42,6 @@ __all__ = [
   'DenseNetGenerator',
   'DownsampledWindowCNN',
   'Encoder',
-  'Front',
   'GatedPixelCNN',
   'Generator',
   'GreyPixelCNNPlusPlus',
@@ -53,6 +54,7 @@ __all__ = [
   'SpatialEncoder',
   'SpatialGenerator',
   'Update',
+  'Wavefront',
   'WeightNorm',
   'WeightNormConv2D',
   'WeightNormConv2DTranspose',

@@ -102,7 +102,7 @@ class MADE(keras.layers.Layer):
 
     The contribution of earlier variables to a chunk is one matrix product per
     layer. Inside a chunk of `s` variables, `s` fixed-point iterations are
-    exact, as each settles one variable more; they compute the chunk's units
+    exact, as each computes one variable more; they compute the chunk's units
     alone.
 
     Returns the `x` for which `x = update(noise, self(x, context))`, of the

@@ -8,7 +8,7 @@ import numpy as np
 
 from vlae_tf.evaluation import figures, latents, probing, receptive_field
 from vlae_tf.reporting import charts, page
-from vlae_tf.reporting.subjects import commands, origin, Subject
+from vlae_tf.reporting.run_results import commands, origin, RunResults
 from vlae_tf.reproduction import experiments, tables
 from vlae_tf.runs import records
 from vlae_tf.utils import console
@@ -32,20 +32,20 @@ _LARGE, _SMALL, _MAP = 2.4, 2.0, 8.0
 _FIELD = 320  # Pixels, the width of a receptive field.
 
 
-def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
+def report(runs: Sequence[RunResults], command: str = '') -> page.Page:
   """The page about some runs, made by a shell command."""
   found = [
-    _summary(subjects),
-    _curves(subjects),
-    _published(subjects),
-    _section('samples', 'Samples', subjects, _samples),
+    _summary(runs),
+    _curves(runs),
+    _published(runs),
+    _section('samples', 'Samples', runs, _samples),
     _drawn(
       'decompression',
       'Reconstructions',
       'Test images, framed, each beside an image sampled given its latent. The '
       'latent fixes what the samples share; the decoder samples the rest.',
       'draw',
-      [(s, s.outputs.draws) for s in subjects],
+      [(s, s.outputs.draws) for s in runs],
     ),
     _drawn(
       'completion',
@@ -53,26 +53,26 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
       'Test images, framed: the upper half is given, the latent is inferred '
       'from it, and the lower half is sampled.',
       'continuation',
-      [(s, s.outputs.completions) for s in subjects],
+      [(s, s.outputs.completions) for s in runs],
     ),
     _section(
       'window',
       'Receptive field',
-      subjects,
+      runs,
       _window,
       'Dependence that the decoder models locally need not be encoded in the '
       'latent.',
     ),
-    _section('code', 'Rate of the latent dimensions', subjects, _rates),
-    _nats(subjects),
-    _ends(subjects),
-    _section('probe', 'Classification from the latent', subjects, _probes),
-    _section('codec', 'Compression', subjects, _codecs),
-    _origin(subjects, command),
+    _section('code', 'Rate of the latent dimensions', runs, _rates),
+    _nats(runs),
+    _ends(runs),
+    _section('probe', 'Classification from the latent', runs, _probes),
+    _section('codec', 'Compression', runs, _codecs),
+    _origin(runs, command),
   ]
-  names = [s.name for s in subjects]
+  names = [s.name for s in runs]
   lead = '; '.join(
-    f'{s.name}, step {s.run.step:,} ({s.run.checkpoint})' for s in subjects
+    f'{s.name}, step {s.loaded.step:,} ({s.loaded.checkpoint})' for s in runs
   )
   return page.Page(
     ', '.join(names) if len(names) < 4 else f'{len(names)} runs',
@@ -85,16 +85,16 @@ def report(subjects: Sequence[Subject], command: str = '') -> page.Page:
 def _section(
   name: str,
   title: str,
-  subjects: Sequence[Subject],
-  blocks: Callable[[Subject], Sequence[page.Block]],
+  runs: Sequence[RunResults],
+  blocks: Callable[[RunResults], Sequence[page.Block]],
   before: str | page.Block = '',
 ) -> page.Section | None:
   """A section with the blocks of each run side by side; none if all lack it."""
-  parts = [blocks(s) for s in subjects]
+  parts = [blocks(s) for s in runs]
   if not any(parts):
     return None
-  inner = page.side_by_side([s.name for s in subjects], parts)
-  if len(subjects) == 1 and len(inner) > 1:
+  inner = page.side_by_side([s.name for s in runs], parts)
+  if len(runs) == 1 and len(inner) > 1:
     inner = [page.Columns((), tuple((block,) for block in inner))]
   if before:
     text = page.Text((before,)) if isinstance(before, str) else before
@@ -102,67 +102,67 @@ def _section(
   return page.Section(name, title, tuple(inner))
 
 
-def _summary(subjects):
-  columns = [_scores(subject) for subject in subjects]
+def _summary(runs):
+  columns = [_scores(run) for run in runs]
   rows = tuple(
     (name, *(column[name] for column in columns)) for name in columns[0]
   )
-  table = page.Table(('', *(s.name for s in subjects)), rows)
-  own = [table] if len(subjects) == 1 else []
+  table = page.Table(('', *(s.name for s in runs)), rows)
+  own = [table] if len(runs) == 1 else []
   return _section(
     'summary',
     'Summary',
-    subjects,
+    runs,
     lambda s: [page.Text(summary(s)), *own],
     '' if own else table,
   )
 
 
-def summary(subject: Subject) -> tuple[str, ...]:
+def summary(run: RunResults) -> tuple[str, ...]:
   """Paragraphs about a model; its numbers are in a table."""
-  config, shape = subject.run.config, subject.run.image_shape
+  config, shape = run.loaded.config, run.loaded.image_shape
   size = 'x'.join(map(str, shape[:2])) + ' colour' * (shape[2] == 3)
   latent, problem = 'without a latent', None
-  if subject.has_latent:
-    latent_shape = 'x'.join(map(str, subject.run.model.event_shape))
+  if run.has_latent:
+    latent_shape = 'x'.join(map(str, run.loaded.model.event_shape))
     latent = f'with {latent_shape} latent dimensions, prior {config.prior}'
     floor = config.free_bits * math.prod(shape)
     floor *= config.objective in ('free_bits', 'soft_free_bits')
-    problem = latents.warning(subject.score['rate'], floor)
-  sees, field = '', subject.outputs.field
+    problem = latents.warning(run.score['rate'], floor)
+  sees, field = '', run.outputs.field
   if field is not None:
     pixels = console.count(field.num_pixels, 'preceding pixel')
     sees = f', in which a pixel depends on {pixels}'
     if not field.num_pixels:
       sees = ', in which pixels are independent'
   text = (
-    f'{subject.name} models the {size} images of {subject.data.name} {latent}, '
+    f'{run.name} models the {size} images of {run.data.name} {latent}, '
     f'and the decoder {config.decoder}{sees}.'
   )
   return (text, f'Note: {problem}') if problem else (text,)
 
 
-def _scores(subject):
+def _scores(run):
   """Results of a run by their names, and what they took."""
-  score, use, config = subject.score, subject.outputs.use, subject.run.config
+  score, use, config = run.score, run.outputs.use, run.loaded.config
   cells = {n: tables.score_text(score, key) for n, key in _SCORES.items()} | {
     'rate, bits': f'{score["rate"] / math.log(2):.1f}',
     'NLL, bits/dim': f'{score["bits_per_dim"]:.4f}',
     '-ELBO, bits/dim': f'{score["elbo_bits_per_dim"]:.4f}',
   }
   samples, units = f'{score["num_samples"]:,}', 'no latent'
-  if not subject.has_latent:
+  if not run.has_latent:
     samples = 'exact'
   elif score['num_samples'] == 1:
     cells |= dict.fromkeys(('NLL, nats', 'NLL, bits/dim'), 'not measured')
   if use is not None:
     units = f'{use.active_units} of {len(use.variances)}'
-  images, whole = score['num_images'], len(subject.data.test)
-  step, minutes = subject.run.step, subject.facts.get('minutes')
+  images, whole = score['num_images'], len(run.data.test)
+  step, minutes = run.loaded.step, run.facts.get('minutes')
   last = [
     -point.elbo
-    for point in records.curve(subject.log, 'train')
-    if step - subject.steps_per_epoch < point.step <= step
+    for point in records.curve(run.log, 'train')
+    if step - run.steps_per_epoch < point.step <= step
   ]
   return cells | {
     '-ELBO, last epoch of training (weights of each step, not averages)': (
@@ -171,21 +171,21 @@ def _scores(subject):
     'active latent dimensions': units,
     'test images': f'{images:,}' + f' of {whole:,}' * (images != whole),
     'importance samples': samples,
-    'training images': f'{len(subject.data.split(config.train_on)):,} of '
+    'training images': f'{len(run.data.split(config.train_on)):,} of '
     f'{config.train_on.replace("+", " and ")}',
     'steps': f'{step:,} of {config.batch_size} images',
-    'epochs': f'{step / subject.steps_per_epoch:.1f}',
+    'epochs': f'{step / run.steps_per_epoch:.1f}',
     'minutes': '' if minutes is None else f'{minutes:,.0f}',
   }
 
 
-def _curves(subjects):
+def _curves(runs):
   columns = []
   for term in _TERMS:
     series = [
       series
-      for k, subject in enumerate(subjects)
-      for series in _series(subject, term, None if len(subjects) == 1 else k)
+      for k, run in enumerate(runs)
+      for series in _series(run, term, None if len(runs) == 1 else k)
     ]
     if any(s.points for s in series):
       caption = (
@@ -201,31 +201,31 @@ def _curves(subjects):
   return page.Section('curves', 'Learning curves', (found,))
 
 
-def _series(subject, term, colour):
+def _series(run, term, colour):
   """Curves of a run: one run has a colour for each split."""
   found = []
-  splits = dict.fromkeys(line.get('split') for line in subject.log)
+  splits = dict.fromkeys(line.get('split') for line in run.log)
   for k, split in enumerate(s for s in splits if s in _SPLITS):
     points = []
-    for point in records.curve(subject.log, split):
+    for point in records.curve(run.log, split):
       value = point.rate
       if term != 'rate':
         value = -point.elbo - (term == 'distortion') * point.rate
-      points.append((point.step / subject.steps_per_epoch, value))
+      points.append((point.step / run.steps_per_epoch, value))
     name = _SPLITS[split]
     if colour is not None:
-      name = f'{subject.name}, {name}'
+      name = f'{run.name}, {name}'
     found.append(
       charts.Series(name, points, k if colour is None else colour, k)
     )
   return found
 
 
-def _published(subjects):
+def _published(runs):
   """The paper's tables of the data sets of runs, and the runs in them."""
   found = []
   for name, table in experiments.PUBLISHED.items():
-    ours = [_ours(s, table) for s in subjects if s.data.name == name]
+    ours = [_ours(s, table) for s in runs if s.data.name == name]
     if ours:
       rows = [
         (row.name, row.nll_text, '', 'the paper' if row.own else 'quoted')
@@ -239,19 +239,19 @@ def _published(subjects):
   return page.Section('paper', 'Comparison with the paper', tuple(found))
 
 
-def _ours(subject, table):
-  score = subject.nll
+def _ours(run, table):
+  score = run.nll
   if score is None:
-    return subject.name, 'not measured', '', 'this run'
-  kind = _kind(subject.run.config)
+    return run.name, 'not measured', '', 'this run'
+  kind = _kind(run.loaded.config)
   own = next((r for r in table.rows if r.own and r.name == kind), None)
   less = ''
   if own is not None and own.nll is not None:
     less = f'{score["nll"] - float(own.nll):+.2f} ({kind})'
   samples = console.count(score['num_samples'], 'importance sample')
-  part = tables.part(score, len(subject.data.test))
+  part = tables.part(score, len(run.data.test))
   return (
-    subject.name,
+    run.name,
     tables.score_text(score, 'nll'),
     less,
     f'this run, {samples}{part}',
@@ -267,9 +267,9 @@ def _kind(config):
   return 'AF VAE' if config.decoder == 'factorised' else 'VLAE'
 
 
-def _samples(subject):
-  images = subject.outputs.samples
-  alt = f'{len(images)} samples from {subject.name}'
+def _samples(run):
+  images = run.outputs.samples
+  alt = f'{len(images)} samples from {run.name}'
   caption = 'z ~ p(z), x ~ p(x|z)'
   return [page.picture(figures.grid(images), alt, caption, _SMALL)]
 
@@ -295,29 +295,29 @@ def _drawn(name, title, text, what, drawn):
   return page.Section(f'{name}s', title, (page.Text((text,)), slider))
 
 
-def _window(subject):
-  field = subject.outputs.field
+def _window(run):
+  field = run.outputs.field
   if field is None:
     return []
   words = receptive_field.describe(field)
-  pixels = charts.field(subject.outputs.originals[0], field)
+  pixels = charts.field(run.outputs.originals[0], field)
   alt = f'A test image; the pixels that one depends on are blue: {words}'
   caption = (
-    f'The decoder of {subject.name} at the orange pixel: {words}. Later pixels '
+    f'The decoder of {run.name} at the orange pixel: {words}. Later pixels '
     'are dimmed.'
   )
   return [page.picture(pixels, alt, caption, _FIELD / pixels.shape[1])]
 
 
-def _rates(subject):
-  use = subject.outputs.use
+def _rates(run):
+  use = run.outputs.use
   if use is None or use.rates is None:
     return []
   order = np.argsort(-use.rates)
   nats = float(use.rates.sum())
   caption = (
     f'{nats:.2f} nats = {nats / math.log(2):.1f} bits in all, mean of '
-    f'{subject.outputs.num_read:,} test images; {use.active_units} of '
+    f'{run.outputs.num_read:,} test images; {use.active_units} of '
     f'{len(order)} are active.'
   )
   label = 'latent dimensions, by their rate'
@@ -325,14 +325,14 @@ def _rates(subject):
   return [charts.bars(values, 'rate, nats', label, caption, names)]
 
 
-def _nats(subjects):
+def _nats(runs):
   """The distortion of each pixel, in the same colours for all runs."""
-  means = [s.outputs.mean_nats for s in subjects]
+  means = [s.outputs.mean_nats for s in runs]
   most = max((float(m.max()) for m in means if m is not None), default=0.0)
   return _section(
     'nats',
     'Distortion of the pixels',
-    subjects,
+    runs,
     lambda s: _maps(s.outputs, most),
     '-log p of each pixel, given the latent and the preceding pixels.',
   )
@@ -361,13 +361,13 @@ def _maps(outputs, most):
   ]
 
 
-def _ends(subjects):
-  nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in subjects)
+def _ends(runs):
+  nums = dict.fromkeys(len(s.outputs.scored.distortion) for s in runs)
   num = ' and '.join(f'{n:,}' for n in nums)
   return _section(
     'ends',
     'Least and most distortion',
-    subjects,
+    runs,
     lambda s: [*_end(s.outputs.best, 'least'), *_end(s.outputs.worst, 'most')],
     f'Among {num} test images, by -log p(x|z) with one sample of z each. '
     'Images with more ink have more distortion.',
@@ -391,10 +391,10 @@ def _end(chosen, what):
   return [page.picture(figures.rows(np.stack(cells)), alt, caption, _SMALL)]
 
 
-def _probes(subject):
+def _probes(run):
   """Accuracies written by `probe`, of these weights."""
   found = []
-  for probe in subject.probes:
+  for probe in run.probes:
     numbers = list(dict.fromkeys(map(str, probe['num_labels'])))
     heads = ('classifier: features', *(f'{int(n):,} labels' for n in numbers))
     rows = tuple(
@@ -412,10 +412,10 @@ def _probes(subject):
   return found
 
 
-def _codecs(subject):
+def _codecs(run):
   """Sizes written by `compress --report`."""
   found = []
-  for report in subject.codecs:
+  for report in run.codecs:
     num = report['images'] * math.prod(report['image_shape'])
     bits = {'file': report['gross_bits']}
     if report.get('negative_elbo_bits'):
@@ -432,34 +432,34 @@ def _codecs(subject):
   return found
 
 
-def _origin(subjects, command):
+def _origin(runs, command):
   """Configs, environments, and the commands that repeat all this."""
   before: list[page.Block] = []
   if command:
     text = 'Command of this page, and below those of its runs:'
     before = [page.Text((text,)), page.Listing((command,))]
   inner = page.side_by_side(
-    [s.name for s in subjects], [_repeated(s) for s in subjects]
+    [s.name for s in runs], [_repeated(s) for s in runs]
   )
   return page.Section(
     'origin', 'Configuration and environment', (*before, *inner)
   )
 
 
-def _repeated(subject) -> list[page.Block]:
+def _repeated(run) -> list[page.Block]:
   """Config, commands, and hardware, versions and data of the training."""
 
   def row(name, *values):
     texts = (v if isinstance(v, str) else json.dumps(v) for v in values)
     return name, *(text or 'none' for text in texts)
 
-  preset, differences = origin(subject.run.config)
+  preset, differences = origin(run.loaded.config)
   base = 'the defaults' if preset is None else f'preset {preset}'
   changed = tuple(row(name, *pair) for name, pair in differences.items())
-  fields = sorted(vars(subject.run.config).items())
+  fields = sorted(vars(run.loaded.config).items())
   trained = {
-    **(subject.facts.get('environment') or {}),
-    'training images, SHA-256': subject.run.fingerprint,
+    **(run.facts.get('environment') or {}),
+    'training images, SHA-256': run.loaded.fingerprint,
   }
   return [
     page.Table(
@@ -468,6 +468,6 @@ def _repeated(subject) -> list[page.Block]:
     page.Table(
       ('field', 'value'), tuple(row(*f) for f in fields), 'All fields', True
     ),
-    page.Listing(tuple(commands(subject))),
+    page.Listing(tuple(commands(run))),
     page.Table(('', 'trained with'), tuple(row(*f) for f in trained.items())),
   ]

@@ -112,8 +112,8 @@ STRATEGIES = {
 class Workers:
   """Agreement between the workers of a run, by sums over all of them."""
 
-  # All workers run the same loop, so that everything that decides its course
-  # (the clock, a signal, a validation) has to be the same number on all.
+  # All workers run the same loop, so whatever controls it (the clock, a signal,
+  # a validation score) must have the same value on all of them.
 
   def __init__(self, strategy: tf.distribute.Strategy):
     self._strategy = strategy

@@ -12,8 +12,8 @@ from vlae_tf.nn.causal import graph, schedule
 from vlae_tf.nn.pixel import pixel_cnn
 
 
-def threshold(uniforms, params, state=(), front=None):
-  del front
+def threshold(uniforms, params, state=(), wavefront=None):
+  del wavefront
   return tf.cast(uniforms < tf.sigmoid(params), params.dtype), state
 
 
@@ -63,19 +63,22 @@ def test_batch_size_may_be_unknown():
   np.testing.assert_array_equal(unroll(features, uniforms), expected)
 
 
-def record(places, params, state, front):
+def record(places, params, state, wavefront):
   """Notes how often and when each pixel comes by, and what is wrong then."""
   visits, times, now, mistakes = state
-  rows, batch = len(front.pixel), len(places) // len(front.pixel)
-  inside, pixel = front.inside, front.pixel[:, None]
+  rows, batch = len(wavefront.pixel), len(places) // len(wavefront.pixel)
+  inside, pixel = wavefront.inside, wavefront.pixel[:, None]
   # Rows outside have a place of their own, behind the image's.
   visits = tf.tensor_scatter_nd_add(visits, pixel, tf.cast(inside, tf.int32))
   times = tf.tensor_scatter_nd_update(times, pixel, tf.fill([rows], now))
-  expected = [tf.repeat(front.pixel, batch), tf.tile(tf.range(batch), [rows])]
+  expected = [
+    tf.repeat(wavefront.pixel, batch),
+    tf.tile(tf.range(batch), [rows]),
+  ]
   wrong = (places != tf.stack(expected, -1)) & tf.repeat(inside, batch)[:, None]
   mistakes += tf.math.count_nonzero(wrong, dtype=tf.int32)
   mistakes += tf.math.count_nonzero(
-    inside != (front.pixel < len(visits) - 1), dtype=tf.int32
+    inside != (wavefront.pixel < len(visits) - 1), dtype=tf.int32
   )
   state = visits, times, now + 1, mistakes
   return tf.zeros_like(params), state

@@ -16,11 +16,11 @@ def threshold(uniforms, params):
 
 
 def drive(network, features, decide, jit_compile=False):
-  """The image of a session whose pixels are `decide(params, front)`."""
+  """The image of a session whose pixels are `decide(params, wavefront)`."""
   session = network.start(features, jit_compile)
-  for _ in range(session.num_fronts):
-    params, front = session.params()
-    session.put(decide(params, front))
+  for _ in range(session.num_wavefronts):
+    params, wavefront = session.params()
+    session.set_pixels(decide(params, wavefront))
   return session.image()
 
 
@@ -29,10 +29,10 @@ def check_fixed_point(network, seed=5, jit_compile=False):
   features = toys.features(*_SIZE, seed=seed, maps=network.feature_maps)
   uniforms = toys.uniforms(*_SIZE, 1, seed=6)
 
-  def decide(params, front):
+  def decide(params, wavefront):
     # Whatever is put outside the image has no influence.
-    inside = tf.repeat(front.inside, _SIZE[0])[:, None]
-    drawn = threshold(toys.at_front(uniforms, front), params)
+    inside = tf.repeat(wavefront.inside, _SIZE[0])[:, None]
+    drawn = threshold(toys.at_wavefront(uniforms, wavefront), params)
     return tf.where(inside, drawn, np.nan)
 
   image = drive(network, features, decide, jit_compile)
@@ -44,10 +44,10 @@ def check_fixed_point(network, seed=5, jit_compile=False):
 def test_independent_pixels_are_one_front():
   network = toys.make_network('factorised')
   session = network.start(toys.features(*_SIZE), jit_compile=False)
-  assert session.num_fronts == 1
-  _, front = session.params()
-  np.testing.assert_array_equal(front.pixel, np.arange(20))
-  assert front.inside.numpy().all()
+  assert session.num_wavefronts == 1
+  _, wavefront = session.params()
+  np.testing.assert_array_equal(wavefront.pixel, np.arange(20))
+  assert wavefront.inside.numpy().all()
 
 
 def test_second_session_compiles_nothing_and_follows_the_weights():
@@ -80,21 +80,21 @@ def test_sessions_of_one_shape_do_not_disturb_each_other():
   ones, zeros = (
     network.start(toys.features(*_SIZE), jit_compile=False) for _ in range(2)
   )
-  for _ in range(ones.num_fronts):
+  for _ in range(ones.num_wavefronts):
     for session, value in [(ones, 1.0), (zeros, 0.0)]:
       params, _ = session.params()
-      session.put(tf.fill(params.shape, value))
+      session.set_pixels(tf.fill(params.shape, value))
   assert (ones.image().numpy() == 1).all()
   assert (zeros.image().numpy() == 0).all()
 
 
-def cost(image, params, total, front):
+def cost(image, params, total, wavefront):
   """Adds up what given pixels cost, in 2**-16 bits, integers all."""
   p = tf.sigmoid(tf.where(image > 0, params, -params))
   frequency = tf.clip_by_value(tf.round(p * 2.0**16), 1, 2.0**16 - 1)
   bits = 16 - tf.math.log(frequency) / np.log(2)
   units = tf.reshape(tf.round(bits * 2.0**16), [-1, total.shape[0]])
-  units = tf.where(front.inside[:, None], units, 0.0)
+  units = tf.where(wavefront.inside[:, None], units, 0.0)
   return image, total + tf.reduce_sum(tf.cast(units, tf.int32), 0)
 
 
@@ -123,12 +123,12 @@ def test_a_coder_in_the_loop_needs_as_many_bits_as_the_distribution_says(name):
   np.testing.assert_allclose(total / 2**16, bits, rtol=1e-3)
 
 
-def residues(image, params, known, front):
+def residues(image, params, known, wavefront):
   """Notes of each pixel whether it is what the network holds for likelier."""
   other = tf.cast((image > 0) != (params > 0), tf.int32)
   other = tf.reshape(other, [-1, known.shape[1]])
   # Pixels that are outside share one place.
-  places = front.pixel[:, None]
+  places = wavefront.pixel[:, None]
   return image, tf.tensor_scatter_nd_update(known, places, other)
 
 
@@ -147,8 +147,8 @@ def test_what_is_coded_in_the_loop_is_decoded_outside(name):
   _, code = network.unroll(features, image, residues, code, jit_compile=False)
   assert set(np.unique(code[:-1])) == {0, 1}
 
-  def decode(params, front):
-    other = tf.gather(code, front.pixel).numpy().reshape([-1, 1])
+  def decode(params, wavefront):
+    other = tf.gather(code, wavefront.pixel).numpy().reshape([-1, 1])
     return (params.numpy() > 0) != (other == 1)
 
   np.testing.assert_array_equal(drive(network, features, decode), image)
@@ -159,20 +159,20 @@ def test_turns_and_shapes_are_checked():
   with pytest.raises(ValueError, match='`features` must have 2 channels'):
     network.start(tf.zeros([1, 2, 2, 3]))
   session = network.start(tf.zeros([1, 2, 2, 2]), jit_compile=False)
-  with pytest.raises(ValueError, match='`put` must follow `params`'):
-    session.put(tf.zeros([1, 1]))
-  for _ in range(session.num_fronts):
+  with pytest.raises(ValueError, match='`set_pixels` must follow `params`'):
+    session.set_pixels(tf.zeros([1, 1]))
+  for _ in range(session.num_wavefronts):
     with pytest.raises(
       ValueError, match=r'`image` must follow all \d wavefronts'
     ):
       session.image()
-    params, front = session.params()
+    params, wavefront = session.params()
     assert session.params()[0] is params
     with pytest.raises(ValueError, match=r'`pixels` must have shape \(\d, 1\)'):
-      session.put(tf.zeros([len(front.pixel), 2]))
-    session.put(tf.zeros(params.shape))
-    with pytest.raises(ValueError, match='`put` must follow `params`'):
-      session.put(tf.zeros(params.shape))
+      session.set_pixels(tf.zeros([len(wavefront.pixel), 2]))
+    session.set_pixels(tf.zeros(params.shape))
+    with pytest.raises(ValueError, match='`set_pixels` must follow `params`'):
+      session.set_pixels(tf.zeros(params.shape))
   with pytest.raises(ValueError, match='`params` must not follow the last'):
     session.params()
   assert session.image().shape == (1, 2, 2, 1)

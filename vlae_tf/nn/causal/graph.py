@@ -20,7 +20,7 @@ class Node:
   def __init__(self, channels, *inputs):
     self.channels = channels
     self.inputs = inputs
-    # Whether it is computed before any pixel of the image is decided.
+    # Whether it is known before any pixel of the image is.
     self.known = bool(inputs) and all(node.known for node in inputs)
 
   def __add__(self, other):
@@ -38,7 +38,7 @@ class Node:
 
 
 class Image(Node):
-  """The image, of which each pixel is unknown until it is decided."""
+  """The image, of which each pixel is unknown until it is sampled."""
 
 
 class Features(Node):

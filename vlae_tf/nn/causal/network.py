@@ -10,14 +10,14 @@ import tensorflow as tf
 
 from vlae_tf.nn.causal import graph
 from vlae_tf.nn.causal import schedule as schedule_lib
-from vlae_tf.nn.causal.schedule import Front
+from vlae_tf.nn.causal.schedule import Wavefront
 
 
 class Update(Protocol):
   """Decides the pixels of one wavefront, for instance draws or decodes them."""
 
   def __call__(
-    self, noise: Any, params: tf.Tensor, state: Any, front: Front
+    self, noise: Any, params: tf.Tensor, state: Any, wavefront: Wavefront
   ) -> tuple[tf.Tensor, Any]:
     """Decides the pixels of a wavefront; called once for each, in their order.
 
@@ -62,7 +62,7 @@ class _Step:
       lambda x: tf.transpose(self._layout.pick(x, column)), noise
     )
 
-  def put(self, pixels):
+  def set_pixels(self, pixels):
     """Sets the image's wavefront, of shape `[channels, rows * batch]`."""
     image = self._schedule.image
     self._keep(image, pixels, self._layout.column(self._step, image))
@@ -107,16 +107,16 @@ class _Step:
 
 
 class Session:
-  """Evaluation wavefront by wavefront with the pixels decided outside.
+  """Evaluation wavefront by wavefront with the pixels computed outside.
 
-  For decisions that cannot be inside a compiled loop, such as an entropy
+  For samplers that cannot be inside a compiled loop, such as an entropy
   coder's:
 
   ```
   session = network.start(features)
-  for _ in range(session.num_fronts):
-    params, front = session.params()
-    session.put(decode(params, front))
+  for _ in range(session.num_wavefronts):
+    params, wavefront = session.params()
+    session.set_pixels(decode(params, wavefront))
   image = session.image()
   ```
 
@@ -130,38 +130,41 @@ class Session:
     self._layout, self._step_function = layout, advance
     self._constants, self._rings = begin(features)
     self._pixels = layout.empty_pixels()
-    self._step, self._offer, self._drawn = 0, None, []
+    self._step, self._pending, self._drawn = 0, None, []
     for _ in range(-layout.start):
       self._advance()
 
   @property
-  def num_fronts(self) -> int:
+  def num_wavefronts(self) -> int:
     """Number of wavefronts."""
-    return self._layout.num_fronts
+    return self._layout.num_wavefronts
 
-  def params(self) -> tuple[tf.Tensor, Front]:
+  def params(self) -> tuple[tf.Tensor, Wavefront]:
     """The next wavefront, and its parameters `[rows * batch, num_params]`.
 
-    Both stay the same until `put`. After the last wavefront it raises
+    Both stay the same until `set_pixels`. After the last wavefront it raises
     `ValueError`.
     """
-    if len(self._drawn) == self.num_fronts:
+    if len(self._drawn) == self.num_wavefronts:
       raise ValueError(
-        f'`params` must not follow the last of {self.num_fronts} wavefronts.'
+        f'`params` must not follow the last of {self.num_wavefronts} '
+        'wavefronts.'
       )
-    if self._offer is None:
-      front = self._layout.front(tf.constant(self._step))
-      self._offer = self._advance(), front
-    return self._offer
+    if self._pending is None:
+      wavefront = self._layout.wavefront(tf.constant(self._step))
+      self._pending = self._advance(), wavefront
+    return self._pending
 
-  def put(self, pixels: Any) -> None:
-    """Decides the pixels of the wavefront that `params` returned, once.
+  def set_pixels(self, pixels: Any) -> None:
+    """Sets the pixels of the wavefront that `params` returned, once.
 
     They have shape `[rows * batch, channels]`, with any values for rows outside
     the image. Another shape raises `ValueError`.
     """
-    if self._offer is None:
-      raise ValueError('`put` must follow `params`, once for each wavefront.')
+    if self._pending is None:
+      raise ValueError(
+        '`set_pixels` must follow `params`, once for each wavefront.'
+      )
     pixels = tf.convert_to_tensor(pixels)
     if pixels.shape != self._pixels.shape:
       raise ValueError(
@@ -169,13 +172,16 @@ class Session:
       )
     self._pixels = tf.cast(pixels, self._pixels.dtype)
     self._drawn.append(tf.transpose(self._pixels))
-    self._offer = None
+    self._pending = None
+
+  # Earlier names, for one more version.
+  put, num_fronts = set_pixels, num_wavefronts
 
   def image(self) -> tf.Tensor:
-    """The image `[batch, height, width, channels]`, once all pixels are put."""
-    if len(self._drawn) < self.num_fronts:
+    """The image `[batch, height, width, channels]`, once all pixels are set."""
+    if len(self._drawn) < self.num_wavefronts:
       raise ValueError(
-        f'`image` must follow all {self.num_fronts} wavefronts, got '
+        f'`image` must follow all {self.num_wavefronts} wavefronts, got '
         f'{len(self._drawn)}.'
       )
     return self._layout.join(tf.stack(self._drawn))
@@ -300,17 +306,17 @@ class CausalNetwork(keras.layers.Layer):
       now = _Step(layout, constants, step, rings)
       now.compute_nodes()
       pixels, state = update(
-        now.pick(noise), now.params(), state, layout.front(step)
+        now.pick(noise), now.params(), state, layout.wavefront(step)
       )
       pixels = tf.transpose(pixels)
-      now.put(pixels)
+      now.set_pixels(pixels)
       drawn = drawn.write(tf.maximum(step + layout.start, 0), pixels)
       return step + 1, [now.stored(source) for source in stored], drawn, state
 
     rings = [layout.ring(s, layout.empty_ring(s)) for s in stored]
     drawn = tf.TensorArray(
       layout.dtype,
-      layout.num_fronts,
+      layout.num_wavefronts,
       element_shape=[self.image_maps, None],
     )
     _, _, drawn, state = tf.while_loop(
@@ -321,7 +327,7 @@ class CausalNetwork(keras.layers.Layer):
     return layout.join(drawn.stack()), state
 
   def start(self, features: tf.Tensor, jit_compile: bool = True) -> Session:
-    """Begins an evaluation as in `unroll`, with the pixels decided outside.
+    """Begins an evaluation as in `unroll`, with the pixels computed outside.
 
     The weights are those of this moment. Functions are compiled once for each
     shape of the features, `[batch, height, width, maps]`; a wrong number of
@@ -354,13 +360,13 @@ class CausalNetwork(keras.layers.Layer):
     image, stored = self._image, list(layout.lengths)
     rings = {node: layout.ring(node, x) for node, x in zip(stored, rings)}
     last = _Step(layout, constants, step - 1, rings)
-    last.put(tf.transpose(pixels))
+    last.set_pixels(tf.transpose(pixels))
     if image in rings:
       rings[image] = last.stored(image)
     now = _Step(layout, constants, step, rings)
     now.compute_nodes()
-    # In their place until they are decided.
-    now.put(tf.transpose(layout.empty_pixels()))
+    # In their place until they are known.
+    now.set_pixels(tf.transpose(layout.empty_pixels()))
     return now.params(), [now.stored(node).stack() for node in stored]
 
   def _constants(self, layout, features):

@@ -17,7 +17,7 @@ import tensorflow as tf
 from vlae_tf.nn.causal import graph
 
 
-class Front(NamedTuple):
+class Wavefront(NamedTuple):
   """A wavefront: pixels that do not depend on each other.
 
   Tensors of a wavefront, such as its noise, have shape `[rows * batch, ...]`,
@@ -174,9 +174,9 @@ class Layout:
     inside = tf.constant(self._wavefronts.inside)
     self._inside = tf.repeat(inside[:, None], self._batch, axis=2)
     # Wavefronts with pixels in them.
-    self.num_fronts = self._wavefronts.columns
+    self.num_wavefronts = self._wavefronts.columns
     self.start = min(schedule.delays.values())
-    self.steps = self.num_fronts - self.start
+    self.steps = self.num_wavefronts - self.start
     # Number of wavefronts kept of each stored node, and their rows of padding.
     self.lengths: dict[graph.Node, int] = {}
     self._margins: dict[graph.Node, int] = {}
@@ -187,13 +187,13 @@ class Layout:
         self._margins[source] = max(self._margins.get(source, 0), margin)
         self.lengths[source] = max(self.lengths.get(source, 1), lag)
 
-  def front(self, step):
+  def wavefront(self, step):
     # Before the first column all is outside the image.
     before = [(-self.start, 0), (0, 0)]
     outside = self._height * self._width
     pixel = np.pad(self._wavefronts.pixel, before, constant_values=outside)
     inside = np.pad(self._wavefronts.inside, before)
-    return Front(
+    return Wavefront(
       step + self.start,
       tf.constant(pixel, tf.int32)[step],
       tf.constant(inside)[step],
@@ -211,7 +211,7 @@ class Layout:
     pixels = tf.pad(pixels, [[0, 1], [0, 0], [0, 0]])
     columns = tf.gather(pixels, self._wavefronts.pixel)
     columns = tf.transpose(columns, [0, 2, 1, 3])
-    return tf.reshape(columns, [self.num_fronts, x.shape[2], self._size])
+    return tf.reshape(columns, [self.num_wavefronts, x.shape[2], self._size])
 
   def join(self, columns):
     """The inverse of `cut`."""
@@ -241,7 +241,7 @@ class Layout:
 
   def pad(self, source, values, column):
     """A wavefront as convolutions need it: zeros outside the image."""
-    within = (column >= 0) & (column < self.num_fronts)
+    within = (column >= 0) & (column < self.num_wavefronts)
     inside = self.pick(self._inside, column) & within
     # Not a product: outside there may be NaN.
     values = tf.where(inside, values, tf.zeros_like(values))

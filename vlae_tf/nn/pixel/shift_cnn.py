@@ -99,10 +99,10 @@ class ShiftCNN(causal_network.CausalNetwork):
     call's. Compiled by XLA (`jit_compile`), it has no gradient.
     """
     checks.shaped('noise', noise, (None, None, None, self.image_maps))
-    settle = _Settle(self, update)
-    return self.unroll(noise[..., :0], noise, settle, (), jit_compile)[0]
+    step = _SamplingStep(self, update)
+    return self.unroll(noise[..., :0], noise, step, (), jit_compile)[0]
 
-  def settle(self, noise, params, update):
+  def sampling_step(self, noise, params, update):
     """Latents of some positions, from the network's outputs there."""
     # noise [n, channels]; params [n, num_params] -> [n, channels]
     return update(noise, self._scaled(params))
@@ -118,7 +118,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
   The kernels' centres are masked like a MADE: a hidden channel sees between
   none and all of the position's channels, the first ones, and shift `k` the
   first `k` ([2], [3]). The outputs of `call` are the sums of all convolutions
-  without the position's own channels: `settle` adds these.
+  without the position's own channels: `sampling_step` adds these.
 
   >>> network = ChannelwiseShiftCNN(hidden=(8, 8))
   >>> network.build_for((1, 1, 3))
@@ -143,7 +143,7 @@ class ChannelwiseShiftCNN(ShiftCNN):
       h, below = graph.Convolution(layer, seen), own
     return graph.concatenated(*parts)
 
-  def settle(self, noise, params, update):
+  def sampling_step(self, noise, params, update):
     sizes = [layer.units for layer in self._layers_]
     sums = tf.split(params, sizes, -1)
     kernels = [tf.cast(x.kernel[1, 1], params.dtype) for x in self._layers_]
@@ -155,19 +155,19 @@ class ChannelwiseShiftCNN(ShiftCNN):
         h = fixed_point.rounded(around + seen @ kernel)
       return [update(noise, self._scaled(h))]
 
-    # Each iteration settles one channel more.
+    # Each iteration computes one channel more.
     return tf.while_loop(
       lambda _: True, step, [noise], maximum_iterations=noise.shape[-1]
     )[0]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Settle:
+class _SamplingStep:
   """The `Update` of latents; equal for equal networks and updates."""
 
   network: ShiftCNN
   update: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-  def __call__(self, noise, params, state, front):
-    del front
-    return self.network.settle(noise, params, self.update), state
+  def __call__(self, noise, params, state, wavefront):
+    del wavefront
+    return self.network.sampling_step(noise, params, self.update), state

@@ -57,12 +57,12 @@ class Outputs(NamedTuple):
   worst: Chosen  # Of most distortion, the most first.
 
 
-class Subject(NamedTuple):
+class RunResults(NamedTuple):
   """A run of a report."""
 
   workdir: str  # As the user wrote it.
   name: str  # Unique on the page.
-  run: loading.Run
+  loaded: loading.Run
   data: data_lib.ImageData  # That it was trained on.
   facts: Mapping[str, Any]  # Of `Run.about`.
   log: list[dict[str, Any]]  # Of `records.read_log`.
@@ -73,12 +73,12 @@ class Subject(NamedTuple):
   @property
   def steps_per_epoch(self) -> float:
     """Steps of a pass over the training images."""
-    num = len(self.data.split(self.run.config.train_on))
-    return num / self.run.config.batch_size
+    num = len(self.data.split(self.loaded.config.train_on))
+    return num / self.loaded.config.batch_size
 
   @property
   def has_latent(self) -> bool:
-    return bool(math.prod(self.run.model.event_shape))
+    return bool(math.prod(self.loaded.model.event_shape))
 
   @property
   def nll(self) -> Mapping[str, Any] | None:
@@ -92,7 +92,7 @@ class Subject(NamedTuple):
   def score(self) -> Mapping[str, Any]:
     """The fullest score of the test images; by the report's own if none."""
     best = self.nll or next(iter(self._test_scores()), None)
-    return best or self.outputs.scored.summary(self.run.image_shape)
+    return best or self.outputs.scored.summary(self.loaded.image_shape)
 
   def _test_scores(self):
     every = self.facts.get('scores') or []
@@ -107,7 +107,7 @@ def read(
   num_scored: int = 1000,
   seed: int = 0,
   progress: Callable[[int], Any] = lambda _: None,
-) -> list[Subject]:
+) -> list[RunResults]:
   """Reads runs and computes outputs of their models."""
   places = [os.path.realpath(w) for w in workdirs]
   if len(set(places)) < len(places):
@@ -119,21 +119,21 @@ def read(
     names = list(workdirs)
   found = []
   for workdir, name in zip(workdirs, names):
-    run = loading.restore(workdir, checkpoint)
-    data = run.images(data_dir)
+    loaded = loading.restore(workdir, checkpoint)
+    data = loaded.images(data_dir)
     folder = pathlib.Path(workdir) / records.SCORES
     probes = _files(folder, 'probe*.json', _PROBE)
     found.append(
-      Subject(
+      RunResults(
         workdir,
         name,
-        run,
+        loaded,
         data,
-        run.about(),
+        loaded.about(),
         records.read_log(workdir),
-        [p for p in probes if p['step'] == run.step],
+        [p for p in probes if p['step'] == loaded.step],
         _files(folder, '*.json', _CODEC),
-        compute(run.model, data, num_scored, seed, progress),
+        compute(loaded.model, data, num_scored, seed, progress),
       )
     )
   return found
@@ -254,19 +254,19 @@ def origin(
   return min(found, key=lambda pair: len(pair[1]))
 
 
-def commands(subject: Subject) -> list[str]:
+def commands(run: RunResults) -> list[str]:
   """Shell commands that repeat a run and its scores."""
-  preset, differences = origin(subject.run.config)
+  preset, differences = origin(run.loaded.config)
   args = [] if preset is None else [f'--preset={preset}']
   args += [
     config_lib.as_arg(name, value) for name, (_, value) in differences.items()
   ]
-  own = f'--workdir={subject.workdir}'
+  own = f'--workdir={run.workdir}'
   lines = [' '.join(['python -m vlae_tf.train', *args, own])]
-  for score in subject.facts.get('scores') or []:
+  for score in run.facts.get('scores') or []:
     split = score.get('split', 'test')
     args = [f'--split={split}', f'--num_samples={score["num_samples"]}']
-    if score['num_images'] < len(subject.data.split(split)):
+    if score['num_images'] < len(run.data.split(split)):
       args.append(f'--max_images={score["num_images"]}')
       args += ['--spread'] if score.get('spread') else []
     lines.append(' '.join(['python -m vlae_tf.evaluate', own, *args]))
