@@ -135,7 +135,10 @@ def _estimated(model, images, num_samples, seed):
 def _decode(model, codes, seed):
   distribution = model.likelihood(codes)
   images = distribution.sample(seed=random.stream_seed(seed, 'sample', 1))
-  return images, distribution.conditionals(images).mean()
+  pixels = distribution.conditionals(images)
+  # Without this method, channels are independent.
+  given = getattr(pixels, 'means_given', None)
+  return images, pixels.mean() if given is None else given(images)
 
 
 def _elbo(model, images, seed):
@@ -178,7 +181,8 @@ SIGNATURES = {
     dict(
       images=_drawn,
       pixel_means=Field(
-        'mean of each pixel given the drawn pixels before it and the code',
+        'mean of each channel of a pixel given all drawn before it and the '
+        'code',
         (None, _IMAGE),
       ),
     ),
