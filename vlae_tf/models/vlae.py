@@ -265,11 +265,49 @@ class VLAE(keras.Model):
       self._check_all_images('x', x)
     return super().evaluate(x, *args, **kwargs)
 
+  def train_on_batch(self, x, *args, **kwargs):
+    """A step on images, as `keras.Model.train_on_batch`."""
+    self._check_all_images('x', x)
+    return super().train_on_batch(x, *args, **kwargs)
+
+  def test_on_batch(self, x, *args, **kwargs):
+    """The objective of a batch, as `keras.Model.test_on_batch`."""
+    self._check_all_images('x', x)
+    return super().test_on_batch(x, *args, **kwargs)
+
+  def predict(self, x, *args, **kwargs):
+    """`Terms` of images, as `keras.Model.predict`."""
+    self._check_all_images('x', x)
+    return super().predict(x, *args, **kwargs)
+
   def _check_images(self, name, image):
     checks.images(name, image, self._image_shape if self.built else None)
+    self._check_support(name, image)
 
   def _check_all_images(self, name, x):
-    checks.many_images(name, x, self._image_shape if self.built else None)
+    shape = self._image_shape if self.built else None
+    checks.many_images(name, x, shape, self._check_values)
+
+  def _check_values(self, name, x):
+    checks.unit_interval(name, x)
+    self._check_support(name, x)
+
+  def _check_support(self, name, x):
+    pixel = getattr(self.likelihood, 'pixel_distribution', None)
+    pixel_distributions.check_support(name, pixel, x)
+
+  def get_config(self):
+    fields = dataclasses.asdict(self.config) if self.config else None
+    return serialization.get_config(self) | {'config': fields}
+
+  @classmethod
+  def from_config(cls, config):
+    arguments = dict(config)
+    fields = arguments.pop('config', None)
+    model = serialization.from_config(cls, arguments)
+    if fields is not None:
+      model.config = config_lib.Config(**config_lib.renamed(fields))
+    return model
 
   def save_own_variables(self, store):
     super().save_own_variables(store)
