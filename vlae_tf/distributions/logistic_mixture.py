@@ -25,7 +25,7 @@ MAX_LOG_SCALE = 7.0
 # mean 0 and deviation 1, take 9.16 bits per channel of CIFAR-10, and 9.28 or
 # 9.49 with twice or half the scale; zeros take 8.09, and 8.64 or 8.40.
 LOG_SCALE = -1.0
-LEVELS = 256
+LEVELS = pixel_distributions.LEVELS
 _MIDDLE = (LEVELS - 1) / 2
 
 

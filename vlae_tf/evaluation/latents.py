@@ -17,7 +17,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
-from vlae_tf.distributions import autoregressive_shift, reparameterized
+from vlae_tf.distributions import (
+  autoregressive_shift,
+  pixel_distributions,
+  reparameterized,
+)
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
@@ -45,6 +49,8 @@ def check_pixels(model: model_lib.VLAE, images: Any) -> None:
   """Checks images that go into a model."""
   checks.images('images', images, model.image_shape)
   checks.unit_interval('images', images)
+  pixel = getattr(model.likelihood, 'pixel_distribution', None)
+  pixel_distributions.check_support('images', pixel, images)
 
 
 class Encoding(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vlae_tf.distributions import reparameterized
+from vlae_tf.distributions import pixel_distributions, reparameterized
 from vlae_tf.formats import description, folder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import objectives, parts
@@ -221,8 +221,8 @@ class VLAE(keras.Model):
 
     Images, in [0, 1], and noise are as in `call`, but eager.
     """
-    self._check_images('image', image)
     checks.unit_interval('image', image)
+    self._check_images('image', image)
     if not self.built:
       self.build(image.shape)
     with weight_norm.data_dependent_initialization():
@@ -250,7 +250,11 @@ class VLAE(keras.Model):
     return loss
 
   def fit(self, x=None, *args, **kwargs):
-    """Trains on images `[num, height, width, channels]`, as `Model.fit`."""
+    """Trains on images `[num, height, width, channels]`, as `Model.fit`.
+
+    Binary ones, of a Bernoulli model: grey images are Bernoulli means, of which
+    `data.fixed_binarization` draws binary images.
+    """
     self._check_all_images('x', x)
     validation = keras.utils.unpack_x_y_sample_weight(
       kwargs.get('validation_data')
