@@ -138,8 +138,18 @@ class CodeUse:
   variances: np.ndarray
 
   @property
+  def in_use(self) -> int | None:
+    """Number of dimensions with a rate of at least 0.1 nats, where known."""
+    if self.rates is None:
+      return None
+    return int(np.sum(self.rates >= _COLLAPSED_NATS))
+
+  @property
   def active_units(self) -> int:
-    """Number of dimensions with a variance above 0.01 [1]."""
+    """Number of dimensions with a variance above 0.01, active units [1].
+
+    A mean that varies is not yet used: at initialisation all are active.
+    """
     return int(np.sum(self.variances > _ACTIVE_VARIANCE))
 
 
