@@ -45,7 +45,11 @@ class PixelDistribution(Protocol):
     """Number of uniform variates for a draw of a pixel of `channels`."""
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`."""
+    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`.
+
+    Of dependent channels, which have no closed `mode` and `mean`, it has each
+    channel's given those before it: `likeliest()` and `means_given(pixels)`.
+    """
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """A draw `[..., channels]`, from noise in [0, 1), `[..., num_uniforms]`."""

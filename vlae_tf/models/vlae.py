@@ -78,9 +78,9 @@ class VLAE(keras.Model):
       keras.metrics.Mean(name=name) for name in ('distortion_nats', 'rate_nats')
     ]
     parts.check(posterior, prior, likelihood)
+    # Copies in float64 alone give a `dtype`.
+    precisions = ('float32', 'float64')[: 1 + ('dtype' in kwargs)]
     for part in (self, posterior, prior, likelihood):
-      # Of float64 are copies alone, which say so.
-      precisions = ('float32', *(['float64'] if 'dtype' in kwargs else []))
       parts.check_precision(part, precisions)
     if objective is None:
       objective = objectives.NegativeELBO()
@@ -187,8 +187,7 @@ class VLAE(keras.Model):
     total, rows = objectives.rows_of_replica(tf.shape(image)[0])
     shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
     dtype = self.compute_dtype  # Not that of `keras.config.floatx`.
-    noise = keras.random.normal(shape, dtype=dtype, seed=self._seeds)
-    noise = rows(noise)
+    noise = rows(keras.random.normal(shape, dtype=dtype, seed=self._seeds))
     if num_samples:
       # The batch behind the samples.
       axes, k = list(range(len(noise.shape))), len(num_samples)
