@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from conformance import cases
-from vlae_tf.evaluation import latents, sampling
+from vlae_tf.evaluation import latents, likelihood, sampling
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -55,6 +55,7 @@ def test_models_refuse_other_values(case, value):
     lambda: model.predict(images, verbose=0),
     lambda: model.train_on_batch(images),
     lambda: model.test_on_batch(images),
+    lambda: likelihood.Evaluator(model).estimate(images, np.arange(2)),
     lambda: sampling.pixel_nats(model, images),
     lambda: sampling.decompress(model, images),
   ):

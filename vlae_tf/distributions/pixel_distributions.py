@@ -81,9 +81,12 @@ def in_support(pixel: PixelDistribution, image: tf.Tensor) -> tf.Tensor:
   return near & (image >= -TOLERANCE) & (image <= 1 + TOLERANCE)
 
 
-def check_support(name: str, pixel: PixelDistribution | None, x: Any) -> None:
-  """Checks, eagerly only, that images have values that pixels may have."""
-  values = checks.values(x)
+def check_support(name: str, likelihood: Any, x: Any) -> None:
+  """Checks, eagerly only, that a likelihood has probabilities of images."""
+  values, pixel = (
+    checks.values(x),
+    getattr(likelihood, 'pixel_distribution', None),
+  )
   if pixel is None or values is None:
     return
   others = values[~np.asarray(in_support(pixel, values))]

@@ -49,8 +49,7 @@ def check_pixels(model: model_lib.VLAE, images: Any) -> None:
   """Checks images that go into a model."""
   checks.images('images', images, model.image_shape)
   checks.unit_interval('images', images)
-  pixel = getattr(model.likelihood, 'pixel_distribution', None)
-  pixel_distributions.check_support('images', pixel, images)
+  pixel_distributions.check_support('images', model.likelihood, images)
 
 
 class Encoding(NamedTuple):

@@ -291,7 +291,7 @@ class VLAE(keras.Model):
 
   def _check_images(self, name, image):
     checks.images(name, image, self._image_shape if self.built else None)
-    self._check_support(name, image)
+    pixel_distributions.check_support(name, self.likelihood, image)
 
   def _check_all_images(self, name, x):
     shape = self._image_shape if self.built else None
@@ -299,11 +299,7 @@ class VLAE(keras.Model):
 
   def _check_values(self, name, x):
     checks.unit_interval(name, x)
-    self._check_support(name, x)
-
-  def _check_support(self, name, x):
-    pixel = getattr(self.likelihood, 'pixel_distribution', None)
-    pixel_distributions.check_support(name, pixel, x)
+    pixel_distributions.check_support(name, self.likelihood, x)
 
   def get_config(self):
     fields = dataclasses.asdict(self.config) if self.config else None
