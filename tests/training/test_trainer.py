@@ -173,9 +173,11 @@ def test_noise_is_counted_to_the_code_it_became():
   np.testing.assert_allclose(rates, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_active_units_are_those_that_vary():
-  use = latents.CodeUse(np.zeros(3), np.array([0.5, 0.001, 0.02]))
-  assert use.active_units == 2
+def test_dimensions_in_use_are_those_with_a_rate_and_active_units_vary():
+  variances = np.array([0.5, 0.001, 0.02])
+  use = latents.CodeUse(np.array([0.7, 0.0, 0.01]), variances)
+  assert (use.in_use, use.active_units) == (1, 2)
+  assert latents.CodeUse(None, variances).in_use is None
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,7 @@ class Evaluator:
         f'`index` must be integers of shape {image.shape[:1]}, got '
         f'{index.dtype.name} of shape {index.shape}.'
       )
+    pixel_distributions.check_support('image', self._model.likelihood, image)
     if self._strategy is None:
       return self._compiled(image, index)
     strategy, num = self._strategy, len(index)
