@@ -82,7 +82,7 @@ def main():
     print(f'{done} images were done before', flush=True)
   with console.Meter(len(numbers), 'image', initial=done) as meter:
     for part in evaluator.parts(images, FLAGS.split, data.kind, numbers[done:]):
-      partial.add(part)
+      partial.add(part.checked())
       meter.advance(len(part.log_prob))
   summary = partial.finish().summary(run.image_shape, evaluator.num_samples)
   records.write_json(path, summary | settings)

@@ -40,8 +40,9 @@ _PAUSE_S, _PAUSE_OF_MEDIAN = 300.0, 10.0
 
 
 def write_json(path: str | os.PathLike, value: Mapping[str, Any]) -> None:
-  """Writes a JSON file, atomically."""
-  files.write_text(path, json.dumps(value, indent=2) + '\n')
+  """Writes a JSON file, atomically; null for numbers that are not finite."""
+  text = json.dumps(files.finite(value), indent=2, allow_nan=False)
+  files.write_text(path, text + '\n')
 
 
 def _read_object(path, *needed):
