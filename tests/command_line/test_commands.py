@@ -120,6 +120,18 @@ def test_a_killed_evaluation_goes_on(small_run, tmp_path):
   assert not whole.with_suffix('.part.npz').exists()
 
 
+def test_a_score_of_more_images_than_it_says_is_refused(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  _evaluate(run)
+  whole = run / 'eval' / 'test_4_images_4_codes.npz'
+  with np.load(whole) as file:
+    part = {k: np.append(v, v) if v.ndim else v for k, v in file.items()}
+  np.savez(whole.with_suffix('.part.npz'), **part)
+  whole.with_suffix('.json').unlink()
+  assert_fails(_evaluate(run), 'must be of 4 images', 'of 8', '.part.npz')
+  assert not whole.with_suffix('.json').exists()
+
+
 def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
   run = _copy(small_run, tmp_path / 'run')
   for args in ([], ['--max_images=2', '--spread']):

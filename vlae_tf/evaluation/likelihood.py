@@ -410,8 +410,8 @@ class Evaluator:
       return strategy.experimental_distribute_values_from_function(rows)
 
     found = self._compiled(of_replica(image), of_replica(index))
-    columns = map(strategy.experimental_local_results, found)
-    return Estimates(*(tf.concat(c, 0)[:num] for c in columns))
+    # Of the replicas of all workers, not of this one alone.
+    return Estimates(*(strategy.gather(x, 0)[:num] for x in found))
 
   def _estimate(self, image, index):
     layers = weight_norm.layers_of(self._model)

@@ -152,6 +152,12 @@ def write_facts(workdir: str | os.PathLike, facts: Facts) -> None:
 # The environment.
 
 
+def versions() -> dict[str, str]:
+  """Versions of Python and of the packages that compute."""
+  packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+  return {'python': platform.python_version(), **packages}
+
+
 def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
   """Versions and devices of this process."""
   gpus = tf.config.list_physical_devices('GPU')
@@ -161,8 +167,7 @@ def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
     text = pathlib.Path('/proc/cpuinfo').read_text('utf-8')
     cpu = re.search('^model name.*?: *(.*?) *$', text, re.MULTILINE)
   found = {
-    'python': platform.python_version(),
-    **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    **versions(),
     'git_commit': _git_commit(),
     'processor': platform.machine(),
     'cpu': cpu and cpu[1],

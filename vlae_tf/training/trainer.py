@@ -20,7 +20,7 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import checkpoints, loading, records
 from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
@@ -111,8 +111,9 @@ class Trainer:
     self._workers = strategies.Workers(self._strategy)
     self.is_chief = self._workers.is_chief  # The worker that writes files.
     self._execution = execution or train_step.Execution()
-    self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
+    self._workers.check_same(self._facts)
+    self._execution.check(config, self._strategy.num_replicas_in_sync)
     # Checked first and claimed last: a failing start leaves no trace.
     self._workdir = workdir_lib.Workdir(
       workdir, config, data, data_dir, self.is_chief
@@ -141,6 +142,18 @@ class Trainer:
         f'{len(self._images)} training images: a batch holds some of them '
         'several times.'
       )
+
+  def _facts(self):
+    """Everything that has to be the same on all workers of a cluster."""
+    parts = (self.config, self.limits, self._execution)
+    return {
+      **{k: v for part in parts for k, v in dataclasses.asdict(part).items()},
+      'dataset': self._data.name,
+      'image_shape': self._data.image_shape,
+      'kind': self._data.kind,
+      'sha256': records.fingerprint(self._data, self.config),
+      **records.versions(),
+    }
 
   def _build(self, build):
     config, data = self.config, self._data
