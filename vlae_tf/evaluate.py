@@ -9,6 +9,8 @@ from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 if __name__ == '__main__':
   launcher.evaluate()
 
+import dataclasses
+
 from absl import flags
 
 from vlae_tf.evaluation import likelihood
@@ -59,6 +61,8 @@ def main():
 
 
 def _score(strategy, workers, streams):
+  config = records.read_config(FLAGS.workdir)
+  workers.check_same(lambda: dataclasses.asdict(config))
   with strategy.scope():
     run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   data = run.images(FLAGS.data_dir)

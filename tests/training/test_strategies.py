@@ -323,6 +323,29 @@ def test_workers_that_differ_take_no_step(tmp_path, flag, words):
 
 
 @pytest.mark.exhaustive('two workers')
+@pytest.mark.parametrize('command', ['train', 'evaluate'])
+def test_a_worker_that_fails_ends_its_peer_in_one_line(
+  small_run, tmp_path, command
+):
+  run = shutil.copytree(small_run, tmp_path / 'run')
+
+  def start(i, folder, environment):
+    args = [f'--workdir={run}']
+    if command == 'train':  # The chief finds another config.
+      args += [*toys.FLAGS, '--dataset=digits', '--seed=9']
+    elif i:
+      args[0] += '-no-such-run'
+    return processes.command(command, args, folder, environment)
+
+  for worker in _cluster(tmp_path, start):
+    result = worker.finish(120)
+    assert result.status == 1
+    assert (
+      len(result.stderr.splitlines()) <= 3 and '  File' not in result.stderr
+    )
+
+
+@pytest.mark.exhaustive('two workers')
 def test_workers_share_the_images_of_a_score(small_run, tmp_path):
   run = shutil.copytree(small_run, tmp_path / 'run')
   args = [f'--workdir={run}', '--num_samples=2', '--max_images=3', '--quiet']

@@ -14,7 +14,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +51,10 @@ def create(
       f'{os.environ.get("TF_CONFIG", "")!r}.'
     )
   devices.configure()  # Listing logical devices initialises them.
-  return STRATEGIES['multi_worker' if found else name](batch_size)
+  if found:
+    with _explained(found.own):
+      return STRATEGIES['multi_worker'](batch_size)
+  return STRATEGIES[name](batch_size)
 
 
 class Cluster(NamedTuple):
@@ -334,16 +337,20 @@ class Workers:
     total = self._strategy.run(on_replica)
     return self._strategy.experimental_local_results(total)[0]
 
-  @contextlib.contextmanager
-  def explained(self) -> Iterator[None]:
+  def explained(self) -> contextlib.AbstractContextManager[None]:
     """Turns the loss of a peer into a `ValueError`."""
-    try:
-      yield
-    except tf.errors.OpError as error:
-      if self._is_alone:
-        raise
-      raise ValueError(
-        f'{self._names[self._id]} lost the connection to other workers ('
-        f'{console.brief(error)}). Start the same command on all workers '
-        'again: it resumes from the last checkpoint.'
-      ) from error
+    if self._is_alone:
+      return contextlib.nullcontext()
+    return _explained(self._names[self._id])
+
+
+@contextlib.contextmanager
+def _explained(name):
+  try:
+    yield
+  except tf.errors.OpError as error:
+    raise ValueError(
+      f'{name} lost the connection to other workers ({console.brief(error)}). '
+      'Their messages say why. Start the same command on all workers again: it '
+      'resumes from the last checkpoint.'
+    ) from error

@@ -120,7 +120,8 @@ class Trainer:
     )
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._interruption = _Interruption()
-    self._build(build)
+    with self._workers.explained():
+      self._build(build)
     folder, groups = pathlib.Path(workdir), self.state.groups()
     self._last = checkpoints.Checkpoints(
       folder / checkpoints.LAST, groups, self.limits.keep
