@@ -60,6 +60,16 @@ def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_a_bound_that_is_not_finite_is_no_progress(value):
+  patience = training_state.Patience(2, 'patience')
+  assert patience.observe(-80.0)
+  assert not patience.observe(value) and not patience.exhausted
+  assert patience.observe(-79.0)
+  assert not (patience.observe(value) or patience.observe(value))
+  assert patience.exhausted
+
+
 class _Spoil(keras.callbacks.Callback):
   """Makes every update after a step one to skip."""
 
