@@ -273,6 +273,27 @@ def test_only_the_last_are_kept(tmp_path):
   assert len(list(tmp_path.iterdir())) == 6
 
 
+def test_skipped_updates_push_out_no_checkpoint_from_before_them(tmp_path):
+  saver = _saved(tmp_path, [10, 20, 30])
+  for step in (40, 50, 60):  # The updates from 32 on were skipped.
+    saver.save(step, skipped=step - 31)
+    assert saver.steps == [20, 30, step]
+  assert saver.kept(60 - 29) == 'The checkpoint of step 30 is kept.'
+  assert saver.kept(19) == 'There is no earlier checkpoint.'
+  saver.save(70)
+  assert saver.steps == [60, 70]
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_weights_that_are_not_finite_cost_one_checkpoint(tmp_path, capsys, bad):
+  saver = _saved(tmp_path, [1])
+  groups = {'model': _two_variables(bad)}
+  checkpoints.write(str(tmp_path / 'ckpt-2'), groups)
+  assert saver.steps == [1, 2]
+  assert _restored(tmp_path) == 1
+  assert 'ckpt-2: weights are NaN or infinite' in capsys.readouterr().err
+
+
 def test_a_reader_may_want_one_group_alone(tmp_path):
   groups = {'model': _two_variables(1.0), 'averages': _two_variables(2.0)}
   checkpoints.Checkpoints(tmp_path, groups).save(7)

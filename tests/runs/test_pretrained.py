@@ -200,6 +200,22 @@ def test_weights_that_are_no_numbers_are_not_shared(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize('keras_weights', [True, False])
+def test_weights_that_are_no_numbers_are_not_loaded(
+  tmp_path, monkeypatch, keras_weights
+):
+  model = _model()
+  weight = model.trainable_variables[0]
+  weight.assign(np.full(weight.shape, np.nan))
+  monkeypatch.setattr(folder, '_written', lambda name, value, dtype: value)
+  model.save_pretrained(tmp_path / 'shared')
+  if keras_weights:
+    (tmp_path / 'shared/model.safetensors').unlink()
+  words = f'Cannot use .*NaN or infinite: {weight.path}'
+  with pytest.raises(ValueError, match=words):
+    vlae_tf.from_pretrained(tmp_path / 'shared')
+
+
 @pytest.mark.parametrize(
   'fills', ['model.safetensors', 'model.weights.h5', 'its end']
 )

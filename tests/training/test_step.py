@@ -154,7 +154,7 @@ def test_nan_in_a_weight_skips_all_updates():
   assert not trainer_lib.are_finite(state.variables_to_check())
   assert trainer_lib.are_finite(v.value for v in state.averages.variables)
   with pytest.raises(ValueError, match='3 updates in a row were not finite'):
-    trainer_lib.check_skipped(3, 3, 3)
+    trainer_lib.check_skipped(3, 3, 3, lambda step: f'Step {step} is kept.')
 
 
 def test_the_loss_scale_of_float16_adapts():

@@ -60,11 +60,61 @@ def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_a_bound_that_is_not_finite_is_no_progress(value):
+  patience = training_state.Patience(2, 'patience')
+  assert patience.observe(-80.0)
+  assert not patience.observe(value) and not patience.exhausted
+  assert patience.observe(-79.0)
+  assert not (patience.observe(value) or patience.observe(value))
+  assert patience.exhausted
+
+
+class _Spoil(keras.callbacks.Callback):
+  """Makes every update after a step one to skip."""
+
+  def __init__(self, step):
+    super().__init__()
+    self._step = step
+
+  def on_train_begin(self, logs=None):
+    self.on_train_batch_end(0)
+
+  def on_train_batch_end(self, batch, logs=None):
+    if batch == self._step:
+      weight = self.model.trainable_variables[0]
+      weight.assign(weight.value * np.nan)
+
+
+@pytest.mark.parametrize(
+  'last_good, words, steps',
+  [
+    (2, r'The checkpoint of step 2 is kept\.', [2, 5]),
+    (0, r'There is no earlier checkpoint\.', [3]),
+  ],
+)
+def test_skipped_updates_leave_the_last_good_checkpoint(
+  tmp_path, monkeypatch, last_good, words, steps
+):
+  # As for large weights, which are finite and give a gradient of NaN.
+  monkeypatch.setattr(trainer_lib, 'are_finite', lambda variables: True)
+  trainer = _trainer(
+    tmp_path,
+    keep=1,
+    max_skipped_in_row=4,
+    checkpoint_every_steps=1,
+    steps_per_call=1,
+  )
+  with pytest.raises(ValueError, match=f'4 updates in a row .*{words}'):
+    trainer.run([_Spoil(last_good)])
+  assert trainer._last.steps == steps
+
+
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
   trainer = _trainer(tmp_path, max_steps=2, checkpoint_every_steps=1)
   weight = trainer.model.trainable_variables[0]
   weight.assign(weight.value * np.nan)
-  with pytest.raises(ValueError, match='step 2 are not finite and so not sav'):
+  with pytest.raises(ValueError, match=r'step 2 are not finite .* no earlier'):
     trainer.run()
   assert 'warning: The weights at step 1 are not' in capsys.readouterr().err
 

@@ -62,8 +62,19 @@ class Checkpoints:
     numbers = [name.removeprefix('ckpt-') for name in names]
     return sorted(int(n) for n in numbers if n.isdecimal())
 
-  def save(self, step: int) -> None:
-    """Writes a checkpoint, then removes the oldest ones."""
+  def kept(self, step: int) -> str:
+    """The newest checkpoint up to a step, in words."""
+    past = [s for s in self.steps if s <= step]
+    if not past:
+      return 'There is no earlier checkpoint.'
+    return f'The checkpoint of step {past[-1]} is kept.'
+
+  def save(self, step: int, skipped: int = 0) -> None:
+    """Writes a checkpoint, then removes the oldest ones.
+
+    Those from before the last `skipped` updates, which were not finite, count
+    alone: their weights may be the last good ones.
+    """
     if step == self._good:
       return
     # Two processes, if started by mistake, use different names.
@@ -78,15 +89,15 @@ class Checkpoints:
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
       raise ValueError(
-        f'Cannot write a checkpoint to {self._directory}: {why}. The last good '
-        'one is kept.'
+        f'Cannot write a checkpoint to {self._directory}: {why}. '
+        f'{self.kept(step - 1)}'
       ) from error
     finally:
       shutil.rmtree(temporary, ignore_errors=True)
     self._good = step
     # The newest up to `step` stay: later ones were passed over as broken.
-    past = [s for s in self.steps if s <= step]
-    for old in set(self.steps) - set(past[-self._keep :]):
+    past = [s for s in self.steps if s <= step - skipped]
+    for old in set(self.steps) - {*past[-self._keep :], step}:
       # The index first: without it the data are no checkpoint.
       for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
         path.unlink(missing_ok=True)
@@ -168,6 +179,11 @@ def read(path: str, groups: Groups) -> None:
   _check_types(reader, names)
   # All are read before the first is assigned.
   values = {name: reader.get_tensor(name) for name in names}
+  # The state holds the best bound so far, at first -inf.
+  small = ('state/',)
+  checks.finite_weights(
+    {name: x for name, x in values.items() if not name.startswith(small)}
+  )
   for name, variable in names.items():
     variable.assign(values[name])
 

@@ -12,7 +12,7 @@ from vlae_tf.formats.description import Description
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import registry, serialization
+from vlae_tf.utils import checks, registry, serialization
 
 SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
 
@@ -71,6 +71,7 @@ def load(
     else:
       by_path = serialization.by_path(model.variables)
       folder.assign_weights(weights.tensors, by_path)
+    checks.finite_weights({v.path: v.numpy() for v in model.variables})
   # For a file of another model, Keras and HDF5 raise various errors.
   except Exception as error:
     why = str(error).rstrip('.')

@@ -8,7 +8,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import checkpoints, loading, records
 from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
@@ -111,15 +111,17 @@ class Trainer:
     self._workers = strategies.Workers(self._strategy)
     self.is_chief = self._workers.is_chief  # The worker that writes files.
     self._execution = execution or train_step.Execution()
-    self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
+    self._workers.check_same(self._facts)
+    self._execution.check(config, self._strategy.num_replicas_in_sync)
     # Checked first and claimed last: a failing start leaves no trace.
     self._workdir = workdir_lib.Workdir(
       workdir, config, data, data_dir, self.is_chief
     )
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._interruption = _Interruption()
-    self._build(build)
+    with self._workers.explained():
+      self._build(build)
     folder, groups = pathlib.Path(workdir), self.state.groups()
     self._last = checkpoints.Checkpoints(
       folder / checkpoints.LAST, groups, self.limits.keep
@@ -141,6 +143,18 @@ class Trainer:
         f'{len(self._images)} training images: a batch holds some of them '
         'several times.'
       )
+
+  def _facts(self):
+    """Everything that has to be the same on all workers of a cluster."""
+    parts = (self.config, self.limits, self._execution)
+    return {
+      **{k: v for part in parts for k, v in dataclasses.asdict(part).items()},
+      'dataset': self._data.name,
+      'image_shape': self._data.image_shape,
+      'kind': self._data.kind,
+      'sha256': records.fingerprint(self._data, self.config),
+      **records.versions(),
+    }
 
   def _build(self, build):
     config, data = self.config, self._data
@@ -257,9 +271,8 @@ class Trainer:
       metrics = {name: float(value) for name, value in metrics.items()}
       step += ahead
       callbacks.on_train_batch_end(step, metrics)
-      check_skipped(
-        metrics['skipped_in_row'], step, self.limits.max_skipped_in_row
-      )
+      skipped, most = metrics['skipped_in_row'], self.limits.max_skipped_in_row
+      check_skipped(int(skipped), step, most, self._last.kept)
       if period and step % period == 0:
         callbacks.on_epoch_end(step, self._validate_and_adapt(step))
       if step % self.limits.checkpoint_every_steps == 0:
@@ -308,7 +321,9 @@ class Trainer:
   def validate(self) -> dict[str, float]:
     """Scores the averaged weights, from one posterior sample per image."""
     images, kind = self._data.validation, self._data.kind
-    estimates = self._evaluator(images, 'validation', kind=kind)
+    # Unchecked: here NaN is for the guard to count.
+    parts = self._evaluator.parts(images, 'validation', kind)
+    estimates = likelihood.joined([*parts])
     self.code = self._probe(images, kind=kind)
     result = estimates.summary(self._data.image_shape)
     result['active_units'] = float(self.code.active_units)
@@ -319,10 +334,10 @@ class Trainer:
       return
     if not are_finite(self.state.variables_to_check()):
       raise ValueError(
-        f'The weights at step {step} are not finite and so not saved; the last '
-        'good checkpoint is kept.'
+        f'The weights at step {step} are not finite and so not saved. '
+        f'{self._last.kept(step)}'
       )
-    self._last.save(step)
+    self._last.save(step, int(self.state.guard.skipped_in_row.value.numpy()))
 
 
 class _Interruption:
@@ -360,15 +375,16 @@ def _warning():
     console.warn(error)
 
 
-def check_skipped(in_row: float, step: int, limit: int) -> None:
+def check_skipped(
+  in_row: int, step: int, limit: int, kept: Callable[[int], str]
+) -> None:
   """Ends a run in which updates are no longer finite."""
   if in_row >= limit:
     raise ValueError(
-      f'{int(in_row)} updates in a row were not finite, up to step {step} '
-      f'(--max_skipped_in_row={limit}). The weights from before the first of '
-      'them are kept. Look at the images, or start again in another directory '
-      'with a lower --learning_rate, a lower --gradient_clip_norm or '
-      '--precision=float32.'
+      f'{in_row} updates in a row were not finite, up to step {step} '
+      f'(--max_skipped_in_row={limit}). {kept(step - in_row)} Look at '
+      'the images, or start again in another directory with a lower '
+      '--learning_rate, a lower --gradient_clip_norm or --precision=float32.'
     )
 
 

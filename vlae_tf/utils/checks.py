@@ -4,7 +4,7 @@ Shapes and dtypes are checked in a `tf.function` as well, values only eagerly.
 """
 
 import operator
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -39,6 +39,13 @@ def integer(
     bounds = f'at least {low}' if high is None else f'in [{low}, {high}]'
     raise ValueError(f'`{name}` must be {bounds}, got {value}.')
   return number
+
+
+def finite_weights(values: Mapping[str, Any]) -> None:
+  """Checks that named arrays hold neither NaN nor infinity."""
+  bad = {name for name, x in values.items() if not np.isfinite(x).all()}
+  if bad:
+    raise ValueError(f'weights are NaN or infinite: {few(bad)}')
 
 
 def distinct(name: str, values: Sequence[Any]) -> None:

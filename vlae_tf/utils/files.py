@@ -38,12 +38,15 @@ def write_text(path: str | os.PathLike, text: str) -> None:
   write_bytes(path, text.encode('utf-8'))
 
 
-def finite(values: Mapping[str, Any]) -> dict[str, Any]:
-  """Values for JSON, which has no NaN: `None` in place of such numbers."""
-  return {
-    name: None if isinstance(v, float) and not math.isfinite(v) else v
-    for name, v in values.items()
-  }
+def finite(value: Any) -> Any:
+  """A value for JSON, which has no NaN: `None` in place of such numbers."""
+  if isinstance(value, Mapping):
+    return {name: finite(v) for name, v in value.items()}
+  if isinstance(value, list | tuple):
+    return [finite(v) for v in value]
+  return (
+    None if isinstance(value, float) and not math.isfinite(value) else value
+  )
 
 
 def write_arrays(
