@@ -17,14 +17,13 @@ of the other groups, must stay as it was when they were written.
 
 import os
 import pathlib
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-from vlae_tf.utils import checks, console, serialization
+from vlae_tf.utils import checks, console, files, serialization
 
 # Folders of a run's directory, and the values of --checkpoint for them: the
 # last checkpoints of all state, and the averages of the best validation.
@@ -66,23 +65,19 @@ class Checkpoints:
     """Writes a checkpoint, then removes the oldest ones."""
     if step == self._good:
       return
-    # Two processes, if started by mistake, use different names.
-    temporary = self._directory / f'.writing-{os.getpid()}'
     try:
-      temporary.mkdir(parents=True, exist_ok=True)
-      write(str(temporary / f'ckpt-{step}'), self._groups)
-      for path in sorted(temporary.glob('ckpt-*')):  # The index last.
-        with open(path, 'rb') as file:
-          os.fsync(file.fileno())
-        os.replace(path, self._directory / path.name)
+      with files.temporary(self._directory) as folder:
+        write(str(folder / f'ckpt-{step}'), self._groups)
+        for path in sorted(folder.glob('ckpt-*')):  # The index last.
+          with open(path, 'rb') as file:
+            os.fsync(file.fileno())
+          os.replace(path, self._directory / path.name)
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
       raise ValueError(
         f'Cannot write a checkpoint to {self._directory}: {why}. The last good '
         'one is kept.'
       ) from error
-    finally:
-      shutil.rmtree(temporary, ignore_errors=True)
     self._good = step
     # The newest up to `step` stay: later ones were passed over as broken.
     past = [s for s in self.steps if s <= step]

@@ -65,6 +65,7 @@ class Workdir:
     """Locks the directory until the end of `locked` or of this object."""
     if self._is_chief:
       self._acquire()
+      self._sweep()
       here = dict(
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -113,6 +114,15 @@ class Workdir:
       records.write_start(self._path, started_from)
     environment = records.describe_environment(execution)
     records.write_environment(self._path, environment)
+
+  def _sweep(self):
+    """Removes what killed processes that trained here left half written."""
+    folders = [self._path / name for name in checkpoints.FOLDERS.values()]
+    for folder in (self._path, *folders):
+      files.sweep(folder)
+      for data in folder.glob('ckpt-*.data-*'):
+        if not data.with_suffix('.index').exists():
+          data.unlink()
 
   def _check(self):
     """Checks that the directory is free or of this experiment."""
