@@ -203,6 +203,8 @@ _BAD_FLAGS = [
     ['--workdir={run}', '--out=a.npz', '--split=tset'],
     "--split must * mean 'test'",
   ),
+  ('export', ['--workdir={run}', '--out=a[1]'], '--out must be * UTF-8 *'),
+  ('export', ['--workdir={run}', '--out=\udce9'], '--out must be * UTF-8 *'),
   ('receptive_field', [_OUT], '--workdir or --decoder must be given'),
   ('receptive_field', [_OUT, '--window=5x3'], '--workdir or --decoder must *'),
   (

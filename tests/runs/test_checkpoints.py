@@ -68,6 +68,21 @@ def test_values_come_back_to_the_bit(path, dtype):
   assert np.any(other.numpy())
 
 
+@pytest.mark.parametrize(
+  'name', ['a[1]', 'a*', 'a?c', 'a{b,c}', 'a\\c', '~a', 'caf\udce9', 'é']
+)
+def test_a_directory_of_any_name_is_read_again(tmp_path, name):
+  # A name that is taken for a pattern matches this one.
+  (decoy,) = made = _variables(['v'], 5.0)
+  for other in ('a1', 'abc', 'ab'):
+    checkpoints.Checkpoints(tmp_path / other, {'m': made}).save(1)
+  decoy.assign(decoy.value + 1.0)
+  checkpoints.Checkpoints(tmp_path / name, {'m': made}).save(1)
+  found = _variables(['v'])
+  assert checkpoints.Checkpoints(tmp_path / name, {'m': found}).restore() == 1
+  assert _values(found) == [6.0]
+
+
 def test_order_does_not_matter(path):
   paths = ['m/a/w', 'm/b/w', 'm/c/w']
   checkpoints.write(path, {'model': _variables(paths)})

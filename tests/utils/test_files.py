@@ -126,6 +126,11 @@ def test_what_a_living_process_is_writing_stays(tmp_path):
   assert sorted(os.listdir(tmp_path)) == ['a', 'b', 'c']
 
 
+def test_a_name_in_another_encoding_may_be_in_a_text(tmp_path):
+  files.write_text(tmp_path / 'caf\udce9', 'run caf\udce9')
+  assert (tmp_path / 'caf\udce9').read_text() == r'run caf\udce9'
+
+
 def test_a_failed_renaming_brings_the_old_one_back(tmp_path, monkeypatch):
   _write(tmp_path / 'b', 'old')
   # A system that cannot exchange two directories.

@@ -131,17 +131,22 @@ def write(path: str, groups: Groups) -> None:
   for group, variables in groups.items():
     for key, variable in serialization.by_path(variables).items():
       tensors[f'{group}/{key}'] = tf.convert_to_tensor(variable.value)
-  tf.raw_ops.SaveV2(
-    prefix=path,
-    tensor_names=list(tensors),
-    shape_and_slices=[''] * len(tensors),
-    tensors=list(tensors.values()),
-  )
+  with files.literal(pathlib.Path(path)) as prefix:
+    tf.raw_ops.SaveV2(
+      prefix=prefix,
+      tensor_names=list(tensors),
+      shape_and_slices=[''] * len(tensors),
+      tensors=list(tensors.values()),
+    )
 
 
 def read(path: str, groups: Groups) -> None:
   """Sets variables to the values of a checkpoint, all of them or none."""
-  reader = tf.train.load_checkpoint(path)
+  with files.literal(pathlib.Path(path)) as prefix:
+    _read(tf.train.load_checkpoint(prefix), groups)
+
+
+def _read(reader, groups):
   there = reader.get_variable_to_shape_map()
   version = int(reader.get_tensor(_VERSION)) if _VERSION in there else 1
   if version > FORMAT_VERSION:

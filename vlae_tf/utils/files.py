@@ -12,6 +12,7 @@ import itertools
 import math
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,35 @@ def _new_locked(directory):
     os.close(handle)
 
 
+@contextlib.contextmanager
+def literal(path: pathlib.Path) -> Iterator[str]:
+  """A path by which TensorFlow finds the same file; its name must be plain.
+
+  TensorFlow takes paths for patterns, and takes none that is not UTF-8.
+  """
+  if _is_plain(path):
+    yield str(path)
+    return
+  handle = os.open(path.parent, os.O_RDONLY)
+  try:
+    yield f'/proc/self/fd/{handle}/{path.name}'
+  finally:
+    os.close(handle)
+
+
+def _is_plain(path):
+  return not re.search(r'[][*?\\\ud800-\udfff]', os.fspath(path))
+
+
+def check_plain(path: str | os.PathLike, argument: str) -> None:
+  """Checks that TensorFlow, elsewhere, will find what is written to a path."""
+  if not _is_plain(path):
+    raise ValueError(
+      f'`{argument}` must be a path in UTF-8 without any of * ? [ ] \\, which '
+      f'TensorFlow would take for a pattern, got {os.fspath(path)!r}.'
+    )
+
+
 def check_writable(path: str | os.PathLike) -> None:
   """Checks, before long work, that a file can be written to a path."""
   path = pathlib.Path(path)
@@ -82,7 +112,8 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file atomically."""
-  write_bytes(path, text.encode('utf-8'))
+  # A path in the text may be in another encoding.
+  write_bytes(path, text.encode('utf-8', 'backslashreplace'))
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
