@@ -83,6 +83,18 @@ def test_a_directory_of_any_name_is_read_again(tmp_path, name):
   assert _values(found) == [6.0]
 
 
+def test_an_old_one_that_cannot_be_removed_is_no_error(tmp_path, monkeypatch):
+  kept = checkpoints.Checkpoints(tmp_path, {'m': _variables(['v'])}, 1)
+  kept.save(1)
+
+  def fail(self, missing_ok=False):
+    raise PermissionError(13, 'Permission denied')
+
+  monkeypatch.setattr(pathlib.Path, 'unlink', fail)
+  kept.save(2)
+  assert kept.steps == [1, 2]
+
+
 def test_order_does_not_matter(path):
   paths = ['m/a/w', 'm/b/w', 'm/c/w']
   checkpoints.write(path, {'model': _variables(paths)})

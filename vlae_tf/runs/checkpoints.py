@@ -15,6 +15,7 @@ in its group, `GROUP/values/POSITION/...`: the order of `model.variables`, and
 of the other groups, must stay as it was when they were written.
 """
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -84,7 +85,8 @@ class Checkpoints:
     for old in set(self.steps) - set(past[-self._keep :]):
       # The index first: without it the data are no checkpoint.
       for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # The new one is written.
+          path.unlink()
 
   def restore(self) -> int | None:
     """Reads the newest checkpoint that can be read; its step, if any."""
@@ -109,6 +111,15 @@ class Checkpoints:
 
   def _path(self, step):
     return str(self._directory / f'ckpt-{step}')
+
+
+def sweep(directory: pathlib.Path) -> None:
+  """Removes what a killed process left half written, before any save."""
+  files.sweep(directory)
+  for data in directory.glob('ckpt-*.data-*'):
+    if not data.with_suffix('.index').exists():
+      with contextlib.suppress(OSError):
+        data.unlink()
 
 
 def check_same_paths(

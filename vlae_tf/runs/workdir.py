@@ -117,12 +117,9 @@ class Workdir:
 
   def _sweep(self):
     """Removes what killed processes that trained here left half written."""
-    folders = [self._path / name for name in checkpoints.FOLDERS.values()]
-    for folder in (self._path, *folders):
-      files.sweep(folder)
-      for data in folder.glob('ckpt-*.data-*'):
-        if not data.with_suffix('.index').exists():
-          data.unlink()
+    files.sweep(self._path)
+    for name in checkpoints.FOLDERS.values():
+      checkpoints.sweep(self._path / name)
 
   def _check(self):
     """Checks that the directory is free or of this experiment."""
