@@ -68,6 +68,33 @@ def test_values_come_back_to_the_bit(path, dtype):
   assert np.any(other.numpy())
 
 
+@pytest.mark.parametrize(
+  'name', ['a[1]', 'a*', 'a?c', 'a{b,c}', 'a\\c', '~a', 'caf\udce9', 'é']
+)
+def test_a_directory_of_any_name_is_read_again(tmp_path, name):
+  # A name that is taken for a pattern matches this one.
+  (decoy,) = made = _variables(['v'], 5.0)
+  for other in ('a1', 'abc', 'ab'):
+    checkpoints.Checkpoints(tmp_path / other, {'m': made}).save(1)
+  decoy.assign(decoy.value + 1.0)
+  checkpoints.Checkpoints(tmp_path / name, {'m': made}).save(1)
+  found = _variables(['v'])
+  assert checkpoints.Checkpoints(tmp_path / name, {'m': found}).restore() == 1
+  assert _values(found) == [6.0]
+
+
+def test_an_old_one_that_cannot_be_removed_is_no_error(tmp_path, monkeypatch):
+  kept = checkpoints.Checkpoints(tmp_path, {'m': _variables(['v'])}, 1)
+  kept.save(1)
+
+  def fail(self, missing_ok=False):
+    raise PermissionError(13, 'Permission denied')
+
+  monkeypatch.setattr(pathlib.Path, 'unlink', fail)
+  kept.save(2)
+  assert kept.steps == [1, 2]
+
+
 def test_order_does_not_matter(path):
   paths = ['m/a/w', 'm/b/w', 'm/c/w']
   checkpoints.write(path, {'model': _variables(paths)})

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 
 import keras
 import numpy as np
@@ -154,6 +156,66 @@ def test_callbacks_see_every_look(validated):
   _, seen = validated
   assert [step for step, _ in seen] == [2, 3, 4, 6]
   assert {'elbo', 'rate', 'skipped', 'learning_rate'} <= set(seen[0][1])
+
+
+class _Fails(keras.callbacks.Callback):
+  """Fails at a step, as a metrics server may that is gone."""
+
+  def __init__(self, step, method):
+    super().__init__()
+    self._step = step
+    setattr(self, method, self._fail)
+
+  def _fail(self, step, logs=None):
+    if step == self._step:
+      raise ConnectionError('gone')
+
+
+@pytest.mark.parametrize('method', ['on_train_batch_end', 'on_epoch_end'])
+def test_an_error_of_a_callback_loses_no_step(tmp_path, method):
+  # Step 3 has a validation, which lowers the rate: it must not be left out.
+  changes = dict(
+    validate_every_epochs=1,
+    batch_size=16,
+    learning_rate_schedule='plateau',
+    plateau_patience=1,
+  )
+  whole = _trainer(tmp_path / 'whole', changes, max_steps=6)
+  whole.run()
+  folder = tmp_path / 'failing'
+  with pytest.raises(ConnectionError, match='gone'):
+    _trainer(folder, changes, max_steps=6, steps_per_call=1).run(
+      [_Fails(3, method)]
+    )
+  again = _trainer(folder, changes, max_steps=6)
+  assert again.resumed_from == 3
+  again.run()
+  for a, b in zip(again.state.variables(), whole.state.variables()):
+    np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+class _Hangs(keras.callbacks.Callback):
+  """Closes the terminal, which tells the process twice."""
+
+  def on_train_batch_end(self, step, logs=None):
+    if step == 2:
+      os.kill(os.getpid(), signal.SIGHUP)
+      os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.mark.parametrize('is_ignored', [False, True])
+def test_a_closed_terminal_saves_unless_nohup_ignores_it(tmp_path, is_ignored):
+  chosen = signal.SIG_IGN if is_ignored else signal.SIG_DFL
+  before = signal.signal(signal.SIGHUP, chosen)
+  try:
+    trainer = _trainer(tmp_path, max_steps=4, steps_per_call=1)
+    reason = trainer.run([_Hangs()])
+    assert signal.getsignal(signal.SIGHUP) == chosen
+  finally:
+    signal.signal(signal.SIGHUP, before)
+  expected = ('max_steps', 4) if is_ignored else ('SIGHUP', 2)
+  assert (reason, loading.restore(tmp_path).step) == expected
+  assert trainer.exit_status == (0 if is_ignored else 128 + signal.SIGHUP)
 
 
 def test_images_that_are_trained_on_choose_no_best(tmp_path):

@@ -251,6 +251,12 @@ SIGNATURES = {
 }
 
 
+def check_target(directory: str | os.PathLike, overwrite: bool) -> None:
+  """Checks, before long work, that a SavedModel can be written and read."""
+  files.check_plain(directory, 'out')
+  files.check_new_directory(directory, KIND, overwrite)
+
+
 def write(
   model: model_lib.VLAE,
   directory: str | os.PathLike,
@@ -262,12 +268,14 @@ def write(
   fits = bool(names) and SIGNATURES.keys() >= set(names)
   fields.check('names', names, fits, f'some of {", ".join(SIGNATURES)}')
   chosen = {name: SIGNATURES[name] for name in names}
+  check_target(directory, overwrite)
   with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
     module = tf.Module()
     module.weights = variables
     functions['serving_default'] = functions[names[0]]
-    tf.saved_model.save(module, str(folder), signatures=functions)
+    with files.literal(folder) as path:
+      tf.saved_model.save(module, path, signatures=functions)
     facts = {
       'vlae_tf': description.package_version(),
       'tensorflow': tf.__version__,
@@ -279,7 +287,7 @@ def write(
     text = json.dumps(facts, indent=2, allow_nan=False) + '\n'
     (folder / _FACTS).write_text(text, 'utf-8')
     readme = card.render('saved_model.md.jinja', **facts)
-    (folder / _README).write_text(readme, 'utf-8')
+    (folder / _README).write_text(readme, 'utf-8', 'backslashreplace')
 
 
 def _traced(model, chosen):

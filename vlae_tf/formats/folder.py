@@ -92,7 +92,8 @@ def write(
       save_keras(str(new / KERAS))
       files[KERAS] = description.of_file((new / KERAS).read_bytes())
     described = dataclasses.replace(described, files=files)
-    (new / CARD).write_text(card.text(name, described), 'utf-8')
+    text = card.text(name, described)  # A path may be in another encoding.
+    (new / CARD).write_text(text, 'utf-8', 'backslashreplace')
     (new / CONFIG).write_text(description.to_json(described), 'utf-8')
 
 

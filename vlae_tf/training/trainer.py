@@ -27,7 +27,7 @@ from vlae_tf.training import step as train_step
 from vlae_tf.training import strategies
 from vlae_tf.utils import console, fields
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # The first three in nats.
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
@@ -229,7 +229,9 @@ class Trainer:
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
         cannot be written, or another worker is gone.
+      Exception: That of a callback, once the step is complete and saved.
     """
+    self._failure: Exception | None = None  # Of a callback.
     listeners = keras.callbacks.CallbackList(list(callbacks), model=self.model)
     trained_on = '_trained_on' if self.config.trains_on_validation else ''
     curve = f'validation{trained_on}'
@@ -246,6 +248,8 @@ class Trainer:
           self._save(step)
       finally:
         listeners.on_train_end()
+    if self._failure:
+      raise self._failure
     return self._reason(step)
 
   def _reason(self, step):
@@ -264,21 +268,29 @@ class Trainer:
     period = max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
     while step < self.last_step and not self.state.should_stop_early:
       late = time.monotonic() >= deadline
-      if self._workers.any(late or self._interruption.name):
+      if self._workers.any(late or self._interruption.name or self._failure):
         break
       ahead = self._next_stop(step, period) - step
       metrics = self._train_step(batches, tf.constant(ahead))
       metrics = {name: float(value) for name, value in metrics.items()}
       step += ahead
-      callbacks.on_train_batch_end(step, metrics)
+      self._report(callbacks.on_train_batch_end, step, metrics)
       skipped, most = metrics['skipped_in_row'], self.limits.max_skipped_in_row
       check_skipped(int(skipped), step, most, self._last.kept)
       if period and step % period == 0:
-        callbacks.on_epoch_end(step, self._validate_and_adapt(step))
+        validated = self._validate_and_adapt(step)
+        self._report(callbacks.on_epoch_end, step, validated)
       if step % self.limits.checkpoint_every_steps == 0:
         with _warning():
           self._save(step)
     return step
+
+  def _report(self, report, step, metrics):
+    """Calls the callbacks; an error ends the run after this step."""
+    try:
+      report(step, metrics)
+    except Exception as error:
+      self._failure = self._failure or error
 
   def _next_stop(self, step, validation_period):
     """The next step at which metrics are reported or something is due."""
@@ -352,7 +364,9 @@ class _Interruption:
     if threading.current_thread() is not threading.main_thread():
       yield
       return
-    before = {s: signal.signal(s, self._note) for s in _SIGNALS}
+    # What nohup has a process ignore stays ignored.
+    heeded = [s for s in _SIGNALS if signal.getsignal(s) != signal.SIG_IGN]
+    before = {s: signal.signal(s, self._note) for s in heeded}
     try:
       yield
     finally:
@@ -364,6 +378,8 @@ class _Interruption:
     self.name = signal.Signals(number).name
     for each in _SIGNALS:
       signal.signal(each, signal.SIG_DFL)
+    # A terminal that is closed sends it twice, through its shell and itself.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
