@@ -28,6 +28,12 @@ def load_files(path: pathlib.Path) -> ImageData:
   # channels: bool, uint8 in 0..255, or float in [0, 1] of one channel. A
   # missing split gets a tenth of the training images, by a fixed permutation.
   given = _read_directory(path) if path.is_dir() else _read_npz(path)
+  for split, images in given.items():
+    if images.dtype == np.uint8 and images.max() <= 1:
+      raise ValueError(
+        f'`{path}: {split}` must be bool or have the values 0 and 255 if it is '
+        'binary (uint8 means 0..255), got uint8 values that are all 0 or 1.'
+      )
   try:
     return ImageData(path.stem, **_complete(given))
   except ValueError as error:
@@ -82,7 +88,6 @@ def _as_images(array, name):
   if array.dtype.kind == 'f':
     array = array.astype(np.float32)
   check_images(array, name)
-  _check_not_masks(array, name)
   if array.dtype == np.float32 and array.shape[-1] > 1:
     raise ValueError(
       f'`{name}` must be uint8, 256 levels, if it has more than one channel '
@@ -111,33 +116,21 @@ def as_batch(array: np.ndarray, name: str) -> np.ndarray:
   return array
 
 
-def _check_not_masks(images, name):
-  if images.dtype == np.uint8 and images.max() <= 1:
-    raise ValueError(
-      f'`{name}` must be bool or have the values 0 and 255 if it is binary '
-      '(uint8 means 0..255), got uint8 values that are all 0 or 1.'
-    )
-
-
 def _read_directory(path):
   folders = [path / split for split in SPLITS if (path / split).is_dir()]
   if not folders:
-    images = {'train': read_images(path)}
-  elif path / 'train' not in folders:
+    return {'train': read_images(path)}
+  if path / 'train' not in folders:
     raise ValueError(
       f'{path} must have a directory `train` beside '
       f'{" and ".join(f"`{folder.name}`" for folder in folders)}.'
     )
-  elif _image_files(path, SPLITS):
+  if beside := _image_files(path, SPLITS):
     raise ValueError(
       f'{path} must hold images or the directories of splits, not both, got '
-      f'{_image_files(path, SPLITS)[0].name} beside `train`.'
+      f'{beside[0].name} beside `train`.'
     )
-  else:
-    images = {folder.name: read_images(folder) for folder in folders}
-  for split, array in images.items():
-    _check_not_masks(array, f'{path}: {split}')
-  return images
+  return {folder.name: read_images(folder) for folder in folders}
 
 
 def read_images(folder: pathlib.Path) -> np.ndarray:

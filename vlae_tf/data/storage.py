@@ -186,7 +186,8 @@ def _prepare(builder, folder):
   try:
     # TFDS marks completed downloads so, and uses them without a network.
     if not any((folder / 'downloads').glob('*.INFO')):
-      _check_network(next(iter(builder.url_infos or ()), ''))
+      for url in list(builder.url_infos or ())[:1]:
+        _check_network(url)
     builder.download_and_prepare(
       download_dir=folder / 'downloads', download_config=config
     )
@@ -205,8 +206,6 @@ def _prepare(builder, folder):
 
 def _check_network(url):
   """Raises an `OSError` at once, where TFDS would try again for minutes."""
-  if not url.startswith('http'):
-    return
   request = urllib.request.Request(url, method='HEAD')
   try:
     urllib.request.urlopen(request, timeout=_REPLY_SECONDS).close()
