@@ -158,8 +158,9 @@ def _tensor(name, value, spec):
   # By NumPy: TensorFlow ends the process where lists are nested too deep.
   try:
     array = np.array(value)
-    cast = array.astype(spec.dtype.as_numpy_dtype)
-  except (ValueError, TypeError, OverflowError) as error:
+    with np.errstate(over='raise'):
+      cast = array.astype(spec.dtype.as_numpy_dtype)
+  except (ValueError, TypeError, ArithmeticError) as error:
     raise BadRequestError(f'{wanted}: got something else') from error
   # JSON's booleans are no numbers.
   kinds = (

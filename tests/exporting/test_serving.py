@@ -139,6 +139,10 @@ _BAD = [
     'num must be at most 1000: got 1001',
   ),
   (
+    {'signature_name': 'score', 'inputs': [[[[1e300]] * 5] * 6]},
+    'images must be float32.*something else',
+  ),
+  (
     {'signature_name': 'score', 'inputs': [[[[True]] * 5] * 6]},
     'images must be float32',
   ),
