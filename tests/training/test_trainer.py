@@ -237,9 +237,13 @@ def test_a_start_that_fails_leaves_no_trace(tmp_path, monkeypatch):
   assert not list(tmp_path.rglob('*.json'))
 
 
-def test_a_batch_larger_than_the_data_is_said(tmp_path, capsys):
-  _trainer(tmp_path, dict(batch_size=64))
-  assert '64 is more than the 48 training images' in capsys.readouterr().err
+def test_a_batch_larger_than_the_data_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(training_state, 'TrainingState', pytest.fail)
+  with pytest.raises(
+    ValueError, match='at most the 48 training images, got 49'
+  ):
+    _trainer(tmp_path / 'run', dict(batch_size=49))
+  assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

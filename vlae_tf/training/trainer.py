@@ -98,8 +98,9 @@ class Trainer:
 
     Raises:
       ValueError: The directory belongs to another config, another process
-        trains in it, the batch cannot be divided among the replicas, or
-        `start_from` is no model of the same components.
+        trains in it, the batch cannot be divided among the replicas or is
+        larger than the data, or `start_from` is no model of the same
+        components.
     """
     if not isinstance(data, data_lib.ImageData):
       raise ValueError(
@@ -114,6 +115,11 @@ class Trainer:
     self._images, self._data = data.split(config.train_on), data
     self._workers.check_same(self._facts)
     self._execution.check(config, self._strategy.num_replicas_in_sync)
+    if config.batch_size > len(self._images):
+      raise ValueError(
+        f'`batch_size` must be at most the {len(self._images)} training '
+        f'images, got {config.batch_size}.'
+      )
     # Checked first and claimed last: a failing start leaves no trace.
     self._workdir = workdir_lib.Workdir(
       workdir, config, data, data_dir, self.is_chief
@@ -137,12 +143,6 @@ class Trainer:
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
     self._workdir.claim(is_fresh, described, record)
-    if config.batch_size > len(self._images):
-      console.warn(
-        f'--batch_size={config.batch_size} is more than the '
-        f'{len(self._images)} training images: a batch holds some of them '
-        'several times.'
-      )
 
   def _facts(self):
     """Everything that has to be the same on all workers of a cluster."""

@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -102,6 +103,16 @@ def check_writable(path: str | os.PathLike) -> None:
     raise ValueError(f'Cannot write {path}: {error}.') from error
   if path.is_dir():
     raise ValueError(f'Cannot write {path}: it is a directory.')
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+  """Opens a regular file: a pipe would wait, some devices never end."""
+  try:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+      raise ValueError(f'Cannot read {path}: it is not a regular file.')
+    return open(path, 'rb')
+  except OSError as error:
+    raise ValueError(f'Cannot read {path}: {error}.') from error
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
