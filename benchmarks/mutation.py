@@ -5,8 +5,9 @@
 One mutant is drawn at each place that Cosmic Ray can change, and `--sample` of
 those of a module are tried, each on a copy of the repository, in a process
 forked after TensorFlow was imported. The tests are those of `TESTS` for the
-module, the ones that ran the changed statement first, until one fails. A mutant
-that exceeds its time or ends the process is killed, too.
+module that ran the changed statement, or all if none did, until one fails. A
+mutant that exceeds its time or ends the process is killed, too. `--survivors`
+gives those of the file a second trial, with all tests and those of `FURTHER`.
 
 With an existing file, modules that are not named are kept, and so are the
 explanations of survivors, which are written into it by hand.
@@ -36,7 +37,7 @@ flags.DEFINE_string('out', None, 'JSON file to write.', required=True)
 flags.DEFINE_integer('sample', 40, 'Mutants of a module.', lower_bound=1)
 flags.DEFINE_integer('jobs', 1, 'Mutants tried at a time.', lower_bound=1)
 flags.DEFINE_integer('seed', 0, 'Of the draws.')
-flags.DEFINE_bool('survivors', False, 'Try those of the file again, no others.')
+flags.DEFINE_bool('survivors', False, 'Try those of the file again.')
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _MAX_BYTES = 8 * 2**30
@@ -80,6 +81,22 @@ TESTS = {
   ],
   'training/step': ['training/test_step.py'],
   'training/gradients': ['training/test_step.py'],
+}
+
+
+# Slower ones, for survivors.
+FURTHER = {
+  'distributions/autoregressive_image': ['conformance/test_causality.py'],
+  'distributions/logistic_mixture': [
+    'compression/test_logistic_mixture_symbols.py'
+  ],
+  'compression/rans': ['compression/test_lossless.py'],
+  'models/objectives': [
+    'models/test_saving.py',
+    'training/test_strategies.py',
+  ],
+  'training/step': ['training/test_trainer.py', 'training/test_strategies.py'],
+  'training/gradients': ['training/test_strategies.py'],
 }
 
 
@@ -181,7 +198,10 @@ class Recorder:
 
 
 class UntilOneFails:
-  """A plugin that runs tests in an order, and ends with one that fails."""
+  """A plugin that runs tests in an order, and ends with one that fails.
+
+  `key` is of the id of a test, and says nothing for those that are left out.
+  """
 
   def __init__(self, key, end):
     self._key, self._end = key, end
@@ -195,7 +215,8 @@ class UntilOneFails:
     hypothesis.settings.load_profile('until')
 
   def pytest_collection_modifyitems(self, items):
-    items.sort(key=lambda item: self._key(item.nodeid))
+    keys = {item: self._key(item.nodeid) for item in items}
+    items[:] = sorted((i for i in items if keys[i]), key=keys.__getitem__)
 
   def pytest_runtest_makereport(self, item, call):
     import pytest
@@ -265,7 +286,9 @@ def trial(folder, module, mutant, order, seconds):
       (folder / 'said.json').write_text(json.dumps((1, test)))
       os._exit(0)
 
-    code = _pytest(folder, TESTS[module], UntilOneFails(order, end))
+    further = FURTHER.get(module, []) if FLAGS.survivors else []
+    tests = TESTS[module] + further
+    code = _pytest(folder, tests, UntilOneFails(order, end))
     return int(code), ''
 
   return forked(folder, seconds, run)
@@ -293,12 +316,16 @@ def tried(folders, module, chosen):
   def order_for(mutant):
     first, last = _statement(source, mutant['line'])
     touched = set(range(first, last + 1))
+    near = {
+      n for n, (_, lines) in tests.items() if not touched.isdisjoint(lines)
+    }
 
     def order(test):
-      duration, lines = tests.get(test, (0.0, ()))
-      apart = touched.isdisjoint(lines)
-      file = files.get(test.split('::')[0], 0)
-      return apart, -kills[test], file, duration
+      if near and test not in near and not FLAGS.survivors:
+        return None
+      file = files.get(test.split('::')[0], len(files))
+      duration, _ = tests.get(test, (0.0, ()))
+      return test not in near, -kills[test], file, duration
 
     return order
 
@@ -313,7 +340,7 @@ def tried(folders, module, chosen):
       free.append(folder)
     if mutant is not None:
       folder = free.pop()
-      limit = 20 + 4 * seconds
+      limit = 20 + 4 * seconds + 300 * FLAGS.survivors
       pid = trial(folder, module, mutant, order_for(mutant), limit)
       running[pid] = folder, mutant
   for folder in folders:

@@ -181,6 +181,33 @@ def test_bits_of_many_symbols_add_up():
   assert abs(bits - exact) < 2.0**-19 * num + 5 * 2.0**-10 * math.sqrt(num)
 
 
+@given(_COUNTS)
+def test_an_interval_has_the_bits_of_its_probability(width):
+  bits = _interval(0, width).bits()
+  assert bits.dtype == tf.float64
+  assert float(bits) == pytest.approx(24 - math.log2(width), abs=1e-12)
+
+
+def test_no_word_is_lost_before_the_array_is_full():
+  message = rans.random(_LANES, 1, num_words=1)
+  message = message._replace(words=message.words[:8])
+  textbook = Textbook(message.heads, message.words[:1])
+  one = np.zeros(_LANES, int), np.ones(_LANES, int)
+  lane = 0
+  while int(message.size) < 7:
+    mask = np.arange(_LANES) == lane % _LANES
+    message = rans.push(message, _interval(*one), tf.constant(mask))
+    textbook.push({lane % _LANES: (0, 1)})
+    _assert_is(message, textbook)
+    lane += 1
+  for _ in range(lane):
+    lane -= 1
+    mask = np.arange(_LANES) == lane % _LANES
+    message = rans.pop(message, _interval(*one), tf.constant(mask))
+    textbook.pop({lane % _LANES: (0, 1)})
+    _assert_is(message, textbook)
+
+
 def test_lost_words_show():
   message = rans.random(_LANES, 1, num_words=1)
   message = message._replace(words=message.words[:8])
@@ -316,6 +343,25 @@ def test_initial_words_go_below_a_message():
   )
 
 
+def _initial_word(depth):
+  """By `docs/format.md`."""
+  x = depth * 2654435761 % 2**32
+  x = (x ^ x >> 15) * 2246822519 % 2**32
+  x = (x ^ x >> 13) * 3266489917 % 2**32
+  return x ^ x >> 16
+
+
+@given(st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_messages_begin_as_the_format_says(num, checksum):
+  words = [_initial_word(depth) for depth in range(num, 0, -1)]
+  assert rans.initial_words(num).tolist() == words
+  message = rans.initial(3, checksum, num)
+  assert message.words[:num].numpy().tolist() == words
+  assert int(message.size) == int(message.low) == num
+  assert message.heads.numpy().tolist() == [2**32 + checksum, 2**32, 2**32]
+  assert not message.live.numpy().any()
+
+
 def test_initial_words_look_random():
   """Bits that a posterior takes have to be fair, or codes are no draws."""
   words = rans.initial_words(20000)
@@ -334,8 +380,15 @@ def test_initial_words_look_random():
 def test_bytes_of_no_message_are_refused():
   data = rans.to_bytes(_busy(), 4, 0)
   for end in range(4 * 4):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r'length is not|below its minimum'):
       rans.from_bytes(data[:end], _LANES, 4)
+  # Four heads of `2**32` and no word: four times five bits, and four of zero.
+  data = b'\x21\x84\x00' + 4 * bytes(4)
+  assert rans.from_bytes(data, _LANES, 4).heads.numpy().tolist() == 5 * [2**32]
+  for bit in range(4, 8):
+    changed = bytes([*data[:2], data[2] | 1 << bit, *data[3:]])
+    with pytest.raises(ValueError, match='length is not'):
+      rans.from_bytes(changed, _LANES, 4)
   with pytest.raises(ValueError, match='length'):
     rans.from_bytes(data + b'x', _LANES, 4)
   with pytest.raises(ValueError, match='below its minimum'):
