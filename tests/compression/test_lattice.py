@@ -280,6 +280,14 @@ def test_flows_are_bijections_of_a_lattice(step, size, most):
   assert bound == lattice.MAX_LATENT + 2 * lattice.MAX_SHIFT
 
 
+def test_shifts_and_means_are_limited_as_the_format_says():
+  far = tf.constant([-1e9, -8.25, 8.25, 1e9], tf.float64)
+  for step, most in ((0.25, 8.0), (0.75, 7.5), (3.0, 6.0), (8.0, 8.0)):
+    shifts = lattice._OnPoints(step)(far)
+    np.testing.assert_array_equal(shifts, [-most, -most, most, most])
+  assert (lattice.MAX_MEAN, lattice.MAX_LATENT) == (24.0, 41.0)
+
+
 def test_flows_on_a_lattice_are_near_what_they_were():
   """A flow of two steps: half a step of the lattice for each."""
   prior, kernels = _flow(2)
