@@ -147,7 +147,8 @@ def convolve(x, kernel, origin, dilation=1):
     height_width = [x.shape[k] or dynamic[k] for k in (1, 2)]
     size = [n + b - a for n, a, b in zip(height_width, first, last)]
     padded = tf.slice(padded, start, [-1, *size, -1])
-  return tf.nn.conv2d(padded, kernel, 1, 'VALID', dilations=dilation)
+  # Not `conv2d`, whose gradient with dilations needs oneDNN or a GPU.
+  return tf.nn.convolution(padded, kernel, 1, 'VALID', dilations=dilation)
 
 
 def _offsets(size, origin, dilation=1):
