@@ -166,7 +166,7 @@ class _LogisticMixture(tfd.Distribution):
       found.append(tf.reduce_sum(weights * _means(*channel), -1))
       return levels[c]
 
-    self._decided(mean)
+    self._sequentially(mean)
     return tf.stack(found, -1) / (LEVELS - 1)
 
   def likeliest(self):
