@@ -130,6 +130,7 @@ def test_a_step_clips_applies_and_averages():
     np.testing.assert_allclose(average, old / 11 + new * 10 / 11, atol=1e-6)
 
 
+@pytest.mark.usefixtures('compiled')  # Eagerly, images are checked.
 def test_nan_in_the_data_skips_its_update_alone():
   config = toys.small_config(**toys.SMALLEST)
   state = _state(config)
