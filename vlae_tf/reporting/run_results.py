@@ -171,56 +171,37 @@ def compute(
   seen = _spread(len(images), _MAPPED)
 
   scored = likelihood.Evaluator(model, 1, seed)(stored, kind=kind)
-  order = np.argsort(scored.distortion, kind='stable')
-  num = min(_ENDS, len(order) // 2)
-  ends = order[:num], order[::-1][:num]
+  ends = _ends(scored.distortion)
   progress(1)
 
-  use = draws = None
-  of_ends: Sequence[np.ndarray | None] = (None, None)
+  use, shown = None, [originals, *(images[end] for end in ends)]
+  drawn: Sequence[np.ndarray | None] = [None] * len(shown)
   if math.prod(model.event_shape):
-    # All images that are shown at once: it is compiled once.
-    shown = np.concatenate([originals, *(images[end] for end in ends)])
-    drawn = sampling.decompress(model, shown, _DRAWS, seed)
-    splits = [len(originals), len(originals) + num]
-    draws, *of_ends = np.split(drawn, splits, axis=1)
+    drawn = _decompressed(model, shown, seed)
     use = latents.CodeProbe(model, seed)(stored[seen], 'test', kind=kind)
   best, worst = (
     Chosen(
       numbers[end],
       scored.distortion[end],
       images[end],
-      None if drawn is None else drawn[0],
+      None if draws is None else draws[0],
     )
-    for end, drawn in zip(ends, of_ends)
+    for end, draws in zip(ends, drawn[1:])
   )
   progress(1)
 
   samples = sampling.sample_prior(model, _SAMPLES, seed)
   progress(1)
-
-  height, width = originals.shape[1:3]
-  given = height // 2 * width
-  completions = sampling.complete(
-    model, originals[:_ENDS], given, _COMPLETED, seed
-  )
+  completions = _completed(model, originals[:_ENDS], seed)
   progress(1)
-
-  shown = np.concatenate([originals, images[seen]])
-  nats, mean_nats = sampling.pixel_nats(model, shown, seed), None
-  if nats is not None:
-    nats, others = np.split(nats, [len(originals)])
-    mean_nats = others.mean(0)
+  nats, mean_nats = _nats(model, originals, images[seen], seed)
   progress(1)
-
-  network, field = getattr(model.likelihood, 'network', None), None
-  if isinstance(network, causal_network.CausalNetwork):
-    field = receptive_field.find(network)
+  field = _field(model)
   progress(1)
   return Outputs(
     samples,
     originals,
-    draws,
+    drawn[0],
     completions,
     field,
     len(seen),
@@ -231,6 +212,41 @@ def compute(
     best,
     worst,
   )
+
+
+def _ends(distortion):
+  """Indices of the images of the least and of the most distortion."""
+  order = np.argsort(distortion, kind='stable')
+  num = min(_ENDS, len(order) // 2)
+  return order[:num], order[::-1][:num]
+
+
+def _decompressed(model, groups, seed):
+  """Draws `[_DRAWS, num, ...]` for groups of images, all compiled once."""
+  drawn = sampling.decompress(model, np.concatenate(groups), _DRAWS, seed)
+  return np.split(drawn, np.cumsum([len(g) for g in groups[:-1]]), axis=1)
+
+
+def _completed(model, images, seed):
+  """Completions of the upper halves of images."""
+  height, width = images.shape[1:3]
+  given = height // 2 * width
+  return sampling.complete(model, images, given, _COMPLETED, seed)
+
+
+def _nats(model, images, others, seed):
+  """Nats of each pixel of images, and the mean over other images."""
+  nats = sampling.pixel_nats(model, np.concatenate([images, others]), seed)
+  if nats is None:
+    return None, None
+  return nats[: len(images)], nats[len(images) :].mean(0)
+
+
+def _field(model):
+  network = getattr(model.likelihood, 'network', None)
+  if isinstance(network, causal_network.CausalNetwork):
+    return receptive_field.find(network)
+  return None
 
 
 def _spread(there, num):
