@@ -102,6 +102,7 @@ setuptools.setup(
     'test': [
       *_DOCS,
       'h5py',
+      'hypothesis',
       'import-linter>=2.9',
       'ipykernel',
       'mypy>=2',

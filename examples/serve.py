@@ -11,21 +11,29 @@ so that its model server can take the place of this one:
 https://www.tensorflow.org/tfx/serving/api_rest
 """
 
+import contextlib
 import http.server
 import json
 import math
+import socket
 import sys
+import threading
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
 _EXPORT = flags.DEFINE_string('export', None, 'Directory.', required=True)
 _PORT = flags.DEFINE_integer('port', 8501, 'Port; 0 for a free one.')
 _HOST = flags.DEFINE_string('host', '127.0.0.1', 'Address to listen on.')
+_TIMEOUT = flags.DEFINE_float(
+  'timeout', 30.0, 'Seconds to send a request, and to take the answer.', 0.01
+)
 _NAME = flags.DEFINE_string('name', 'vlae', 'Name of the model.')
 
-_LARGEST_REQUEST = 2**28  # In bytes.
+_LARGEST_REQUEST = 2**26  # In bytes.
+_MOST_IMAGES = 1000  # Rows, draws or importance samples of a request.
 
 
 class BadRequestError(ValueError):
@@ -62,9 +70,11 @@ class Model:
     if not isinstance(request, dict):
       raise BadRequestError('the request must be a JSON object')
     name = request.get('signature_name', 'serving_default')
-    if name not in self._signatures:
+    if not isinstance(name, str) or name not in self._signatures:
       known = ', '.join(sorted(self._signatures))
-      raise BadRequestError(f'signature_name must be one of {known}: {name!r}')
+      raise BadRequestError(
+        f'signature_name must be one of {known}: {name!r:.80}'
+      )
     if ('inputs' in request) == ('instances' in request):
       raise BadRequestError('there must be one of inputs and instances')
     signature = self._signatures[name]
@@ -137,18 +147,39 @@ def _tensors(given, specs):
       f'inputs must be {", ".join(sorted(specs))}: got '
       f'{", ".join(given) or "none"}'
     )
-  tensors = {}
-  for name, spec in specs.items():
-    axes = ', '.join('?' if n is None else str(n) for n in spec.shape)
-    wanted = f'{name} must be {spec.dtype.name} of shape [{axes}]'
-    try:
-      tensor = tf.constant(given[name], spec.dtype)
-    except (TypeError, ValueError) as error:
-      raise BadRequestError(f'{wanted}: got something else') from error
-    if not spec.shape.is_compatible_with(tensor.shape):
-      raise BadRequestError(f'{wanted}: got {tensor.shape}')
-    tensors[name] = tensor
-  return tensors
+  return {
+    name: _tensor(name, given[name], spec) for name, spec in specs.items()
+  }
+
+
+def _tensor(name, value, spec):
+  axes = ', '.join('?' if n is None else str(n) for n in spec.shape)
+  wanted = f'{name} must be {spec.dtype.name} of shape [{axes}]'
+  # By NumPy: TensorFlow ends the process where lists are nested too deep.
+  try:
+    array = np.array(value)
+    with np.errstate(over='raise'):
+      cast = array.astype(spec.dtype.as_numpy_dtype)
+  except (ValueError, TypeError, ArithmeticError) as error:
+    raise BadRequestError(f'{wanted}: got something else') from error
+  # JSON's booleans are no numbers.
+  kinds = (
+    'b' if spec.dtype.is_bool else 'iu' if spec.dtype.is_integer else 'iuf'
+  )
+  beyond = spec.dtype.is_integer and (cast != array).any()
+  if array.dtype.kind not in kinds or beyond:
+    raise BadRequestError(f'{wanted}: got something else')
+  if not spec.shape.is_compatible_with(array.shape):
+    raise BadRequestError(f'{wanted}: got {array.shape}')
+  if spec.shape.rank:
+    counted = len(array) if spec.shape[0] is None else 1
+  else:
+    counted = 1 if name == 'seed' else int(array)
+  if counted > _MOST_IMAGES:
+    raise BadRequestError(
+      f'{name} must be at most {_MOST_IMAGES}: got {counted}'
+    )
+  return tf.constant(cast)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -156,6 +187,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
   model: Model
   protocol_version = 'HTTP/1.1'
+  timeout: float  # Seconds without a byte; see below for a whole request.
+
+  def handle_one_request(self) -> None:
+    """As its base, within a time, and without a trace of gone clients."""
+    end = threading.Timer(self.timeout, self._stop_reading)
+    end.daemon = True
+    end.start()
+    try:
+      super().handle_one_request()
+    except OSError:
+      self.close_connection = True
+    finally:
+      end.cancel()
+
+  def _stop_reading(self):
+    with contextlib.suppress(OSError):
+      self.connection.shutdown(socket.SHUT_RD)
+
+  def handle_expect_100(self) -> bool:
+    """Asks for the body, unless it would be refused."""
+    return self._has_length() and super().handle_expect_100()
 
   def do_GET(self) -> None:
     """State of the model, or its metadata."""
@@ -170,21 +222,40 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
   def do_POST(self) -> None:
     """Predictions."""
-    size = self.headers.get('Content-Length', '')
-    if not size.isdecimal() or int(size) > _LARGEST_REQUEST:
-      self.close_connection = True
-      self._answer(413, {'error': f'at most {_LARGEST_REQUEST} bytes'})
+    if not self._has_length():
       return
-    body = self.rfile.read(int(size))
-    if self.path != f'{self._base()}:predict':
+    size = int(self.headers['Content-Length'])
+    body = self.rfile.read(size)
+    if len(body) < size:
+      self.close_connection = True
+      self._answer(408, {'error': f'no {size} bytes in {self.timeout} seconds'})
+    elif self.path != f'{self._base()}:predict':
       self._answer(
         404, {'error': f'no {self.path}; try {self._base()}:predict'}
       )
-      return
+    else:
+      self._answer(*self._predict(body))
+
+  def _has_length(self):
+    size = self.headers.get('Content-Length', '')
+    # A number of so many digits would take long to parse.
+    fits = size.isdecimal() and len(size) < 20 and int(size) <= _LARGEST_REQUEST
+    if not fits:
+      self.close_connection = True
+      error = f'Content-Length must be at most {_LARGEST_REQUEST} bytes'
+      self._answer(413, {'error': error})
+    return fits
+
+  def _predict(self, body):
+    """Status and answer."""
     try:
-      self._answer(200, self.model.predict(json.loads(body)))
+      return 200, self.model.predict(json.loads(body))
+    except RecursionError:
+      return 400, {'error': 'the request is nested too deep'}
     except (ValueError, tf.errors.InvalidArgumentError) as error:
-      self._answer(400, {'error': _brief(error)})
+      return 400, {'error': _brief(error)}
+    except tf.errors.OpError as error:  # As out of memory.
+      return 500, {'error': _brief(error)}
 
   def log_message(self, format: str, *args: Any) -> None:
     """Keeps quiet."""
@@ -225,6 +296,7 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'unexpected argument {argv[1]!r}')
   try:
     Handler.model = Model(_EXPORT.value, _NAME.value)
+    Handler.timeout = _TIMEOUT.value
     server = http.server.ThreadingHTTPServer(
       (_HOST.value, _PORT.value), Handler
     )

@@ -9,6 +9,7 @@ import pathlib
 import resource
 import shlex
 
+import hypothesis
 import pytest
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -23,6 +24,24 @@ def pytest_addoption(parser):
     action='store_true',
     help='run the tests marked `exhaustive` as well',
   )
+
+
+def pytest_configure(config):
+  """Selects how many examples properties get: the same ones in every run."""
+  exhaustive = config.getoption('exhaustive')
+  hypothesis.settings.register_profile(
+    'tier',
+    max_examples=1000 if exhaustive else 30,
+    derandomize=True,
+    database=None,
+    deadline=None,  # Others may use the processor.
+    suppress_health_check=[
+      hypothesis.HealthCheck.too_slow,
+      # Examples overwrite the files of those before.
+      hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+  )
+  hypothesis.settings.load_profile('tier')
 
 
 def _reason(item):

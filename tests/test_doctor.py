@@ -28,7 +28,7 @@ def test_every_data_set_is_listed_by_the_name_that_one_types(
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
   root = tmp_path / 'root'
   (root / 'tfds' / 'mnist' / '3.0.1').mkdir(parents=True)
-  (root / 'tfds' / 'mnist' / '3.0.1' / 'dataset_info.json').touch()
+  (root / 'tfds' / 'mnist' / '3.0.1' / 'dataset_info.json').write_text('{}')
   (root / 'tfds' / 'binarized_mnist').mkdir()  # Begun, not finished.
   (root / 'originals').mkdir()
   (root / 'originals' / 'chardata.mat').touch()

@@ -41,8 +41,8 @@ _PUBLIC = {
   """,
   'vlae_tf.distributions': """
     PIXEL_DISTRIBUTIONS AutoregressiveImage AutoregressiveShift BernoulliPixel
-    CategoricalPixel Draw LogisticMixturePixel PixelDistribution
-    diagonal_gaussian draw standard_gaussian
+    CategoricalPixel Draw FlowDistribution LogisticMixturePixel
+    PixelDistribution diagonal_gaussian draw standard_gaussian
   """,
   'vlae_tf.nn': """
     CausalNetwork ChannelwiseShiftCNN DenseBlock DenseNetEncoder

@@ -91,6 +91,6 @@ def main():
     arrays = anomaly.arrays(*found) | {'metadata': json.dumps(result)}
     files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
-  scores = {name: files.finite(row._asdict()) for name, row in rows.items()}
+  scores = {name: row._asdict() for name, row in rows.items()}
   records.write_json(path, result | {'scores': scores})
   print(f'wrote {path}')

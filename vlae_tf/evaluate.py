@@ -1,12 +1,15 @@
 """Estimates likelihoods: `python -m vlae_tf.evaluate --workdir=W --split=test`.
 
-Prints a table and writes `W/eval/SPLIT_N_images_K_codes.json`.
+Prints a table and writes `W/eval/SPLIT_N_images_K_codes.json`. On a cluster all
+workers score, and the chief prints and writes.
 """
 
 from vlae_tf.utils import launcher  # isort: skip (first: it handles Ctrl-C)
 
 if __name__ == '__main__':
   launcher.evaluate()
+
+import dataclasses
 
 from absl import flags
 
@@ -16,6 +19,8 @@ from vlae_tf.training import strategies
 from vlae_tf.utils import command_line, console
 
 FLAGS = flags.FLAGS
+# Of a cluster whose other workers are not there.
+_PATIENCE_S = 60.0
 
 
 def define_flags():
@@ -49,7 +54,15 @@ def main():
   is_one_cpu = strategies.is_one_cpu(FLAGS.strategy)
   streams = strategies.num_cores() if is_one_cpu else 1
   strategies.set_threads(streams, streams)
-  strategy = strategies.create(FLAGS.strategy)
+  strategy = strategies.create(FLAGS.strategy, patience=_PATIENCE_S)
+  workers = strategies.Workers(strategy)
+  with workers.explained():
+    _score(strategy, workers, streams)
+
+
+def _score(strategy, workers, streams):
+  config = records.read_config(FLAGS.workdir)
+  workers.check_same(lambda: dataclasses.asdict(config))
   with strategy.scope():
     run = loading.restore(FLAGS.workdir, FLAGS.checkpoint)
   data = run.images(FLAGS.data_dir)
@@ -76,14 +89,25 @@ def main():
     'weights': likelihood.digest(run.model),
     'data_sha256': run.fingerprint,
   }
+  workers.check_same(lambda: settings | digests | records.versions())
   partial = likelihood.PartialScore(path, settings | digests)
-  done = partial.num_images
+  done = int(workers.of_chief(lambda: {'n': partial.num_images}, ['n'])['n'])
   if done:
     print(f'{done} images were done before', flush=True)
   with console.Meter(len(numbers), 'image', initial=done) as meter:
     for part in evaluator.parts(images, FLAGS.split, data.kind, numbers[done:]):
-      partial.add(part)
+      part.checked()
+      if workers.is_chief:
+        partial.add(part)
       meter.advance(len(part.log_prob))
+  if not workers.is_chief:
+    print(f'the chief writes {path}')
+    return
+  if partial.num_images != len(numbers):
+    raise ValueError(
+      f'{path} must be of {len(numbers)} images, got the likelihoods of '
+      f'{partial.num_images}. Remove {path.removesuffix(".json")}.part.npz.'
+    )
   summary = partial.finish().summary(run.image_shape, evaluator.num_samples)
   records.write_json(path, summary | settings)
   print(run.label)

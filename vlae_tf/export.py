@@ -54,9 +54,10 @@ def main():
   command_line.check_model()
   if form == 'pretrained':
     folder.check_target(target, overwrite, 'out')
+  elif form == 'saved_model':
+    saved_model.check_target(target, overwrite)
   else:
-    kind = saved_model.KIND if form == 'saved_model' else stablehlo.KIND
-    files.check_new_directory(target, kind, overwrite)
+    files.check_new_directory(target, stablehlo.KIND, overwrite)
   run = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   label = run.label
   if form == 'stablehlo':

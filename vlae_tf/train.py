@@ -22,7 +22,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.training import callbacks, strategies
 from vlae_tf.training import step as train_step
 from vlae_tf.training.trainer import Limits, Trainer
-from vlae_tf.utils import command_line, fields, presets
+from vlae_tf.utils import command_line, console, fields, presets
 
 FLAGS = flags.FLAGS
 
@@ -92,9 +92,9 @@ def main():
     start_from=FLAGS.start_from,
   )
   if trainer.resumed_from is not None:
-    print(f'resumed from step {trainer.resumed_from}', flush=True)
+    console.say(f'resumed from step {trainer.resumed_from}')
   if trainer.is_chief and not trainer.resumed_from:
-    print(trainer.size(), flush=True)
+    console.say(trainer.size())
   reason = trainer.run(
     _callbacks(trainer, data, workdir) if trainer.is_chief else ()
   )

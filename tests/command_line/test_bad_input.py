@@ -11,6 +11,9 @@ from vlae_tf.utils import presets
 
 _OUT = '--out=a.png'
 
+_FILES = ['--workdir={run}', '--in=a.vlae', '--out=a.npz']
+_PAGE = ['--workdir={run}', '--out=a.html']
+
 # Commands, arguments, and words of the line; {run} is a trained run, {tmp} an
 # empty directory but for `file`.
 _BAD_FLAGS = [
@@ -31,7 +34,7 @@ _BAD_FLAGS = [
   ('train', ['--start_from='], '--start_from must not be empty'),
   ('train', ['--start_from={tmp}/no'], '--start_from must be one of *'),
   ('train', ['--max_minutes=inf'], '--max_minutes must be a finite number'),
-  ('train', ['--max_epochs=1e999'], '--max_epochs must be a finite number'),
+  ('train', ['--max_epochs=1e999'], '--max_epochs must be a number in *'),
   ('train', ['--encoder_widths=4,x'], '--encoder_widths must be positive int*'),
   ('train', ['--flow_units=3'], '--flow_units must be at least *'),
   ('train', ['--decoder=windw'], "--decoder must * Did you mean 'window'"),
@@ -203,6 +206,15 @@ _BAD_FLAGS = [
     ['--workdir={run}', '--out=a.npz', '--split=tset'],
     "--split must * mean 'test'",
   ),
+  ('export', ['--workdir={run}', '--out=a[1]'], '--out must be * UTF-8 *'),
+  ('export', ['--workdir={run}', '--out=\udce9'], '--out must be * UTF-8 *'),
+  ('evaluate', ['--workdir=gs://a/run'], '--workdir must be a local path, *'),
+  ('train', ['--dataset=s3://a/b.npz'], '--dataset must be a local path, *'),
+  ('sample', ['--workdir={run}', '--out=~no/a.png'], '--out must be in a home'),
+  ('decompress', [*_FILES, '--images='], '--images must not be empty'),
+  ('probe', ['--workdir={run}', '--num_labels='], '--num_labels must not be *'),
+  ('probe', ['--workdir={run}', '--num_labels=,'], '--num_labels must not be'),
+  ('report', [*_PAGE, '--workdir='], '--workdir must not be empty'),
   ('receptive_field', [_OUT], '--workdir or --decoder must be given'),
   ('receptive_field', [_OUT, '--window=5x3'], '--workdir or --decoder must *'),
   (
@@ -299,6 +311,22 @@ def test_a_preset_inside_a_flagfile_counts(tmp_path):
   )
   assert result.status == 0, result.stderr
   assert '"max_epochs": 30' in (tmp_path / 'run' / 'config.json').read_text()
+
+
+@pytest.mark.parametrize('is_in_file', [False, True])
+def test_a_tilde_is_the_home_directory(
+  small_run, tmp_path, monkeypatch, is_in_file
+):
+  monkeypatch.chdir(tmp_path)
+  args = ['--workdir=~/run', '--out=~/out/a.png', '--num=1']
+  if is_in_file:
+    (tmp_path / 'mine.flags').write_text('\n'.join(args))
+    args = ['--flagfile=~/mine.flags']
+  (tmp_path / 'run').symlink_to(small_run)
+  result = commands.run('sample', *args, HOME=str(tmp_path))
+  assert result.status == 0, result.stderr
+  assert (tmp_path / 'out' / 'a.png').exists()
+  assert not (tmp_path / '~').exists()
 
 
 def test_a_path_that_is_no_text_is_said(tmp_path):

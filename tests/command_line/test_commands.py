@@ -10,7 +10,7 @@ import pytest
 import toys
 from PIL import Image
 
-from vlae_tf.runs import records
+from vlae_tf.runs import loading, records
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -120,6 +120,18 @@ def test_a_killed_evaluation_goes_on(small_run, tmp_path):
   assert not whole.with_suffix('.part.npz').exists()
 
 
+def test_a_score_of_more_images_than_it_says_is_refused(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  _evaluate(run)
+  whole = run / 'eval' / 'test_4_images_4_codes.npz'
+  with np.load(whole) as file:
+    part = {k: np.append(v, v) if v.ndim else v for k, v in file.items()}
+  np.savez(whole.with_suffix('.part.npz'), **part)
+  whole.with_suffix('.json').unlink()
+  assert_fails(_evaluate(run), 'must be of 4 images', 'of 8', '.part.npz')
+  assert not whole.with_suffix('.json').exists()
+
+
 def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
   run = _copy(small_run, tmp_path / 'run')
   for args in ([], ['--max_images=2', '--spread']):
@@ -135,6 +147,31 @@ def test_images_from_all_over_score_as_among_all(small_run, tmp_path):
   with np.load(some.with_suffix('.npz')) as file:
     np.testing.assert_allclose(file['log_prob'], expected, rtol=1e-6)
   assert max(map(records.fullness, records.read_scores(run / 'eval')))[0] == 4
+
+
+def test_one_image_has_no_standard_error(small_run, tmp_path):
+  run = _copy(small_run, tmp_path / 'run')
+  result = _evaluate(run, '--max_images=1')
+  assert result.status == 0 and 'nan' not in result.stdout
+  score = json.loads((run / 'eval/test_1_images_4_codes.json').read_text())
+  assert score['nll_stderr'] is None and score['nll'] > 0
+
+
+def test_useless_weights_have_no_score(small_run, tmp_path, monkeypatch):
+  run = _copy(small_run, tmp_path / 'run')
+
+  def restore(*args, **kwargs):
+    found = restored(*args, **kwargs)
+    for weight in found.model.trainable_variables:
+      weight.assign(weight.value * 1e30)
+    return found
+
+  restored = loading.restore
+  monkeypatch.setattr(loading, 'restore', restore)
+  assert_fails(_evaluate(run), '`model` must give finite', '4 of 4 images')
+  assert not list(run.glob('eval/*'))
+  monkeypatch.undo()
+  assert _evaluate(run).status == 0
 
 
 @pytest.mark.exhaustive('two processes')

@@ -143,6 +143,33 @@ def test_training_and_probing_are_told_as_the_others(tmp_path):
   assert {line.split()[0] for line in probed} == {'image', 'fit'}
 
 
+def _without_reader():
+  reader, writer = os.pipe()
+  for number in (1, 2):
+    os.dup2(writer, number)
+  os.close(reader)
+
+
+def _on_full_device():
+  for number in (1, 2):
+    os.dup2(os.open('/dev/full', os.O_WRONLY), number)
+
+
+@pytest.mark.exhaustive('two processes')
+@pytest.mark.parametrize(
+  'prepare, status', [(_without_reader, 141), (_on_full_device, 1)]
+)
+def test_training_without_output_ends_with_its_last_step(
+  tmp_path, prepare, status
+):
+  args = [*toys.FLAGS, '--dataset=digits', '--xla=none', '--max_steps=2']
+  result = commands.spawn(
+    'train', *args, f'--workdir={tmp_path}', prepare=prepare
+  )
+  assert result.status == status
+  assert (tmp_path / 'checkpoints' / 'ckpt-2.index').exists()
+
+
 @pytest.mark.exhaustive('two processes')
 def test_a_terminal_has_a_bar_and_quiet_has_none(names):
   args = [f'--workdir={names["run"]}', '--num_samples=2']

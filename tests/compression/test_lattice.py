@@ -11,6 +11,8 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vlae_tf import compression
 from vlae_tf.compression import codecs, lattice
@@ -97,26 +99,33 @@ def test_posteriors_are_distributions_near_the_exact_ones(step):
   assert np.mean(divergences) < 1e-3 and np.max(divergences) < 1.1 * most
 
 
-@pytest.mark.parametrize('step', [1 / 16, 1.0, 4.0])
-def test_posteriors_narrower_than_a_step_are_distributions_all_the_same(step):
-  """Points of almost no mass may be off: that takes bits, but loses none."""
-  assert np.max(_posterior_divergences(step, 2.0**-6, step)) < 0.5
+@given(
+  st.sampled_from([x for x in lattice.STEPS if x >= 1 / 16]),
+  st.floats(-40, 40),
+  st.floats(-10, 10),
+)
+@example(0.25, 30.0, 8.0)
+@example(3.0, -30.0, 8.0)
+def test_all_posteriors_are_distributions(step, mean, octaves):
+  """Of too large parameters, those that are nearest.
 
-
-@pytest.mark.parametrize('mean', [-30.0, 30.0])
-@pytest.mark.parametrize('scale', [1e-3, 100.0])
-def test_posteriors_that_are_too_far_are_the_nearest(mean, scale):
-  symbols = compression.GaussianSymbols(1 / 4)
-  params = tf.constant([[mean, scale]], tf.float64)
-  inside = tf.constant([[math.copysign(24, mean), np.clip(scale, 2**-6, 2)]])
-  inside = tf.cast(inside, tf.float64)
-  for slot in (0, 1000, _TOTAL // 2, _TOTAL - 1):
-    one, other = (
-      symbols.locate(p, tf.constant([slot], tf.int64)) for p in (params, inside)
-    )
-    assert float(one[0][0]) == float(other[0][0])
-    assert abs(float(one[0][0])) < lattice.MAX_LATENT
-    np.testing.assert_array_equal(one[1], other[1])
+  Points of almost no mass may be off: that takes bits, but loses none.
+  """
+  near = float(np.clip(mean, -24, 24)), float(np.clip(2**octaves, 2**-6, 2))
+  symbols = compression.GaussianSymbols(step)
+  params = tf.constant([mean, 2**octaves], tf.float64)
+  divergence = _assert_codes(symbols, params, *near, step, 0.5)
+  if near[1] >= step:
+    # A mean is off a sixteenth of a step, a scale 2**(1 / 32) at the most.
+    most = (1 / 16) ** 2 / 2 + (2 ** (1 / 32) - 1) ** 2
+    assert divergence < 1.1 * most
+  # The prior has a place of its own for each point.
+  prior = compression.StandardGaussianSymbols(step, lattice.MAX_LATENT)
+  nothing = tf.zeros([0], tf.float64)
+  values, places = (
+    _own(x, p, step)[0] for x, p in ((symbols, params), (prior, nothing))
+  )
+  assert np.isin(values, places).all()
 
 
 @each_step
@@ -271,6 +280,14 @@ def test_flows_are_bijections_of_a_lattice(step, size, most):
   assert bound == lattice.MAX_LATENT + 2 * lattice.MAX_SHIFT
 
 
+def test_shifts_and_means_are_limited_as_the_format_says():
+  far = tf.constant([-1e9, -8.25, 8.25, 1e9], tf.float64)
+  for step, most in ((0.25, 8.0), (0.75, 7.5), (3.0, 6.0), (8.0, 8.0)):
+    shifts = lattice._OnPoints(step)(far)
+    np.testing.assert_array_equal(shifts, [-most, -most, most, most])
+  assert (lattice.MAX_MEAN, lattice.MAX_LATENT) == (24.0, 41.0)
+
+
 def test_flows_on_a_lattice_are_near_what_they_were():
   """A flow of two steps: half a step of the lattice for each."""
   prior, kernels = _flow(2)
@@ -296,14 +313,17 @@ def test_codes_of_several_axes_are_on_it_as_well():
   assert noise.shape == (9, 4)
 
 
-@each_step
-def test_the_nearest_point_is_nearest(step):
-  z = np.random.default_rng(0).normal(size=400) * 5
-  found = lattice.nearest(tf.constant(z), step).numpy()
+@given(
+  st.sampled_from(lattice.STEPS),
+  st.lists(st.floats(-30, 30) | st.floats(allow_nan=False), min_size=1),
+)
+def test_the_nearest_point_is_nearest(step, z):
+  found = lattice.nearest(tf.constant(z, tf.float64), step).numpy()
   np.testing.assert_array_equal(found / step, np.rint(found / step))
-  assert np.abs(found - z).max() <= step / 2
-  far = lattice.nearest(tf.constant([-1e9, 1e9], tf.float64), step)
-  np.testing.assert_array_equal(far, [-24, 24])
+  most = 24 // step * step
+  inside = np.clip(z, -most, most)
+  assert np.abs(found).max() <= most
+  assert np.abs(found - inside).max() <= step / 2
 
 
 @pytest.mark.parametrize('step', [0.0, 0.3, -1.0, 16.0, 2.0**-9, math.nan])

@@ -1,10 +1,13 @@
 """rANS messages: equal to a textbook coder, and recovered exactly."""
 
+import functools
 import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vlae_tf.compression import rans
 
@@ -69,65 +72,65 @@ def _assert_same(message, other):
   np.testing.assert_array_equal(message.words[:size], other.words[:size])
 
 
+def _eager(fn):
+  return fn
+
+
+@functools.cache
 def _compiled(fn):
   return tf.function(fn, jit_compile=True, autograph=False)
 
 
-each_mode = pytest.mark.parametrize('mode', [lambda f: f, _compiled])
 _LIVE = np.array([True, True, False, True, True])
+_COUNTS = st.integers(0, 24).flatmap(
+  lambda bits: st.integers(1, min(1 << bits, _TOTAL - 1))
+)
+# To push or to pop, and for each lane whether to, a width and a place.
+_STEPS = st.tuples(
+  st.booleans(),
+  *_LANES * [st.tuples(st.booleans(), _COUNTS, st.integers(0, _TOTAL - 1))],
+)
 
 
-@each_mode
-def test_heads_and_words_are_those_of_a_textbook(mode):
-  rng = np.random.default_rng(0)
-  message = rans.random(_LANES, 1, _LIVE, num_words=40)
-  textbook = Textbook(message.heads, message.words[:40])
-  push, pop = mode(rans.push), mode(rans.pop)
-  starts, widths = _intervals(rng, 60)
-  wanted = rng.random((60, _LANES)) < 0.7
-  chosen = [
-    {
-      lane: (start[lane], width[lane])
-      for lane in np.flatnonzero(on & _LIVE).tolist()
+@pytest.mark.parametrize('mode', [_eager, _compiled])
+@given(
+  st.lists(st.booleans(), min_size=_LANES, max_size=_LANES),
+  st.lists(_STEPS, max_size=25),
+)
+def test_heads_and_words_are_those_of_a_textbook(mode, live, steps):
+  """Whatever is pushed and popped, and when all of it is undone.
+
+  What bits back pops has not been pushed: words are taken that were there.
+  """
+  message = rans.random(_LANES, 1, live, num_words=150)
+  textbook = Textbook(message.heads, message.words[:150])
+  before, done, low = message, [], 150
+
+  def apply(is_push, wanted, start, width):
+    nonlocal message
+    interval = _interval(np.array(start), np.array(width))
+    fn = rans.push if is_push else rans.pop
+    message = mode(fn)(message, interval, tf.constant(wanted))
+    chosen = {
+      n: (start[n], width[n]) for n in range(_LANES) if live[n] and wanted[n]
     }
-    for start, width, on in zip(starts.tolist(), widths.tolist(), wanted)
-  ]
-  before = message
-  for k in range(60):
-    interval = _interval(starts[k], widths[k])
-    message = push(message, interval, tf.constant(wanted[k]))
-    textbook.push(chosen[k])
+    (textbook.push if is_push else textbook.pop)(chosen)
     _assert_is(message, textbook)
-  assert int(message.size) > 60
-  for k in reversed(range(60)):
-    slots = rans.peek(message).numpy()
-    assert all(a <= slots[n] < a + w for n, (a, w) in chosen[k].items())
-    interval = _interval(starts[k], widths[k])
-    message = pop(message, interval, tf.constant(wanted[k]))
-    textbook.pop(chosen[k])
-    _assert_is(message, textbook)
-  _assert_same(message, before)
 
-
-def test_symbols_that_were_not_pushed_are_popped_and_pushed_again():
-  """What bits back does: words are taken that others left there."""
-  rng = np.random.default_rng(0)
-  message = rans.random(_LANES, 1, num_words=50)
-  textbook = Textbook(message.heads, message.words[:50])
-  before, taken = message, []
-  for _ in range(40):
-    # All that `[0, 2**24)` is divided into at random, for each lane.
-    slots = rans.peek(message).numpy()
-    cut = rng.integers(1, _TOTAL, _LANES)
-    start = np.where(slots < cut, 0, cut)
-    width = np.where(slots < cut, cut, _TOTAL - cut)
-    taken.append((start, width))
-    message = rans.pop(message, _interval(start, width))
-    textbook.pop(dict(enumerate(zip(start.tolist(), width.tolist()))))
-    _assert_is(message, textbook)
-  assert int(message.low) == int(message.size) < 50
-  for start, width in reversed(taken):
-    message = rans.push(message, _interval(start, width))
+  for is_push, *lanes in steps:
+    wanted, width, place = map(list, zip(*lanes))
+    start = [p % (_TOTAL - w + 1) for p, w in zip(place, width)]
+    if not is_push:  # One of two symbols, that in which the slot is.
+      slots = rans.peek(message).numpy().tolist()
+      assert slots == [head % _TOTAL for head in textbook.heads]
+      start = [0 if s < w else w for s, w in zip(slots, width)]
+      width = [w if not a else _TOTAL - w for a, w in zip(start, width)]
+    done.append((is_push, wanted, start, width))
+    apply(*done[-1])
+    low = min(low, len(textbook.words))
+    assert int(message.low) == low
+  for is_push, *symbols in reversed(done):
+    apply(not is_push, *symbols)
   _assert_same(message, before)
 
 
@@ -178,6 +181,33 @@ def test_bits_of_many_symbols_add_up():
   assert abs(bits - exact) < 2.0**-19 * num + 5 * 2.0**-10 * math.sqrt(num)
 
 
+@given(_COUNTS)
+def test_an_interval_has_the_bits_of_its_probability(width):
+  bits = _interval(0, width).bits()
+  assert bits.dtype == tf.float64
+  assert float(bits) == pytest.approx(24 - math.log2(width), abs=1e-12)
+
+
+def test_no_word_is_lost_before_the_array_is_full():
+  message = rans.random(_LANES, 1, num_words=1)
+  message = message._replace(words=message.words[:8])
+  textbook = Textbook(message.heads, message.words[:1])
+  one = np.zeros(_LANES, int), np.ones(_LANES, int)
+  lane = 0
+  while int(message.size) < 7:
+    mask = np.arange(_LANES) == lane % _LANES
+    message = rans.push(message, _interval(*one), tf.constant(mask))
+    textbook.push({lane % _LANES: (0, 1)})
+    _assert_is(message, textbook)
+    lane += 1
+  for _ in range(lane):
+    lane -= 1
+    mask = np.arange(_LANES) == lane % _LANES
+    message = rans.pop(message, _interval(*one), tf.constant(mask))
+    textbook.pop({lane % _LANES: (0, 1)})
+    _assert_is(message, textbook)
+
+
 def test_lost_words_show():
   message = rans.random(_LANES, 1, num_words=1)
   message = message._replace(words=message.words[:8])
@@ -211,34 +241,42 @@ def _busy(num=40, begun=4):
   return rans.push_all(message, _interval(starts, widths))
 
 
-@pytest.mark.parametrize('num', [0, 1, 2, 3, 40])
-def test_bytes_give_back_a_message(num):
-  message = _busy(num)
-  low = int(message.low)
-  data = rans.to_bytes(message, 4, low)
-  again = rans.from_bytes(data, _LANES, 4)
-  # What nobody took stays where it was.
-  size = int(message.size) - low
+# Heads whose length is any.
+_HEADS = st.integers(32, 63).flatmap(
+  lambda bits: st.integers(1 << (bits - 1), (1 << bits) - 1)
+)
+_WORDS = st.integers(0, 2**32 - 1)
+
+
+@given(
+  st.lists(_HEADS, min_size=1, max_size=9),
+  st.lists(_WORDS, max_size=9),
+  st.integers(0, 9),
+  st.integers(0, 3),
+)
+@example([_LOW, 2**32 - 1, 2**32, 2**33 - 1, 2**63 - 1], [0, 2**32 - 1], 0, 0)
+def test_bytes_give_back_a_message(heads, words, bottom, more):
+  """Lanes that have not been started are left out, and words at the bottom."""
+  bottom = min(bottom, len(words))
+  told = np.array([*heads, *more * [7]])
+  message = rans.from_words(told, np.array(words), np.ones(len(told), bool))
+  data = rans.to_bytes(message, len(heads), bottom)
+  # Oracle: strings of bits, the first one last.
+  bits = ''
+  for head in heads:
+    top = f'{head >> 32:b}'.lstrip('0')
+    bits = top[1:] + f'{len(top):05b}' + bits
+  num = -(-len(bits) // 8)
+  low = [*words[bottom:], *(head % 2**32 for head in heads)]
+  assert data == int(bits, 2).to_bytes(num, 'little') + b''.join(
+    word.to_bytes(4, 'little') for word in low
+  )
+  again = rans.from_bytes(data, len(told), len(heads))
+  size = len(words) - bottom
   assert int(again.size) == int(again.low) == size
-  np.testing.assert_array_equal(
-    again.words[:size], message.words[low : low + size]
-  )
-  np.testing.assert_array_equal(again.heads[:4], message.heads[:4])
+  assert again.words[:size].numpy().tolist() == words[bottom:]
+  assert again.heads.numpy().tolist() == [*heads, *more * [2**32]]
   assert not again.live.numpy().any()
-  heads = [int(head) for head in message.heads[:4]]
-  bits = sum(
-    5 + max(0, head.bit_length() - 33 if head >= 2**32 else 0) for head in heads
-  )
-  assert len(data) == math.ceil(bits / 8) + 4 * (size + 4)
-
-
-@pytest.mark.parametrize('top', [0, 1, 2, 3, 2**30, 2**31 - 1])
-@pytest.mark.parametrize('word', [2**31, 2**32 - 1])
-def test_bytes_hold_all_heads_there_are(top, word):
-  heads = [top * 2**32 + word, _LOW, 2**63 - 1, 2**32]
-  message = rans.from_words(heads, [7, 2**32 - 1], np.ones(4, bool))
-  again = rans.from_bytes(rans.to_bytes(message, 4, 0), 4, 4)
-  _assert_same(again, message)
 
 
 def test_bytes_are_as_the_format_says():
@@ -252,21 +290,26 @@ def test_bytes_are_as_the_format_says():
   assert data == expected + b''.join(n.to_bytes(4, 'little') for n in (8, 5, 6))
 
 
-@pytest.mark.parametrize('num', [0, 3, 40])
-def test_lanes_end_as_they_began(num):
+@given(
+  st.integers(0, _LANES), st.integers(0, _LANES), st.sampled_from([0, 3, 20])
+)
+def test_lanes_end_as_they_began(first, last, num):
   message = rans.random(_LANES, 2, num_words=9)
-  message = message._replace(heads=tf.constant([2**40, *[0] * 4], tf.int64))
-  begun = rans.start_lanes(message, 1, 4)
-  assert int(begun.size) == int(begun.low) == 6
-  words = message.words.numpy()[6:9].tolist()
-  assert begun.heads[1:4].numpy().tolist() == [2**32 + w for w in words]
+  begun = rans.start_lanes(message, first, last)
+  size = 9 - max(0, last - first)
+  assert int(begun.size) == int(begun.low) == size
+  heads, words = message.heads.numpy().tolist(), message.words.numpy().tolist()
+  if first < last:
+    heads[first:last] = [2**32 + word for word in words[size:9]]
+  assert begun.heads.numpy().tolist() == heads
   starts, widths = _intervals(np.random.default_rng(num), num)
-  live = tf.range(_LANES) < 4
+  live = tf.range(_LANES) < last
   pushed = begun._replace(live=live)
   pushed = rans.push_all(pushed, _interval(starts, widths))
   for start, width in zip(starts, widths):
     pushed = rans.pop(pushed, _interval(start, width))
-  ended = rans.end_lanes(pushed, 1, 4)
+  ended = rans.end_lanes(pushed, first, last)
+  assert ended.heads.numpy().tolist() == heads
   _assert_same(ended._replace(heads=message.heads), message)
 
 
@@ -277,13 +320,6 @@ def test_lanes_that_never_began_so_do_not_end():
   pushed = rans.push(message, interval)
   with pytest.raises(ValueError, match='does not end in the state'):
     rans.end_lanes(pushed, 1, 4)
-
-
-def test_no_lane_begins_where_none_is_more():
-  message = rans.initial(_LANES, 77, 6)
-  _assert_same(rans.start_lanes(message, 3, 3), message)
-  _assert_same(rans.start_lanes(message, 3, 2), message)
-  _assert_same(rans.end_lanes(message, 3, 2), message)
 
 
 def test_initial_words_go_below_a_message():
@@ -307,6 +343,25 @@ def test_initial_words_go_below_a_message():
   )
 
 
+def _initial_word(depth):
+  """By `docs/format.md`."""
+  x = depth * 2654435761 % 2**32
+  x = (x ^ x >> 15) * 2246822519 % 2**32
+  x = (x ^ x >> 13) * 3266489917 % 2**32
+  return x ^ x >> 16
+
+
+@given(st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_messages_begin_as_the_format_says(num, checksum):
+  words = [_initial_word(depth) for depth in range(num, 0, -1)]
+  assert rans.initial_words(num).tolist() == words
+  message = rans.initial(3, checksum, num)
+  assert message.words[:num].numpy().tolist() == words
+  assert int(message.size) == int(message.low) == num
+  assert message.heads.numpy().tolist() == [2**32 + checksum, 2**32, 2**32]
+  assert not message.live.numpy().any()
+
+
 def test_initial_words_look_random():
   """Bits that a posterior takes have to be fair, or codes are no draws."""
   words = rans.initial_words(20000)
@@ -325,27 +380,35 @@ def test_initial_words_look_random():
 def test_bytes_of_no_message_are_refused():
   data = rans.to_bytes(_busy(), 4, 0)
   for end in range(4 * 4):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r'length is not|below its minimum'):
       rans.from_bytes(data[:end], _LANES, 4)
+  # Four heads of `2**32` and no word: four times five bits, and four of zero.
+  data = b'\x21\x84\x00' + 4 * bytes(4)
+  assert rans.from_bytes(data, _LANES, 4).heads.numpy().tolist() == 5 * [2**32]
+  for bit in range(4, 8):
+    changed = bytes([*data[:2], data[2] | 1 << bit, *data[3:]])
+    with pytest.raises(ValueError, match='length is not'):
+      rans.from_bytes(changed, _LANES, 4)
   with pytest.raises(ValueError, match='length'):
     rans.from_bytes(data + b'x', _LANES, 4)
   with pytest.raises(ValueError, match='below its minimum'):
     rans.from_bytes(bytes(3 + 16), _LANES, 4)
 
 
-def test_random_bytes_are_refused_or_some_message():
-  rng = np.random.default_rng(0)
-  refused = 0
-  for num in range(300):
-    data = rng.bytes(num)
-    try:
-      message = rans.from_bytes(data, _LANES, 4)
-    except ValueError:
-      refused += 1
-      continue
-    heads = message.heads.numpy()
-    assert (heads >= _LOW).all()
-    assert not message.live.numpy().any()
-    # Nothing is lost but the bits that fill up a byte.
-    assert rans.to_bytes(message, 4, 0)[-num // 2 :] == data[-num // 2 :]
-  assert 50 < refused < 300
+@given(
+  st.lists(_HEADS, min_size=4, max_size=4),
+  st.lists(_WORDS, max_size=3),
+  st.integers(0, 99),
+  st.binary(max_size=4),
+)
+def test_bytes_are_those_of_one_message_or_refused(heads, words, at, changed):
+  message = rans.from_words(np.array(heads), np.array(words), np.ones(4, bool))
+  data = rans.to_bytes(message, 4, 0)
+  data = data[:at] + changed + data[at + len(changed) :]
+  try:
+    again = rans.from_bytes(data, _LANES, 4)
+  except ValueError:
+    assert data != rans.to_bytes(message, 4, 0)
+  else:
+    assert (again.heads.numpy() >= _LOW).all()
+    assert rans.to_bytes(again, 4, 0) == data

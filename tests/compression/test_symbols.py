@@ -2,10 +2,13 @@
 
 import decimal
 
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vlae_tf import compression
 from vlae_tf.compression import symbols as symbols_lib
@@ -16,12 +19,17 @@ _TOTAL = 2**24
 
 def _rows(symbols, params, values):
   """Starts and widths of all values, `[num, ...]` from `params` `[..., k]`."""
-  shape = params.shape[:-1]
-  parts = []
-  for value in values:
-    filled = tf.fill(shape, tf.constant(value, params.dtype))
-    parts.append(symbols.intervals(params, filled))
-  return tuple(np.stack([p[k].numpy() for p in parts]) for k in range(2))
+  values, params = _grid(values, params)
+  return tuple(x.numpy() for x in symbols.intervals(params, values))
+
+
+def _grid(values, params):
+  """Values, `[num, ...]`, each with all of the parameters."""
+  num, shape = len(values), params.shape[:-1]
+  values = np.reshape(values, [num, *len(shape) * [1]])
+  values = np.broadcast_to(values, [num, *shape])
+  params = tf.broadcast_to(params, [num, *params.shape])
+  return tf.constant(values, params.dtype), params
 
 
 def _assert_is_a_distribution(starts, widths):
@@ -37,13 +45,13 @@ def _assert_is_a_distribution(starts, widths):
 
 def _assert_found(symbols, params, values, starts, widths):
   """The first, the last and a middle slot of each value are its own."""
-  for value, start, width in zip(values, starts, widths):
-    for slot in (start, start + width - 1, start + width // 2):
-      found, interval = symbols.locate(params, tf.constant(slot))
-      assert found.dtype == params.dtype
-      np.testing.assert_array_equal(found, np.full(start.shape, value))
-      np.testing.assert_array_equal(interval.start, start)
-      np.testing.assert_array_equal(interval.width, width)
+  values, params = _grid(values, params)
+  for slots in (starts, starts + widths - 1, starts + widths // 2):
+    found, interval = symbols.locate(params, tf.constant(slots))
+    assert found.dtype == params.dtype
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(interval.start, starts)
+    np.testing.assert_array_equal(interval.width, widths)
 
 
 def _divergence(log_probs, widths):
@@ -73,34 +81,56 @@ def test_coins_are_a_distribution_near_the_exact_one(dtype):
   _assert_codes(compression.BernoulliSymbols(), params, [0, 1], exact, 1.1e-6)
 
 
-def _logits(kind, levels, rng):
-  """Some rows of logits, `[rows, levels]`."""
-  if kind == 'random':
-    return 3 * rng.normal(size=(20, levels))
-  if kind == 'peaked':
-    peaks = np.unique([0, 1, levels // 2, levels - 1])
-    return 2000 * np.eye(levels)[peaks] - 1000
-  if kind == 'steep':
-    return np.outer([-30, -1, -0.1, 0.1, 1, 30], np.arange(levels))
-  return np.full((2, levels), [[-1e5], [0.0]])
-
-
-_MORE = pytest.mark.exhaustive('more numbers of levels')
-
-
-@pytest.mark.parametrize('kind', ['random', 'peaked', 'steep', 'even'])
-@pytest.mark.parametrize(
-  'levels', [3, *(pytest.param(n, marks=_MORE) for n in (2, 17, 256))]
+_NUMBERS = st.floats(-30, 30) | st.sampled_from([-1e5, -1e3, 0.0, 1e3, 1e5])
+_LOGITS = st.integers(2, 20).flatmap(
+  lambda levels: hnp.arrays(
+    'float64', st.tuples(st.integers(1, 5), st.just(levels)), elements=_NUMBERS
+  )
 )
-def test_levels_are_a_distribution_near_the_exact_one(kind, levels):
+
+
+@given(_LOGITS)
+@example(np.zeros([1, 256]))
+@example(np.outer([-30, -1, -0.1, 0.1, 1, 30], np.arange(256)))
+def test_levels_are_a_distribution_near_the_exact_one(logits):
   """Oracle: SciPy's softmax."""
-  logits = _logits(kind, levels, np.random.default_rng(levels))
+  levels = logits.shape[-1]
   symbols = compression.CategoricalSymbols(levels, levels - 1)
   exact = np.maximum(scipy.special.log_softmax(logits, -1).T, -700)
   values = np.arange(levels) / (levels - 1)
   # Each level has a part of 2**24, and what is below exp(-16) has no more.
   most = 2e-6 + levels * (2.0**-24 + 2.0**-22)
   _assert_codes(symbols, tf.constant(logits), values, exact, most)
+
+
+_SYMBOLS = {
+  compression.BernoulliSymbols(): 1,
+  compression.CategoricalSymbols(5, 4): 5,
+  compression.LogisticMixtureSymbols(2): 6,
+  compression.GaussianSymbols(0.75): 2,
+  compression.StandardGaussianSymbols(1 / 16, 40.0): 0,
+}
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@given(
+  st.sampled_from(list(_SYMBOLS)),
+  st.lists(_NUMBERS, min_size=6, max_size=6),
+  st.lists(st.integers(0, _TOTAL - 1), min_size=1, max_size=9),
+)
+def test_each_slot_is_in_the_interval_of_the_symbol_found(
+  dtype, symbols, params, slots
+):
+  """Which is the interval that the sender has for this symbol."""
+  slots = np.array([0, *slots, _TOTAL - 1])
+  params = tf.constant(len(slots) * [params[: _SYMBOLS[symbols]]], dtype)
+  found, (start, width) = symbols.locate(params, tf.constant(slots))
+  assert found.dtype == dtype
+  assert ((start <= slots) & (slots < start + width)).numpy().all()
+  assert start[0] == 0 and start[-1] + width[-1] == _TOTAL
+  sent = symbols.intervals(params, found)
+  np.testing.assert_array_equal(sent.start, start)
+  np.testing.assert_array_equal(sent.width, width)
 
 
 def test_symbols_need_not_be_parts_of_one():

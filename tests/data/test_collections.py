@@ -90,7 +90,7 @@ def test_array_is_chosen_by_its_name(tmp_path):
     (_bits() * 0.5, r'must be binary or uint8, got grey float64'),
     (_numbers().astype(np.int16), r'must be bool, uint8 or float, got int16'),
     (_bits() * 1j, r'must be bool, uint8 or float, got complex128'),
-    (_bits()[0], r'a\.npz: x` must be of shape.*got shape \(5, 4\)'),
+    (_bits()[0], r'a\.npz: x` must be an array of.*got shape \(5, 4\)'),
     (_bits()[..., None, None], r'got shape \(6, 5, 4, 1, 1\)'),
     (_bits()[:0], r'not empty, got shape \(0, 5, 4\)'),
     (np.array([{}], dtype=object), r'cannot be read as a `.npz` file'),
@@ -149,11 +149,14 @@ def _image(mode, size=(4, 5)):
 @pytest.mark.parametrize(
   ('contents', 'message'),
   [
-    (_image('RGBA'), r'z\.png must be an 8-bit grey or RGB.*got mode RGBA'),
+    (_image('RGBA'), r'z\.png must be one 8-bit grey or RGB.*got mode RGBA'),
     (_image('P'), r'z\.png must be.*got mode P'),
     (_image('I;16'), r'z\.png must be.*got mode I;16'),
-    (_image('L', (4, 6)), r'z\.png must have the size of 001\.png, \(5, 4\), '),
-    (_image('RGB'), r'z\.png must have the size.*got \(5, 4, 3\)'),
+    (
+      _image('L', (4, 6)),
+      r'z\.png must have the size.* of 001\.png, \(5, 4, 1\), got \(6',
+    ),
+    (_image('RGB'), r'z\.png must have .* channels of 001.*got \(5, 4, 3\)'),
     (_image('L')[:45], r'z\.png cannot be read as an image'),
   ],
   ids=['RGBA', 'palette', '16 bits', 'tall', 'colour', 'torn'],
@@ -168,7 +171,7 @@ def test_file_of_no_such_image_is_named(contents, message, tmp_path):
 def test_pages_are_not_lost_silently(tmp_path):
   pages = [Image.fromarray(page) for page in _bits()]
   pages[0].save(tmp_path / 'fax.tiff', save_all=True, append_images=pages[1:])
-  with pytest.raises(ValueError, match=r'fax\.tiff must hold one image.*6 pa'):
+  with pytest.raises(ValueError, match=r'fax\.tiff must be one.* got 6 pages'):
     collections.read(tmp_path)
 
 

@@ -1,10 +1,15 @@
 """A user's own images, by path."""
 
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from vlae_tf import data
+from vlae_tf.data import collections
 
 
 def _images(size, shape=(6, 5)):
@@ -114,9 +119,12 @@ def test_npz_of_one_array_is_split(tmp_path):
     ({'train': _images(9) / 200}, r'a\.npz: train.*values in \[0, 1\]'),
     ({'train': _images(9) * np.nan}, r'a\.npz: train.*no NaN'),
     ({'train': _images(9)[0]}, r'a\.npz: train.*must be an array of shape'),
-    ({'train': _images(9)[:0]}, r'a\.npz: train.*must not be empty'),
+    ({'train': _images(9)[:0]}, r'a\.npz: train.*and not empty'),
     ({'train': _images(9) * 2.5j}, r'a\.npz: train.*got complex128'),
-    ({'train': _images(9) // 128}, r'a\.npz: train.*must be bool if.*0 or 1'),
+    (
+      {'train': _images(9) // 128},
+      r'a\.npz: train.*must be bool.*if it is binary.*0 or 1',
+    ),
     (
       {'train': _images(9, (6, 5, 3)) / 255},
       r'a\.npz: train.*must be uint8.*more than one channel.*np\.rint.*6, 5, 3',
@@ -146,18 +154,242 @@ def test_npz_runs_no_pickled_code(tmp_path):
     data.load(str(tmp_path / 'a.npz'))
 
 
-def test_colour_image_is_named(tmp_path):
+@pytest.mark.parametrize(
+  ('mode', 'size', 'message'),
+  [
+    ('L', (5, 7), r'odd\.png must have the size.*\(6, 5, 1\), got \(7, 5, 1'),
+    ('RGB', (5, 6), r'odd\.png must have .*channels.*, 1\), got \(6, 5, 3'),
+  ],
+)
+def test_image_of_another_shape_is_named(mode, size, message, tmp_path):
   _write(tmp_path, _images(3))
-  Image.new('RGB', (5, 6)).save(tmp_path / 'colour.png')
-  with pytest.raises(ValueError, match=r'colour\.png must be .*grey.*RGB'):
+  Image.new(mode, size).save(tmp_path / 'odd.png')
+  with pytest.raises(ValueError, match=message):
     data.load(str(tmp_path))
 
 
-def test_image_of_another_size_is_named(tmp_path):
+def test_colours_of_a_directory_are_those_of_an_array(tmp_path):
+  images = _images(20, (6, 5, 3))
+  _write(tmp_path / 'folder', images)
+  np.savez(tmp_path / 'a.npz', images)
+  found, expected = (
+    data.load(tmp_path / 'folder'),
+    data.load(tmp_path / 'a.npz'),
+  )
+  assert found.kind == expected.kind == 'levels'
+  for split in ('train', 'validation', 'test'):
+    np.testing.assert_array_equal(found.split(split), expected.split(split))
+
+
+def _read_both(folder):
+  """What training and what a codec gets of a directory, and that it agrees."""
+  trained, coded = data.load(folder), collections.read(folder).images
+  parts = [trained.split(split) for split in ('train+validation', 'test')]
+  assert _as_set(np.concatenate(parts)) == _as_set(coded)
+  return coded
+
+
+def _refused_by_both(path, message):
+  for read in (data.load, collections.read):
+    with pytest.raises(ValueError, match=message):
+      read(path)
+
+
+def _chunk(kind, contents):
+  crc = struct.pack('>I', zlib.crc32(kind + contents))
+  return struct.pack('>I', len(contents)) + kind + contents + crc
+
+
+def _png_of_16_bits():
+  """Two pixels of 16-bit RGB, which Pillow does not write."""
+  head = struct.pack('>IIBBBBB', 2, 1, 16, 2, 0, 0, 0)
+  pixels = zlib.compress(b'\0' + bytes(range(12)))
+  chunks = {b'IHDR': head, b'IDAT': pixels, b'IEND': b''}
+  return b'\x89PNG\r\n\x1a\n' + b''.join(map(_chunk, chunks, chunks.values()))
+
+
+def _tiff(bits, photometric, **tags):
+  """Two pixels of an uncompressed TIFF of as many channels as `bits`."""
+  fields = {256: [2], 257: [1], 258: bits, 259: [1], 262: [photometric]}
+  fields |= {273: [8], 277: [len(bits)], 278: [1], 279: [2 * sum(bits) // 8]}
+  fields |= {int(tag[1:]): values for tag, values in tags.items()}
+  data = bytearray(range(7, 7 + 2 * sum(bits) // 8))
+  entries = b''
+  for tag, values in sorted(fields.items()):
+    packed = struct.pack(f'<{len(values)}H', *values)
+    if len(packed) > 4:
+      data += packed
+      packed = struct.pack('<I', 8 + len(data) - len(packed))
+    entries += struct.pack('<HHI', tag, 3, len(values)) + packed.ljust(4, b'\0')
+  start = struct.pack('<I', 8 + len(data))
+  count = struct.pack('<H', len(fields))
+  return b'II*\0' + start + data + count + entries + bytes(4)
+
+
+_TWO_PIXELS = {
+  'png of 16 bits': ('.png', _png_of_16_bits(), 'more than 8 bits'),
+  'tiff of 16 bits': ('.tiff', _tiff([16] * 3, 2), 'more than 8 bits'),
+  'ppm of 16 bits': (
+    '.ppm',
+    b'P6 2 1 65535\n' + bytes(12),
+    'more than 8|65535',
+  ),
+  'plain ppm of 10 bits': ('.ppm', b'P3 2 1 1023\n' + b'9 ' * 6, 'up to 1023'),
+  'pgm of 100 levels': ('.pgm', b'P5 2 1 100\n7d', 'up to 100, no divisor'),
+  'a fourth channel': (
+    '.tiff',
+    _tiff([8] * 4, 2, _338=[0]),
+    'further channels',
+  ),
+  'a second channel': (
+    '.tiff',
+    _tiff([8] * 2, 1, _338=[0]),
+    'further channels',
+  ),
+  'signed': ('.tiff', _tiff([8], 1, _339=[2]), 'signed values'),
+}
+
+
+@pytest.mark.parametrize('name', _TWO_PIXELS)
+def test_file_that_would_come_back_changed_is_refused(name, tmp_path):
+  suffix, contents, message = _TWO_PIXELS[name]
+  (tmp_path / f'x{suffix}').write_bytes(contents)
+  _refused_by_both(tmp_path, rf'x{suffix} must be one 8-bit.*, got.*{message}')
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.bmp', '.tiff', '.ppm', '.webp'])
+def test_files_of_8_bits_keep_their_values(suffix, tmp_path):
+  images = _images(12, (6, 5, 3))
+  for i, image in enumerate(images):
+    options = {'lossless': True} if suffix == '.webp' else {}
+    Image.fromarray(image).save(tmp_path / f'{i:02}{suffix}', **options)
+  np.testing.assert_array_equal(_read_both(tmp_path), images)
+
+
+@pytest.mark.parametrize(
+  ('contents', 'kept'),
+  [
+    (_tiff([8] * 3, 2), [[[7, 8, 9], [10, 11, 12]]]),
+    (_tiff([8], 1), [[[7], [8]]]),
+    (b'P2 2 1 15\n3 15', [[[51], [255]]]),
+  ],
+)
+def test_small_files_keep_their_values(contents, kept, tmp_path):
+  for name in ('a.tiff', 'b.tiff', 'c.tiff', 'd.tiff'):
+    (tmp_path / name).write_bytes(contents)
+  np.testing.assert_array_equal(_read_both(tmp_path), [kept] * 4)
+
+
+def test_transparency_is_refused(tmp_path):
+  for mode, colour in (('L', 3), ('RGB', (1, 2, 3))):
+    Image.new(mode, (5, 6)).save(tmp_path / 'x.png', transparency=colour)
+    _refused_by_both(tmp_path, r'x\.png must be one.*, got transparency')
+
+
+def test_pages_are_refused(tmp_path):
+  pages = [Image.fromarray(page) for page in _images(3)]
+  for name in ('a.tiff', 'a.gif', 'a.png'):
+    folder = tmp_path / name.replace('.', '_')
+    folder.mkdir()
+    pages[0].save(folder / name, save_all=True, append_images=pages[1:])
+    _refused_by_both(folder, rf'{name} must be one.*, got 3 pages')
+
+
+# Oracle: the pixels as seen, of those in the file, by EXIF's table.
+_SEEN = {
+  1: lambda x: x,
+  2: lambda x: x[:, ::-1],
+  3: lambda x: x[::-1, ::-1],
+  4: lambda x: x[::-1],
+  5: lambda x: x.T,
+  6: lambda x: x[::-1].T,
+  7: lambda x: x[::-1, ::-1].T,
+  8: lambda x: x.T[::-1],
+}
+
+
+@pytest.mark.parametrize('orientation', _SEEN)
+@pytest.mark.parametrize('suffix', ['.png', '.tiff'])
+def test_images_are_read_upright(suffix, orientation, tmp_path):
+  images = _images(4)
+  exif = Image.Exif()
+  exif[0x0112] = orientation
+  for i, image in enumerate(images):
+    Image.fromarray(image).save(tmp_path / f'{i}{suffix}', exif=exif)
+  expected = [_SEEN[orientation](image)[..., np.newaxis] for image in images]
+  np.testing.assert_array_equal(_read_both(tmp_path), expected)
+
+
+def test_masks_of_0_and_1_are_not_trained_on_as_greys(tmp_path):
+  _write(tmp_path, _images(12) // 128)
+  with pytest.raises(ValueError, match=r'values 0 and 255 if it is binary'):
+    data.load(tmp_path)
+  _write(tmp_path, _images(12) // 128 * np.uint8(255))
+  assert set(np.unique(data.load(tmp_path).train)) == {0, 255}
+
+
+@pytest.mark.parametrize('name', ['val', 'cats', 'Test'])
+@pytest.mark.parametrize('split', ['', 'train'])
+def test_directories_that_would_be_passed_over_are_refused(
+  name, split, tmp_path
+):
+  _write(tmp_path / split, _images(12))
+  _write(tmp_path / name, _images(3))
+  with pytest.raises(ValueError, match=rf'got the directory `{name}`'):
+    data.load(tmp_path)
+
+
+def test_classes_are_refused(tmp_path):
+  for name in ('cats', 'dogs'):
+    _write(tmp_path / 'train' / name, _images(12))
+  with pytest.raises(ValueError, match=r'got the directory `cats`, `dogs`'):
+    data.load(tmp_path)
+  _refused_by_both(tmp_path / 'train', r'got the directory `cats`, `dogs`')
+
+
+def test_images_beside_splits_are_refused(tmp_path):
+  _write(tmp_path / 'train', _images(12))
+  _write(tmp_path, _images(2))
+  with pytest.raises(
+    ValueError, match=r'not both, got 000\.png beside `train`'
+  ):
+    data.load(tmp_path)
+
+
+def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
+  images = _images(4)
+  _write(tmp_path, images)
+  for name in ('a.heic', 'b.HEIC', 'notes.txt', '._000.png', '.DS_Store'):
+    (tmp_path / name).write_bytes(b'x')
+  (tmp_path / '__MACOSX').mkdir()
+  assert _as_set(_read_both(tmp_path)) == _as_set(images)
+  said = capsys.readouterr().err.splitlines()
+  assert (
+    said
+    == [
+      f'warning: {tmp_path}: 3 files of other kinds passed over: .HEIC, .heic, '
+      '.txt.'
+    ]
+    * 2
+  )
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4])
+def test_channels_before_pixels_are_refused(channels, tmp_path):
+  images = _images(9, (channels, 6, 5))
+  np.savez(tmp_path / 'a.npz', images)
+  _refused_by_both(tmp_path / 'a.npz', r'channels last.*moveaxis.*, 6, 5\)')
+  np.savez(tmp_path / 'a.npz', np.moveaxis(images, 1, -1))
+  assert collections.read(tmp_path / 'a.npz').images.shape[-1] == channels
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
   _write(tmp_path, _images(3))
-  Image.new('L', (5, 7)).save(tmp_path / 'tall.png')
-  with pytest.raises(ValueError, match=r'tall\.png must.*\(6, 5\), got \(7, 5'):
-    data.load(str(tmp_path))
+  os.mkfifo(tmp_path / 'pipe.png')
+  _refused_by_both(tmp_path, r'pipe\.png: it is not a regular file')
+  (tmp_path / 'pipe.png').unlink()
+  (tmp_path / 'zero.png').symlink_to('/dev/zero')
+  _refused_by_both(tmp_path, r'zero\.png: it is not a regular file')
 
 
 def test_corrupt_image_is_named(tmp_path):

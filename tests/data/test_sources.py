@@ -1,7 +1,13 @@
 """The registry, the root of all data, and the embedded data set."""
 
+import importlib.util
+import json
 import pathlib
 import re
+import ssl
+import urllib.error
+import urllib.request
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +18,7 @@ from sklearn import datasets
 
 from vlae_tf import data
 from vlae_tf.data import sources, storage
+from vlae_tf.reporting import health
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -113,6 +120,7 @@ def test_failed_catalogue_download_is_explained(root, monkeypatch):
   def fail(self, **kwargs):
     raise ConnectionError('no route\nand more')
 
+  monkeypatch.setattr(urllib.request, 'urlopen', mock.Mock())
   monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', fail)
   with pytest.raises(
     ValueError, match=r"`data_dir` has no prepared 'mnist'.*\(no route\)"
@@ -120,18 +128,121 @@ def test_failed_catalogue_download_is_explained(root, monkeypatch):
     data.load('dynamic_mnist', root)
 
 
-def _fake_catalogue_set(folder):
+def _never(self, **kwargs):
+  raise AssertionError('TFDS was asked')
+
+
+@pytest.mark.parametrize('name', ['dynamic_mnist', 'static_mnist', 'cifar10'])
+@pytest.mark.parametrize(
+  'error', [OSError('unreachable'), TimeoutError('late')]
+)
+def test_missing_network_is_said_at_once(name, error, root, monkeypatch):
+  answers = mock.Mock(side_effect=urllib.error.URLError(error))
+  monkeypatch.setattr(urllib.request, 'urlopen', answers)
+  monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', _never)
+  with pytest.raises(ValueError, match=rf'no answer from http.*{error}'):
+    data.load(name, root)
+  # The waiting is bounded, and nothing is tried twice.
+  assert [c.kwargs['timeout'] <= 10 for c in answers.mock_calls] == [True]
+  assert not list(root.rglob('*mnist*'))
+
+
+@pytest.mark.parametrize(
+  'answer',
+  [
+    urllib.error.HTTPError('http://x', 403, 'not by HEAD', {}, None),
+    urllib.error.URLError(ssl.SSLCertVerificationError('unknown issuer')),
+    None,
+  ],
+)
+@pytest.mark.parametrize('has_downloads', [False, True])
+def test_what_answers_is_left_to_tfds(answer, has_downloads, root, monkeypatch):
+  def fail(self, **kwargs):
+    raise ConnectionError('by TFDS')
+
+  if has_downloads:
+    (root / 'tfds' / 'downloads').mkdir(parents=True)
+    (root / 'tfds' / 'downloads' / 'x.gz.INFO').touch()
+    answer = OSError('unreachable')
+  answers = mock.Mock(side_effect=[answer or mock.Mock()])
+  monkeypatch.setattr(urllib.request, 'urlopen', answers)
+  monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', fail)
+  with pytest.raises(ValueError, match='by TFDS'):
+    data.load('dynamic_mnist', root)
+  assert answers.call_count == (not has_downloads)
+
+
+def _fake_catalogue_set(folder, name='binarized_mnist', file_format=None):
   """Prepares three images a split in the format of the catalogue's set."""
   images = np.zeros([3, 28, 28, 1], np.uint8)
   images[::2, 3, 4] = 1
-  builder = tfds.builder('binarized_mnist', data_dir=folder, try_gcs=False)
+  builder = tfds.builder(
+    name, data_dir=folder, try_gcs=False, file_format=file_format
+  )
   splits = ('train', 'validation', 'test')
+  labels = {'label': 7} if 'label' in builder.info.features else {}
   builder._split_generators = lambda _: {
-    split: ((i, {'image': image}) for i, image in enumerate(images))
+    split: ((i, {'image': image} | labels) for i, image in enumerate(images))
     for split in splits
   }
   builder.info._disable_shuffling = True
   builder.download_and_prepare(download_dir=folder / 'downloads')
+
+
+@pytest.mark.parametrize('name', ['binarized_mnist', 'mnist'])
+def test_array_records_are_read_as_other_records(name, tmp_path, no_network):
+  found = []
+  for file_format in ('tfrecord', 'array_record'):
+    _fake_catalogue_set(tmp_path / file_format, name, file_format)
+    builder = storage.catalogue_builder(name, tmp_path / file_format)
+    found.append(storage.read_split(builder, 'train'))
+  expected, given = found
+  assert expected.keys() == given.keys()
+  for key, value in expected.items():
+    assert given[key].dtype == value.dtype
+    np.testing.assert_array_equal(given[key], value)
+
+
+@pytest.mark.parametrize('kept', [0, 70_000])
+def test_damaged_array_record_is_named(kept, root):
+  _fake_catalogue_set(root, file_format='array_record')
+  record = next(root.rglob('*-test.array_record*'))
+  record.write_bytes(record.read_bytes()[:kept])
+  with pytest.raises(ValueError, match=r"1\.0\.0 is damaged: split 'test'"):
+    data.load('static_mnist', root)
+
+
+def _doctor(root):
+  """Finding of the doctor on the data set."""
+  found = {finding.name: finding for finding in health.data_sets(root)}
+  return found['--dataset=static_mnist']
+
+
+@pytest.mark.parametrize(
+  ('file_format', 'missing', 'message'),
+  [
+    ('parquet', None, "as tfrecord or array_record, got 'parquet'"),
+    ('array_record', 'array_record', 'pip install array_record'),
+    ([], None, r'must be prepared as .*got \[\]'),
+    ('', None, r"must be prepared as .*got ''"),
+  ],
+)
+def test_doctor_and_reader_agree_on_formats(
+  file_format, missing, message, root, monkeypatch
+):
+  _fake_catalogue_set(root, file_format='array_record')
+  assert _doctor(root).is_good
+  info = next(root.rglob('dataset_info.json'))
+  fields = json.loads(info.read_text()) | {'fileFormat': file_format}
+  info.write_text(json.dumps(fields))
+  find = importlib.util.find_spec
+  monkeypatch.setattr(
+    importlib.util, 'find_spec', lambda name: name != missing and find(name)
+  )
+  with pytest.raises(ValueError, match=message):
+    data.load('static_mnist', root)
+  finding = _doctor(root)
+  assert not finding.is_good and re.search(message, finding.text)
 
 
 def test_a_place_is_found_where_the_images_are_read(root, no_network):

@@ -54,3 +54,77 @@ def test_density_in_a_chain_is_that_of_the_noise():
   eps = tf.random.stateless_normal([3, 6], [0, 1])
   z = tf.identity(chain.forward(eps))
   np.testing.assert_allclose(dist.log_prob(z), normal.log_prob(eps), rtol=1e-5)
+
+
+def _step(number):
+  """A flow whose shift of an element is a multiple of the one before it."""
+
+  def shift(z):
+    return number * tf.concat([tf.zeros_like(z[:, :1]), z[:, :-1]], 1)
+
+  def unroll(eps, update):
+    z = tf.zeros_like(eps)
+    for _ in range(eps.shape[1]):
+      z = update(eps, shift(z))
+    return z
+
+  return autoregressive_shift.AutoregressiveShift(shift, unroll)
+
+
+def _forward(number, eps):
+  """The same by NumPy, an element after the other."""
+  z = eps.copy()
+  for k in range(1, z.shape[1]):
+    z[:, k] += number * z[:, k - 1]
+  return z
+
+
+def test_a_chain_reverses_between_its_steps():
+  steps = [_step(number) for number in (2.0, 3.0, 5.0)]
+  eps = np.random.default_rng(0).normal(size=(2, 4))
+  expected = eps
+  for k, number in enumerate((5.0, 3.0, 2.0)):
+    expected = _forward(number, expected[:, ::-1] if k else expected)
+  flow = autoregressive_shift.chain(steps, (4,))
+  assert flow.name == 'flow'
+  np.testing.assert_allclose(flow.forward(tf.constant(eps)), expected)
+
+
+def test_a_chain_reverses_along_the_axes_that_it_is_given():
+  axes, eps = (-2, -1), np.arange(24.0).reshape(2, 2, 2, 3)
+  steps = [tfb.Identity(), tfb.Identity()]
+  for chosen, expected in (
+    (axes, eps[:, :, ::-1, ::-1]),
+    (axes[:1], eps[:, :, ::-1]),
+    (axes[1:], eps[..., ::-1]),
+  ):
+    flow = autoregressive_shift.chain(steps, (2, 2, 3), chosen)
+    np.testing.assert_array_equal(flow.forward(tf.constant(eps)), expected)
+
+
+def test_a_function_of_shifts_is_applied_in_both_directions():
+  eps = np.random.default_rng(0).normal(size=(2, 4))
+  flow = _step(2.0).with_shift(tf.round)
+  z = tf.identity(flow.forward(tf.constant(eps))).numpy()
+  np.testing.assert_allclose(z[:, 1:] - np.rint(2 * z[:, :-1]), eps[:, 1:])
+  np.testing.assert_allclose(flow.inverse(tf.constant(z)), eps)
+
+
+def test_updates_of_equal_steps_are_equal():
+  """What is compiled for one is used for the other."""
+  updates = set()
+
+  def unroll(eps, update):
+    updates.add(update)
+    return update(eps, eps)
+
+  for change in (tf.round, tf.round, tf.abs):
+    step = autoregressive_shift.AutoregressiveShift(tf.identity, unroll)
+    step.with_shift(change).forward(tf.ones([1, 2]))
+  assert len(updates) == 2
+
+
+def test_a_step_is_a_bijector_of_no_parameters():
+  bijector = _bijector()
+  assert not type(bijector).parameter_properties()
+  assert not bijector.validate_args

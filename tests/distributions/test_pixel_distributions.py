@@ -180,6 +180,14 @@ def test_categorical_draws_end_where_the_probability_ends(
     assert (np.take_along_axis(weights, drawn_levels[:, None], -1) > 0).all()
 
 
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_a_uniform_that_was_rounded_to_one_draws_a_possible_level(dtype):
+  params = np.full(256, -1e4, dtype)
+  params[[3, 100]] = 0.0
+  drawn = CATEGORICAL.quantile(tf.constant(params), tf.ones([1], dtype))
+  assert float(drawn[0]) == VALUES[100]
+
+
 def test_categorical_gradient_is_indicator_less_softmax():
   params = random(4, 256)
   params[0, 7], params[1, 9] = 200.0, -200.0

@@ -202,7 +202,12 @@ _BAD = [
   (
     'score',
     dict(images=np.full((2, 6, 5, 1), np.nan)),
-    r'in \[0, 1\] and no NaN',
+    'with values 0 or 1',
+  ),
+  (
+    'elbo',
+    dict(images=np.full((1, 6, 5, 1), 0.3), seed=0),
+    'with values 0 or 1',
   ),
   ('elbo', dict(images=np.zeros((1, 6, 5, 1)), seed=-1), '`seed` must be in'),
   ('sample', dict(num=0, seed=0), r'`num` must be in \[1, '),
@@ -223,6 +228,14 @@ def test_inputs_out_of_bounds_are_refused(loaded, name, inputs, message):
   tensors = {k: tf.constant(v, specs[k].dtype) for k, v in inputs.items()}
   with pytest.raises(tf.errors.InvalidArgumentError, match=message):
     function(**tensors)
+
+
+def test_pixels_that_are_not_given_may_have_any_value(loaded):
+  image = tf.fill([1, 6, 5, 1], 0.3)
+  given = dict(images=image, seed=tf.constant(0))
+  loaded['complete'](mask=tf.zeros([6, 5], tf.bool), **given)
+  with pytest.raises(tf.errors.InvalidArgumentError, match='values 0 or 1'):
+    loaded['complete'](mask=tf.ones([6, 5], tf.bool), **given)
 
 
 _OF_IMAGES = [

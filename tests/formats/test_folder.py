@@ -93,6 +93,35 @@ def test_damaged_weights_are_named(shared, name, kind):
     _load(shared)
 
 
+_FILES = ('config.json', 'model.safetensors', 'model.weights.h5')
+
+
+@pytest.mark.parametrize('name', _FILES)
+def test_pipes_and_devices_are_not_read(shared, name):
+  (shared / name).unlink()
+  (shared / name).symlink_to('/dev/zero')
+  with pytest.raises(ValueError, match=rf'{name}: it is not a regular file'):
+    _load(shared)
+  (shared / name).unlink()
+  os.mkfifo(shared / name)
+  with pytest.raises(ValueError, match=rf'{name}: it is not a regular file'):
+    _load(shared)
+
+
+@pytest.mark.parametrize('name', _FILES)
+def test_a_file_larger_than_it_may_be_is_not_read(shared, name):
+  os.truncate(shared / name, 2**36)  # Most of it is not on the disk.
+  with pytest.raises(ValueError, match=rf'{name} .*(16777216|got {2**36})'):
+    _load(shared)
+
+
+@pytest.mark.parametrize('name', ['image_shape', 'code_shape'])
+def test_shapes_beyond_memory_are_refused(shared, name):
+  _edit(shared, **{name: [2**13, 2**13, 1]})
+  with pytest.raises(ValueError, match=f'`{name}` must be of at most 16777216'):
+    folder.read(shared)
+
+
 class _Bomb:
   def __reduce__(self):
     return pytest.fail, ('a pickle was run',)

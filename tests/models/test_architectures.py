@@ -56,7 +56,8 @@ def test_dense_priors_are_of_places_as_well():
     (dict(encoder='transformer'), '`encoder` must be one of vector, '),
     (dict(encoder_widths='4,x'), '`encoder_widths` must be positive integers'),
     (dict(encoder_blocks='1,0'), '`encoder_blocks` must be positive integers'),
-    (dict(encoder_blocks='9999'), '`encoder_blocks` must be at most 4096 each'),
+    (dict(encoder_blocks='999'), '`encoder_blocks` must be .*at most 256 each'),
+    (dict(encoder_widths='1' + 16 * ',1'), 'must be at most 16 numbers'),
     (
       dict(encoder='spatial_resnet', encoder_blocks='1'),
       '`encoder_blocks` must be as many numbers as `encoder_widths`, .*got',

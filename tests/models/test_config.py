@@ -14,7 +14,12 @@ from vlae_tf.models import config
     ('decoder_tied', 1, 'type bool'),
     ('latent_size', True, 'type int'),
     ('learning_rate', float('nan'), 'finite'),
+    # TensorFlow would make infinity of one and zero of the other.
+    ('learning_rate', 1e39, 'float32'),
+    ('learning_rate', 1e-46, 'float32'),
+    ('kl_warmup_steps', 2**63, r'below 2\*\*63'),
     ('max_epochs', float('inf'), 'finite'),
+    ('max_epochs', 1e38, 'at most'),
     ('max_epochs', True, 'type float'),
     ('seed', 2**31 - 1, 'at most'),
     ('polyak_decay', 1.5, 'at most 1'),

@@ -93,6 +93,38 @@ def test_importance_weighted_bound_and_its_gradient():
     np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+def test_the_negative_elbo_of_several_codes_is_their_mean():
+  terms = vlae.Terms(*_codes())
+  objective = objectives.NegativeELBO()
+  parts = [t.numpy().mean(0) for t in terms]
+  for found, wanted in zip(objective.parts(terms), parts):
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+  np.testing.assert_allclose(objective.bound(terms), -sum(parts), rtol=1e-5)
+  loss = objective.loss(terms)
+  np.testing.assert_allclose(loss, sum(parts).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'objective, num_samples, floor',
+  [
+    (objectives.NegativeELBO(), 1, 0.0),
+    (objectives.Beta(2.0), 1, 0.0),
+    (objectives.FreeBits(5.0), 1, 5.0),
+    (objectives.SoftFreeBits(5.0), 1, 5.0),
+    (objectives.ImportanceWeighted(3), 3, 0.0),
+    (objectives.WarmUp(objectives.ImportanceWeighted(3), 9), 3, 0.0),
+    (objectives.WarmUp(objectives.SoftFreeBits(5.0), 9), 1, 5.0),
+  ],
+)
+def test_what_an_objective_asks_of_a_step(objective, num_samples, floor):
+  """Codes of an image, a rate that is enforced; by itself it is at step 0."""
+  assert (objective.num_samples, objective.floor) == (num_samples, floor)
+  terms = vlae.Terms(*_codes(num_samples))
+  assert float(objective.loss(terms)) == float(objective.loss(terms, 0))
+  means = tf.constant(80.0), tf.constant(9.0)
+  assert float(objective.value(*means)) == float(objective.value(*means, 0))
+
+
 def test_importance_weighting_one_code_is_the_elbo():
   terms = vlae.Terms(*_codes(1))
   values = [

@@ -1,8 +1,10 @@
 """Models are saved the Keras way, and runs of every format are read."""
 
+import copy
 import json
 import os
 import pathlib
+import pickle
 import shutil
 
 import commands
@@ -14,11 +16,12 @@ import tensorflow as tf
 import toys
 from training import processes
 
-from vlae_tf.models import decoders, posteriors, priors
+from vlae_tf.models import decoders, objectives, posteriors, priors
 from vlae_tf.models import vlae as vlae_lib
 from vlae_tf.nn import residual
-from vlae_tf.runs import checkpoints
+from vlae_tf.runs import checkpoints, pretrained
 from vlae_tf.training import state
+from vlae_tf.utils import serialization
 
 
 def _model(seed=0, **overrides):
@@ -110,15 +113,49 @@ def test_weights_alone_are_saved_and_loaded(tmp_path):
 
 def test_an_untrained_copy_has_the_same_variables():
   vlae = _model(decoder='downsampled_window', window='2x1')
-  copy = type(vlae).from_config(vlae.get_config())
-  copy.build((None, 6, 5, 1))
-  assert _paths(copy) == _paths(vlae)
-  assert [v.shape for v in copy.variables] == [v.shape for v in vlae.variables]
+  other = type(vlae).from_config(vlae.get_config())
+  other.build((None, 6, 5, 1))
+  assert _paths(other) == _paths(vlae)
+  assert [v.shape for v in other.variables] == [v.shape for v in vlae.variables]
   kernel = 'vlae/posterior/mean/v'
   values = [
-    {v.path: v.numpy() for v in m.variables}[kernel] for m in (copy, vlae)
+    {v.path: v.numpy() for v in m.variables}[kernel] for m in (other, vlae)
   ]
   assert np.abs(values[0] - values[1]).max() > 0.01
+
+
+def test_every_copy_keeps_the_config(tmp_path):
+  """So it can be shared, and be read again without a function that builds."""
+  vlae = _model(decoder_units=3, dataset='a/place.npz')
+  vlae.save(tmp_path / 'm.keras')
+  copies = [
+    keras.saving.load_model(tmp_path / 'm.keras'),
+    keras.models.clone_model(vlae),
+    copy.deepcopy(vlae),
+    pickle.loads(pickle.dumps(vlae)),
+  ]
+  for k, other in enumerate(copies):
+    assert other.config == vlae.config
+    if not other.built:
+      other.build((None, *vlae.image_shape))
+    other.save_pretrained(tmp_path / str(k))
+    again = pretrained.from_pretrained(tmp_path / str(k))
+    assert again.config.decoder_units == 3
+  assert copies[0].with_parts(objective=objectives.Beta(0.5)).config is None
+
+
+@serialization.register
+class _OwnModel(vlae_lib.VLAE):
+  """A model of one's own class."""
+
+
+def test_a_model_of_a_derived_class_keeps_the_config():
+  vlae = _model()
+  parts = vlae.posterior, vlae.prior, vlae.likelihood
+  own = _OwnModel(*parts)
+  own.config = vlae.config
+  other = type(own).from_config(own.get_config())
+  assert (type(other), other.config) == (_OwnModel, vlae.config)
 
 
 def test_training_goes_on_from_a_saved_model(tmp_path):

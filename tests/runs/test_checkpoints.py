@@ -68,6 +68,33 @@ def test_values_come_back_to_the_bit(path, dtype):
   assert np.any(other.numpy())
 
 
+@pytest.mark.parametrize(
+  'name', ['a[1]', 'a*', 'a?c', 'a{b,c}', 'a\\c', '~a', 'caf\udce9', 'é']
+)
+def test_a_directory_of_any_name_is_read_again(tmp_path, name):
+  # A name that is taken for a pattern matches this one.
+  (decoy,) = made = _variables(['v'], 5.0)
+  for other in ('a1', 'abc', 'ab'):
+    checkpoints.Checkpoints(tmp_path / other, {'m': made}).save(1)
+  decoy.assign(decoy.value + 1.0)
+  checkpoints.Checkpoints(tmp_path / name, {'m': made}).save(1)
+  found = _variables(['v'])
+  assert checkpoints.Checkpoints(tmp_path / name, {'m': found}).restore() == 1
+  assert _values(found) == [6.0]
+
+
+def test_an_old_one_that_cannot_be_removed_is_no_error(tmp_path, monkeypatch):
+  kept = checkpoints.Checkpoints(tmp_path, {'m': _variables(['v'])}, 1)
+  kept.save(1)
+
+  def fail(self, missing_ok=False):
+    raise PermissionError(13, 'Permission denied')
+
+  monkeypatch.setattr(pathlib.Path, 'unlink', fail)
+  kept.save(2)
+  assert kept.steps == [1, 2]
+
+
 def test_order_does_not_matter(path):
   paths = ['m/a/w', 'm/b/w', 'm/c/w']
   checkpoints.write(path, {'model': _variables(paths)})
@@ -271,6 +298,27 @@ def test_only_the_last_are_kept(tmp_path):
   saver = _saved(tmp_path, range(5), keep=3)
   assert saver.steps == [2, 3, 4]
   assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_skipped_updates_push_out_no_checkpoint_from_before_them(tmp_path):
+  saver = _saved(tmp_path, [10, 20, 30])
+  for step in (40, 50, 60):  # The updates from 32 on were skipped.
+    saver.save(step, skipped=step - 31)
+    assert saver.steps == [20, 30, step]
+  assert saver.kept(60 - 29) == 'The checkpoint of step 30 is kept.'
+  assert saver.kept(19) == 'There is no earlier checkpoint.'
+  saver.save(70)
+  assert saver.steps == [60, 70]
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_weights_that_are_not_finite_cost_one_checkpoint(tmp_path, capsys, bad):
+  saver = _saved(tmp_path, [1])
+  groups = {'model': _two_variables(bad)}
+  checkpoints.write(str(tmp_path / 'ckpt-2'), groups)
+  assert saver.steps == [1, 2]
+  assert _restored(tmp_path) == 1
+  assert 'ckpt-2: weights are NaN or infinite' in capsys.readouterr().err
 
 
 def test_a_reader_may_want_one_group_alone(tmp_path):

@@ -1,11 +1,13 @@
 """A shared model is the model it was: by name, from a folder, by a preset."""
 
 import json
+import math
 import pathlib
 import re
 import resource
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -175,6 +177,38 @@ def test_a_config_of_another_model_is_refused(shared, change, words):
     vlae_tf.from_pretrained(shared)
 
 
+@pytest.mark.parametrize(
+  'config',
+  [
+    dict(prior='flow', flow_units=4096),
+    dict(prior='flow', flow_units=300, flow_steps=256),
+    dict(posterior='iaf', flow_units=4096),
+    dict(encoder_widths='2048,2048'),
+    dict(latent_size=2**12, encoder_units=2**12),
+    dict(decoder_units=2**11),
+  ],
+)
+@pytest.mark.parametrize('file', ['model.safetensors', 'model.weights.h5'])
+def test_a_large_model_of_few_weights_is_not_built(
+  shared, config, file, monkeypatch
+):
+  made = []
+  initialize = keras.initializers.RandomNormal.__call__
+
+  def counted(self, shape, dtype=None, **kwargs):
+    made.append(math.prod(shape))
+    assert sum(made) <= 2**24
+    return initialize(self, shape, dtype, **kwargs)
+
+  monkeypatch.setattr(keras.initializers.RandomNormal, '__call__', counted)
+  for path in shared.glob('model.*'):
+    if path.name != file:
+      path.unlink()
+  _edit(shared, lambda f: f['config'].update(config))
+  with pytest.raises(ValueError, match=rf'{file}.*of at most 16777216 weights'):
+    vlae_tf.from_pretrained(shared)
+
+
 def test_weights_of_keras_of_another_model_are_refused(shared):
   (shared / 'model.safetensors').unlink()
   _edit(shared, lambda f: f['config'].update(encoder_units=9))
@@ -198,6 +232,22 @@ def test_weights_that_are_no_numbers_are_not_shared(tmp_path):
   with pytest.raises(ValueError, match=f'finite weights .*{weight.path}'):
     model.save_pretrained(tmp_path / 'shared')
   assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('keras_weights', [True, False])
+def test_weights_that_are_no_numbers_are_not_loaded(
+  tmp_path, monkeypatch, keras_weights
+):
+  model = _model()
+  weight = model.trainable_variables[0]
+  weight.assign(np.full(weight.shape, np.nan))
+  monkeypatch.setattr(folder, '_written', lambda name, value, dtype: value)
+  model.save_pretrained(tmp_path / 'shared')
+  if keras_weights:
+    (tmp_path / 'shared/model.safetensors').unlink()
+  words = f'Cannot use .*NaN or infinite: {weight.path}'
+  with pytest.raises(ValueError, match=words):
+    vlae_tf.from_pretrained(tmp_path / 'shared')
 
 
 @pytest.mark.parametrize(
@@ -287,7 +337,7 @@ def test_a_name_wins_over_a_directory(tmp_path, monkeypatch):
   (tmp_path / 'digits').mkdir()
   monkeypatch.chdir(tmp_path)
   assert vlae_tf.from_pretrained('digits').image_shape == (28, 28, 1)
-  with pytest.raises(ValueError, match='cannot read'):
+  with pytest.raises(ValueError, match='Cannot read'):
     vlae_tf.from_pretrained('./digits')
 
 

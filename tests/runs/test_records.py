@@ -21,6 +21,13 @@ def test_json_round_trip(tmp_path):
   assert records.read_config(tmp_path / 'deep') == original
 
 
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+  value = {'a': [1.0, float('nan')], 'b': {'c': (float('inf'), 2)}, 'd': 'NaN'}
+  records.write_json(tmp_path / 'x.json', value)
+  found = json.loads((tmp_path / 'x.json').read_text())
+  assert found == {'a': [1.0, None], 'b': {'c': [None, 2]}, 'd': 'NaN'}
+
+
 @pytest.mark.parametrize('text', ['', '{', '[]', '{"no_such_field": 1}'])
 def test_a_file_that_is_no_config_is_named(tmp_path, text):
   path = tmp_path / 'config.json'

@@ -229,3 +229,21 @@ def test_a_path_that_cannot_be_made_is_named(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(ValueError, match=r'Cannot lock .*file/run'):
     _workdir(tmp_path / 'file' / 'run').lock()
+
+
+def test_a_start_removes_what_killed_ones_left(tmp_path):
+  whole = ['ckpt-4.data-00000-of-00001', 'ckpt-4.index']
+  for name in ('', 'checkpoints', 'best', 'eval'):
+    half = tmp_path / name / '.writing-12'
+    half.mkdir(parents=True)
+    (half / 'ckpt-6.index').touch()
+    (tmp_path / name / '.writing-a').touch()
+    for file in (*whole, 'ckpt-2.data-00000-of-00001'):
+      (tmp_path / name / file).touch()
+  records.write_config(tmp_path, toys.small_config())
+  _workdir(tmp_path).lock()
+  for name in ('checkpoints', 'best'):
+    assert sorted(os.listdir(tmp_path / name)) == whole
+  assert not list(tmp_path.glob('.writing-*'))
+  # Evaluation, which holds no lock of the run, may be writing there.
+  assert (tmp_path / 'eval' / '.writing-12').exists()

@@ -106,3 +106,10 @@ def test_the_curve_is_called_what_it_is(tmp_path, capsys, curve):
   assert f'{curve}/elbo_nats'.encode() in events.read_bytes()
   shown = capsys.readouterr().err
   assert f'step 2: {curve.replace("_", " ")} ELBO' in shown
+
+
+@pytest.mark.parametrize('name', ['a[1]', 'caf\udce9'])
+def test_logs_are_written_to_a_directory_of_any_name(tmp_path, capsys, name):
+  _told(_tensorboard(tmp_path / name))
+  assert list((tmp_path / name / 'logs').glob('events*'))
+  assert capsys.readouterr().err == ''

@@ -1,10 +1,14 @@
 """What one optimisation step does to weights, averages and counters."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vlae_tf import data as data_lib
 from vlae_tf.training import gradients
@@ -68,6 +72,8 @@ def test_the_flow_receives_no_gradient_under_the_floor():
   [
     ('free_bits', UNDER_FLOOR, {'microbatch': 2}),
     ('free_bits', UNDER_FLOOR, {'parts': 2}),
+    # The floor is above the rate and below the distortion.
+    ('free_bits', dict(free_bits=0.4), {'microbatch': 2}),
     ('iwae', NO_FLOOR, {'microbatch': 4, 'parts': 2}),
   ],
 )
@@ -124,6 +130,7 @@ def test_a_step_clips_applies_and_averages():
     np.testing.assert_allclose(average, old / 11 + new * 10 / 11, atol=1e-6)
 
 
+@pytest.mark.usefixtures('compiled')  # Eagerly, images are checked.
 def test_nan_in_the_data_skips_its_update_alone():
   config = toys.small_config(**toys.SMALLEST)
   state = _state(config)
@@ -154,7 +161,7 @@ def test_nan_in_a_weight_skips_all_updates():
   assert not trainer_lib.are_finite(state.variables_to_check())
   assert trainer_lib.are_finite(v.value for v in state.averages.variables)
   with pytest.raises(ValueError, match='3 updates in a row were not finite'):
-    trainer_lib.check_skipped(3, 3, 3)
+    trainer_lib.check_skipped(3, 3, 3, lambda step: f'Step {step} is kept.')
 
 
 def test_the_loss_scale_of_float16_adapts():
@@ -165,6 +172,28 @@ def test_the_loss_scale_of_float16_adapts():
   for _ in range(2000):
     guard.count(tf.constant(True))
   assert float(guard.loss_scale) == first
+
+
+@given(st.booleans(), st.lists(st.booleans(), max_size=20))
+@example(True, 20 * [True])
+@example(True, 20 * [False])
+@example(False, [False, *5 * [True]])
+def test_a_guard_counts_and_scales_as_a_loop_would(scales, updates):
+  scale = 2.0**12 if scales else 1.0
+  skipped = in_row = good = 0
+  with mock.patch.object(gradients, '_GROWTH_STEPS', 3):
+    guard = gradients.Guard(scale_loss=scales)
+    for is_good in updates:
+      guard.count(tf.constant(is_good))
+      skipped, in_row = skipped + (not is_good), 0 if is_good else in_row + 1
+      good = good + 1 if is_good else 0
+      if scales and not is_good:
+        scale = max(1.0, scale / 2)
+      if good == 3:
+        good = 0
+        scale = min(2.0**16, 2 * scale) if scales else scale
+      found = guard.skipped, guard.skipped_in_row, guard.loss_scale
+      assert tuple(map(float, found)) == (skipped, in_row, scale)
 
 
 @pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 
 import keras
 import numpy as np
@@ -60,11 +62,61 @@ def test_a_run_that_cannot_go_on_keeps_its_last_good_weights(tmp_path):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_a_bound_that_is_not_finite_is_no_progress(value):
+  patience = training_state.Patience(2, 'patience')
+  assert patience.observe(-80.0)
+  assert not patience.observe(value) and not patience.exhausted
+  assert patience.observe(-79.0)
+  assert not (patience.observe(value) or patience.observe(value))
+  assert patience.exhausted
+
+
+class _Spoil(keras.callbacks.Callback):
+  """Makes every update after a step one to skip."""
+
+  def __init__(self, step):
+    super().__init__()
+    self._step = step
+
+  def on_train_begin(self, logs=None):
+    self.on_train_batch_end(0)
+
+  def on_train_batch_end(self, batch, logs=None):
+    if batch == self._step:
+      weight = self.model.trainable_variables[0]
+      weight.assign(weight.value * np.nan)
+
+
+@pytest.mark.parametrize(
+  'last_good, words, steps',
+  [
+    (2, r'The checkpoint of step 2 is kept\.', [2, 5]),
+    (0, r'There is no earlier checkpoint\.', [3]),
+  ],
+)
+def test_skipped_updates_leave_the_last_good_checkpoint(
+  tmp_path, monkeypatch, last_good, words, steps
+):
+  # As for large weights, which are finite and give a gradient of NaN.
+  monkeypatch.setattr(trainer_lib, 'are_finite', lambda variables: True)
+  trainer = _trainer(
+    tmp_path,
+    keep=1,
+    max_skipped_in_row=4,
+    checkpoint_every_steps=1,
+    steps_per_call=1,
+  )
+  with pytest.raises(ValueError, match=f'4 updates in a row .*{words}'):
+    trainer.run([_Spoil(last_good)])
+  assert trainer._last.steps == steps
+
+
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, capsys):
   trainer = _trainer(tmp_path, max_steps=2, checkpoint_every_steps=1)
   weight = trainer.model.trainable_variables[0]
   weight.assign(weight.value * np.nan)
-  with pytest.raises(ValueError, match='step 2 are not finite and so not sav'):
+  with pytest.raises(ValueError, match=r'step 2 are not finite .* no earlier'):
     trainer.run()
   assert 'warning: The weights at step 1 are not' in capsys.readouterr().err
 
@@ -106,6 +158,66 @@ def test_callbacks_see_every_look(validated):
   assert {'elbo', 'rate', 'skipped', 'learning_rate'} <= set(seen[0][1])
 
 
+class _Fails(keras.callbacks.Callback):
+  """Fails at a step, as a metrics server may that is gone."""
+
+  def __init__(self, step, method):
+    super().__init__()
+    self._step = step
+    setattr(self, method, self._fail)
+
+  def _fail(self, step, logs=None):
+    if step == self._step:
+      raise ConnectionError('gone')
+
+
+@pytest.mark.parametrize('method', ['on_train_batch_end', 'on_epoch_end'])
+def test_an_error_of_a_callback_loses_no_step(tmp_path, method):
+  # Step 3 has a validation, which lowers the rate: it must not be left out.
+  changes = dict(
+    validate_every_epochs=1,
+    batch_size=16,
+    learning_rate_schedule='plateau',
+    plateau_patience=1,
+  )
+  whole = _trainer(tmp_path / 'whole', changes, max_steps=6)
+  whole.run()
+  folder = tmp_path / 'failing'
+  with pytest.raises(ConnectionError, match='gone'):
+    _trainer(folder, changes, max_steps=6, steps_per_call=1).run(
+      [_Fails(3, method)]
+    )
+  again = _trainer(folder, changes, max_steps=6)
+  assert again.resumed_from == 3
+  again.run()
+  for a, b in zip(again.state.variables(), whole.state.variables()):
+    np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+class _Hangs(keras.callbacks.Callback):
+  """Closes the terminal, which tells the process twice."""
+
+  def on_train_batch_end(self, step, logs=None):
+    if step == 2:
+      os.kill(os.getpid(), signal.SIGHUP)
+      os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.mark.parametrize('is_ignored', [False, True])
+def test_a_closed_terminal_saves_unless_nohup_ignores_it(tmp_path, is_ignored):
+  chosen = signal.SIG_IGN if is_ignored else signal.SIG_DFL
+  before = signal.signal(signal.SIGHUP, chosen)
+  try:
+    trainer = _trainer(tmp_path, max_steps=4, steps_per_call=1)
+    reason = trainer.run([_Hangs()])
+    assert signal.getsignal(signal.SIGHUP) == chosen
+  finally:
+    signal.signal(signal.SIGHUP, before)
+  expected = ('max_steps', 4) if is_ignored else ('SIGHUP', 2)
+  assert (reason, loading.restore(tmp_path).step) == expected
+  assert trainer.exit_status == (0 if is_ignored else 128 + signal.SIGHUP)
+
+
 def test_images_that_are_trained_on_choose_no_best(tmp_path):
   changes = dict(validate_every_epochs=1, train_on='train+validation')
   trainer = _trainer(tmp_path, changes | _WHOLE, max_steps=1)
@@ -125,9 +237,13 @@ def test_a_start_that_fails_leaves_no_trace(tmp_path, monkeypatch):
   assert not list(tmp_path.rglob('*.json'))
 
 
-def test_a_batch_larger_than_the_data_is_said(tmp_path, capsys):
-  _trainer(tmp_path, dict(batch_size=64))
-  assert '64 is more than the 48 training images' in capsys.readouterr().err
+def test_a_batch_larger_than_the_data_is_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(training_state, 'TrainingState', pytest.fail)
+  with pytest.raises(
+    ValueError, match='at most the 48 training images, got 49'
+  ):
+    _trainer(tmp_path / 'run', dict(batch_size=49))
+  assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -173,9 +289,11 @@ def test_noise_is_counted_to_the_code_it_became():
   np.testing.assert_allclose(rates, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_active_units_are_those_that_vary():
-  use = latents.CodeUse(np.zeros(3), np.array([0.5, 0.001, 0.02]))
-  assert use.active_units == 2
+def test_dimensions_in_use_are_those_with_a_rate_and_active_units_vary():
+  variances = np.array([0.5, 0.001, 0.02])
+  use = latents.CodeUse(np.array([0.7, 0.0, 0.01]), variances)
+  assert (use.in_use, use.active_units) == (1, 2)
+  assert latents.CodeUse(None, variances).in_use is None
 
 
 @pytest.mark.parametrize(

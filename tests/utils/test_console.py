@@ -1,5 +1,6 @@
 """What is shown of a long work: lines in a log, a bar on a terminal."""
 
+import errno
 import io
 import random
 import re
@@ -185,3 +186,46 @@ def test_an_error_leaves_the_line_of_the_bar(monkeypatch):
       print('interrupted', file=file)
   assert screen.lines()[-2:] == ['interrupted', '']
   assert screen.lines()[-3].startswith('image 1/2  50%|')
+
+
+class _Broken(io.StringIO):
+  """A terminal that was closed, or a full device behind a stream."""
+
+  def __init__(self, error):
+    super().__init__()
+    self._error = error
+
+  def write(self, text):
+    raise self._error
+
+  def flush(self):
+    raise self._error
+
+  def isatty(self):
+    return True
+
+
+@pytest.mark.parametrize('term', ['xterm', 'dumb'])
+@pytest.mark.parametrize(
+  'error',
+  [
+    BrokenPipeError(errno.EPIPE, 'Broken pipe'),
+    OSError(errno.EIO, 'Input/output error'),
+    OSError(errno.ENOSPC, 'No space left on device'),
+    ValueError('I/O operation on closed file'),
+    UnicodeEncodeError('ascii', 'é', 0, 1, 'not in range'),
+  ],
+)
+def test_output_that_cannot_be_written_raises_nothing(
+  monkeypatch, clock, term, error
+):
+  monkeypatch.setenv('TERM', term)
+  for name in ('stderr', 'stdout'):
+    monkeypatch.setattr(sys, name, _Broken(error))
+  with console.Meter(3, 'image', patient=False) as meter:
+    for clock[0] in (10.0, 20.0, 30.0):
+      meter.advance(1)
+      meter.tell('words')
+    meter.write('between')
+    console.warn('beware')
+    console.say('a line')

@@ -1,5 +1,7 @@
 """Files and directories that are there whole, or not at all."""
 
+import ctypes
+import multiprocessing
 import os
 
 import numpy as np
@@ -78,8 +80,61 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
   assert os.listdir(tmp_path) == ['b']
 
 
+def test_a_directory_is_replaced_in_one_step(tmp_path, monkeypatch):
+  _write(tmp_path / 'b', 'old')
+  if not hasattr(ctypes.CDLL(None), 'renameat2'):
+    pytest.skip('no renameat2')
+  # A second step would leave nothing under the name for a moment.
+  monkeypatch.delattr(os, 'replace')
+  _write(tmp_path / 'b', overwrite=True)
+  assert (tmp_path / 'b' / _MARKER).read_text() == 'new'
+  assert os.listdir(tmp_path) == ['b']
+
+
+def _fill(directory):
+  """Begins to write a file and a directory; ends as if by kill -9."""
+  with files.new_file(directory / 'a.json') as file:
+    file.write(b'half')
+    with files.new_directory(directory / 'b', _KIND, True) as folder:
+      (folder / 'inner').mkdir()
+      os._exit(9)
+
+
+def _killed(directory):
+  process = multiprocessing.get_context('fork').Process(
+    target=_fill, args=(directory,)
+  )
+  process.start()
+  process.join()
+  assert process.exitcode == 9
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+  _killed(tmp_path)
+  assert len(list(tmp_path.glob('.writing-*'))) == 2
+  files.write_text(tmp_path / 'c.json', '{}')
+  assert os.listdir(tmp_path) == ['c.json']
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path):
+  with files.new_file(tmp_path / 'a') as file:
+    file.write(b'first')
+    with files.new_directory(tmp_path / 'b', _KIND, False) as folder:
+      files.write_text(tmp_path / 'c', 'second')
+      (folder / _MARKER).write_text('third')
+  assert (tmp_path / 'a').read_text() == 'first'
+  assert sorted(os.listdir(tmp_path)) == ['a', 'b', 'c']
+
+
+def test_a_name_in_another_encoding_may_be_in_a_text(tmp_path):
+  files.write_text(tmp_path / 'caf\udce9', 'run caf\udce9')
+  assert (tmp_path / 'caf\udce9').read_text() == r'run caf\udce9'
+
+
 def test_a_failed_renaming_brings_the_old_one_back(tmp_path, monkeypatch):
   _write(tmp_path / 'b', 'old')
+  # A system that cannot exchange two directories.
+  monkeypatch.setattr(ctypes, 'CDLL', lambda name: None)
   replace, calls = os.replace, []
 
   def fail_second(source, target):

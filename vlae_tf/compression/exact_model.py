@@ -52,6 +52,8 @@ class ExactModel:
         '`model` must be of parts that can be saved, got one that cannot: '
         f'{error}'
       ) from error
+    # Where the model comes from does not affect what it computes.
+    config.pop('config', None)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy('float64')
     try:

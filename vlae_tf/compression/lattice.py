@@ -33,7 +33,8 @@ _MEANS = 8
 _TAILS = 8.0  # Scales to either side that a posterior's draws may lie at.
 MAX_MEAN = 24.0
 MAX_SHIFT = 8.0
-# Latents lie within this bound of zero.
+# The points of a prior reach to this bound and a point or two beyond it: all
+# that posteriors draw have a place.
 MAX_LATENT = MAX_MEAN + _TAILS * _MAX_SCALE + 1.0
 # Powers of two, and some between the coarsest.
 # All are numbers of the grid of `fixed_point`, or a network could not see them.

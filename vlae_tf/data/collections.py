@@ -60,7 +60,7 @@ def read(
     return _of_dataset(dataset, split, data_dir, argument)
   # The empty path would be the current directory.
   if spec and path.is_dir():
-    images, kind = files.read_images(path, colours=True), 'levels'
+    images, kind = files.read_images(path), 'levels'
     if images.shape[-1] == 1 and _has_only(images, 255):
       images, kind = images > 0, 'binary'
     return Collection(images, kind, path.resolve().name)
@@ -147,13 +147,7 @@ def _of_npz(file, name):
 
 
 def _binary_or_levels(array, name):
-  if array.ndim not in (3, 4) or not array.size:
-    raise ValueError(
-      f'`{name}` must be of shape [num_images, height, width] or [num_images, '
-      f'height, width, channels] and not empty, got shape {array.shape}.'
-    )
-  if array.ndim == 3:
-    array = array[..., np.newaxis]
+  array = files.as_batch(array, name)
   if array.dtype == bool:
     return array, 'binary'
   if array.dtype.kind in 'fiu' and (

@@ -49,7 +49,10 @@ def image_shape(name: str) -> tuple[int, int, int]:
 
 
 def place(name: str, data_dir: str | os.PathLike | None = None) -> str:
-  """Place of a data set, '' if unknown; uses neither images nor network."""
+  """Place of a data set, '' if unknown; uses neither images nor network.
+
+  A set prepared in a format that cannot be read raises `ValueError`.
+  """
   DATASETS.check(name)
   root = storage.resolve_data_dir(data_dir)
   if is_embedded(name):

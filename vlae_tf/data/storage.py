@@ -11,9 +11,13 @@ If the root is read-only, files are written to the same places in the cache.
 
 import contextlib
 import hashlib
+import importlib.util
+import json
 import os
 import pathlib
 import shutil
+import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -26,7 +30,9 @@ from absl import logging
 from vlae_tf.utils import console, files
 
 _TFDS, _ORIGINALS = 'tfds', 'originals'
+_INFO = 'dataset_info.json'
 _TIMEOUT_SECONDS = 60
+_REPLY_SECONDS = 10
 
 
 def default_data_dir() -> pathlib.Path:
@@ -105,12 +111,20 @@ def _key(original):
 
 
 def _is_prepared(folder, name):
+  """Whether a set is there, which has to be readable."""
   # TFDS writes this file last.
-  return any((folder / name).glob('*/dataset_info.json'))
+  found = list((folder / name).glob(f'*/{_INFO}'))
+  for info in found:
+    _check_format(info)
+  return bool(found)
 
 
 def place(origin: Any, root: pathlib.Path) -> str:
-  """Place of a set of the TFDS catalogue, or of an original; '' if none."""
+  """Place of a set of the TFDS catalogue, or of an original; '' if none.
+
+  Raises:
+    ValueError: It is prepared in a format that cannot be read.
+  """
   if isinstance(origin, str):
     for folder in _catalogue_folders(root):
       if _is_prepared(folder, origin):
@@ -158,7 +172,7 @@ def _find_or_prepare(
   new_folder: pathlib.Path,
 ):
   for folder in folders:
-    if (folder / name).is_dir():
+    if _is_prepared(folder, name):
       builder = make_builder(folder)
       if builder.is_prepared():
         return builder
@@ -170,6 +184,10 @@ def _find_or_prepare(
 def _prepare(builder, folder):
   config = tfds.download.DownloadConfig(try_download_gcs=False)
   try:
+    # TFDS marks completed downloads so, and uses them without a network.
+    if not any((folder / 'downloads').glob('*.INFO')):
+      for url in list(builder.url_infos or ())[:1]:
+        _check_network(url)
     builder.download_and_prepare(
       download_dir=folder / 'downloads', download_config=config
     )
@@ -186,6 +204,19 @@ def _prepare(builder, folder):
       ) from error
 
 
+def _check_network(url):
+  """Raises an `OSError` at once, where TFDS would try again for minutes."""
+  request = urllib.request.Request(url, method='HEAD')
+  try:
+    urllib.request.urlopen(request, timeout=_REPLY_SECONDS).close()
+  except urllib.error.HTTPError:
+    pass  # It was reached.
+  except OSError as error:
+    # TFDS brings certificates of its own.
+    if not isinstance(getattr(error, 'reason', error), ssl.SSLError):
+      raise OSError(f'no answer from {url}: {error}') from error
+
+
 def read_split(
   builder: tfds.core.DatasetBuilder, split: str
 ) -> dict[str, np.ndarray]:
@@ -193,15 +224,41 @@ def read_split(
   config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
   try:
     with _without_warnings(), tf.device('CPU:0'):
+      if builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+        return _stacked(builder.as_data_source(split=split))
       examples = builder.as_dataset(
         split=split, batch_size=-1, shuffle_files=False, read_config=config
       )
     return tfds.as_numpy(examples)
-  except (tf.errors.OpError, OSError) as error:
+  # Files of array_record raise `RuntimeError`.
+  except (tf.errors.OpError, OSError, RuntimeError) as error:
     raise ValueError(
       f'{builder.data_dir} is damaged: split {split!r} cannot be read '
       f'({console.brief(error)}). Delete that folder and get the data set anew.'
     ) from error
+
+
+def _stacked(source):
+  examples = source.__getitems__(range(len(source)))
+  return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
+
+
+def _check_format(info):
+  """Checks that a prepared set can be read, by TFDS's description of it."""
+  try:
+    found = json.loads(info.read_bytes()).get('fileFormat', 'tfrecord')
+  except (OSError, ValueError, AttributeError, RecursionError) as error:
+    raise ValueError(f'{info} cannot be read ({error}).') from error
+  if found == 'array_record' and not importlib.util.find_spec(found):
+    raise ValueError(
+      f'{info.parent} is prepared as array_record, which needs the package '
+      'array_record: pip install array_record'
+    )
+  if found not in ('tfrecord', 'array_record'):
+    raise ValueError(
+      f'{info.parent} must be prepared as tfrecord or array_record, got '
+      f'{found!r}. Delete that folder and get the data set anew.'
+    )
 
 
 @contextlib.contextmanager

@@ -3,7 +3,10 @@
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
 from vlae_tf.distributions.autoregressive_image import AutoregressiveImage
-from vlae_tf.distributions.autoregressive_shift import AutoregressiveShift
+from vlae_tf.distributions.autoregressive_shift import (
+  AutoregressiveShift,
+  FlowDistribution,
+)
 from vlae_tf.distributions.logistic_mixture import LogisticMixturePixel
 from vlae_tf.distributions.pixel_distributions import (
   BernoulliPixel,
@@ -28,6 +31,7 @@ __all__ = [
   'BernoulliPixel',
   'CategoricalPixel',
   'Draw',
+  'FlowDistribution',
   'LogisticMixturePixel',
   'PixelDistribution',
   'diagonal_gaussian',

@@ -106,8 +106,8 @@ class AutoregressiveImage(tfd.Distribution):
   def likeliest(self) -> tf.Tensor:
     """Images `batch_shape + event_shape`, greedily likely; see `unroll`.
 
-    Each pixel is the mode given the pixels before it: not always the mode of
-    the image as a whole, which is hard to find.
+    Each channel of a pixel is the mode given all before it: not always the mode
+    of the image as a whole, which is hard to find.
     """
     return self.unroll(_Mode(self.pixel_distribution))[0]
 
@@ -284,7 +284,9 @@ class _Mode:
   pixel_distribution: pixel_distributions.PixelDistribution
 
   def __call__(self, noise, params, state, wavefront):
-    return self.pixel_distribution.distribution(params).mode(), state
+    pixel = self.pixel_distribution.distribution(params)
+    # Without this method, channels are independent.
+    return getattr(pixel, 'likeliest', pixel.mode)(), state
 
 
 @dataclasses.dataclass(frozen=True)

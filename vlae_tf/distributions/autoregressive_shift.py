@@ -10,11 +10,14 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfb = tfp.bijectors
+# Its base class, which TFP makes where a bijector is no `CompositeTensor`.
+_Transformed: Any = tfp.distributions.TransformedDistribution.__base__
 
 
 class AutoregressiveShift(tfb.Bijector):
@@ -93,6 +96,16 @@ class AutoregressiveShift(tfb.Bijector):
     event = tf.shape(x)[-self.forward_min_event_ndims :]
     flat = tf.reshape(x, tf.concat([[-1], event], 0))
     return tf.reshape(fn(flat), tf.shape(x))
+
+
+class FlowDistribution(_Transformed):
+  """`z = f(eps)`, with `f` of volume one: `eps` and `z` have one entropy.
+
+  Other moments of `z` have no closed form, and raise `NotImplementedError`.
+  """
+
+  def _entropy(self, **kwargs):
+    return self.distribution.entropy(**kwargs)
 
 
 def chain(

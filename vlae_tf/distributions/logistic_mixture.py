@@ -25,7 +25,7 @@ MAX_LOG_SCALE = 7.0
 # mean 0 and deviation 1, take 9.16 bits per channel of CIFAR-10, and 9.28 or
 # 9.49 with twice or half the scale; zeros take 8.09, and 8.64 or 8.40.
 LOG_SCALE = -1.0
-LEVELS = 256
+LEVELS = pixel_distributions.LEVELS
 _MIDDLE = (LEVELS - 1) / 2
 
 
@@ -85,12 +85,10 @@ class LogisticMixturePixel:
     return channels
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """The distribution, with mean and mode found channel after channel.
+    """The distribution; mean and mode are those of one channel alone.
 
-    The mean of a channel is that of its logistics, bounded and rounded to
-    levels, where the channels before have the mean of the same component: exact
-    for the first one. The mode is each channel's likeliest level given those
-    before it.
+    Of several channels both are sums over all levels of the channels before,
+    and raise `NotImplementedError`: see `means_given` and `likeliest`.
     """
     return _LogisticMixture(params, self.components)
 
@@ -145,14 +143,35 @@ class _LogisticMixture(tfd.Distribution):
     return tf.where(possible, log_prob, impossible)
 
   def _mean(self):
-    means: list[tf.Tensor] = []
-    for _ in range(self._channels):
-      means.append(_means(*self._logistics(means)))
-    weights = tf.nn.softmax(self._parts[0])
-    means = [tf.reduce_sum(weights * mean, -1) for mean in means]
-    return tf.stack(means, -1) / (LEVELS - 1)
+    self._check_one_channel('mean')
+    return self.means_given(tf.zeros_like(self._parts[0][..., :1]))
 
   def _mode(self):
+    self._check_one_channel('mode')
+    return self.likeliest()
+
+  def _check_one_channel(self, statistic):
+    if self._channels > 1:
+      raise NotImplementedError(
+        f'`{statistic}` of {self._channels} dependent channels.'
+      )
+
+  def means_given(self, pixels):
+    """Mean of each channel given those before it, `[..., channels]`."""
+    levels, _ = self._levels(pixels)
+    found = []
+
+    def mean(c, log_weights, *channel):
+      weights = tf.nn.softmax(log_weights)
+      found.append(tf.reduce_sum(weights * _means(*channel), -1))
+      return levels[c]
+
+    self._sequentially(mean)
+    return tf.stack(found, -1) / (LEVELS - 1)
+
+  def likeliest(self):
+    """Each channel's likeliest level given those before it."""
+
     def likeliest(c, log_weights, *channel):
       del c
       log_probs = _mixture_log_probs(log_weights, *channel)

@@ -10,7 +10,7 @@ without required arguments, registered in `PIXEL_DISTRIBUTIONS`.
 """
 
 import dataclasses
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,7 @@ tfd = tfp.distributions
 PIXEL_DISTRIBUTIONS = registry.Registry('pixel_distribution')
 # Wider than any rounding of `k / 255`, far narrower than a step between levels.
 TOLERANCE = 1e-6
+LEVELS = 256  # As in the images of this package.
 
 
 @runtime_checkable
@@ -44,7 +45,11 @@ class PixelDistribution(Protocol):
     """Number of uniform variates for a draw of a pixel of `channels`."""
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
-    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`."""
+    """Distribution of pixels in [0, 1], from parameters `[..., num_params]`.
+
+    Of dependent channels, which have no closed `mode` and `mean`, it has each
+    channel's given those before it: `likeliest()` and `means_given(pixels)`.
+    """
 
   def quantile(self, params: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """A draw `[..., channels]`, from noise in [0, 1), `[..., num_uniforms]`."""
@@ -66,11 +71,47 @@ def check_kind(pixel: PixelDistribution, kind: str) -> None:
   )
 
 
+def in_support(pixel: PixelDistribution, image: tf.Tensor) -> tf.Tensor:
+  """Whether each channel has a value that pixels of a family may have."""
+  if 'levels' not in pixel.kinds:
+    return (image == 0) | (image == 1)
+  # Rounded as the distributions of levels do; NaN is near to none.
+  steps = getattr(pixel, 'levels', LEVELS) - 1
+  near = tf.abs(image - tf.round(image * steps) / steps) <= TOLERANCE
+  return near & (image >= -TOLERANCE) & (image <= 1 + TOLERANCE)
+
+
+def check_support(name: str, likelihood: Any, x: Any) -> None:
+  """Checks, eagerly only, that a likelihood has probabilities of images."""
+  values, pixel = (
+    checks.values(x),
+    getattr(likelihood, 'pixel_distribution', None),
+  )
+  if pixel is None or values is None:
+    return
+  others = values[~np.asarray(in_support(pixel, values))]
+  if others.size:
+    allowed = '`k / 255`' if 'levels' in pixel.kinds else '0 or 1'
+    raise ValueError(
+      f'`{name}` must have values {allowed}, as `data.fixed_binarization` '
+      f'returns, got {others[0]:.6g}, which has no probability.'
+    )
+
+
 def level_values(levels: int, dtype: tf.DType) -> tf.Tensor:
   """The value in [0, 1] of each level, shape `[levels]`."""
   values = np.arange(levels) / (levels - 1)
   # By way of float32, the type of images, for the same bits.
   return tf.constant(values.astype(np.float32), dtype)
+
+
+class _Binary(tfd.Bernoulli):
+  """A Bernoulli variable; TFP's has densities between 0 and 1 as well."""
+
+  def _log_prob(self, event):
+    log_prob = super()._log_prob(event)
+    impossible = tf.constant(-np.inf, log_prob.dtype)
+    return tf.where((event == 0) | (event == 1), log_prob, impossible)
 
 
 @PIXEL_DISTRIBUTIONS.register(
@@ -91,7 +132,7 @@ class BernoulliPixel:
 
   def distribution(self, params: tf.Tensor) -> tfd.Distribution:
     return tfd.Independent(
-      tfd.Bernoulli(logits=params, dtype=params.dtype),
+      _Binary(logits=params, dtype=params.dtype),
       reinterpreted_batch_ndims=1,
     )
 
@@ -120,7 +161,7 @@ class CategoricalPixel:
   """
 
   kinds: ClassVar[tuple[str, ...]] = ('levels',)
-  levels: int = 256  # As in the images of this package.
+  levels: int = LEVELS
 
   def __post_init__(self):
     checks.integer('levels', self.levels, 2)

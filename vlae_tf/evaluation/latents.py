@@ -17,7 +17,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from vlae_tf import data as data_lib
-from vlae_tf.distributions import autoregressive_shift, reparameterized
+from vlae_tf.distributions import (
+  autoregressive_shift,
+  pixel_distributions,
+  reparameterized,
+)
 from vlae_tf.evaluation import likelihood
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.utils import checks, random
@@ -29,6 +33,8 @@ _ACTIVE_VARIANCE = 0.01
 _COLLAPSED_NATS = 0.1
 _NEAR_FLOOR = 1.05
 _BATCH, _ENCODED_AT_ONCE = 100, 256
+# Draws that estimate moments of a posterior, of encodings and of `CodeUse`.
+_DRAWS, _FEW_DRAWS = 100, 20
 
 
 def check_code(model: model_lib.VLAE, name: str = 'model') -> None:
@@ -43,10 +49,15 @@ def check_pixels(model: model_lib.VLAE, images: Any) -> None:
   """Checks images that go into a model."""
   checks.images('images', images, model.image_shape)
   checks.unit_interval('images', images)
+  pixel_distributions.check_support('images', model.likelihood, images)
 
 
 class Encoding(NamedTuple):
-  """Moments of the posterior of images, each `[num, *event_shape]`."""
+  """Moments of the posterior of images, each `[num, *event_shape]`.
+
+  Those of a flow are estimated from 100 draws, by the same noise for every
+  image.
+  """
 
   mean: tf.Tensor | np.ndarray  # Of q(z|x).
   stddev: tf.Tensor | np.ndarray  # Of q(z|x).
@@ -59,15 +70,19 @@ def encode(model: model_lib.VLAE, image: tf.Tensor) -> Encoding:
   return Encoding(mean, stddev, to_noise(model.prior(), mean))
 
 
-def _moments(q):
-  """Mean and standard deviation; of a flow, f(mean) and those of its base."""
+def _moments(q, num_draws=_DRAWS):
+  """Mean and standard deviation, estimated where they have no closed form."""
   try:
     return q.mean(), q.stddev()
   except NotImplementedError:
-    if not hasattr(q, 'bijector'):
-      raise
-    mean, stddev = _moments(q.distribution)
-    return q.bijector.forward(mean), stddev
+    # In pairs of opposite sign, of which a linear flow has the exact mean. An
+    # array, as compilers differ in the random numbers that they draw.
+    shape = (num_draws // 2, 1, *q.event_shape)
+    noise = np.random.RandomState(0).standard_normal(shape)
+    noise = tf.constant(np.concatenate([noise, -noise]), q.dtype)
+    shape = tf.concat([[num_draws], q.batch_shape_tensor(), q.event_shape], 0)
+    z = reparameterized.draw(q, tf.broadcast_to(noise, shape)).value
+    return tf.reduce_mean(z, 0), tf.math.reduce_std(z, 0)
 
 
 def to_noise(prior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
@@ -118,12 +133,22 @@ class CodeUse:
   # rate; `None` where dimensions depend on each other in the posterior, or in
   # the noise of the prior.
   rates: np.ndarray | None
-  # Variance over images of the posterior's centre (Gaussian: mean), `[size]`.
+  # Variance over images of the mean of the posterior, `[size]`.
   variances: np.ndarray
 
   @property
+  def in_use(self) -> int | None:
+    """Number of dimensions with a rate of at least 0.1 nats, where known."""
+    if self.rates is None:
+      return None
+    return int(np.sum(self.rates >= _COLLAPSED_NATS))
+
+  @property
   def active_units(self) -> int:
-    """Number of dimensions with a variance above 0.01 [1]."""
+    """Number of dimensions with a variance above 0.01, active units [1].
+
+    A mean that varies is not yet used: at initialisation all are active.
+    """
     return int(np.sum(self.variances > _ACTIVE_VARIANCE))
 
 
@@ -152,24 +177,23 @@ class CodeProbe:
     batches = data_lib.evaluation_batches(
       images, _BATCH, split=split, kind=kind
     )
-    parts = [self._centres_and_rates(**batch) for batch in batches]
-    centres, rates = zip(*parts)
+    parts = [self._means_and_rates(**batch) for batch in batches]
+    means, rates = zip(*parts)
     return CodeUse(
       rates=None if rates[0] is None else np.concatenate(rates).mean(0),
-      variances=np.concatenate(centres).var(0),
+      variances=np.concatenate(means).var(0),
     )
 
   # Without AutoGraph, which warns that it cannot read `functools`.
   @tf.function(reduce_retracing=True, autograph=False)
-  def _centres_and_rates(self, image, index):
+  def _means_and_rates(self, image, index):
     q = self._model.posterior(image)
     shape = tf.concat([tf.shape(image)[:1], self._model.event_shape], 0)
     seed = random.stream_seed(self._seed, 'importance', index[0])
     noise = tf.random.stateless_normal(shape, seed)
     z = reparameterized.draw(q, noise).value
-    centre = reparameterized.draw(q, tf.zeros_like(noise)).value
-    rates = rates_per_dimension(q, self._model.prior(), z)
-    return _flat(centre), rates
+    mean, _ = _moments(q, _FEW_DRAWS)
+    return _flat(mean), rates_per_dimension(q, self._model.prior(), z)
 
 
 def rates_per_dimension(

@@ -43,6 +43,17 @@ class Estimates(NamedTuple):
   rate: tf.Tensor | np.ndarray  # Mean of log q(z|x) - log p(z).
   distortion: tf.Tensor | np.ndarray  # Mean of -log p(x|z).
 
+  def checked(self) -> 'Estimates':
+    """Itself, if all numbers are finite."""
+    good = np.isfinite(self).all(0)
+    if not good.all():
+      raise ValueError(
+        '`model` must give finite likelihoods, got NaN or infinity for '
+        f'{np.sum(~good)} of {good.size} images: its training diverged. Train '
+        'again with a lower learning rate.'
+      )
+    return self
+
   def summary(
     self, image_shape: Sequence[int], num_samples: int = 1
   ) -> dict[str, Any]:
@@ -94,7 +105,8 @@ def table(summary: Mapping[str, Any]) -> str:
   ]
   for name, key, unit in rows:
     error = summary.get(f'{key}_stderr')
-    spread = '' if error is None else f' +- {error:.3f}'
+    known = error is not None and math.isfinite(error)
+    spread = f' +- {error:.3f}' if known else ''
     lines.append(f'{name:17} {summary[key]:10.4f}{spread:11} {unit}')
   return '\n'.join(lines)
 
@@ -346,10 +358,14 @@ class Evaluator:
     progress: Callable[[int], Any] = lambda _: None,
     kind: str | None = None,
   ) -> Estimates:
-    """Estimates for all images, in the binarisation fixed for their split."""
+    """Estimates for all images, in the binarisation fixed for their split.
+
+    Raises:
+      ValueError: The images do not fit the model, or a number is not finite.
+    """
     parts = []
     for part in self.parts(images, split, kind):
-      parts.append(part)
+      parts.append(part.checked())
       progress(len(part.log_prob))
     return joined(parts)
 
@@ -380,6 +396,7 @@ class Evaluator:
         f'`index` must be integers of shape {image.shape[:1]}, got '
         f'{index.dtype.name} of shape {index.shape}.'
       )
+    pixel_distributions.check_support('image', self._model.likelihood, image)
     if self._strategy is None:
       return self._compiled(image, index)
     strategy, num = self._strategy, len(index)
@@ -394,8 +411,8 @@ class Evaluator:
       return strategy.experimental_distribute_values_from_function(rows)
 
     found = self._compiled(of_replica(image), of_replica(index))
-    columns = map(strategy.experimental_local_results, found)
-    return Estimates(*(tf.concat(c, 0)[:num] for c in columns))
+    # Of the replicas of all workers, not of this one alone.
+    return Estimates(*(strategy.gather(x, 0)[:num] for x in found))
 
   def _estimate(self, image, index):
     layers = weight_norm.layers_of(self._model)

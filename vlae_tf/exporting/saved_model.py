@@ -16,6 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from vlae_tf.distributions import pixel_distributions
 from vlae_tf.evaluation import latents, likelihood, sampling
 from vlae_tf.formats import card, description
 from vlae_tf.models import vlae as model_lib
@@ -106,6 +107,7 @@ def _checks(given, model):
     ', '.join(['batch', *map(str, shape)])
     for shape in (model.image_shape, model.event_shape)
   )
+  pixel = getattr(model.likelihood, 'pixel_distribution', None)
   checks = []
   for name, x in given.items():
     if name in _BOUNDS:
@@ -114,10 +116,14 @@ def _checks(given, model):
       about = [f'`{name}` must be in [{low}, {high}], got', x]
     elif name == 'images':
       # Written so that NaN, which fails every comparison, is caught as well.
-      good = tf.reduce_all((x >= 0) & (x <= 1))
-      about = [
-        f'`images` must be [{image_axes}] with values in [0, 1] and no NaN'
-      ]
+      good, values = (x >= 0) & (x <= 1), 'in [0, 1] and no NaN'
+      if pixel is not None:
+        good = pixel_distributions.in_support(pixel, x)
+        values = 'k / 255' if 'levels' in pixel.kinds else '0 or 1'
+      if 'mask' in given:
+        good |= ~given['mask'][..., None]
+      good = tf.reduce_all(good)
+      about = [f'`images` must be [{image_axes}] with values {values}']
     elif name == 'codes':
       good = tf.reduce_all(tf.math.is_finite(x))
       about = [f'`codes` must be [{code_axes}], finite numbers']
@@ -135,7 +141,10 @@ def _estimated(model, images, num_samples, seed):
 def _decode(model, codes, seed):
   distribution = model.likelihood(codes)
   images = distribution.sample(seed=random.stream_seed(seed, 'sample', 1))
-  return images, distribution.conditionals(images).mean()
+  pixels = distribution.conditionals(images)
+  # Without this method, channels are independent.
+  given = getattr(pixels, 'means_given', None)
+  return images, pixels.mean() if given is None else given(images)
 
 
 def _elbo(model, images, seed):
@@ -150,7 +159,7 @@ def _score(model, images):
   return [bits / math.prod(model.image_shape)]
 
 
-_images = Field('pixels in [0, 1], binary for a binary model', (None, _IMAGE))
+_images = Field('pixels, 0 or 1; k / 255 for a model of levels', (None, _IMAGE))
 _seed = Field('seed of all random numbers', (), 'int32')
 _drawn = Field('drawn images, pixels in [0, 1]', (None, _IMAGE))
 
@@ -178,7 +187,8 @@ SIGNATURES = {
     dict(
       images=_drawn,
       pixel_means=Field(
-        'mean of each pixel given the drawn pixels before it and the code',
+        'mean of each channel of a pixel given all drawn before it and the '
+        'code',
         (None, _IMAGE),
       ),
     ),
@@ -241,6 +251,12 @@ SIGNATURES = {
 }
 
 
+def check_target(directory: str | os.PathLike, overwrite: bool) -> None:
+  """Checks, before long work, that a SavedModel can be written and read."""
+  files.check_plain(directory, 'out')
+  files.check_new_directory(directory, KIND, overwrite)
+
+
 def write(
   model: model_lib.VLAE,
   directory: str | os.PathLike,
@@ -252,12 +268,14 @@ def write(
   fits = bool(names) and SIGNATURES.keys() >= set(names)
   fields.check('names', names, fits, f'some of {", ".join(SIGNATURES)}')
   chosen = {name: SIGNATURES[name] for name in names}
+  check_target(directory, overwrite)
   with files.new_directory(directory, KIND, overwrite) as folder:
     functions, variables = _traced(model, chosen)
     module = tf.Module()
     module.weights = variables
     functions['serving_default'] = functions[names[0]]
-    tf.saved_model.save(module, str(folder), signatures=functions)
+    with files.literal(folder) as path:
+      tf.saved_model.save(module, path, signatures=functions)
     facts = {
       'vlae_tf': description.package_version(),
       'tensorflow': tf.__version__,
@@ -269,7 +287,7 @@ def write(
     text = json.dumps(facts, indent=2, allow_nan=False) + '\n'
     (folder / _FACTS).write_text(text, 'utf-8')
     readme = card.render('saved_model.md.jinja', **facts)
-    (folder / _README).write_text(readme, 'utf-8')
+    (folder / _README).write_text(readme, 'utf-8', 'backslashreplace')
 
 
 def _traced(model, chosen):

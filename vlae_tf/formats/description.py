@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,7 @@ FORMAT, VERSION = 'vlae_tf', 1
 DTYPES = ('float32', 'float16')
 # Files of weights.
 TENSORS, KERAS = 'model.safetensors', 'model.weights.h5'
+_MOST_VALUES = 2**24  # Of an image or a latent; more would fill the memory.
 # Values of a score on the card.
 _NUMBERS = (
   *('nll', 'nll_stderr', 'elbo', 'elbo_stderr', 'gap', 'gap_stderr'),
@@ -57,6 +59,8 @@ class Description:
       fits = isinstance(sizes, list | tuple) and all(map(_is_size, sizes))
       fits = fits and (name == 'code_shape' or len(sizes) == 3)
       check(name, sizes, fits, 'a list of integers')
+      needs = f'of at most {_MOST_VALUES} values'
+      check(name, sizes, math.prod(sizes) <= _MOST_VALUES, needs)
       object.__setattr__(self, name, tuple(sizes))
     fits = _is_size(self.num_weights)
     check('num_weights', self.num_weights, fits, 'an integer')

@@ -11,7 +11,6 @@ README.md           model card (`card`)
 """
 
 import dataclasses
-import errno
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -33,6 +32,7 @@ CONFIG, CARD = 'config.json', 'README.md'
 _KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
 # Float types of trained models that are written unrounded.
 _WRITTEN_AS_IS = ('float16', 'float32', 'float64')
+_MOST_JSON = 2**24  # Bytes of a description.
 _OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
 # Files that may run code when they are loaded: pickles and their containers,
 # programs, and Keras and TensorFlow's formats of whole models.
@@ -92,7 +92,8 @@ def write(
       save_keras(str(new / KERAS))
       files[KERAS] = description.of_file((new / KERAS).read_bytes())
     described = dataclasses.replace(described, files=files)
-    (new / CARD).write_text(card.text(name, described), 'utf-8')
+    text = card.text(name, described)  # A path may be in another encoding.
+    (new / CARD).write_text(text, 'utf-8', 'backslashreplace')
     (new / CONFIG).write_text(description.to_json(described), 'utf-8')
 
 
@@ -100,12 +101,16 @@ def read(directory: str | os.PathLike) -> description.Description:
   """Reads the description of a folder; opens no other file."""
   path = pathlib.Path(directory) / CONFIG
   try:
-    return description.from_json(path.read_text(encoding='utf-8'))
-  except OSError as error:
-    why = os.strerror(error.errno or errno.EIO)
+    with files_lib.open_regular(path) as file:
+      data = file.read(_MOST_JSON + 1)
+  except ValueError as error:
     raise ValueError(
-      f'`directory` must be that of a shared model: cannot read {path}, {why}.'
+      f'`directory` must be that of a shared model. {error}'
     ) from error
+  try:
+    if len(data) > _MOST_JSON:
+      raise ValueError(f'it has more than {_MOST_JSON} bytes')
+    return description.from_json(data.decode('utf-8'))
   except ValueError as error:
     why = str(error).rstrip('.')
     raise ValueError(
@@ -144,11 +149,11 @@ def load(
 
 def _read_checked(path, sums):
   """The bytes of a file, if its checksums are right."""
-  try:
-    data = path.read_bytes()
-  except OSError as error:
-    raise ValueError(f'Cannot read {path}: {error}.') from error
-  found = description.of_file(data)
+  with files_lib.open_regular(path) as file:
+    # Before it is read, which a larger one could make endless.
+    size = os.fstat(file.fileno()).st_size
+    data = file.read() if size == sums['bytes'] else b''
+  found = description.of_file(data) | {'bytes': size}
   for key, unit in (('bytes', 'bytes long'), ('sha256', 'of SHA-256')):
     if found[key] != sums[key]:
       raise ValueError(

@@ -9,10 +9,10 @@ import binascii
 import dataclasses
 import math
 import os
-import stat
 import zlib
 from typing import BinaryIO
 
+from vlae_tf.utils import files
 from vlae_tf.utils.fields import check
 
 # The top bit of the V is set and the end of a line follows, so that a transfer
@@ -196,14 +196,8 @@ def _settings(header):
 
 def open_file(path: str | os.PathLike) -> tuple[BinaryIO, int]:
   """Opens a regular file; returns it and its size."""
-  try:
-    # Opening a pipe would wait for a writer.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-      raise ValueError(f'Cannot read {path}: it is not a regular file.')
-    file = open(path, 'rb')
-    return file, os.fstat(file.fileno()).st_size
-  except OSError as error:
-    raise ValueError(f'Cannot read {path}: {error}.') from error
+  file = files.open_regular(path)
+  return file, os.fstat(file.fileno()).st_size
 
 
 class _Source:

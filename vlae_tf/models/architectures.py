@@ -12,10 +12,12 @@ from typing import Protocol
 
 import keras
 
-from vlae_tf.models.config import check, Config, ENCODERS, WIDE
+from vlae_tf.models.config import check, Config, DEEP, ENCODERS, WIDE
 from vlae_tf.nn import residual
 from vlae_tf.utils import fields
 
+# More halvings than of any image.
+_STAGES = 16
 _INTEGERS = '[1-9][0-9]*( *, *[1-9][0-9]*)*'
 
 
@@ -108,8 +110,11 @@ def _check(config: Config) -> None:
     value = getattr(config, name)
     fits = bool(re.fullmatch(_INTEGERS, value))
     fields.check(name, value, fits, 'positive integers and commas')
-    fits = max(map(int, value.split(','))) <= WIDE
-    fields.check(name, value, fits, f'at most {WIDE} each')
+    numbers, most = value.split(','), DEEP if 'blocks' in name else WIDE
+    fits = len(numbers) <= _STAGES and max(map(int, numbers)) <= most
+    fields.check(
+      name, value, fits, f'at most {_STAGES} numbers, at most {most} each'
+    )
   if create(config).is_spatial and len(config.blocks) != len(config.widths):
     raise ValueError(
       '`encoder_blocks` must be as many numbers as `encoder_widths`, '

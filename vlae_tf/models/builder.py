@@ -1,8 +1,11 @@
 """From a config to a model."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
+from unittest import mock
 
+import keras
 import tensorflow as tf
 
 from vlae_tf.models import (
@@ -15,6 +18,8 @@ from vlae_tf.models import (
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
 from vlae_tf.utils import checks
+
+_FEW = 2**24  # Weights that do not fill the memory.
 
 
 class ModelBuilder(Protocol):
@@ -54,3 +59,32 @@ def build_model(config: Config, image_shape: Sequence[int]) -> VLAE:
     vlae.build((None, *image_shape))
   vlae.config = config
   return vlae
+
+
+def build_limited(
+  config: Config, image_shape: Sequence[int], most: int
+) -> VLAE:
+  """As `build_model`, for untrusted configs: at most so many weights.
+
+  More raise `ValueError` before they are allocated, unless they are few.
+  """
+  create, numbers, most = keras.layers.Layer.add_weight, 0, max(most, _FEW)
+
+  def check(numbers):
+    if numbers > most:
+      raise ValueError(
+        f'`config` must be that of a model of at most {most} weights, got one '
+        f'of {numbers} or more.'
+      )
+
+  def add_weight(layer, shape=None, *args, **kwargs):
+    nonlocal numbers
+    numbers += math.prod(shape or ())
+    check(numbers)
+    return create(layer, shape, *args, **kwargs)
+
+  # The masks of flows are as large as their weights, and come first.
+  size = math.prod(architectures.event_shape(config, image_shape))
+  check(config.flow_steps * config.flow_units * (config.flow_units + size))
+  with mock.patch.object(keras.layers.Layer, 'add_weight', add_weight):
+    return build_model(config, image_shape)

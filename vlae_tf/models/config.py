@@ -136,7 +136,7 @@ class Config:
   )
   batch_size: int = field(100, 'Images in a global batch.', 1, LARGE)
   max_epochs: float = field(
-    60.0, 'Epochs to train; the learning-rate schedule spans them.', 0.0
+    60.0, 'Epochs to train; the learning-rate schedule spans them.', 0.0, 1e9
   )
   validate_every_epochs: float = field(
     1.0,

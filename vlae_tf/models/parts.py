@@ -28,6 +28,7 @@ class Posterior(keras.layers.Layer):
     self, event_shape: int | Sequence[int], name: str = 'posterior', **kwargs
   ):
     super().__init__(name=name, **kwargs)
+    check_precision(self)
     self.event_shape = reparameterized.as_event_shape(event_shape)
 
   def __call__(self, image: tf.Tensor) -> tfd.Distribution:
@@ -46,6 +47,7 @@ class Prior(keras.layers.Layer):
     self, event_shape: int | Sequence[int], name: str = 'prior', **kwargs
   ):
     super().__init__(name=name, **kwargs)
+    check_precision(self)
     self.event_shape = reparameterized.as_event_shape(event_shape)
 
   def build(self, input_shape: Any = None) -> None:
@@ -76,11 +78,27 @@ class Likelihood(keras.layers.Layer):
 
   def __init__(self, name: str = 'likelihood', **kwargs):
     super().__init__(name=name, **kwargs)
+    check_precision(self)
 
   def __call__(self, z: tf.Tensor) -> tfd.Distribution:
     """`p(x|z)`; the first call builds the layer."""
     checks.ends_in('z', z, _built_for(self) or ())
     return super().__call__(z)
+
+
+def check_precision(
+  part: Any, precisions: Sequence[str] = ('float32', 'float64')
+) -> None:
+  """Checks that distributions are not computed in less than they need."""
+  policy = getattr(part, 'dtype_policy', None)
+  found = precisions[0] if policy is None else policy.name
+  fields.check(
+    'dtype',
+    found,
+    found in precisions,
+    f'{" or ".join(precisions)} in {type(part).__name__} (`keras.config` sets '
+    'that of all layers, `Config.precision` that of the networks alone)',
+  )
 
 
 def check(posterior: Any, prior: Any, likelihood: Any) -> None:

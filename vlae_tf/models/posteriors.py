@@ -26,7 +26,6 @@ from vlae_tf.nn import made, residual, weight_norm
 from vlae_tf.utils import checks, fields, serialization
 
 tfb = tfp.bijectors
-tfd = tfp.distributions
 
 # Log-scales lie within +-8: scales between 1/2981 and 2981.
 MAX_LOG_SCALE = 8.0
@@ -187,7 +186,8 @@ class InverseAutoregressiveFlowPosterior(DiagonalGaussianPosterior):
     context = features if self._with_context else None
     steps = [_conditional(network, context) for network in self._networks]
     flow = tfb.Invert(autoregressive_shift.chain(steps, self.event_shape))
-    return tfd.TransformedDistribution(self._gaussian(features), flow)
+    noise = self._gaussian(features)
+    return autoregressive_shift.FlowDistribution(noise, flow)
 
 
 def _conditional(network, context):

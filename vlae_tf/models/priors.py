@@ -20,7 +20,6 @@ from vlae_tf.nn.pixel import shift_cnn
 from vlae_tf.utils import checks, fields, serialization
 
 tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 @serialization.register
@@ -49,7 +48,7 @@ class _FlowPrior(GaussianPrior):
     flow = self.bijector()
     shape = flow.inverse_event_shape(self.event_shape)
     noise = reparameterized.standard_gaussian(shape, self.variable_dtype)
-    return tfd.TransformedDistribution(noise, flow)
+    return autoregressive_shift.FlowDistribution(noise, flow)
 
 
 @serialization.register

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vlae_tf.distributions import reparameterized
+from vlae_tf.distributions import pixel_distributions, reparameterized
 from vlae_tf.formats import description, folder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import objectives, parts
@@ -78,6 +78,10 @@ class VLAE(keras.Model):
       keras.metrics.Mean(name=name) for name in ('distortion_nats', 'rate_nats')
     ]
     parts.check(posterior, prior, likelihood)
+    # Copies in float64 alone give a `dtype`.
+    precisions = ('float32', 'float64')[: 1 + ('dtype' in kwargs)]
+    for part in (self, posterior, prior, likelihood):
+      parts.check_precision(part, precisions)
     if objective is None:
       objective = objectives.NegativeELBO()
     if not isinstance(objective, Objective):
@@ -182,7 +186,8 @@ class VLAE(keras.Model):
     """`Terms`, `[*num_samples, batch]`, from fresh samples of the latent."""
     total, rows = objectives.rows_of_replica(tf.shape(image)[0])
     shape = tf.concat([[total], [*num_samples, *self.event_shape]], 0)
-    noise = rows(keras.random.normal(shape, seed=self._seeds))
+    dtype = self.compute_dtype  # Not that of `keras.config.floatx`.
+    noise = rows(keras.random.normal(shape, dtype=dtype, seed=self._seeds))
     if num_samples:
       # The batch behind the samples.
       axes, k = list(range(len(noise.shape))), len(num_samples)
@@ -221,8 +226,8 @@ class VLAE(keras.Model):
 
     Images, in [0, 1], and noise are as in `call`, but eager.
     """
-    self._check_images('image', image)
     checks.unit_interval('image', image)
+    self._check_images('image', image)
     if not self.built:
       self.build(image.shape)
     with weight_norm.data_dependent_initialization():
@@ -250,7 +255,11 @@ class VLAE(keras.Model):
     return loss
 
   def fit(self, x=None, *args, **kwargs):
-    """Trains on images `[num, height, width, channels]`, as `Model.fit`."""
+    """Trains on images `[num, height, width, channels]`, as `Model.fit`.
+
+    Binary ones, of a Bernoulli model: grey images are Bernoulli means, of which
+    `data.fixed_binarization` draws binary images.
+    """
     self._check_all_images('x', x)
     validation = keras.utils.unpack_x_y_sample_weight(
       kwargs.get('validation_data')
@@ -265,11 +274,45 @@ class VLAE(keras.Model):
       self._check_all_images('x', x)
     return super().evaluate(x, *args, **kwargs)
 
+  def train_on_batch(self, x, *args, **kwargs):
+    """A step on images, as `keras.Model.train_on_batch`."""
+    self._check_all_images('x', x)
+    return super().train_on_batch(x, *args, **kwargs)
+
+  def test_on_batch(self, x, *args, **kwargs):
+    """The objective of a batch, as `keras.Model.test_on_batch`."""
+    self._check_all_images('x', x)
+    return super().test_on_batch(x, *args, **kwargs)
+
+  def predict(self, x, *args, **kwargs):
+    """`Terms` of images, as `keras.Model.predict`."""
+    self._check_all_images('x', x)
+    return super().predict(x, *args, **kwargs)
+
   def _check_images(self, name, image):
     checks.images(name, image, self._image_shape if self.built else None)
+    pixel_distributions.check_support(name, self.likelihood, image)
 
   def _check_all_images(self, name, x):
-    checks.many_images(name, x, self._image_shape if self.built else None)
+    shape = self._image_shape if self.built else None
+    checks.many_images(name, x, shape, self._check_values)
+
+  def _check_values(self, name, x):
+    checks.unit_interval(name, x)
+    pixel_distributions.check_support(name, self.likelihood, x)
+
+  def get_config(self):
+    fields = dataclasses.asdict(self.config) if self.config else None
+    return serialization.get_config(self) | {'config': fields}
+
+  @classmethod
+  def from_config(cls, config):
+    arguments = dict(config)
+    fields = arguments.pop('config', None)
+    model = serialization.from_config(cls, arguments)
+    if fields is not None:
+      model.config = config_lib.Config(**config_lib.renamed(fields))
+    return model
 
   def save_own_variables(self, store):
     super().save_own_variables(store)

@@ -127,9 +127,12 @@ def data_sets(data_dir: str | os.PathLike | None) -> Iterator[Finding]:
   there = '' if root.is_dir() else ', which does not exist yet'
   yield Finding('data', f'in {root}{there}')
   for name in sources.DATASETS:
-    place = sources.place(name, root)
-    text = place or f'not there: the first use downloads it to {root}'
-    yield Finding(f'--dataset={name}', text)
+    absent = f'not there: the first use downloads it to {root}'
+    try:
+      text, is_good = sources.place(name, root) or absent, True
+    except ValueError as error:
+      text, is_good = str(error), False
+    yield Finding(f'--dataset={name}', text, is_good)
 
 
 def models() -> Iterator[Finding]:

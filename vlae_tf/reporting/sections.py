@@ -150,13 +150,16 @@ def _scores(run):
     'NLL, bits/dim': f'{score["bits_per_dim"]:.4f}',
     '-ELBO, bits/dim': f'{score["elbo_bits_per_dim"]:.4f}',
   }
-  samples, units = f'{score["num_samples"]:,}', 'no latent'
+  samples, in_use, units = f'{score["num_samples"]:,}', *['no latent'] * 2
   if not run.has_latent:
     samples = 'exact'
   elif score['num_samples'] == 1:
     cells |= dict.fromkeys(('NLL, nats', 'NLL, bits/dim'), 'not measured')
   if use is not None:
     units = f'{use.active_units} of {len(use.variances)}'
+    in_use = 'not known'
+    if use.in_use is not None:
+      in_use = f'{use.in_use} of {len(use.variances)}'
   images, whole = score['num_images'], len(run.data.test)
   step, minutes = run.loaded.step, run.facts.get('minutes')
   last = [
@@ -168,7 +171,8 @@ def _scores(run):
     '-ELBO, last epoch of training (weights of each step, not averages)': (
       f'{np.mean(last):.2f}' if last else ''
     ),
-    'active latent dimensions': units,
+    'latent dimensions in use (0.1 nats or more)': in_use,
+    'active units (posterior mean of variance above 0.01)': units,
     'test images': f'{images:,}' + f' of {whole:,}' * (images != whole),
     'importance samples': samples,
     'training images': f'{len(run.data.split(config.train_on)):,} of '
@@ -317,8 +321,9 @@ def _rates(run):
   nats = float(use.rates.sum())
   caption = (
     f'{nats:.2f} nats = {nats / math.log(2):.1f} bits in all, mean of '
-    f'{run.outputs.num_read:,} test images; {use.active_units} of '
-    f'{len(order)} are active.'
+    f'{run.outputs.num_read:,} test images; {use.in_use} of '
+    f'{len(order)} dimensions have 0.1 nats or more, {use.active_units} are '
+    'active units.'
   )
   label = 'latent dimensions, by their rate'
   values, names = use.rates[order].tolist(), [str(k) for k in order]

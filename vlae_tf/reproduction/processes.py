@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 _SECONDS_BETWEEN_LOOKS = 1.0  # At the log of a command.
 _MOST_OF_A_LINE = 4096  # Bytes.
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A process without a parent would hold the run directory that the next one
 # resumes: Linux ends it (prctl's PR_SET_PDEATHSIG is 1), and it saves first.
 _ENDING_WITH_PARENT = (

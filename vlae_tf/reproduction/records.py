@@ -246,9 +246,10 @@ def of_run(
 
 def _num_weights(workdir: pathlib.Path, step: int) -> int | None:
   """Size of the averages; states of random streams are integers."""
-  prefix = str(workdir / checkpoints.LAST / f'ckpt-{step}')
+  prefix = workdir / checkpoints.LAST / f'ckpt-{step}'
   try:
-    reader = tf.train.load_checkpoint(prefix)
+    with files.literal(prefix) as path:
+      reader = tf.train.load_checkpoint(path)
   except Exception as error:  # TensorFlow raises errors of many kinds.
     console.warn(f'{prefix} cannot be read: {console.brief(error)}')
     return None

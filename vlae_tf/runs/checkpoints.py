@@ -15,16 +15,16 @@ in its group, `GROUP/values/POSITION/...`: the order of `model.variables`, and
 of the other groups, must stay as it was when they were written.
 """
 
+import contextlib
 import os
 import pathlib
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-from vlae_tf.utils import checks, console, serialization
+from vlae_tf.utils import checks, console, files, serialization
 
 # Folders of a run's directory, and the values of --checkpoint for them: the
 # last checkpoints of all state, and the averages of the best validation.
@@ -62,34 +62,42 @@ class Checkpoints:
     numbers = [name.removeprefix('ckpt-') for name in names]
     return sorted(int(n) for n in numbers if n.isdecimal())
 
-  def save(self, step: int) -> None:
-    """Writes a checkpoint, then removes the oldest ones."""
+  def kept(self, step: int) -> str:
+    """The newest checkpoint up to a step, in words."""
+    past = [s for s in self.steps if s <= step]
+    if not past:
+      return 'There is no earlier checkpoint.'
+    return f'The checkpoint of step {past[-1]} is kept.'
+
+  def save(self, step: int, skipped: int = 0) -> None:
+    """Writes a checkpoint, then removes the oldest ones.
+
+    Those from before the last `skipped` updates, which were not finite, count
+    alone: their weights may be the last good ones.
+    """
     if step == self._good:
       return
-    # Two processes, if started by mistake, use different names.
-    temporary = self._directory / f'.writing-{os.getpid()}'
     try:
-      temporary.mkdir(parents=True, exist_ok=True)
-      write(str(temporary / f'ckpt-{step}'), self._groups)
-      for path in sorted(temporary.glob('ckpt-*')):  # The index last.
-        with open(path, 'rb') as file:
-          os.fsync(file.fileno())
-        os.replace(path, self._directory / path.name)
+      with files.temporary(self._directory) as folder:
+        write(str(folder / f'ckpt-{step}'), self._groups)
+        for path in sorted(folder.glob('ckpt-*')):  # The index last.
+          with open(path, 'rb') as file:
+            os.fsync(file.fileno())
+          os.replace(path, self._directory / path.name)
     except (OSError, tf.errors.OpError) as error:
       why = console.brief(error)
       raise ValueError(
-        f'Cannot write a checkpoint to {self._directory}: {why}. The last good '
-        'one is kept.'
+        f'Cannot write a checkpoint to {self._directory}: {why}. '
+        f'{self.kept(step - 1)}'
       ) from error
-    finally:
-      shutil.rmtree(temporary, ignore_errors=True)
     self._good = step
     # The newest up to `step` stay: later ones were passed over as broken.
-    past = [s for s in self.steps if s <= step]
-    for old in set(self.steps) - set(past[-self._keep :]):
+    past = [s for s in self.steps if s <= step - skipped]
+    for old in set(self.steps) - {*past[-self._keep :], step}:
       # The index first: without it the data are no checkpoint.
       for path in sorted(self._directory.glob(f'ckpt-{old}.*'), reverse=True):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # The new one is written.
+          path.unlink()
 
   def restore(self) -> int | None:
     """Reads the newest checkpoint that can be read; its step, if any."""
@@ -116,6 +124,15 @@ class Checkpoints:
     return str(self._directory / f'ckpt-{step}')
 
 
+def sweep(directory: pathlib.Path) -> None:
+  """Removes what a killed process left half written, before any save."""
+  files.sweep(directory)
+  for data in directory.glob('ckpt-*.data-*'):
+    if not data.with_suffix('.index').exists():
+      with contextlib.suppress(OSError):
+        data.unlink()
+
+
 def check_same_paths(
   variables: Sequence[keras.Variable], others: Sequence[keras.Variable]
 ) -> None:
@@ -136,17 +153,22 @@ def write(path: str, groups: Groups) -> None:
   for group, variables in groups.items():
     for key, variable in serialization.by_path(variables).items():
       tensors[f'{group}/{key}'] = tf.convert_to_tensor(variable.value)
-  tf.raw_ops.SaveV2(
-    prefix=path,
-    tensor_names=list(tensors),
-    shape_and_slices=[''] * len(tensors),
-    tensors=list(tensors.values()),
-  )
+  with files.literal(pathlib.Path(path)) as prefix:
+    tf.raw_ops.SaveV2(
+      prefix=prefix,
+      tensor_names=list(tensors),
+      shape_and_slices=[''] * len(tensors),
+      tensors=list(tensors.values()),
+    )
 
 
 def read(path: str, groups: Groups) -> None:
   """Sets variables to the values of a checkpoint, all of them or none."""
-  reader = tf.train.load_checkpoint(path)
+  with files.literal(pathlib.Path(path)) as prefix:
+    _read(tf.train.load_checkpoint(prefix), groups)
+
+
+def _read(reader, groups):
   there = reader.get_variable_to_shape_map()
   version = int(reader.get_tensor(_VERSION)) if _VERSION in there else 1
   if version > FORMAT_VERSION:
@@ -168,6 +190,11 @@ def read(path: str, groups: Groups) -> None:
   _check_types(reader, names)
   # All are read before the first is assigned.
   values = {name: reader.get_tensor(name) for name in names}
+  # The state holds the best bound so far, at first -inf.
+  small = ('state/',)
+  checks.finite_weights(
+    {name: x for name, x in values.items() if not name.startswith(small)}
+  )
   for name, variable in names.items():
     variable.assign(values[name])
 

@@ -2,6 +2,7 @@
 
 from vlae_tf.utils import keras_backend  # noqa: F401  # isort: skip (checks)
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from vlae_tf.formats.description import Description
 from vlae_tf.models import builder
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
-from vlae_tf.utils import registry, serialization
+from vlae_tf.utils import checks, registry, serialization
 
+_LEAST_BYTES = 2  # Of a number in a file of weights.
 SHIPPED = pathlib.Path(__file__).parents[1] / 'pretrained_models'
 
 
@@ -64,13 +66,14 @@ def load(
   directory = _directory(source, argument)
   described = folder.read(directory)
   weights = folder.load(directory, described)
-  model = _built(directory, described, build)
+  model = _built(directory, described, build, weights.path)
   try:
     if weights.tensors is None:
       model.load_weights(str(weights.path))
     else:
       by_path = serialization.by_path(model.variables)
       folder.assign_weights(weights.tensors, by_path)
+    checks.finite_weights({v.path: v.numpy() for v in model.variables})
   # For a file of another model, Keras and HDF5 raise various errors.
   except Exception as error:
     why = str(error).rstrip('.')
@@ -113,7 +116,7 @@ def _directory(source, argument):
   )
 
 
-def _built(directory, described, build):
+def _built(directory, described, build, weights):
   if described.config is None and build is None:
     raise ValueError(
       f'`build` must be given for {directory}, a model without a config.'
@@ -125,7 +128,15 @@ def _built(directory, described, build):
     raise ValueError(
       f'{path} has a config of another version: {error}'
     ) from error
-  model = (build or builder.build_model)(config, described.image_shape)
+  if build is None:
+    most = weights.stat().st_size // _LEAST_BYTES
+    build = functools.partial(builder.build_limited, most=most)
+  try:
+    model = build(config, described.image_shape)
+  except ValueError as error:
+    raise ValueError(
+      f'{path} must describe the model of {weights.name}: {error}'
+    ) from error
   shapes = (described.image_shape, described.code_shape)
   found = (tuple(model.image_shape), model.event_shape)
   if found != shapes:

@@ -40,8 +40,9 @@ _PAUSE_S, _PAUSE_OF_MEDIAN = 300.0, 10.0
 
 
 def write_json(path: str | os.PathLike, value: Mapping[str, Any]) -> None:
-  """Writes a JSON file, atomically."""
-  files.write_text(path, json.dumps(value, indent=2) + '\n')
+  """Writes a JSON file, atomically; null for numbers that are not finite."""
+  text = json.dumps(files.finite(value), indent=2, allow_nan=False)
+  files.write_text(path, text + '\n')
 
 
 def _read_object(path, *needed):
@@ -151,6 +152,12 @@ def write_facts(workdir: str | os.PathLike, facts: Facts) -> None:
 # The environment.
 
 
+def versions() -> dict[str, str]:
+  """Versions of Python and of the packages that compute."""
+  packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+  return {'python': platform.python_version(), **packages}
+
+
 def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
   """Versions and devices of this process."""
   gpus = tf.config.list_physical_devices('GPU')
@@ -160,8 +167,7 @@ def describe_environment(execution: Mapping[str, Any]) -> dict[str, Any]:
     text = pathlib.Path('/proc/cpuinfo').read_text('utf-8')
     cpu = re.search('^model name.*?: *(.*?) *$', text, re.MULTILINE)
   found = {
-    'python': platform.python_version(),
-    **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    **versions(),
     'git_commit': _git_commit(),
     'processor': platform.machine(),
     'cpu': cpu and cpu[1],

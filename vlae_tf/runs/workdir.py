@@ -65,6 +65,7 @@ class Workdir:
     """Locks the directory until the end of `locked` or of this object."""
     if self._is_chief:
       self._acquire()
+      self._sweep()
       here = dict(
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -113,6 +114,12 @@ class Workdir:
       records.write_start(self._path, started_from)
     environment = records.describe_environment(execution)
     records.write_environment(self._path, environment)
+
+  def _sweep(self):
+    """Removes what killed processes that trained here left half written."""
+    files.sweep(self._path)
+    for name in checkpoints.FOLDERS.values():
+      checkpoints.sweep(self._path / name)
 
   def _check(self):
     """Checks that the directory is free or of this experiment."""

@@ -188,7 +188,7 @@ class TensorBoardLog(_Writer):
   def on_train_begin(self, logs=None):
     if self.path.exists() and not self.path.is_dir():
       self.set_aside()
-    self._writer = tf.summary.create_file_writer(str(self.path))
+    self._writer = tf.summary.create_file_writer(os.fsencode(self.path))
     with self._writer.as_default(self.params['initial']):
       hparams.hparams(dataclasses.asdict(self._trainer.config))
 

@@ -35,7 +35,7 @@ class Patience:
 
   def observe(self, value: float) -> bool:
     """Counts a validation; whether it is better than all before."""
-    better = value > float(self.best.value.numpy())
+    better = float(self.best.value.numpy()) < value < math.inf
     if better:
       self.best.assign(value)
     self.count.assign(0 if better else self.count.value + 1)

@@ -8,32 +8,173 @@
 """
 
 import contextlib
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from vlae_tf.evaluation import likelihood
-from vlae_tf.utils import console, devices, fields
+from vlae_tf.utils import checks, console, devices, fields
 
 # More parts make a bigger graph, and smaller operations.
 _MOST_PARTS = 4
+# Jobs that compute, in the order of their replicas.
+_JOBS = ('chief', 'worker')
+_ADDRESS = re.compile(r'.+:[1-9]\d{0,4}')
+_SECONDS_BEFORE_WARNING = 5.0
 
 
 def create(
-  name: str = 'auto', batch_size: int | None = None
+  name: str = 'auto', batch_size: int | None = None, patience: float = 600.0
 ) -> tf.distribute.Strategy:
-  """A strategy by name."""
+  """A strategy by name; workers wait for each other, for `patience` seconds.
+
+  Raises:
+    ValueError: The name is unknown, `TF_CONFIG` is wrong or missing, or another
+      worker did not start.
+  """
   known = tuple(STRATEGIES)
   fields.check('strategy', name, name in known, f'one of {known}')
+  found = cluster() if name in ('auto', 'multi_worker') else None
+  if found:
+    _meet(found, patience)
+  elif name == 'multi_worker':
+    raise ValueError(
+      '`TF_CONFIG` must have a `cluster` for --strategy=multi_worker, got '
+      f'{os.environ.get("TF_CONFIG", "")!r}.'
+    )
   devices.configure()  # Listing logical devices initialises them.
+  if found:
+    with _explained(found.own):
+      return STRATEGIES['multi_worker'](batch_size)
   return STRATEGIES[name](batch_size)
+
+
+class Cluster(NamedTuple):
+  """Workers of a cluster, and the one that this process is."""
+
+  addresses: dict[str, str]  # HOST:PORT of 'chief 0', 'worker 0', 'worker 1'.
+  own: str
+
+
+def cluster() -> Cluster | None:
+  """The cluster of `TF_CONFIG` [1]; `None` without one."""
+  text = os.environ.get('TF_CONFIG', '').strip()
+  try:
+    config = json.loads(text or '{}')
+  except (ValueError, RecursionError):
+    config = None
+  is_object = isinstance(config, dict)
+  fields.check('TF_CONFIG', text[:200], is_object, 'a JSON object')
+  jobs, task = config.get('cluster'), config.get('task')
+  if not jobs:
+    return None  # Schedulers set `{}` for a single process.
+  fields.check(
+    "TF_CONFIG['cluster']",
+    jobs,
+    _are_jobs(jobs),
+    'lists of HOST:PORT of `worker` and of at most one `chief`, without `ps` '
+    'or other jobs',
+  )
+  kind = task.get('type') if isinstance(task, dict) else None
+  fields.check(
+    "TF_CONFIG['task']['type']",
+    kind,
+    kind in _JOBS and kind in jobs,
+    "'chief' or 'worker' and in the cluster (--strategy=one_device ignores "
+    'TF_CONFIG)',
+  )
+  last = len(jobs[kind]) - 1
+  index = checks.integer(
+    "TF_CONFIG['task']['index']", task.get('index'), 0, last
+  )
+  addresses = _by_name(jobs)
+  checks.distinct("TF_CONFIG['cluster']", [*addresses.values()])
+  return Cluster(addresses, f'{kind} {index}')
+
+
+def _are_jobs(jobs):
+  return (
+    isinstance(jobs, dict)
+    # An evaluator takes no part, but may be listed.
+    and jobs.keys() <= {*_JOBS, 'evaluator'}
+    and all(isinstance(of, list) and of for of in jobs.values())
+    and all(_is_address(a) for of in jobs.values() for a in of)
+    and len(jobs.get('chief', ())) <= 1
+  )
+
+
+def _is_address(address):
+  fits = isinstance(address, str) and _ADDRESS.fullmatch(address)
+  return bool(fits) and _host_and_port(address)[1] < 2**16
+
+
+def _host_and_port(address):
+  host, _, port = address.rpartition(':')
+  return host.strip('[]'), int(port)
+
+
+def _by_name(jobs):
+  """Addresses of the workers by name, in the order of their replicas."""
+  of = [(job, k, a) for job in _JOBS for k, a in enumerate(jobs.get(job, ()))]
+  return {f'{job} {k}': address for job, k, address in of}
+
+
+def _meet(found, patience):
+  """Waits until all workers listen, for which TensorFlow waits for ever."""
+  others = {n: a for n, a in found.addresses.items() if n != found.own}
+  start, warned = time.monotonic(), False
+  with _listening(found):
+    while others := {n: a for n, a in others.items() if not _answers(a)}:
+      waited = time.monotonic() - start
+      names = ', '.join(f'{name} ({a})' for name, a in others.items())
+      if waited > patience:
+        raise ValueError(
+          f'{found.own} waited {patience:.0f} s for {names} of TF_CONFIG. '
+          'Start all workers, or unset TF_CONFIG to compute without them.'
+        )
+      if waited > _SECONDS_BEFORE_WARNING and not warned:
+        console.warn(f'{found.own} waits for {names}, as TF_CONFIG says')
+        warned = True
+      time.sleep(0.2)
+
+
+def _listening(found):
+  """A socket at the port of this process, for the others to find."""
+  address = found.addresses[found.own]
+  dual = socket.has_dualstack_ipv6()
+  try:
+    return socket.create_server(
+      ('', _host_and_port(address)[1]),
+      family=socket.AF_INET6 if dual else socket.AF_INET,
+      dualstack_ipv6=dual,
+    )
+  except OSError as error:
+    raise ValueError(
+      f'TF_CONFIG must give {found.own} a free port, got {address}: '
+      f'{error.strerror}.'
+    ) from error
+
+
+def _answers(address):
+  try:
+    with socket.create_connection(_host_and_port(address), 1.0) as found:
+      # A free port of this machine may be connected to itself.
+      return found.getsockname() != found.getpeername()
+  except (OSError, UnicodeError):
+    return False
 
 
 def is_one_cpu(name: str) -> bool:
   """Whether a strategy, not created yet, will compute on one CPU device."""
-  if name == 'auto' and os.environ.get('TF_CONFIG'):
+  if name == 'auto' and cluster():
     return False
   one_device = name in ('auto', 'one_device')
   return one_device and not tf.config.list_physical_devices('GPU')
@@ -63,8 +204,6 @@ def set_threads(parts: int, num_cores: int) -> None:
 
 
 def _auto(batch_size):
-  if os.environ.get('TF_CONFIG'):
-    return _multi_worker()
   gpus = [d.name for d in tf.config.list_logical_devices('GPU')]
   count = len(gpus)
   if gpus and batch_size is not None:
@@ -86,26 +225,11 @@ def _mirrored():
   return tf.distribute.MirroredStrategy([d.name for d in chosen])
 
 
-def _multi_worker():
-  # TensorFlow would fail on a bad variable much later.
-  text = os.environ.get('TF_CONFIG', '')
-  try:
-    config = json.loads(text)
-    task = config['task']
-    config['cluster'][task['type']][task['index']]
-  except (ValueError, KeyError, IndexError, TypeError) as error:
-    raise ValueError(
-      '`TF_CONFIG` must be JSON with `cluster` and with a `task` in it for '
-      f'--strategy=multi_worker, got {text!r}.'
-    ) from error
-  return tf.distribute.MultiWorkerMirroredStrategy()
-
-
 STRATEGIES = {
   'auto': _auto,
   'one_device': lambda _: tf.distribute.get_strategy(),
   'mirrored': lambda _: _mirrored(),
-  'multi_worker': lambda _: _multi_worker(),
+  'multi_worker': lambda _: tf.distribute.MultiWorkerMirroredStrategy(),
 }
 
 
@@ -117,23 +241,22 @@ class Workers:
 
   def __init__(self, strategy: tf.distribute.Strategy):
     self._strategy = strategy
-    self._id, self._count = 0, 1
+    self._id, self._names = 0, ['worker 0']
     self._is_alone = not isinstance(
       strategy, tf.distribute.MultiWorkerMirroredStrategy
     )
     if not self._is_alone:
       resolver = strategy.cluster_resolver
       spec = resolver.cluster_spec().as_dict()
-      self._id = resolver.task_id
-      self._count = sum(len(spec.get(k, ())) for k in ('chief', 'worker'))
-      if resolver.task_type == 'worker' and 'chief' in spec:
-        self._id += 1
+      self._names = [*_by_name(spec)]
+      own = f'{resolver.task_type} {resolver.task_id}'
+      self._id = self._names.index(own)
     self.is_chief = self._id == 0
 
   @property
   def replicas(self) -> range:
     """Numbers of this worker's replicas."""
-    per_worker = self._strategy.num_replicas_in_sync // self._count
+    per_worker = self._strategy.num_replicas_in_sync // len(self._names)
     return range(self._id * per_worker, (self._id + 1) * per_worker)
 
   def any(self, flag: object) -> bool:
@@ -151,6 +274,42 @@ class Workers:
     values = compute() if self.is_chief else dict.fromkeys(names, 0.0)
     vector = tf.constant([values[name] for name in names], tf.float64)
     return dict(zip(names, self._sum(vector).numpy().tolist()))
+
+  def check_same(self, compute: Callable[[], dict[str, Any]]) -> None:
+    """Checks that named facts, as JSON, are the same on all workers.
+
+    Raises:
+      ValueError: They are not, on every worker; it names the first that differs
+        from the chief, and the facts.
+    """
+    if self._is_alone:
+      return
+    facts = compute() | {'devices': len(self.replicas)}
+    text = json.dumps(facts, sort_keys=True).encode()
+    digest = np.frombuffer(hashlib.sha256(text).digest(), np.uint8)
+    with self.explained():
+      found = self._gathered([*digest, len(text)])
+      if (found == found[0]).all():
+        return
+      rows = self._gathered(np.frombuffer(text.ljust(found[:, -1].max()), 'u1'))
+    chiefs, *others = (json.loads(bytes(row.astype('u1'))) for row in rows)
+    for name, theirs in zip(self._names[1:], others):
+      differ = [
+        f'{key} is {theirs.get(key)!r}, not {chiefs.get(key)!r}'
+        for key in sorted(theirs.keys() | chiefs.keys())
+        if theirs.get(key) != chiefs.get(key)
+      ]
+      if differ:
+        raise ValueError(
+          f'all workers must be started alike, but {name} differs from '
+          f'{self._names[0]}: {"; ".join(differ)}.'
+        )
+
+  def _gathered(self, row):
+    """Integers of all workers, `[workers, num]`, from each worker's `[num]`."""
+    rows = np.zeros([len(self._names), len(row)], np.int64)
+    rows[self._id] = row
+    return self._sum(tf.constant(rows)).numpy()
 
   def share(self, variables: Sequence[tf.Variable]) -> None:
     """Gives all workers the chief's values of variables."""
@@ -178,16 +337,20 @@ class Workers:
     total = self._strategy.run(on_replica)
     return self._strategy.experimental_local_results(total)[0]
 
-  @contextlib.contextmanager
-  def explained(self) -> Iterator[None]:
+  def explained(self) -> contextlib.AbstractContextManager[None]:
     """Turns the loss of a peer into a `ValueError`."""
-    try:
-      yield
-    except tf.errors.OpError as error:
-      if self._is_alone:
-        raise
-      raise ValueError(
-        f'worker {self._id} lost the connection to other workers ('
-        f'{console.brief(error)}). Start the same command on all workers '
-        'again: it resumes from the last checkpoint.'
-      ) from error
+    if self._is_alone:
+      return contextlib.nullcontext()
+    return _explained(self._names[self._id])
+
+
+@contextlib.contextmanager
+def _explained(name):
+  try:
+    yield
+  except tf.errors.OpError as error:
+    raise ValueError(
+      f'{name} lost the connection to other workers ({console.brief(error)}). '
+      'Their messages say why. Start the same command on all workers again: it '
+      'resumes from the last checkpoint.'
+    ) from error

@@ -8,7 +8,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
@@ -20,14 +20,14 @@ from vlae_tf.evaluation import latents, likelihood
 from vlae_tf.models import builder
 from vlae_tf.models.config import Config
 from vlae_tf.models.vlae import VLAE
-from vlae_tf.runs import checkpoints, loading
+from vlae_tf.runs import checkpoints, loading, records
 from vlae_tf.runs import workdir as workdir_lib
 from vlae_tf.training import state as training_state
 from vlae_tf.training import step as train_step
 from vlae_tf.training import strategies
 from vlae_tf.utils import console, fields
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # The first three in nats.
 _VALIDATED = ('val_elbo', 'val_rate', 'val_distortion', 'val_active_units')
 # Copies of the weights: themselves, averages, gradient, Adamax's two slots.
@@ -98,8 +98,9 @@ class Trainer:
 
     Raises:
       ValueError: The directory belongs to another config, another process
-        trains in it, the batch cannot be divided among the replicas, or
-        `start_from` is no model of the same components.
+        trains in it, the batch cannot be divided among the replicas or is
+        larger than the data, or `start_from` is no model of the same
+        components.
     """
     if not isinstance(data, data_lib.ImageData):
       raise ValueError(
@@ -111,15 +112,22 @@ class Trainer:
     self._workers = strategies.Workers(self._strategy)
     self.is_chief = self._workers.is_chief  # The worker that writes files.
     self._execution = execution or train_step.Execution()
-    self._execution.check(config, self._strategy.num_replicas_in_sync)
     self._images, self._data = data.split(config.train_on), data
+    self._workers.check_same(self._facts)
+    self._execution.check(config, self._strategy.num_replicas_in_sync)
+    if config.batch_size > len(self._images):
+      raise ValueError(
+        f'`batch_size` must be at most the {len(self._images)} training '
+        f'images, got {config.batch_size}.'
+      )
     # Checked first and claimed last: a failing start leaves no trace.
     self._workdir = workdir_lib.Workdir(
       workdir, config, data, data_dir, self.is_chief
     )
     self.total_steps = math.ceil(config.max_epochs * self.steps_per_epoch)
     self._interruption = _Interruption()
-    self._build(build)
+    with self._workers.explained():
+      self._build(build)
     folder, groups = pathlib.Path(workdir), self.state.groups()
     self._last = checkpoints.Checkpoints(
       folder / checkpoints.LAST, groups, self.limits.keep
@@ -135,12 +143,18 @@ class Trainer:
     described = self._execution.described(self._strategy.num_replicas_in_sync)
     is_fresh = self.resumed_from is None
     self._workdir.claim(is_fresh, described, record)
-    if config.batch_size > len(self._images):
-      console.warn(
-        f'--batch_size={config.batch_size} is more than the '
-        f'{len(self._images)} training images: a batch holds some of them '
-        'several times.'
-      )
+
+  def _facts(self):
+    """Everything that has to be the same on all workers of a cluster."""
+    parts = (self.config, self.limits, self._execution)
+    return {
+      **{k: v for part in parts for k, v in dataclasses.asdict(part).items()},
+      'dataset': self._data.name,
+      'image_shape': self._data.image_shape,
+      'kind': self._data.kind,
+      'sha256': records.fingerprint(self._data, self.config),
+      **records.versions(),
+    }
 
   def _build(self, build):
     config, data = self.config, self._data
@@ -215,7 +229,9 @@ class Trainer:
     Raises:
       ValueError: Too many updates in a row were not finite, the last checkpoint
         cannot be written, or another worker is gone.
+      Exception: That of a callback, once the step is complete and saved.
     """
+    self._failure: Exception | None = None  # Of a callback.
     listeners = keras.callbacks.CallbackList(list(callbacks), model=self.model)
     trained_on = '_trained_on' if self.config.trains_on_validation else ''
     curve = f'validation{trained_on}'
@@ -232,6 +248,8 @@ class Trainer:
           self._save(step)
       finally:
         listeners.on_train_end()
+    if self._failure:
+      raise self._failure
     return self._reason(step)
 
   def _reason(self, step):
@@ -250,22 +268,29 @@ class Trainer:
     period = max(1, round(epochs * self.steps_per_epoch)) if epochs else 0
     while step < self.last_step and not self.state.should_stop_early:
       late = time.monotonic() >= deadline
-      if self._workers.any(late or self._interruption.name):
+      if self._workers.any(late or self._interruption.name or self._failure):
         break
       ahead = self._next_stop(step, period) - step
       metrics = self._train_step(batches, tf.constant(ahead))
       metrics = {name: float(value) for name, value in metrics.items()}
       step += ahead
-      callbacks.on_train_batch_end(step, metrics)
-      check_skipped(
-        metrics['skipped_in_row'], step, self.limits.max_skipped_in_row
-      )
+      self._report(callbacks.on_train_batch_end, step, metrics)
+      skipped, most = metrics['skipped_in_row'], self.limits.max_skipped_in_row
+      check_skipped(int(skipped), step, most, self._last.kept)
       if period and step % period == 0:
-        callbacks.on_epoch_end(step, self._validate_and_adapt(step))
+        validated = self._validate_and_adapt(step)
+        self._report(callbacks.on_epoch_end, step, validated)
       if step % self.limits.checkpoint_every_steps == 0:
         with _warning():
           self._save(step)
     return step
+
+  def _report(self, report, step, metrics):
+    """Calls the callbacks; an error ends the run after this step."""
+    try:
+      report(step, metrics)
+    except Exception as error:
+      self._failure = self._failure or error
 
   def _next_stop(self, step, validation_period):
     """The next step at which metrics are reported or something is due."""
@@ -308,7 +333,9 @@ class Trainer:
   def validate(self) -> dict[str, float]:
     """Scores the averaged weights, from one posterior sample per image."""
     images, kind = self._data.validation, self._data.kind
-    estimates = self._evaluator(images, 'validation', kind=kind)
+    # Unchecked: here NaN is for the guard to count.
+    parts = self._evaluator.parts(images, 'validation', kind)
+    estimates = likelihood.joined([*parts])
     self.code = self._probe(images, kind=kind)
     result = estimates.summary(self._data.image_shape)
     result['active_units'] = float(self.code.active_units)
@@ -319,10 +346,10 @@ class Trainer:
       return
     if not are_finite(self.state.variables_to_check()):
       raise ValueError(
-        f'The weights at step {step} are not finite and so not saved; the last '
-        'good checkpoint is kept.'
+        f'The weights at step {step} are not finite and so not saved. '
+        f'{self._last.kept(step)}'
       )
-    self._last.save(step)
+    self._last.save(step, int(self.state.guard.skipped_in_row.value.numpy()))
 
 
 class _Interruption:
@@ -337,7 +364,9 @@ class _Interruption:
     if threading.current_thread() is not threading.main_thread():
       yield
       return
-    before = {s: signal.signal(s, self._note) for s in _SIGNALS}
+    # What nohup has a process ignore stays ignored.
+    heeded = [s for s in _SIGNALS if signal.getsignal(s) != signal.SIG_IGN]
+    before = {s: signal.signal(s, self._note) for s in heeded}
     try:
       yield
     finally:
@@ -349,6 +378,8 @@ class _Interruption:
     self.name = signal.Signals(number).name
     for each in _SIGNALS:
       signal.signal(each, signal.SIG_DFL)
+    # A terminal that is closed sends it twice, through its shell and itself.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -360,15 +391,16 @@ def _warning():
     console.warn(error)
 
 
-def check_skipped(in_row: float, step: int, limit: int) -> None:
+def check_skipped(
+  in_row: int, step: int, limit: int, kept: Callable[[int], str]
+) -> None:
   """Ends a run in which updates are no longer finite."""
   if in_row >= limit:
     raise ValueError(
-      f'{int(in_row)} updates in a row were not finite, up to step {step} '
-      f'(--max_skipped_in_row={limit}). The weights from before the first of '
-      'them are kept. Look at the images, or start again in another directory '
-      'with a lower --learning_rate, a lower --gradient_clip_norm or '
-      '--precision=float32.'
+      f'{in_row} updates in a row were not finite, up to step {step} '
+      f'(--max_skipped_in_row={limit}). {kept(step - in_row)} Look at '
+      'the images, or start again in another directory with a lower '
+      '--learning_rate, a lower --gradient_clip_norm or --precision=float32.'
     )
 
 

@@ -4,7 +4,7 @@ Shapes and dtypes are checked in a `tf.function` as well, values only eagerly.
 """
 
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -39,6 +39,13 @@ def integer(
     bounds = f'at least {low}' if high is None else f'in [{low}, {high}]'
     raise ValueError(f'`{name}` must be {bounds}, got {value}.')
   return number
+
+
+def finite_weights(values: Mapping[str, Any]) -> None:
+  """Checks that named arrays hold neither NaN nor infinity."""
+  bad = {name for name, x in values.items() if not np.isfinite(x).all()}
+  if bad:
+    raise ValueError(f'weights are NaN or infinite: {few(bad)}')
 
 
 def distinct(name: str, values: Sequence[Any]) -> None:
@@ -95,14 +102,21 @@ def _shape_of_floats(name, x, pixels=''):
   return tf.TensorShape(x.shape)
 
 
+def values(x: Any) -> np.ndarray | None:
+  """The values of an array, or `None` of a tensor in a graph."""
+  if tf.is_tensor(x) and not isinstance(x, tf.__internal__.EagerTensor):
+    return None
+  return np.asarray(x)
+
+
 def unit_interval(name: str, x: Any) -> None:
   """Checks, eagerly only, that an array has values, all in [0, 1]."""
-  if tf.is_tensor(x) and not isinstance(x, tf.__internal__.EagerTensor):
+  found = values(x)
+  if found is None:
     return
-  values = np.asarray(x)
-  if not values.size:
-    raise ValueError(f'`{name}` must not be empty, got shape {values.shape}.')
-  low, high = values.min(), values.max()
+  if not found.size:
+    raise ValueError(f'`{name}` must not be empty, got shape {found.shape}.')
+  low, high = found.min(), found.max()
   # Written so that NaN, which fails every comparison, is caught as well.
   if not (low >= 0 and high <= 1):
     raise ValueError(
@@ -112,16 +126,19 @@ def unit_interval(name: str, x: Any) -> None:
 
 
 def many_images(
-  name: str, x: Any, image_shape: Sequence[int | None] | None = None
+  name: str,
+  x: Any,
+  image_shape: Sequence[int | None] | None = None,
+  check_values: Callable[[str, Any], None] = unit_interval,
 ) -> None:
   """Checks images of an array, or of the first batch of a data set."""
   if isinstance(x, tf.data.Dataset):
     images(name, _first(x.element_spec), image_shape)
     for batch in x.take(1):
-      unit_interval(name, _first(batch))
+      check_values(name, _first(batch))
   elif isinstance(x, np.ndarray) or tf.is_tensor(x):
     images(name, x, image_shape)
-    unit_interval(name, x)
+    check_values(name, x)
 
 
 def _first(element):

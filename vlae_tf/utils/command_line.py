@@ -229,15 +229,28 @@ def _parse(argv, doc):
     if rest:
       raise flags.Error(f'unexpected argument {rest[0]!r}')
     for flag in _own_flags():
-      # absl lets these pass.
-      if flag.present and flag.value == '':
-        raise ValueError(f'`{flag.name}` must not be empty.')
-      if flag.present and isinstance(flag.value, float):
-        is_finite = math.isfinite(flag.value)
-        fields.check(flag.name, flag.value, is_finite, 'a finite number')
+      if flag.present:
+        flag.value = _checked(flag.name, flag.value)
   except (flags.Error, ValueError) as error:
     _fail(f'{_reworded(error)} (--help lists the flags)')
   return argv[:1]
+
+
+def _checked(name, value):
+  """A given value with `~` expanded, if it is one; absl lets others pass."""
+  if value == '' or value == []:
+    raise ValueError(f'`{name}` must not be empty.')
+  if isinstance(value, list):
+    return [_checked(name, part) for part in value]
+  if isinstance(value, float):
+    fields.check(name, value, math.isfinite(value), 'a finite number')
+  if not isinstance(value, str):
+    return value
+  is_local = not re.match(r'[A-Za-z][\w+.-]*://', value)
+  fields.check(name, value, is_local, 'a local path')
+  path = os.path.expanduser(value)
+  fields.check(name, value, path[0] != '~', 'in a home directory that exists')
+  return path
 
 
 def directives() -> list[str]:

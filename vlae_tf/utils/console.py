@@ -1,11 +1,13 @@
 """Console output: progress meters, warnings and messages."""
 
+import contextlib
+import dataclasses
 import os
 import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -23,14 +25,44 @@ def be_quiet(quiet: bool = True) -> None:
 
 def warn(message: object) -> None:
   """Prints a warning, one line on standard error, above a bar."""
-  tqdm.write(f'warning: {" ".join(str(message).split())}', file=sys.stderr)
-  sys.stderr.flush()
+  _print(f'warning: {" ".join(str(message).split())}', _Stream(sys.stderr))
 
 
 def say(text: str) -> None:
-  """Prints to standard output, above a bar."""
-  tqdm.write(text, file=sys.stdout)
-  sys.stdout.flush()
+  """Prints to standard output, above a bar; a failure to write is no error."""
+  _print(text, _Stream(sys.stdout))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stream:
+  """A stream that drops what cannot be written: output never ends a run."""
+
+  stream: Any
+
+  def write(self, text):
+    # A pipe without a reader, a closed terminal, a full device.
+    with contextlib.suppress(OSError, ValueError):
+      self.stream.write(text)
+
+  def flush(self):
+    with contextlib.suppress(OSError, ValueError):
+      self.stream.flush()
+
+  def isatty(self):
+    with contextlib.suppress(OSError, ValueError):
+      return self.stream.isatty()
+    return False
+
+  def __getattr__(self, name):
+    return getattr(self.stream, name)
+
+
+def _print(text, file):
+  """Prints a line above the bars, which are on standard error or on `file`."""
+  bars = _Stream(sys.stderr) if file.stream is sys.stdout else file
+  with tqdm.external_write_mode(bars):
+    file.write(f'{text}\n')
+    file.flush()
 
 
 def brief(error: BaseException) -> str:
@@ -94,7 +126,7 @@ class Meter:
     The speed is in items of a step, `(100, 'image')`, or in steps. A patient
     meter prints no line in the first ten seconds, even if the work ends then.
     """
-    self._file = sys.stderr if file is None else file
+    self._file = _Stream(sys.stderr if file is None else file)
     self._unit = unit
     self._per_step, self._counted = speed if speed else (1.0, unit)
     self._total, self._done = total, initial
@@ -146,10 +178,8 @@ class Meter:
       self.write(f'{self._state()} {after}'.rstrip())
 
   def write(self, text: str) -> None:
-    if not self._bar.disable:
-      self._bar.write(text, file=self._file)
-    elif not _is_quiet:
-      print(text, file=self._file, flush=True)
+    if not _is_quiet:
+      _print(text, self._file)
 
   def close(self) -> None:
     """Ends the line of a bar."""

@@ -1,7 +1,6 @@
 """Dataclass fields with bounds, choices and help, for checks and flags."""
 
 import dataclasses
-import math
 import numbers
 from collections.abc import Collection
 from typing import Any
@@ -10,6 +9,8 @@ import numpy as np
 from absl import flags
 
 from vlae_tf.utils import registry
+
+_FLOAT32 = np.finfo(np.float32)
 
 
 def field(
@@ -48,10 +49,19 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     choices.check(value, name)
   elif choices:
     check(name, value, value in choices, f'one of {choices}')
-  check(name, value, kind is not float or math.isfinite(value), 'finite')
+  # TensorFlow computes in float32, and counts in int64.
+  fits = kind is not float or _in_float32(value)
+  check(name, value, fits, '0 or a finite, normal float32')
+  check(name, value, kind is not int or value < 2**63, 'below 2**63')
   check(name, value, low is None or value >= low, f'at least {low}')
   check(name, value, high is None or value <= high, f'at most {high}')
   return value
+
+
+def _in_float32(value):
+  low, high = (float(x) for x in (_FLOAT32.tiny, _FLOAT32.max))
+  # Written so that NaN, which fails every comparison, does not fit.
+  return not value or low <= abs(value) <= high
 
 
 def define_flags(

@@ -1,11 +1,20 @@
-"""Atomic writing of files and directories."""
+"""Atomic writing of files and directories.
+
+They are filled in a directory `.writing-NAME` beside their place, which is
+locked meanwhile. What a killed process left is removed by the next that writes
+there.
+"""
 
 import contextlib
+import ctypes
+import fcntl
 import itertools
 import math
 import os
 import pathlib
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -13,18 +22,97 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+_PREFIX = '.writing-'
+_HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory.
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux.
+
+
+def sweep(directory: pathlib.Path) -> None:
+  """Removes what killed processes left half written in a directory."""
+  for path in directory.glob(f'{_PREFIX}*'):
+    with contextlib.suppress(OSError):
+      handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+      try:
+        # Whoever is writing there has it locked.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+      finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def temporary(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A directory within another, to fill what is renamed to its place then."""
+  directory.mkdir(parents=True, exist_ok=True)
+  sweep(directory)
+  path, handle = _new_locked(directory)
+  try:
+    yield path
+  finally:
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(handle)
+
+
+def _new_locked(directory):
+  while True:
+    path = pathlib.Path(tempfile.mkdtemp(dir=directory, prefix=_PREFIX))
+    handle = os.open(path, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # Some file systems have no locks.
+      fcntl.flock(handle, fcntl.LOCK_EX)
+    if path.exists():  # Another process may have swept it before it was locked.
+      return path, handle
+    os.close(handle)
+
+
+@contextlib.contextmanager
+def literal(path: pathlib.Path) -> Iterator[str]:
+  """A path by which TensorFlow finds the same file; its name must be plain.
+
+  TensorFlow takes paths for patterns, and takes none that is not UTF-8.
+  """
+  if _is_plain(path):
+    yield str(path)
+    return
+  handle = os.open(path.parent, os.O_RDONLY)
+  try:
+    yield f'/proc/self/fd/{handle}/{path.name}'
+  finally:
+    os.close(handle)
+
+
+def _is_plain(path):
+  return not re.search(r'[][*?\\\ud800-\udfff]', os.fspath(path))
+
+
+def check_plain(path: str | os.PathLike, argument: str) -> None:
+  """Checks that TensorFlow, elsewhere, will find what is written to a path."""
+  if not _is_plain(path):
+    raise ValueError(
+      f'`{argument}` must be a path in UTF-8 without any of * ? [ ] \\, which '
+      f'TensorFlow would take for a pattern, got {os.fspath(path)!r}.'
+    )
+
 
 def check_writable(path: str | os.PathLike) -> None:
   """Checks, before long work, that a file can be written to a path."""
   path = pathlib.Path(path)
   try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix='.writing-'):
-      pass
+    with temporary(path.parent) as folder:
+      (folder / path.name).touch()
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
   if path.is_dir():
     raise ValueError(f'Cannot write {path}: it is a directory.')
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+  """Opens a regular file: a pipe would wait, some devices never end."""
+  try:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+      raise ValueError(f'Cannot read {path}: it is not a regular file.')
+    return open(path, 'rb')
+  except OSError as error:
+    raise ValueError(f'Cannot read {path}: {error}.') from error
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
@@ -35,15 +123,19 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
   """Writes a UTF-8 text file atomically."""
-  write_bytes(path, text.encode('utf-8'))
+  # A path in the text may be in another encoding.
+  write_bytes(path, text.encode('utf-8', 'backslashreplace'))
 
 
-def finite(values: Mapping[str, Any]) -> dict[str, Any]:
-  """Values for JSON, which has no NaN: `None` in place of such numbers."""
-  return {
-    name: None if isinstance(v, float) and not math.isfinite(v) else v
-    for name, v in values.items()
-  }
+def finite(value: Any) -> Any:
+  """A value for JSON, which has no NaN: `None` in place of such numbers."""
+  if isinstance(value, Mapping):
+    return {name: finite(v) for name, v in value.items()}
+  if isinstance(value, list | tuple):
+    return [finite(v) for v in value]
+  return (
+    None if isinstance(value, float) and not math.isfinite(value) else value
+  )
 
 
 def write_arrays(
@@ -59,18 +151,12 @@ def write_arrays(
 def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
   """A binary file to fill, which replaces `path` at the end."""
   try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.writing-')
-    try:
-      with os.fdopen(handle, 'wb') as file:
+    with temporary(path.parent) as folder:
+      with open(folder / path.name, 'wb') as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
-      os.chmod(temporary, 0o644)
-      os.replace(temporary, path)
-    except BaseException:
-      os.unlink(temporary)
-      raise
+      os.replace(folder / path.name, path)
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
 
@@ -117,9 +203,8 @@ def check_new_directory(
         f'replaced with `overwrite`, got {path}, which {why}. It is kept.'
       )
   try:
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
-      os.mkdir(os.path.join(folder, path.absolute().name))
+    with temporary(path.absolute().parent) as folder:
+      (folder / path.absolute().name).mkdir()
   except OSError as error:
     raise ValueError(
       f'`{argument}` must be a path to write: {error}.'
@@ -143,29 +228,40 @@ def new_directory(
   """Makes a directory atomically: filled beside its place, then renamed."""
   check_new_directory(path, kind, overwrite, argument)
   path = pathlib.Path(path).absolute()
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(dir=path.parent, prefix='.writing-')
-  )
   try:
-    filled, old = temporary / 'new', temporary / 'old'
-    filled.mkdir()
-    yield filled
-    assert not _unlike(filled, kind), _unlike(filled, kind)
-    for file in filled.rglob('*'):
-      if file.is_file():
-        with open(file, 'rb') as opened:
-          os.fsync(opened.fileno())
-    # Somebody may have made one meanwhile.
-    check_new_directory(path, kind, overwrite, argument)
-    if path.exists():
-      os.replace(path, old)
-    os.replace(filled, path)
+    with temporary(path.parent) as folder:
+      filled = folder / 'new'
+      filled.mkdir()
+      yield filled
+      assert not _unlike(filled, kind), _unlike(filled, kind)
+      for file in filled.rglob('*'):
+        if file.is_file():
+          with open(file, 'rb') as opened:
+            os.fsync(opened.fileno())
+      # Somebody may have made one meanwhile.
+      check_new_directory(path, kind, overwrite, argument)
+      _put(filled, path)
   except OSError as error:
     raise ValueError(f'Cannot write {path}: {error}.') from error
-  finally:
-    if old.exists() and not path.exists():
+
+
+def _put(new, path):
+  """Renames a directory; one that is at its new path takes its place."""
+  if path.exists():
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None)
+    names = os.fsencode(new), os.fsencode(path)
+    if rename and not rename(_HERE, names[0], _HERE, names[1], _EXCHANGE):
+      return
+    # Where the system cannot exchange them, nothing is there for a moment.
+    old = new.with_name('old')
+    os.replace(path, old)
+    try:
+      os.replace(new, path)
+    except BaseException:
       os.replace(old, path)
-    shutil.rmtree(temporary, ignore_errors=True)
+      raise
+  else:
+    os.replace(new, path)
 
 
 def set_aside(path: str | os.PathLike) -> pathlib.Path:

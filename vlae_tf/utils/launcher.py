@@ -57,26 +57,39 @@ def launch(name: str) -> NoReturn:
       cause = cause.__cause__ or cause.__context__
     if cause is None:
       raise
-    print('interrupted', file=sys.stderr)
     status = _INTERRUPTED
-  try:
-    sys.stdout.flush()
-  except OSError as error:
-    status = f'error: standard output cannot be written: {error}'
-    if isinstance(error, BrokenPipeError):
-      status = _CLOSED_PIPE
-    # At exit, Python would try once more and print a traceback.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with contextlib.suppress(OSError):
+      print('interrupted', file=sys.stderr)
+  failure = _flush(sys.stdout, 1)
+  if isinstance(failure, BrokenPipeError):
+    status = _CLOSED_PIPE
+  elif failure:
+    status = 1
+    with contextlib.suppress(OSError):
+      print(f'error: cannot write standard output: {failure}', file=sys.stderr)
+  _flush(sys.stderr, 2)
   sys.exit(status)
 
 
+def _flush(stream, number):
+  """Flushes a standard stream; the error, if it cannot be written."""
+  try:
+    stream.flush()
+  except OSError as error:
+    # At exit, Python would try once more, and change the status.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return error
+  return None
+
+
 def _run(name):
-  """The exit status of a command, or a message to print before status 1."""
+  """The exit status of a command."""
   import_tensorflow()
   try:
     importlib.import_module('vlae_tf.utils.keras_backend')
   except ImportError as error:
-    return f'error: {error}'
+    print(f'error: {error}', file=sys.stderr)
+    return 1
   module = importlib.import_module(name)
   command_line = importlib.import_module('vlae_tf.utils.command_line')
   try:

@@ -46,10 +46,12 @@ def register(cls: _Class) -> _Class:
     )
   _record_arguments(cls)
   given: Any = cls
-  if 'get_config' not in vars(cls):
-    given.get_config = _get_config
+  # A subclass of a class of this package inherits it.
+  inherited = getattr(getattr(cls, 'get_config', None), '__module__', '')
+  if 'get_config' not in vars(cls) and not inherited.startswith(_PACKAGE):
+    given.get_config = get_config
     if 'from_config' not in vars(cls):
-      given.from_config = classmethod(_from_config)
+      given.from_config = classmethod(from_config)
   return keras.saving.register_keras_serializable(_PACKAGE)(cls)
 
 
@@ -109,7 +111,8 @@ def _bound(signature, args, kwargs):
   }
 
 
-def _get_config(self) -> dict[str, Any]:
+def get_config(self) -> dict[str, Any]:
+  """The constructor arguments of an instance of a registered class."""
   record = getattr(self, _RECORD, None)
   if record is None:
     raise NotImplementedError(
@@ -128,7 +131,8 @@ def _get_config(self) -> dict[str, Any]:
   return config
 
 
-def _from_config(cls, config: dict[str, Any]):
+def from_config(cls, config: dict[str, Any]):
+  """An instance from what `get_config` returned."""
   names = {old: new for new, old in getattr(cls, 'saved_names', {}).items()}
   return cls(**{names.get(k, k): _decode(x) for k, x in config.items()})
 
