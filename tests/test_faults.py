@@ -17,7 +17,7 @@ from vlae_tf.runs import checkpoints, loading, records
 from vlae_tf.training import callbacks
 from vlae_tf.training import step as train_step
 from vlae_tf.training import trainer as trainer_lib
-from vlae_tf.utils import files
+from vlae_tf.utils import files, json_files
 
 pytestmark = pytest.mark.usefixtures('all_eagerly')
 
@@ -28,7 +28,7 @@ class _Json:
   """A record of a run."""
 
   def write(self, path, value):
-    records.write_json(path / 'a.json', {'value': value})
+    json_files.write(path / 'a.json', {'value': value})
 
   def read(self, path):
     return json.loads((path / 'a.json').read_text())['value']

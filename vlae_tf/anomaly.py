@@ -16,7 +16,7 @@ from absl import flags
 
 from vlae_tf.evaluation import anomaly
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import command_line, console, fields, files, json_files
 
 FLAGS = flags.FLAGS
 
@@ -54,7 +54,8 @@ def main():
   background = None
   if FLAGS.background is not None:
     command_line.check_workdir(FLAGS.background, 'background')
-    background = loading.restore(FLAGS.background)
+    with fields.named('background', 'workdir'):
+      background = loading.restore(FLAGS.background)
   scorer = anomaly.Scorer(
     run.model, FLAGS.num_samples, FLAGS.seed, background and background.model
   )
@@ -92,5 +93,5 @@ def main():
     files.write_arrays(FLAGS.out, arrays)
     print(f'wrote {FLAGS.out}')
   scores = {name: row._asdict() for name, row in rows.items()}
-  records.write_json(path, result | {'scores': scores})
+  json_files.write(path, result | {'scores': scores})
   print(f'wrote {path}')

@@ -16,8 +16,8 @@ from absl import flags
 from vlae_tf.compression import exact_model, files, lattice, size_report
 from vlae_tf.data import collections
 from vlae_tf.formats import container, layout
-from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console
+from vlae_tf.runs import loading
+from vlae_tf.utils import command_line, console, fields, json_files
 from vlae_tf.utils import files as files_lib
 
 FLAGS = flags.FLAGS
@@ -86,7 +86,7 @@ def main():
   else:
     files_lib.check_new_file(FLAGS.out, FLAGS.overwrite, container.SUFFIX)
   if FLAGS.report is not None:
-    files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json')
+    files_lib.check_new_file(FLAGS.report, FLAGS.overwrite, '.json', 'report')
   given = collections.read(command_line.text('in'), FLAGS.data_dir, 'in')
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   exact = exact_model.ExactModel(loaded.model)
@@ -94,7 +94,10 @@ def main():
   lanes = int(FLAGS.lanes)
   settings = files.Settings(FLAGS.chunk_size, lanes, step, mode=FLAGS.mode)
   coder = files.Coder(exact, settings, FLAGS.jobs)
-  with console.Meter(len(given.images), 'image') as meter:
+  with (
+    console.Meter(len(given.images), 'image') as meter,
+    fields.named('in', 'images'),
+  ):
     args = given.images, FLAGS.out, FLAGS.verify, meter.advance
     if FLAGS.append:
       sizes = coder.append(*args)
@@ -104,17 +107,17 @@ def main():
   if FLAGS.append:
     print(f'{sizes.gross_bits // 8:,} bytes in total')
     return
-  fields = {'model': loaded.label, 'in': given.name} | settings._asdict()
+  found = {'model': loaded.label, 'in': given.name} | settings._asdict()
   # The size of a lossy file is not comparable with lossless ones.
   is_lossless = FLAGS.mode == 'lossless'
-  fields |= size_report.report(
+  found |= size_report.report(
     loaded.model,
     given,
     sizes,
     is_lossless * FLAGS.elbo_samples,
     is_lossless and FLAGS.baselines,
   )
-  print(size_report.text(fields))
+  print(size_report.text(found))
   if FLAGS.report is not None:
-    records.write_json(FLAGS.report, fields)
+    json_files.write(FLAGS.report, found)
     print(f'wrote {FLAGS.report}')

@@ -16,7 +16,7 @@ from absl import flags
 from vlae_tf.evaluation import likelihood
 from vlae_tf.runs import loading, records
 from vlae_tf.training import strategies
-from vlae_tf.utils import command_line, console
+from vlae_tf.utils import command_line, console, files, json_files
 
 FLAGS = flags.FLAGS
 # Of a cluster whose other workers are not there.
@@ -85,6 +85,8 @@ def _score(strategy, workers, streams):
     **({'spread': True} if FLAGS.spread else {}),
   }
   path = records.score_path(FLAGS.workdir, settings)
+  if workers.is_chief:
+    files.check_writable(path)  # Before long work.
   digests = {
     'weights': likelihood.digest(run.model),
     'data_sha256': run.fingerprint,
@@ -109,6 +111,6 @@ def _score(strategy, workers, streams):
       f'{partial.num_images}. Remove {path.removesuffix(".json")}.part.npz.'
     )
   summary = partial.finish().summary(run.image_shape, evaluator.num_samples)
-  records.write_json(path, summary | settings)
+  json_files.write(path, summary | settings)
   print(run.label)
   print(f'{likelihood.table(summary)}\nwrote {path}')

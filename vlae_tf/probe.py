@@ -15,7 +15,7 @@ from absl import flags
 
 from vlae_tf.evaluation import latents, probing
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, files
+from vlae_tf.utils import command_line, console, fields, files, json_files
 
 FLAGS = flags.FLAGS
 
@@ -76,7 +76,8 @@ def main():
   data = run.images(FLAGS.data_dir)
   baseline = None
   if FLAGS.baseline is not None:
-    baseline = loading.restore(FLAGS.baseline)
+    with fields.named('baseline', 'workdir'):
+      baseline = loading.restore(FLAGS.baseline)
     latents.check_code(baseline.model, 'baseline')
     loading.check_same(baseline, data, FLAGS.data_dir, 'baseline')
   data = loading.trimmed(data, FLAGS.max_images)
@@ -109,7 +110,7 @@ def main():
     found = prober(features, control, numbers, meter.advance)
   print(run.label)
   print(probing.text(found, data, _CLASSES.get(data.name, 'classes')))
-  records.write_json(out, settings | probing.as_json(found))
+  json_files.write(out, settings | probing.as_json(found))
   print(f'wrote {out}')
 
 

@@ -17,8 +17,8 @@ from absl import flags
 
 from vlae_tf.compression import lattice, rate_distortion
 from vlae_tf.evaluation import figures, latents
-from vlae_tf.runs import loading, records
-from vlae_tf.utils import checks, command_line, console, files
+from vlae_tf.runs import loading
+from vlae_tf.utils import checks, command_line, console, files, json_files
 
 FLAGS = flags.FLAGS
 
@@ -62,7 +62,7 @@ def main():
     'steps': steps,
     'seed': FLAGS.seed,
   }
-  records.write_json(numbers, settings | rate_distortion.as_json(report))
+  json_files.write(numbers, settings | rate_distortion.as_json(report))
   print(f'wrote {FLAGS.out} and {numbers}')
 
 

@@ -18,8 +18,8 @@ from absl import flags
 
 from vlae_tf import data as data_lib
 from vlae_tf.evaluation import figures, latents, retention, sampling
-from vlae_tf.runs import loading, records
-from vlae_tf.utils import command_line, console, fields, files
+from vlae_tf.runs import loading
+from vlae_tf.utils import command_line, console, fields, files, json_files
 
 FLAGS = flags.FLAGS
 
@@ -68,5 +68,5 @@ def main():
   found = {label: retention.as_json(r) for label, r in rows.items()}
   about = {'dataset': data.name, 'num_images': len(images)}
   about |= {'seed': FLAGS.seed, 'runs': found}
-  records.write_json(numbers, about)
+  json_files.write(numbers, about)
   print(f'wrote {FLAGS.out} and {numbers}')

@@ -5,8 +5,10 @@ import os
 import commands
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
+from vlae_tf.runs import loading
 from vlae_tf.utils import presets
 
 _OUT = '--out=a.png'
@@ -212,6 +214,26 @@ _BAD_FLAGS = [
   ('train', ['--dataset=s3://a/b.npz'], '--dataset must be a local path, *'),
   ('sample', ['--workdir={run}', '--out=~no/a.png'], '--out must be in a home'),
   ('decompress', [*_FILES, '--images='], '--images must not be empty'),
+  (
+    'sample',
+    ['--pretrained=digits', '--preset=omniglot', _OUT],
+    '--preset is --pretrained*',
+  ),
+  (
+    'compress',
+    ['--workdir={run}', '--in=a.npz', '--out=a.vlae', '--report=a.txt'],
+    '--report must end in .json',
+  ),
+  (
+    'anomaly',
+    ['--workdir={run}', '--against=digits', '--background={tmp}'],
+    '--background must hold a trained model*',
+  ),
+  (
+    'probe',
+    ['--workdir={run}', '--baseline={tmp}'],
+    '--baseline must hold a trained model*',
+  ),
   ('probe', ['--workdir={run}', '--num_labels='], '--num_labels must not be *'),
   ('probe', ['--workdir={run}', '--num_labels=,'], '--num_labels must not be'),
   ('report', [*_PAGE, '--workdir='], '--workdir must not be empty'),
@@ -261,6 +283,24 @@ def test_bad_flags_get_one_line(
     assert line.startswith(f'error: {words.split("*")[0].split()[0]}')
   assert _files(small_run) == before
   assert sorted(os.listdir(tmp_path)) == ['d.png', 'file']
+
+
+@pytest.mark.parametrize(
+  'text, words',
+  [
+    ('a; No space left on device', 'not enough disk space: a;'),
+    ('OOM when allocating tensor', 'not enough memory: OOM'),
+  ],
+)
+def test_a_full_disk_is_not_taken_for_memory(
+  monkeypatch, small_run, text, words
+):
+  def fail(*args):
+    raise tf.errors.ResourceExhaustedError(None, None, text)
+
+  monkeypatch.setattr(loading, 'restore', fail)
+  result = commands.run('evaluate', f'--workdir={small_run}')
+  assert result.status == 1 and result.stderr.startswith(f'error: {words}')
 
 
 def _files(path):

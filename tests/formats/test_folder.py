@@ -111,7 +111,7 @@ def test_pipes_and_devices_are_not_read(shared, name):
 @pytest.mark.parametrize('name', _FILES)
 def test_a_file_larger_than_it_may_be_is_not_read(shared, name):
   os.truncate(shared / name, 2**36)  # Most of it is not on the disk.
-  with pytest.raises(ValueError, match=rf'{name} .*(16777216|got {2**36})'):
+  with pytest.raises(ValueError, match=rf'{name}.*(16777216|got {2**36})'):
     _load(shared)
 
 
@@ -179,9 +179,9 @@ def test_other_files_are_passed_over(shared):
     (dict(surprise=1), 'missing keys:.*surprise'),
     (dict(image_shape=None), 'missing keys:.*image_shape'),
     (dict(image_shape=[4, 3]), '`image_shape` must be a list'),
-    (dict(image_shape=[4, 3, 1.5]), '`image_shape` must be a list'),
+    (dict(image_shape=[4, 3, 1.5]), r'`image_shape\[2\]` must be an integer'),
     (dict(num_weights='6'), '`num_weights` must be an integer'),
-    (dict(config=[]), '`config` must be a JSON object'),
+    (dict(config=[]), '`config` must be an object'),
     (dict(weights_dtype='int8'), '`weights_dtype` must be one of'),
     (
       dict(files={'../x': {'bytes': 1, 'sha256': ''}}),
@@ -189,21 +189,21 @@ def test_other_files_are_passed_over(shared):
     ),
     (
       dict(files={'model.safetensors': {'bytes': 1}}),
-      '`files` must be',
+      r'`files.model.safetensors.sha256` must be a string',
     ),
-    (dict(about=[]), '`about` must be a JSON object'),
+    (dict(about=[]), '`about` must be an object'),
     (dict(about={'environment': 3}), r'`about\.environment` must be'),
     (dict(about={'dataset': 3}), r'`about\.dataset` must be'),
     (
       dict(about={'scores': [dict(num_images=1, num_samples=1, nll='3')]}),
-      r'`about\.scores` must be',
+      r'`about\.scores\[0\]\.nll` must be a number or null',
     ),
-    (dict(about={'scores': [{'nll': 3.0}]}), r'`about\.scores` must be'),
+    (dict(about={'scores': [{'nll': 3.0}]}), 'num_images` must be an integer'),
   ],
 )
 def test_another_description_is_refused_in_words(shared, changes, words):
   _edit(shared, **changes)
-  with pytest.raises(ValueError, match=rf'config\.json does not .*{words}'):
+  with pytest.raises(ValueError, match=f'got {shared}: .*{words}'):
     folder.read(shared)
 
 
@@ -211,7 +211,7 @@ def test_another_description_is_refused_in_words(shared, changes, words):
 def test_what_is_no_json_object_is_refused(shared, text):
   data = text.encode('utf-8', 'surrogatepass')
   (shared / 'config.json').write_bytes(data)
-  with pytest.raises(ValueError, match=r'config\.json does not describe'):
+  with pytest.raises(ValueError, match=r'`directory` must be .*config\.json'):
     folder.read(shared)
 
 

@@ -152,6 +152,9 @@ def test_the_commands_make_the_run(read, runs):
   assert config_lib.from_args(args[3:]) == there
   assert f'--workdir={runs["with"]}' in args
   assert re.search('--split=test --num_samples=4$', evaluate)
+  spaced = read['with']._replace(workdir="it's here")
+  for line in run_results.commands(spaced):
+    assert "--workdir=it's here" in shlex.split(line)
 
 
 @pytest.mark.parametrize('name', ['omniglot', 'static_mnist_factorised'])

@@ -13,6 +13,7 @@ from reproduction import made
 from vlae_tf.reproduction import experiments, records, runner
 from vlae_tf.runs import checkpoints
 from vlae_tf.runs import records as run_records
+from vlae_tf.utils import json_files
 
 _EXPERIMENT = experiments.Experiment('one', 'quickstart', ('--batch_size=8',))
 
@@ -40,7 +41,7 @@ def run(tmp_path):
 
 def _score(workdir, **changes):
   score = made.score(**(dict(step=12, images=4) | changes))
-  run_records.write_json(run_records.score_path(workdir, score), score)
+  json_files.write(run_records.score_path(workdir, score), score)
 
 
 def test_it_says_how_far_a_run_is(run):

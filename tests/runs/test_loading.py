@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import toys
 
 from vlae_tf import data as data_lib
 from vlae_tf.runs import loading, records
+from vlae_tf.utils import json_files
 
 _ENVIRONMENT = {'keras': '3.15.1', 'gpus': [], 'cores': 2}
 
@@ -51,7 +53,7 @@ def test_a_root_that_is_gone_gives_way_to_the_environment(
   )
 
 
-@pytest.mark.parametrize('dataset', ['digits', 'some/folder'])
+@pytest.mark.parametrize('dataset', ['digits', '.'])
 def test_images_under_no_root_need_none(asked, tmp_path, capsys, dataset):
   run = _run(dataset=dataset, data_dir=str(tmp_path / 'gone'))
   run.images()
@@ -67,6 +69,23 @@ def test_a_root_that_is_given_must_be_there(asked, tmp_path, dataset):
   with pytest.raises(ValueError, match=r'`data_dir` must be a dir.*the file'):
     _run(dataset=dataset).images(tmp_path / 'file')
   assert not asked
+
+
+def test_images_that_moved_are_found_by_their_fingerprint(tmp_path):
+  images, new = toys.image_data().train, tmp_path / 'new'
+  new.mkdir()
+  np.savez(tmp_path / 'a.npz', images)
+  data = data_lib.load(tmp_path / 'a.npz')
+  run = _run(dataset=str(tmp_path / 'a.npz'))
+  run = run._replace(fingerprint=records.fingerprint(data, run.config))
+  os.rename(tmp_path / 'a.npz', new / 'a.npz')
+  assert np.array_equal(run.images(new).train, data.train)
+  for root in (None, tmp_path):
+    with pytest.raises(ValueError, match=rf'`data_dir` .*no {tmp_path}/a\.npz'):
+      run.images(root)
+  np.savez(new / 'a.npz', images[::-1])
+  with pytest.raises(ValueError, match='must be the images that the run was'):
+    run.images(new)
 
 
 def test_other_images_of_the_same_path_are_refused(tmp_path):
@@ -132,7 +151,7 @@ def _score(num_samples=128, **changes):
 
 def _write(workdir, *scores):
   for score in scores:
-    records.write_json(records.score_path(workdir, score), score)
+    json_files.write(records.score_path(workdir, score), score)
 
 
 def _log(workdir, *times):

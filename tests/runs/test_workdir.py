@@ -14,6 +14,7 @@ from training import processes
 from vlae_tf import data as data_lib
 from vlae_tf.runs import loading, records
 from vlae_tf.runs import workdir as workdir_lib
+from vlae_tf.utils import json_files
 
 
 def _workdir(folder, data_dir=None, **changes):
@@ -108,8 +109,11 @@ def test_data_that_have_moved_are_found(claimed):
 
 
 def test_the_same_images_may_have_another_path(tmp_path):
-  _claim(tmp_path, dataset='/a/images.npz')
-  _workdir(tmp_path, dataset='b/images.npz')
+  _claim(tmp_path, dataset='/a/images.npz', is_fresh=True)
+  before = json_files.read(tmp_path / 'config.json')
+  _claim(tmp_path, dataset='/b/images.npz')
+  there = json_files.read(tmp_path / 'config.json')
+  assert there == before | {'dataset': '/b/images.npz'} != before
   with pytest.raises(ValueError, match=r'dataset: .* there, .omniglot. here'):
     _workdir(tmp_path, dataset='omniglot')
 

@@ -116,6 +116,15 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
   assert os.listdir(tmp_path) == ['c.json']
 
 
+def test_a_path_without_a_home_is_in_the_working_directory(monkeypatch):
+  monkeypatch.setenv('HOME', '/home/me')
+  assert str(files.expanded('~/x')) == '/home/me/x'
+  monkeypatch.delenv('HOME')
+  monkeypatch.setattr('pwd.getpwuid', {}.__getitem__)
+  for path, found in [('~/x', 'x'), ('~', '.'), ('~b/x', '~b/x'), ('x', 'x')]:
+    assert str(files.expanded(path)) == found
+
+
 def test_what_a_living_process_is_writing_stays(tmp_path):
   with files.new_file(tmp_path / 'a') as file:
     file.write(b'first')
@@ -192,8 +201,3 @@ def test_what_cannot_be_written_is_said_early(tmp_path, name, overwrite, words):
   files.check_new_file(tmp_path / 'there.npz', True, '.npz')
   files.check_new_file(tmp_path / 'new.npz', False, '.npz')
   assert sorted(os.listdir(tmp_path)) == ['folder.npz', 'there.npz']
-
-
-def test_json_has_null_in_place_of_numbers_that_it_lacks():
-  values = {'a': float('nan'), 'b': float('inf'), 'c': 1.5, 'd': 'nan'}
-  assert files.finite(values) == {'a': None, 'b': None, 'c': 1.5, 'd': 'nan'}

@@ -1,9 +1,12 @@
 """Commands end in one line by Ctrl-C, in none when their reader has left."""
 
+import functools
 import os
+import pwd
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import commands
@@ -54,6 +57,34 @@ def test_ctrl_c_while_tensorflow_is_imported_is_one_line():
 def test_ctrl_c_is_one_line_even_if_it_becomes_another_error():
   result = commands.spawn('toys.slow_command', interrupt_at='waiting')
   assert result == (130, 'waiting\n', 'interrupted\n')
+
+
+def _without_a_home(folder):
+  os.chdir(folder)
+  os.environ.pop('HOME', None)
+  # A container may run as a user whom its system does not know.
+  pwd.getpwuid = {}.__getitem__
+
+
+def test_a_user_without_a_home_can_run_commands(tmp_path):
+  out = tmp_path / 'a.png'
+  args = ('--pretrained=digits', '--num=1', f'--out={out}')
+  prepare = functools.partial(_without_a_home, tmp_path)
+  result = commands.spawn('sample', *args, prepare=prepare)
+  assert result.status == 0 and result.stderr == ''
+  assert os.listdir(tmp_path) == ['a.png']
+
+
+def _without_a_temporary_directory():
+  tempfile.tempdir = None
+  tempfile._candidate_tempdir_list = lambda: ['/proc']
+
+
+def test_a_file_system_that_is_read_only_is_one_line():
+  result = commands.spawn('doctor', prepare=_without_a_temporary_directory)
+  assert result.status == 1
+  (line,) = result.stderr.splitlines()
+  assert line.startswith('error: ') and line.endswith('(TMPDIR names another)')
 
 
 def _close_reader():

@@ -168,6 +168,18 @@ def _size_together(codec, images):
   return min((len(e) for e in encoded if e is not None), default=None)
 
 
+# Of a report.
+FORM = {
+  'in': str,
+  'mode': str,
+  'images': int,
+  'image_shape': [int],
+  'gross_bits': int,
+  'negative_elbo_bits': (float, None),
+  'baselines': ({str: {f'{way}_bytes': int for way in WAYS}}, None),
+}
+
+
 def report(
   model: model_lib.VLAE,
   given: collections.Collection,

@@ -54,7 +54,7 @@ def read(
     ValueError: There is nothing of that name, or it holds no such images.
   """
   spec = os.fspath(spec)
-  path = pathlib.Path(spec).expanduser()
+  path = files_lib.expanded(spec)
   dataset, colon, split = spec.rpartition(':')
   if colon and dataset in sources.DATASETS:
     return _of_dataset(dataset, split, data_dir, argument)

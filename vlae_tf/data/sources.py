@@ -1,7 +1,6 @@
 """The data sets: registry, TFDS builders of two of them, and loaders."""
 
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn import datasets
 from vlae_tf.data import storage
 from vlae_tf.data.files import load_files
 from vlae_tf.data.image_data import ImageData, split_by_sizes, SPLITS
+from vlae_tf.utils import files as files_lib
 from vlae_tf.utils import registry
 
 DATASETS = registry.Registry('dataset')
@@ -73,7 +73,7 @@ def load(
     ValueError: If `name` is neither, or its files are missing or bad.
   """
   name = os.fspath(name)
-  path = pathlib.Path(name).expanduser()
+  path = files_lib.expanded(name)
   # The empty path would be the current directory.
   is_path = name and (
     path.is_dir() or (path.suffix == '.npz' and path.is_file())

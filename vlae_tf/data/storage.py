@@ -12,7 +12,6 @@ If the root is read-only, files are written to the same places in the cache.
 import contextlib
 import hashlib
 import importlib.util
-import json
 import os
 import pathlib
 import shutil
@@ -27,7 +26,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from vlae_tf.utils import console, files
+from vlae_tf.utils import console, files, json_files
 
 _TFDS, _ORIGINALS = 'tfds', 'originals'
 _INFO = 'dataset_info.json'
@@ -38,14 +37,14 @@ _REPLY_SECONDS = 10
 def default_data_dir() -> pathlib.Path:
   """Root of all data: `$VLAE_TF_DATA_DIR`, or else `~/vlae_tf_data`."""
   root = os.environ.get('VLAE_TF_DATA_DIR') or '~/vlae_tf_data'
-  return pathlib.Path(root).expanduser()
+  return files.expanded(root)
 
 
 def resolve_data_dir(
   data_dir: str | os.PathLike | None = None,
 ) -> pathlib.Path:
   """Returns the root of all data: the argument, or else the default."""
-  root = pathlib.Path(data_dir).expanduser() if data_dir else default_data_dir()
+  root = files.expanded(data_dir) if data_dir else default_data_dir()
   if root.exists() and not root.is_dir():
     raise ValueError(f'`data_dir` must be a directory, got the file {root}.')
   return root
@@ -53,7 +52,7 @@ def resolve_data_dir(
 
 def _cache():
   cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return pathlib.Path(cache).expanduser() / 'vlae_tf'
+  return files.expanded(cache) / 'vlae_tf'
 
 
 def _writable(root, name):
@@ -245,10 +244,7 @@ def _stacked(source):
 
 def _check_format(info):
   """Checks that a prepared set can be read, by TFDS's description of it."""
-  try:
-    found = json.loads(info.read_bytes()).get('fileFormat', 'tfrecord')
-  except (OSError, ValueError, AttributeError, RecursionError) as error:
-    raise ValueError(f'{info} cannot be read ({error}).') from error
+  found = json_files.read(info).get('fileFormat', 'tfrecord')
   if found == 'array_record' and not importlib.util.find_spec(found):
     raise ValueError(
       f'{info.parent} is prepared as array_record, which needs the package '

@@ -26,7 +26,7 @@ from vlae_tf.distributions import pixel_distributions, reparameterized
 from vlae_tf.models import objectives
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn import weight_norm
-from vlae_tf.utils import checks, console, devices, files, random
+from vlae_tf.utils import checks, console, devices, files, json_files, random
 
 # Importance samples whose noise is drawn together, and the most that are
 # decoded together: these, not the number of samples, bound the memory.
@@ -475,7 +475,7 @@ class PartialScore:
       return []
     try:
       with np.load(self._part) as file:
-        settings = json.loads(str(file['settings']))
+        settings = json_files.parse(str(file['settings']))
         found = Estimates(*(file[name] for name in Estimates._fields))
     except _UNREADABLE as error:
       console.warn(f'{self._part} cannot be read ({error!r}); from the start.')

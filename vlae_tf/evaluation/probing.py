@@ -336,6 +336,16 @@ def text(report: Report, data: data_lib.ImageData, class_name: str) -> str:
   return '\n'.join(lines)
 
 
+# Of what `probe` writes.
+FORM = {
+  'step': int,
+  'num_labels': [int],
+  'num_test': int,
+  'repeats': int,
+  'rows': [{'classifier': str, 'features': str, 'accuracies': {str: [float]}}],
+}
+
+
 def as_json(report: Report) -> dict[str, Any]:
   """A report for JSON; accuracies are fractions, one for each draw."""
   return {

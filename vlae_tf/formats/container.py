@@ -173,13 +173,13 @@ def _write(path, header, index, payloads, old, check):
   kept, path = index.total, pathlib.Path(path)
   # The header, which comes first, needs all lengths: payloads go to a temporary
   # file before. With a buffer, closing it on a full disk would fail once more.
-  with _writing(path):
+  with files.writing(path):
     spool = tempfile.TemporaryFile(dir=path.absolute().parent, buffering=0)
   with spool:
     for payload in payloads:
       _add(index, header, payload)
       left = memoryview(payload)
-      with _writing(path):
+      with files.writing(path):
         while left:
           left = left[spool.write(left) :]
       del payload, left  # Before the next one is made.
@@ -198,14 +198,6 @@ def _write(path, header, index, payloads, old, check):
       if len(index) > 1:
         end = len(packed).to_bytes(layout.LENGTH_BYTES, 'little')
         file.write(packed + end)
-
-
-@contextlib.contextmanager
-def _writing(path):
-  try:
-    yield
-  except OSError as error:
-    raise ValueError(f'Cannot write {path}: {error}.') from error
 
 
 def _add(index, header, payload):

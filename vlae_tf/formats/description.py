@@ -22,6 +22,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from vlae_tf.utils import json_files
 from vlae_tf.utils.fields import check
 
 FORMAT, VERSION = 'vlae_tf', 1
@@ -30,11 +31,25 @@ DTYPES = ('float32', 'float16')
 # Files of weights.
 TENSORS, KERAS = 'model.safetensors', 'model.weights.h5'
 _MOST_VALUES = 2**24  # Of an image or a latent; more would fill the memory.
-# Values of a score on the card.
-_NUMBERS = (
-  *('nll', 'nll_stderr', 'elbo', 'elbo_stderr', 'gap', 'gap_stderr'),
-  *('rate', 'rate_stderr', 'rate_bits', 'bits_per_dim'),
-)
+# Forms of JSON files: scores of `evaluate`, and what a run started from.
+SCORE: dict[str, Any] = {
+  **{'num_images': int, 'num_samples': int},
+  **{'split': (str, None), 'step': (int, None)},
+  **dict.fromkeys(('nll', 'nll_stderr', 'elbo', 'elbo_stderr'), (float, None)),
+  **dict.fromkeys(('gap', 'gap_stderr', 'rate', 'rate_stderr'), (float, None)),
+  **dict.fromkeys(('rate_bits', 'bits_per_dim'), (float, None)),
+}
+START: dict[str, Any] = {'name': str, 'sha256': str}
+_ABOUT = {
+  **{'dataset': (str, None), 'environment': (dict, None)},
+  **{'scores': ([SCORE], None), 'started_from': (START, None)},
+}
+START['about'] = _ABOUT
+_FORM = {
+  **{'image_shape': [int], 'code_shape': [int], 'num_weights': int},
+  **{'config': (dict, None), 'parts': dict, 'about': _ABOUT},
+  'files': {str: {'bytes': int, 'sha256': str}},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,56 +69,19 @@ class Description:
   about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
+    json_files.check(vars(self), _FORM)
     for name in ('image_shape', 'code_shape'):
       sizes = getattr(self, name)
-      fits = isinstance(sizes, list | tuple) and all(map(_is_size, sizes))
+      fits = all(size >= 0 for size in sizes)
       fits = fits and (name == 'code_shape' or len(sizes) == 3)
-      check(name, sizes, fits, 'a list of integers')
+      check(name, sizes, fits, 'a list of sizes')
       needs = f'of at most {_MOST_VALUES} values'
       check(name, sizes, math.prod(sizes) <= _MOST_VALUES, needs)
       object.__setattr__(self, name, tuple(sizes))
-    fits = _is_size(self.num_weights)
-    check('num_weights', self.num_weights, fits, 'an integer')
-    for name in ('parts', 'files', 'about', 'config'):
-      value = getattr(self, name)
-      fits = isinstance(value, Mapping) or (name == 'config' and value is None)
-      check(name, value, fits, 'a JSON object')
+    known = self.files.keys() <= {TENSORS, KERAS}
+    check('files', [*self.files], known, f'of {TENSORS} and {KERAS}')
     fits = self.weights_dtype in DTYPES
     check('weights_dtype', self.weights_dtype, fits, f'one of {DTYPES}')
-    for name, entry in self.files.items():
-      fits = name in (TENSORS, KERAS) and _is_sums(entry)
-      needs = f'bytes and sha256 of {TENSORS} and {KERAS}'
-      check('files', {name: entry}, fits, needs)
-    for name, kind, needs in (
-      ('dataset', str, 'a string'),
-      ('environment', Mapping, 'a JSON object'),
-    ):
-      value = self.about.get(name)
-      check(f'about.{name}', value, isinstance(value, kind | None), needs)
-    scores = self.about.get('scores', [])
-    fits = isinstance(scores, list) and all(map(_is_score, scores))
-    check('about.scores', scores, fits, 'a list of scores as of `evaluate`')
-
-
-def _is_size(value):
-  return type(value) is int and value >= 0
-
-
-def _is_sums(entry):
-  return (
-    isinstance(entry, Mapping)
-    and entry.keys() == {'bytes', 'sha256'}
-    and type(entry['bytes']) is int
-    and isinstance(entry['sha256'], str)
-  )
-
-
-def _is_score(score):
-  return (
-    isinstance(score, Mapping)
-    and all(type(score.get(n)) is int for n in ('num_images', 'num_samples'))
-    and all(isinstance(score.get(n), int | float | None) for n in _NUMBERS)
-  )
 
 
 def package_version() -> str:
@@ -136,12 +114,11 @@ def to_json(description: Description) -> str:
     ) from error
 
 
-def from_json(text: str) -> Description:
-  """Parses `config.json`."""
-  fields = json.loads(text)
-  if not isinstance(fields, dict) or 'format' not in fields:
-    is_run = isinstance(fields, dict) and 'dataset' in fields
+def from_fields(fields: dict[str, Any]) -> Description:
+  """The description of which `config.json` holds the fields."""
+  if 'format' not in fields:
     hint = ': it is that of a run, which `vlae_tf.restore` reads'
+    is_run = 'dataset' in fields
     raise ValueError(f'it has no key `format`{hint if is_run else ""}')
   if fields.pop('format') != FORMAT:
     raise ValueError(

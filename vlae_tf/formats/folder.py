@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from vlae_tf.formats import card, description
 from vlae_tf.formats.description import KERAS, TENSORS
-from vlae_tf.utils import checks
+from vlae_tf.utils import checks, json_files
 from vlae_tf.utils import files as files_lib
 from vlae_tf.utils.fields import check
 
@@ -32,7 +32,6 @@ CONFIG, CARD = 'config.json', 'README.md'
 _KIND = files_lib.Kind(CONFIG, (CONFIG, TENSORS, KERAS, CARD))
 # Float types of trained models that are written unrounded.
 _WRITTEN_AS_IS = ('float16', 'float32', 'float64')
-_MOST_JSON = 2**24  # Bytes of a description.
 _OVERHEAD = 2048  # Bytes of HDF5 around each tensor, more than seen.
 # Files that may run code when they are loaded: pickles and their containers,
 # programs, and Keras and TensorFlow's formats of whole models.
@@ -99,22 +98,13 @@ def write(
 
 def read(directory: str | os.PathLike) -> description.Description:
   """Reads the description of a folder; opens no other file."""
-  path = pathlib.Path(directory) / CONFIG
   try:
-    with files_lib.open_regular(path) as file:
-      data = file.read(_MOST_JSON + 1)
-  except ValueError as error:
-    raise ValueError(
-      f'`directory` must be that of a shared model. {error}'
-    ) from error
-  try:
-    if len(data) > _MOST_JSON:
-      raise ValueError(f'it has more than {_MOST_JSON} bytes')
-    return description.from_json(data.decode('utf-8'))
+    found = json_files.read(pathlib.Path(directory) / CONFIG)
+    return description.from_fields(found)
   except ValueError as error:
     why = str(error).rstrip('.')
     raise ValueError(
-      f'{path} does not describe a shared model: {why}.'
+      f'`directory` must be that of a shared model, got {directory}: {why}.'
     ) from error
 
 

@@ -1,26 +1,30 @@
 """Runs as a report shows them: their records, and outputs of their models."""
 
-import json
+import contextlib
 import math
 import os
 import pathlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vlae_tf import data as data_lib
-from vlae_tf.evaluation import latents, likelihood, receptive_field, sampling
+from vlae_tf.compression import size_report
+from vlae_tf.evaluation import (
+  latents,
+  likelihood,
+  probing,
+  receptive_field,
+  sampling,
+)
 from vlae_tf.models import config as config_lib
 from vlae_tf.models import vlae as model_lib
 from vlae_tf.nn.causal import network as causal_network
 from vlae_tf.runs import loading, records
-from vlae_tf.utils import console, presets
+from vlae_tf.utils import console, json_files, presets
 
-# Keys of the files of `probe` and of `compress --report`.
-_PROBE = {'step', 'rows', 'num_labels', 'num_test', 'repeats'}
-_CODEC = {'in', 'mode', 'images', 'image_shape', 'gross_bits'}
-_CODEC |= {'gross_bits_per_dim'}
 _DRAWS, _COMPLETED = 6, 4
 _SAMPLES, _SHOWN, _ENDS, _MAPPED = 64, 16, 8, 500
 STEPS = 6  # Calls of `progress` per run.
@@ -122,7 +126,7 @@ def read(
     loaded = loading.restore(workdir, checkpoint)
     data = loaded.images(data_dir)
     folder = pathlib.Path(workdir) / records.SCORES
-    probes = _files(folder, 'probe*.json', _PROBE)
+    probes = _files(folder, 'probe*.json', probing.FORM)
     found.append(
       RunResults(
         workdir,
@@ -132,23 +136,24 @@ def read(
         loaded.about(),
         records.read_log(workdir),
         [p for p in probes if p['step'] == loaded.step],
-        _files(folder, '*.json', _CODEC),
+        _files(folder, '*.json', size_report.FORM),
         compute(loaded.model, data, num_scored, seed, progress),
       )
     )
   return found
 
 
-def _files(folder, pattern, keys):
-  """Contents of the files of a folder that have some keys."""
+def _files(folder, pattern, form):
+  """Contents of the files of a folder that have a form."""
   found = []
   for file in sorted(folder.glob(pattern)):
     try:
-      content = json.loads(file.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-      console.warn(f'{file} cannot be read and is ignored ({error}).')
+      content = json_files.read(file)
+    except ValueError as error:
+      console.warn(f'a file is ignored. {error}')
       continue
-    if isinstance(content, dict) and keys <= content.keys():
+    with contextlib.suppress(ValueError):  # Other commands write here, too.
+      json_files.check(content, form)
       found.append(content)
   return found
 
@@ -278,12 +283,12 @@ def commands(run: RunResults) -> list[str]:
     config_lib.as_arg(name, value) for name, (_, value) in differences.items()
   ]
   own = f'--workdir={run.workdir}'
-  lines = [' '.join(['python -m vlae_tf.train', *args, own])]
+  lines = [shlex.join(['python', '-m', 'vlae_tf.train', *args, own])]
   for score in run.facts.get('scores') or []:
     split = score.get('split', 'test')
     args = [f'--split={split}', f'--num_samples={score["num_samples"]}']
     if score['num_images'] < len(run.data.split(split)):
       args.append(f'--max_images={score["num_images"]}')
       args += ['--spread'] if score.get('spread') else []
-    lines.append(' '.join(['python -m vlae_tf.evaluate', own, *args]))
+    lines.append(shlex.join(['python', '-m', 'vlae_tf.evaluate', own, *args]))
   return lines

@@ -31,7 +31,7 @@ from vlae_tf.models import config as config_lib
 from vlae_tf.reproduction import experiments
 from vlae_tf.runs import checkpoints, loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import console, files
+from vlae_tf.utils import console, files, json_files
 
 FOLDER = 'results/tables'
 SEED, CHECKPOINT = 0, 'last'  # Of the scores that are recorded.
@@ -271,9 +271,9 @@ def _thinned(points: Sequence[run_records.Point], steps_per_epoch: float):
 
 
 def scores_at(workdir: pathlib.Path, step: int) -> list[dict[str, Any]]:
-  """Scores of the checkpoint of a step on test images, without NaN."""
+  """Scores of the checkpoint of a step on test images."""
   return [
-    files.finite(score)
+    score
     for score in run_records.read_scores(workdir / run_records.SCORES)
     if score.get('step') == step
     and score.get('seed') == SEED
@@ -381,8 +381,10 @@ def write(
 def read(out: str | os.PathLike, name: str) -> Record | None:
   """Reads a record; `None` if there is none."""
   file = path(out, name)
+  if not file.exists():
+    return None
   try:
-    fields = json.loads(file.read_text(encoding='utf-8'))
+    fields = json_files.read(file, {'config': dict, 'differences': dict})
     for key in ('config', 'differences'):
       fields[key] = config_lib.renamed(fields[key])
     found = Record(**fields)
@@ -392,9 +394,7 @@ def read(out: str | os.PathLike, name: str) -> Record | None:
     for score in found.scores:
       run_records.fullness(score), score['nll'], score['elbo'], score['rate']
     return found
-  except FileNotFoundError:
-    return None
-  except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+  except (LookupError, TypeError, ValueError) as error:
     raise ValueError(
       f'{file} is no record of an experiment: {error}'
     ) from error

@@ -4,7 +4,6 @@ What the window models, the latent need not encode: the paper's argument
 (arXiv:1611.02731, sections 2.2 and 4.3), measured at equal budgets.
 """
 
-import json
 import math
 import pathlib
 import re
@@ -19,7 +18,7 @@ from vlae_tf.reproduction import records, runner, tables
 from vlae_tf.reproduction.experiments import Experiment
 from vlae_tf.runs import loading
 from vlae_tf.runs import records as run_records
-from vlae_tf.utils import checks, fields, files
+from vlae_tf.utils import checks, fields, files, json_files
 
 FACTORISED, FULL = 'factorised', 'full'
 USUAL = (FACTORISED, '2x1', '4x2', '7x4', '13x6', FULL)
@@ -121,7 +120,7 @@ def _probed(path, step):
   """Accuracies of the linear probe on the checkpoint of a step, if there."""
   if not path.exists():
     return None
-  found = json.loads(path.read_text(encoding='utf-8'))
+  found = json_files.read(path, probing.FORM)
   if found['step'] != step:
     return None
   (number,) = found['num_labels']
@@ -175,7 +174,7 @@ def write(
     }
     for row in found
   ]
-  run_records.write_json(paths[1], {'preset': preset, 'rows': rows})
+  json_files.write(paths[1], {'preset': preset, 'rows': rows})
   text = f'{preset}: results by the window of the decoder'
   figures.save_png(paths[2], picture(found), text)
   text = 'originals, framed, and decompressions by windows '

@@ -50,7 +50,7 @@ class Run(NamedTuple):
     """Loads the images that the run was trained on.
 
     `data_dir` is by default that of the training if it still exists, else the
-    usual one.
+    usual one. Images of a path may have moved into it.
 
     Raises:
       ValueError: `data_dir` does not exist, or the images are missing or not
@@ -59,9 +59,8 @@ class Run(NamedTuple):
     config, sha256 = self.config, self.fingerprint
     if config is None:
       raise ValueError(f'`pretrained` {self.label} does not name its data set.')
-    data = data_lib.load(
-      config.dataset, _root(config.dataset, data_dir, self.data_dir)
-    )
+    root = _root(config.dataset, data_dir, self.data_dir)
+    data = data_lib.load(_path(config.dataset, root), root)
     found = records.fingerprint(data, config)
     if sha256 not in (None, found):
       raise ValueError(
@@ -117,11 +116,8 @@ class Run(NamedTuple):
         f'{others} scores in {self.workdir} are of other weights than those of '
         f'step {self.step} ({self.checkpoint}) and are left out.'
       )
-    # JSON has no NaN; the data set is named once, and without its path.
-    return [
-      files.finite({k: v for k, v in score.items() if k != 'dataset'})
-      for score in own
-    ]
+    # The data set is named once, and without its path.
+    return [{k: v for k, v in score.items() if k != 'dataset'} for score in own]
 
 
 def restore(
@@ -268,7 +264,7 @@ def _root(
 ) -> pathlib.Path | None:
   """Root of a data set: the given one, that of the training or the default."""
   if given is not None:
-    root = pathlib.Path(given).expanduser()
+    root = files.expanded(given)
     if not root.is_dir():
       what = 'the file' if root.exists() else 'nothing at'
       raise ValueError(f'`data_dir` must be a directory, got {what} {root}.')
@@ -285,6 +281,20 @@ def _root(
   return storage.resolve_data_dir()
 
 
+def _path(dataset: str, root: pathlib.Path | None) -> str:
+  """Name of a data set, or the path of images that may have moved to `root`."""
+  if dataset in data_lib.DATASETS or os.path.exists(dataset):
+    return dataset
+  name = os.path.basename(os.path.normpath(dataset))
+  if root is None or not (root / name).exists():
+    raise ValueError(
+      f'`data_dir` must be the directory to which the images of the run have '
+      f'moved: there is no {dataset}, and no {name} in {root or "it"}. '
+      'To go on with train --dataset=PATH writes their new place into the run.'
+    )
+  return str(root / name)
+
+
 def load_other(
   name: str,
   run: Run,
@@ -292,11 +302,8 @@ def load_other(
   argument: str = 'dataset',
 ) -> data_lib.ImageData:
   """Loads images that a run was not trained on."""
-  try:
+  with fields.named(argument, 'dataset'):
     return data_lib.load(name, _root(name, data_dir, run.data_dir))
-  except ValueError as error:
-    message = str(error).replace('`dataset`', f'`{argument}`')
-    raise ValueError(message) from error
 
 
 def first(images: np.ndarray, most: int | None, of: str) -> np.ndarray:

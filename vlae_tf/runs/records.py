@@ -15,7 +15,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import itertools
-import json
 import os
 import pathlib
 import platform
@@ -28,8 +27,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from vlae_tf import data as data_lib
+from vlae_tf.formats import description
 from vlae_tf.models import config as config_lib
-from vlae_tf.utils import checks, console, fields, files
+from vlae_tf.utils import console, fields, files, json_files
 
 CONFIG, FACTS, METRICS = 'config.json', 'data.json', 'metrics.jsonl'
 ENVIRONMENT, STARTED_FROM = 'environment.json', 'started_from.json'
@@ -37,20 +37,9 @@ SCORES = 'eval'
 _PACKAGES = ('tensorflow', 'keras', 'tensorflow-probability', 'numpy')
 # A gap between two lines of a log is a pause if it is longer than both.
 _PAUSE_S, _PAUSE_OF_MEDIAN = 300.0, 10.0
-
-
-def write_json(path: str | os.PathLike, value: Mapping[str, Any]) -> None:
-  """Writes a JSON file, atomically; null for numbers that are not finite."""
-  text = json.dumps(files.finite(value), indent=2, allow_nan=False)
-  files.write_text(path, text + '\n')
-
-
-def _read_object(path, *needed):
-  found = json.loads(path.read_text(encoding='utf-8'))
-  if not isinstance(found, dict) or not found.keys() >= {*needed}:
-    keys = f' of {", ".join(needed)}' if needed else ''
-    raise ValueError(f'it must be a JSON object{keys}, got {found!r}')
-  return found
+_FACTS = {'image_shape': [int], 'sha256': str, 'data_dir': (str, None)}
+_LINE = {'step': int, 'time': float, 'split': (str, None)}
+_LINE |= dict.fromkeys(('elbo', 'rate', 'loss'), (float, None))
 
 
 # The experiment.
@@ -58,23 +47,30 @@ def _read_object(path, *needed):
 
 def write_config(workdir: str | os.PathLike, config: config_lib.Config) -> None:
   """Writes `config.json`."""
-  write_json(pathlib.Path(workdir) / CONFIG, dataclasses.asdict(config))
+  json_files.write(pathlib.Path(workdir) / CONFIG, dataclasses.asdict(config))
 
 
 def read_config(workdir: str | os.PathLike) -> config_lib.Config:
   """Reads `config.json`."""
   path = pathlib.Path(workdir) / CONFIG
-  try:
-    return config_lib.Config(**config_lib.renamed(_read_object(path)))
-  except FileNotFoundError:
+  if not os.path.exists(path):
     raise ValueError(
       f'`workdir` must hold a trained model: there is no {path}. '
       'Train one with python -m vlae_tf.train.'
-    ) from None
-  except (OSError, TypeError, ValueError) as error:
+    )
+  found = json_files.read(path)
+  try:
+    return config_lib.Config(**config_lib.renamed(found))
+  except (TypeError, ValueError) as error:
     raise ValueError(
       f'{path} is not a config of this version: {error}'
     ) from error
+
+
+def write_dataset(workdir: str | os.PathLike, dataset: str) -> None:
+  """Writes the new path of images that have moved to `config.json`."""
+  path = pathlib.Path(workdir) / CONFIG
+  json_files.write(path, json_files.read(path) | {'dataset': dataset})
 
 
 def config_differences(
@@ -105,13 +101,10 @@ class Facts:
   data_dir: str | None = None  # Root of all data, an absolute path.
 
   def __post_init__(self):
-    shape: Any = self.image_shape
-    fits = isinstance(shape, list | tuple) and len(shape) == 3
-    fits = fits and all(type(n) is int and n > 0 for n in shape)
+    json_files.check(vars(self), _FACTS)
+    shape = self.image_shape
+    fits = len(shape) == 3 and min(shape) > 0
     fields.check('image_shape', shape, fits, 'three positive integers')
-    root, sha256 = self.data_dir, self.sha256
-    fields.check('sha256', sha256, isinstance(sha256, str), 'a string')
-    fields.check('data_dir', root, isinstance(root, str | None), 'a path')
     object.__setattr__(self, 'image_shape', tuple(shape))
 
 
@@ -134,8 +127,8 @@ def read_facts(workdir: str | os.PathLike) -> Facts:
   """Reads `data.json`."""
   path = pathlib.Path(workdir) / FACTS
   try:
-    return Facts(**_read_object(path, 'image_shape', 'sha256'))
-  except (OSError, ValueError, TypeError) as error:
+    return Facts(**json_files.read(path))
+  except (TypeError, ValueError) as error:
     why = str(error).rstrip('.')
     raise ValueError(
       f'Cannot read {path}: {why}. Remove it; the train command of this run '
@@ -146,7 +139,7 @@ def read_facts(workdir: str | os.PathLike) -> Facts:
 def write_facts(workdir: str | os.PathLike, facts: Facts) -> None:
   """Writes `data.json`."""
   known = {k: v for k, v in dataclasses.asdict(facts).items() if v is not None}
-  write_json(pathlib.Path(workdir) / FACTS, known)
+  json_files.write(pathlib.Path(workdir) / FACTS, known)
 
 
 # The environment.
@@ -196,14 +189,14 @@ def write_environment(
       'the bit.'
     )
   if there != here:
-    write_json(pathlib.Path(workdir) / ENVIRONMENT, here)
+    json_files.write(pathlib.Path(workdir) / ENVIRONMENT, here)
 
 
 def read_environment(workdir: str | os.PathLike) -> dict[str, Any]:
   """Reads `environment.json`; empty if there is none."""
   try:
-    return _read_object(pathlib.Path(workdir) / ENVIRONMENT)
-  except (OSError, ValueError):
+    return json_files.read(pathlib.Path(workdir) / ENVIRONMENT)
+  except ValueError:
     return {}
 
 
@@ -243,18 +236,13 @@ def write_start(
   if start is None:
     path.unlink(missing_ok=True)
   else:
-    write_json(path, start)
+    json_files.write(path, start)
 
 
 def read_start(workdir: str | os.PathLike) -> dict[str, Any] | None:
   """Reads `started_from.json`, `None` if there is none."""
   path = pathlib.Path(workdir) / STARTED_FROM
-  try:
-    return _read_object(path, 'about', 'name', 'sha256')
-  except FileNotFoundError:
-    return None
-  except (OSError, ValueError) as error:
-    raise ValueError(f'Cannot read {path}: {error}.') from error
+  return json_files.read(path, description.START) if path.exists() else None
 
 
 # The log.
@@ -271,15 +259,14 @@ class Point(NamedTuple):
 def read_log(workdir: str | os.PathLike) -> list[dict[str, Any]]:
   """Lines of `metrics.jsonl`, without incomplete ones."""
   try:
-    lines = (pathlib.Path(workdir) / METRICS).read_text('utf-8').splitlines()
-  except (OSError, ValueError):
+    with files.open_regular(pathlib.Path(workdir) / METRICS) as file:
+      lines = file.read().splitlines()
+  except ValueError:
     return []
   log = []
-  for text in lines:
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-      line = json.loads(text)
-      float(line['time']), int(line['step'])
-      log.append(line)
+  for line in lines:
+    with contextlib.suppress(ValueError):
+      log.append(json_files.parse(line, _LINE))
   return log
 
 
@@ -365,11 +352,7 @@ def read_scores(
     [*folder.glob(f'{split}.json'), *folder.glob(f'{split}_*.json')]
   ):
     try:
-      score = _read_object(file, 'num_images', 'num_samples')
-      for name in ('num_images', 'num_samples'):
-        checks.integer(name, score[name])
-      found.append(score)
-    except (OSError, ValueError) as error:
-      why = str(error).rstrip('.')
-      console.warn(f'{file} is not a score and is passed over: {why}.')
+      found.append(json_files.read(file, description.SCORE))
+    except ValueError as error:
+      console.warn(f'a file is not a score and is passed over. {error}')
   return found

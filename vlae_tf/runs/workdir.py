@@ -11,7 +11,6 @@
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import socket
@@ -25,9 +24,10 @@ import filelock
 from vlae_tf import data as data_lib
 from vlae_tf.models import config as config_lib
 from vlae_tf.runs import checkpoints, records
-from vlae_tf.utils import console, files
+from vlae_tf.utils import console, files, json_files
 
 LOCK, PROCESS = 'train.lock', 'train.pid'
+_HOLDER = ('pid', 'host', 'since', 'command')
 
 
 class Workdir:
@@ -72,7 +72,7 @@ class Workdir:
         since=time.strftime('%Y-%m-%d %H:%M:%S'),
         command=' '.join(sys.argv)[:200],
       )
-      records.write_json(self._path / PROCESS, here)
+      json_files.write(self._path / PROCESS, here)
 
   @contextlib.contextmanager
   def locked(self) -> Iterator[None]:
@@ -101,6 +101,8 @@ class Workdir:
       records.write_facts(self._path, self._facts)
     if is_new:
       records.write_config(self._path, self._config)
+    elif records.read_config(self._path).dataset != self._config.dataset:
+      records.write_dataset(self._path, self._config.dataset)
     if is_fresh:
       # No checkpoint belongs to what an earlier start left.
       left = [self._path / name for name in (records.METRICS, checkpoints.BEST)]
@@ -145,7 +147,7 @@ class Workdir:
   def _check_config(self):
     there = records.read_config(self._path)
     free = set()
-    # Two paths may lead to the same images: their fingerprint is compared.
+    # Images may move: their fingerprint is compared.
     if not {there.dataset, self._config.dataset} & set(data_lib.DATASETS):
       free.add('dataset')
     # Earlier versions did not record the period of validations.
@@ -187,10 +189,7 @@ class Workdir:
 
 def _holder(path):
   try:
-    it = json.loads(path.read_text(encoding='utf-8'))
-    return (
-      f'process {it["pid"]} on {it["host"]} ({it["command"]}, since '
-      f'{it["since"]})'
-    )
-  except (OSError, ValueError, KeyError, TypeError):
+    it = json_files.read(path, dict.fromkeys(_HOLDER, (int, str)))
+    return 'process {pid} on {host} ({command}, since {since})'.format(**it)
+  except ValueError:
     return 'another process'

@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams import api as hparams
 from vlae_tf.evaluation import figures, latents, sampling
 from vlae_tf.runs import records
 from vlae_tf.training.trainer import Trainer
-from vlae_tf.utils import console, files
+from vlae_tf.utils import console, files, json_files
 
 _IN_NATS = ('loss', 'elbo', 'distortion', 'rate')
 # Images are logged after two minutes, in at most a twentieth of the time.
@@ -166,8 +166,8 @@ class MetricsLog(_Writer):
 def _step(line):
   """The step of a line; infinity for one that was cut short by a crash."""
   try:
-    return json.loads(line)['step']
-  except (ValueError, KeyError, TypeError):
+    return json_files.parse(line, {'step': int})['step']
+  except ValueError:
     return math.inf
 
 

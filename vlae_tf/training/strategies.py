@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from vlae_tf.evaluation import likelihood
-from vlae_tf.utils import checks, console, devices, fields
+from vlae_tf.utils import checks, console, devices, fields, json_files
 
 # More parts make a bigger graph, and smaller operations.
 _MOST_PARTS = 4
@@ -68,11 +68,11 @@ def cluster() -> Cluster | None:
   """The cluster of `TF_CONFIG` [1]; `None` without one."""
   text = os.environ.get('TF_CONFIG', '').strip()
   try:
-    config = json.loads(text or '{}')
-  except (ValueError, RecursionError):
-    config = None
-  is_object = isinstance(config, dict)
-  fields.check('TF_CONFIG', text[:200], is_object, 'a JSON object')
+    config = json_files.parse(text or '{}')
+  except ValueError as error:
+    raise ValueError(
+      f'`TF_CONFIG` must be a JSON object, got {text[:200]!r}: {error}'
+    ) from error
   jobs, task = config.get('cluster'), config.get('task')
   if not jobs:
     return None  # Schedulers set `{}` for a single process.

@@ -1,6 +1,7 @@
 """Command lines: shared flags, their help, and one-line errors."""
 
 import contextlib
+import errno
 import math
 import os
 import pathlib
@@ -203,7 +204,10 @@ def _guarded(main):
   except (OSError, ValueError) as error:
     _fail(error)
   except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-    _fail(f'not enough memory: {console.brief(error)}')
+    # TensorFlow has one class of errors for memory and disks.
+    is_disk = os.strerror(errno.ENOSPC) in str(error)
+    lacking = 'disk space' if is_disk else 'memory'
+    _fail(f'not enough {lacking}: {console.brief(error)}')
 
 
 def _fail(error):

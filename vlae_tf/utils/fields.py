@@ -1,8 +1,9 @@
 """Dataclass fields with bounds, choices and help, for checks and flags."""
 
+import contextlib
 import dataclasses
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,16 @@ def check(name: str, value: Any, fits: bool, needs: str) -> None:
   """Raises a `ValueError` with a requirement, in words, that is not met."""
   if not fits:
     raise ValueError(f'`{name}` must be {needs}, got {value!r}.')
+
+
+@contextlib.contextmanager
+def named(argument: str, instead: str) -> Iterator[None]:
+  """Has errors about an argument of a function name that of its caller."""
+  try:
+    yield
+  except ValueError as error:
+    message = str(error).replace(f'`{instead}`', f'`{argument}`')
+    raise ValueError(message) from error
 
 
 def checked(field: dataclasses.Field, value: Any) -> Any:

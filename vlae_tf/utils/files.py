@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import fcntl
 import itertools
-import math
 import os
 import pathlib
 import re
@@ -25,6 +24,13 @@ import numpy.typing as npt
 _PREFIX = '.writing-'
 _HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory.
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux.
+
+
+def expanded(path: str | os.PathLike) -> pathlib.Path:
+  """A path with `~` expanded, to the working directory without a home."""
+  found = os.path.expanduser(path)
+  # A container may run as a user whom its system does not know.
+  return pathlib.Path('.' + found[1:] if found[:2] in ('~', '~/') else found)
 
 
 def sweep(directory: pathlib.Path) -> None:
@@ -93,14 +99,20 @@ def check_plain(path: str | os.PathLike, argument: str) -> None:
     )
 
 
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+  """Has errors of the system name the path: those of full disks do not."""
+  try:
+    yield
+  except OSError as error:
+    raise ValueError(f'Cannot write {path}: {error}.') from error
+
+
 def check_writable(path: str | os.PathLike) -> None:
   """Checks, before long work, that a file can be written to a path."""
   path = pathlib.Path(path)
-  try:
-    with temporary(path.parent) as folder:
-      (folder / path.name).touch()
-  except OSError as error:
-    raise ValueError(f'Cannot write {path}: {error}.') from error
+  with writing(path), temporary(path.parent) as folder:
+    (folder / path.name).touch()
   if path.is_dir():
     raise ValueError(f'Cannot write {path}: it is a directory.')
 
@@ -127,17 +139,6 @@ def write_text(path: str | os.PathLike, text: str) -> None:
   write_bytes(path, text.encode('utf-8', 'backslashreplace'))
 
 
-def finite(value: Any) -> Any:
-  """A value for JSON, which has no NaN: `None` in place of such numbers."""
-  if isinstance(value, Mapping):
-    return {name: finite(v) for name, v in value.items()}
-  if isinstance(value, list | tuple):
-    return [finite(v) for v in value]
-  return (
-    None if isinstance(value, float) and not math.isfinite(value) else value
-  )
-
-
 def write_arrays(
   path: str | os.PathLike, arrays: Mapping[str, npt.ArrayLike]
 ) -> None:
@@ -150,32 +151,31 @@ def write_arrays(
 @contextlib.contextmanager
 def new_file(path: pathlib.Path) -> Iterator[BinaryIO]:
   """A binary file to fill, which replaces `path` at the end."""
-  try:
-    with temporary(path.parent) as folder:
-      with open(folder / path.name, 'wb') as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-      os.replace(folder / path.name, path)
-  except OSError as error:
-    raise ValueError(f'Cannot write {path}: {error}.') from error
+  with writing(path), temporary(path.parent) as folder:
+    with open(folder / path.name, 'wb') as file:
+      yield file
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(folder / path.name, path)
 
 
 def check_new_file(
-  path: str | os.PathLike, overwrite: bool, suffix: str
+  path: str | os.PathLike, overwrite: bool, suffix: str, argument: str = 'out'
 ) -> None:
-  """Checks, before long work, that `out` can become a file."""
+  """Checks, before long work, that a path can become a file."""
   if not str(path).lower().endswith(suffix):
-    raise ValueError(f'`out` must end in {suffix}, got {str(path)!r}.')
+    raise ValueError(f'`{argument}` must end in {suffix}, got {str(path)!r}.')
   if os.path.isfile(path) and not overwrite:
     raise ValueError(
-      f'`out` must be a new file, got {path}, which is there already. It is '
-      'kept; `overwrite` replaces it.'
+      f'`{argument}` must be a new file, got {path}, which is there already. '
+      'It is kept; `overwrite` replaces it.'
     )
   try:
     check_writable(path)
   except (OSError, ValueError) as error:
-    raise ValueError(f'`out` must be a file to write: {error}') from error
+    raise ValueError(
+      f'`{argument}` must be a file to write: {error}'
+    ) from error
 
 
 class Kind(NamedTuple):
@@ -228,21 +228,18 @@ def new_directory(
   """Makes a directory atomically: filled beside its place, then renamed."""
   check_new_directory(path, kind, overwrite, argument)
   path = pathlib.Path(path).absolute()
-  try:
-    with temporary(path.parent) as folder:
-      filled = folder / 'new'
-      filled.mkdir()
-      yield filled
-      assert not _unlike(filled, kind), _unlike(filled, kind)
-      for file in filled.rglob('*'):
-        if file.is_file():
-          with open(file, 'rb') as opened:
-            os.fsync(opened.fileno())
-      # Somebody may have made one meanwhile.
-      check_new_directory(path, kind, overwrite, argument)
-      _put(filled, path)
-  except OSError as error:
-    raise ValueError(f'Cannot write {path}: {error}.') from error
+  with writing(path), temporary(path.parent) as folder:
+    filled = folder / 'new'
+    filled.mkdir()
+    yield filled
+    assert not _unlike(filled, kind), _unlike(filled, kind)
+    for file in filled.rglob('*'):
+      if file.is_file():
+        with open(file, 'rb') as opened:
+          os.fsync(opened.fileno())
+    # Somebody may have made one meanwhile.
+    check_new_directory(path, kind, overwrite, argument)
+    _put(filled, path)
 
 
 def _put(new, path):

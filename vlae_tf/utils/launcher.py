@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -84,11 +85,16 @@ def _flush(stream, number):
 
 def _run(name):
   """The exit status of a command."""
-  import_tensorflow()
   try:
+    temporary = tempfile.gettempdir()  # TensorFlow's imports need one.
+    if os.path.expanduser('~') == '~':
+      # Keras would take it for the name of a directory.
+      os.environ.setdefault('KERAS_HOME', os.path.join(temporary, '.keras'))
+    import_tensorflow()
     importlib.import_module('vlae_tf.utils.keras_backend')
-  except ImportError as error:
-    print(f'error: {error}', file=sys.stderr)
+  except (ImportError, FileNotFoundError) as error:
+    hint = ' (TMPDIR names another)' if 'temporary' in str(error) else ''
+    print(f'error: {error}{hint}', file=sys.stderr)
     return 1
   module = importlib.import_module(name)
   command_line = importlib.import_module('vlae_tf.utils.command_line')

@@ -12,6 +12,7 @@ from vlae_tf.utils import registry
 
 _DIRECTIVES = ('preset', 'flagfile')
 _COMMENTS = ('#', '//')
+_MOST_CHARACTERS = 2**20
 
 
 def folder() -> pathlib.Path:
@@ -82,7 +83,11 @@ def _lines(file, files):
     way = ' -> '.join(str(f) for f in (*files, file))
     raise ValueError(f'`flagfile` must not include itself, got {way}.')
   try:
-    lines = [line.strip() for line in file.read_text('utf-8').splitlines()]
-  except (OSError, UnicodeDecodeError) as error:
+    with open(file, encoding='utf-8-sig') as opened:  # Some editors mark it.
+      text = opened.read(_MOST_CHARACTERS)
+      if opened.read(1):  # Some devices have no end.
+        raise ValueError(f'it has more than {_MOST_CHARACTERS} characters')
+  except (OSError, ValueError) as error:
     raise ValueError(f'`flagfile` {file} cannot be read: {error}.') from error
+  lines = [line.strip() for line in text.splitlines()]
   return iter([x for x in lines if x and not x.startswith(_COMMENTS)])
