@@ -168,7 +168,7 @@ def _told(path):
   return [(line['step'], line['split']) for line in records.read_log(path)]
 
 
-_STRIDE = 13  # In the default tier: each takes a second.
+_STRIDE = 47  # In the default tier: each takes a second.
 
 
 @pytest.mark.parametrize('is_begun', [False, True])

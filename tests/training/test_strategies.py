@@ -199,6 +199,7 @@ def test_workers_are_numbered_from_the_chief(monkeypatch):
     ('{', 'a JSON object'),
     pytest.param('[' * 99_999, 'a JSON object', id='deep'),
     ('[]', 'a JSON object'),
+    ('{"cluster": []}', 'lists of HOST:PORT'),
     (_tf_config({'worker': 'a:1'}), 'lists of HOST:PORT'),
     (_tf_config({'worker': ['a']}), 'lists of HOST:PORT'),
     (_tf_config({'worker': [None]}), 'lists of HOST:PORT'),

@@ -74,7 +74,7 @@ def cluster() -> Cluster | None:
       f'`TF_CONFIG` must be a JSON object, got {text[:200]!r}: {error}'
     ) from error
   jobs, task = config.get('cluster'), config.get('task')
-  if not jobs:
+  if jobs is None or jobs == {}:
     return None  # Schedulers set `{}` for a single process.
   fields.check(
     "TF_CONFIG['cluster']",
