@@ -113,6 +113,10 @@ def test_all_that_keras_takes_is_fitted(vlae):
 def test_images_of_a_list_are_refused(vlae):
   with pytest.raises(ValueError, match=r'`image` must be an array .* got list'):
     vlae([[[[0.0]]]])
+  for x, kind in [([[[[0.0]]]], 'list'), (None, 'NoneType'), ('a', 'str')]:
+    for method in (vlae.fit, vlae.predict, vlae.evaluate, vlae.train_on_batch):
+      with pytest.raises(ValueError, match=f'`x` must be an .* got {kind}'):
+        method(x)
 
 
 @pytest.mark.parametrize('shape', [(2, 3), (2, 1), (1, 4), (4,), (3, 2, 4)])

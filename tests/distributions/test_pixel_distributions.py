@@ -1,6 +1,7 @@
 """Pixel distributions against NumPy, alone and within images."""
 
 import itertools
+import types
 
 import numpy as np
 import pytest
@@ -64,6 +65,48 @@ def test_kinds_that_a_distribution_accepts_are_checked(name):
       with pytest.raises(ValueError, match=message) as info:
         pixel_distributions.check_kind(pixel, kind)
       assert all(repr(accepted) in str(info.value) for accepted in pixel.kinds)
+
+
+# Three levels, two and 256 of a pixel, and values that none of them is.
+_PIXELS = {
+  'bernoulli': (pixel_distributions.BernoulliPixel(), 2),
+  'three': (pixel_distributions.CategoricalPixel(3), 3),
+  'categorical': (CATEGORICAL, 256),
+}
+
+
+@pytest.mark.parametrize('name', _PIXELS)
+def test_the_support_is_where_there_is_probability(name):
+  pixel, levels = _PIXELS[name]
+  inside = np.float32(np.arange(levels) / (levels - 1))
+  step = 1 / (levels - 1)
+  outside = [*(inside[1:] - step / 2), -step, 1 + step, 2, np.nan, np.inf]
+  x = np.float32([*inside, *outside])
+  expected = np.arange(len(x)) < levels
+  found = pixel_distributions.in_support(pixel, x)
+  np.testing.assert_array_equal(found, expected)
+  params = tf.zeros([pixel.num_params(1)])
+  log_prob = pixel.distribution(params).log_prob(x[:, None])
+  np.testing.assert_array_equal(log_prob > -np.inf, expected)
+  np.testing.assert_allclose(log_prob[:levels], -np.log(levels), rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', _PIXELS)
+def test_an_image_outside_the_support_is_refused_with_its_value(name):
+  pixel, levels = _PIXELS[name]
+  likelihood = types.SimpleNamespace(pixel_distribution=pixel)
+  inside = np.float32(np.arange(levels) / (levels - 1)).reshape(1, -1, 1, 1)
+  check = pixel_distributions.check_support
+  check('x', likelihood, inside)
+  allowed = '0 or 1' if name == 'bernoulli' else '`k / 255`'
+  with pytest.raises(ValueError, match=f'`x` .*{allowed}.* got 1.0019, which'):
+    check('x', likelihood, np.where(inside == 1, np.float32(1.0019), inside))
+  grey = np.full([1, 2, 2, 1], 0.3333, 'float32')
+  check('x', types.SimpleNamespace(), grey)  # A custom likelihood may take it.
+  with pytest.raises(ValueError, match=r'got 0\.3333'):
+    check('x', likelihood, tf.constant(grey))
+  traced = tf.function(lambda x: check('x', likelihood, x))
+  assert traced(grey) is None  # There are no values yet.
 
 
 def test_a_distribution_that_would_do_is_named():

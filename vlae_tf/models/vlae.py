@@ -261,10 +261,9 @@ class VLAE(keras.Model):
     `data.fixed_binarization` draws binary images.
     """
     self._check_all_images('x', x)
-    validation = keras.utils.unpack_x_y_sample_weight(
-      kwargs.get('validation_data')
-    )
-    self._check_all_images('validation_data', validation[0])
+    if (validation := kwargs.get('validation_data')) is not None:
+      images = keras.utils.unpack_x_y_sample_weight(validation)[0]
+      self._check_all_images('validation_data', images)
     return super().fit(x, *args, **kwargs)
 
   def evaluate(self, x=None, *args, **kwargs):

@@ -136,7 +136,7 @@ def many_images(
     images(name, _first(x.element_spec), image_shape)
     for batch in x.take(1):
       check_values(name, _first(batch))
-  elif isinstance(x, np.ndarray) or tf.is_tensor(x):
+  elif tf.is_tensor(x) or isinstance(x, np.ndarray | list | tuple | str | None):
     images(name, x, image_shape)
     check_values(name, x)
 
