@@ -95,6 +95,62 @@ def test_incremental_samples_equal_naive_ones(way, request):
 
 
 @eagerly
+def test_each_method_runs_what_it_is_named_after():
+  calls = []
+
+  def counted(way, run):
+    return lambda *args: calls.append(way) or run(*args)
+
+  network, features = toys.make_network('gated'), toys.features(2, 3, 4)
+  dist = autoregressive_image.AutoregressiveImage(
+    counted('naive', network),
+    features,
+    1,
+    pixel_distributions.BernoulliPixel(),
+    unroll=counted('incremental', network.unroll),
+  )
+  for method in ('incremental', 'naive'):
+    dist.sample(seed=(0, 1), method=method)
+    assert set(calls) == {method}
+    calls.clear()
+
+
+@eagerly
+def test_the_likeliest_image_is_greedy():
+  dist = make_distribution('pixelcnn', 2, 3, 4)
+  expected = np.zeros([2, 3, 4, 1], 'float32')
+  for row, column in np.ndindex(3, 4):
+    logits = dist.params(expected)[:, row, column]
+    expected[:, row, column] = logits > 0
+  assert 0 < expected.mean() < 1
+  np.testing.assert_array_equal(dist.likeliest(), expected)
+
+
+def test_pixels_are_in_raster_order_unless_another_is_given():
+  dist = make_distribution('gated', 2, 3, 4)
+  np.testing.assert_array_equal(dist.order, np.arange(12))
+  order = np.arange(12)[::-1]
+  other = dist.copy(order=order)
+  np.testing.assert_array_equal(other.order, order)
+
+
+def test_a_batch_may_be_unknown_while_it_is_traced():
+  network = toys.make_network('gated')
+
+  @tf.function(input_signature=[tf.TensorSpec([None, 3, 4, 2])])
+  def log_prob(features):
+    dist = autoregressive_image.AutoregressiveImage(
+      network, features, 1, pixel_distributions.BernoulliPixel()
+    )
+    return dist.log_prob(x)
+
+  x = toys.binary_images(5, (1, 3, 4, 1))  # Of five images for each feature.
+  dist = make_distribution('gated', 2, 3, 4)
+  features = toys.features(2, 3, 4, seed=7, maps=2)
+  np.testing.assert_allclose(log_prob(features), dist.log_prob(x), rtol=1e-5)
+
+
+@eagerly
 def test_shapes_are_those_of_the_features():
   dist = make_distribution('pixelcnn', 2, 3, 5, 6)
   assert dist.batch_shape == [2, 3]
