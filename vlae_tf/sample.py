@@ -99,7 +99,8 @@ def define_flags():
 def main():
   """Draws images by --mode, and writes the picture."""
   options = _options()
-  if len(command_line.given('preset', 'pretrained')) > 1:
+  # Of the alias absl counts both names.
+  if FLAGS['pretrained'].present > FLAGS['preset'].present > 0:
     raise ValueError('--preset is --pretrained: only one of them may be given.')
   loaded = loading.load(FLAGS.workdir, FLAGS.checkpoint, FLAGS.pretrained)
   picture, what = _figure(loaded, **options)
