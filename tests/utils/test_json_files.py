@@ -120,6 +120,14 @@ def test_a_score_of_an_earlier_version_with_nan_is_read(put):
   assert score == {'num_images': 1, 'num_samples': 2, 'nll_stderr': None}
 
 
+def test_scores_without_a_step_are_ordered(put):
+  for name, step in [('test', None), ('test_2', 3)]:
+    score = {'num_images': 1, 'num_samples': 2, 'step': step}
+    path = put(f'eval/{name}.json', score)
+  found = records.read_scores(path / 'eval')
+  assert max(found, key=records.fullness)['step'] == 3
+
+
 @pytest.mark.parametrize(
   'about',
   [

@@ -285,7 +285,7 @@ def commands(run: RunResults) -> list[str]:
   own = f'--workdir={run.workdir}'
   lines = [shlex.join(['python', '-m', 'vlae_tf.train', *args, own])]
   for score in run.facts.get('scores') or []:
-    split = score.get('split', 'test')
+    split = score.get('split') or 'test'
     args = [f'--split={split}', f'--num_samples={score["num_samples"]}']
     if score['num_images'] < len(run.data.split(split)):
       args.append(f'--max_images={score["num_images"]}')

@@ -430,7 +430,7 @@ def _codecs(run):
         words = f'{name}, {way.replace("_", " ")}'
         bits[words] = 8 * sizes[f'{way}_bytes']
     rows = tuple(
-      (n, f'{b / 8:,.0f}', f'{b / num:.4f}') for n, b in bits.items()
+      (n, f'{b / 8:,.0f}', f'{b / max(num, 1):.4f}') for n, b in bits.items()
     )
     caption = f'{report["images"]:,} images of {report["in"]}, {report["mode"]}'
     found.append(page.Table(('', 'bytes', 'bits/dim'), rows, caption))

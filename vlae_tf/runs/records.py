@@ -339,7 +339,7 @@ def _path(workdir, name, settings):
 
 def fullness(score: Mapping[str, Any]) -> tuple[int, int, int]:
   """Sort key of scores: images, importance samples, steps."""
-  return score['num_images'], score['num_samples'], score.get('step', 0)
+  return score['num_images'], score['num_samples'], score.get('step') or 0
 
 
 def read_scores(

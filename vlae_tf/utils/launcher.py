@@ -87,14 +87,17 @@ def _run(name):
   """The exit status of a command."""
   try:
     temporary = tempfile.gettempdir()  # TensorFlow's imports need one.
+  except FileNotFoundError as error:
+    print(f'error: {error} (TMPDIR names another)', file=sys.stderr)
+    return 1
+  try:
     if os.path.expanduser('~') == '~':
       # Keras would take it for the name of a directory.
       os.environ.setdefault('KERAS_HOME', os.path.join(temporary, '.keras'))
     import_tensorflow()
     importlib.import_module('vlae_tf.utils.keras_backend')
-  except (ImportError, FileNotFoundError) as error:
-    hint = ' (TMPDIR names another)' if 'temporary' in str(error) else ''
-    print(f'error: {error}{hint}', file=sys.stderr)
+  except ImportError as error:
+    print(f'error: {error}', file=sys.stderr)
     return 1
   module = importlib.import_module(name)
   command_line = importlib.import_module('vlae_tf.utils.command_line')
